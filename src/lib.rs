@@ -1,1 +1,8 @@
-//! skeleton
+//! fleetclock: makes every clock of a fleet follow the masters of one inventory, and proves it.
+//!
+//! The straight line: inventory -> `HostSpec` -> `Facts` -> steps -> plan -> applied ->
+//! verified -> report. Each arrow is one function; no stage calls back; only `engine` holds a
+//! transport.
+
+pub mod inventory;
+pub mod transport;

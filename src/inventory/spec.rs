@@ -1,0 +1,286 @@
+//! What one host shall be, complete and valid by construction.
+//!
+//! [`super::resolve`] is the only maker of these values: defaults, groups and host are
+//! merged, names are looked up, networks are derived. Nothing downstream sees a raw option.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::secret::Secret;
+
+/// All hosts of an inventory, in the order of the file.
+#[derive(Debug, Clone)]
+pub struct Fleet {
+    /// The hosts, in the order of the file.
+    pub hosts: Vec<HostSpec>,
+    /// Group name to the names of its hosts, in the order of the file.
+    pub groups: BTreeMap<String, Vec<String>>,
+    /// Things that are allowed but worth a second look, ready to print.
+    pub warnings: Vec<String>,
+}
+
+/// One host of the fleet, resolved.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostSpec {
+    /// The name in the inventory.
+    pub name: String,
+    /// The address that the tool connects to.
+    pub address: String,
+    /// The address where others ask this host for time (normally `address`).
+    pub time_address: String,
+    /// The groups it is in.
+    pub groups: Vec<String>,
+    /// Master or slave.
+    pub role: Role,
+    /// Depth in the time hierarchy: 0 follows nobody of this inventory.
+    pub tier: usize,
+    /// How the tool reaches it.
+    pub connection: Connection,
+    /// The wanted time service.
+    pub provider: ProviderChoice,
+    /// The firewall to open.
+    pub firewall: FirewallChoice,
+    /// What the time service shall do.
+    pub time: TimeSpec,
+    /// What the proof has to show.
+    pub limits: Limits,
+    /// Free values for templates.
+    pub vars: BTreeMap<String, Var>,
+}
+
+/// The part that a host plays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Serves time to others.
+    Master,
+    /// Only follows.
+    Slave,
+}
+
+impl Role {
+    /// Returns the word of the inventory.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Master => "master",
+            Role::Slave => "slave",
+        }
+    }
+}
+
+/// The time service that a host shall run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum ProviderChoice {
+    /// The one that is active, else the distribution's own.
+    Auto,
+    /// chrony.
+    Chrony,
+    /// ntpd: classic ntp or ntpsec, whichever the distribution has.
+    Ntpd,
+    /// systemd-timesyncd.
+    Timesyncd,
+    /// The Windows Time service.
+    W32time,
+}
+
+/// The firewall that is opened for those who ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FirewallChoice {
+    /// The one that is active on the host, if any.
+    Auto,
+    /// Leave every firewall alone.
+    None,
+    /// firewalld.
+    Firewalld,
+    /// ufw.
+    Ufw,
+    /// nftables.
+    Nftables,
+    /// The Windows firewall.
+    Windows,
+}
+
+/// What the time service of a host shall do.
+#[derive(Debug, Clone, Serialize)]
+pub struct TimeSpec {
+    /// Where it gets its time, in the order of the file.
+    pub sources: Vec<Source>,
+    /// Who may ask it: declared networks and the addresses of its followers, none covered by another.
+    pub serve: Vec<IpNet>,
+    /// Set on a master that has to go on without any outside time: the stratum it then claims.
+    pub isolated: Option<u8>,
+    /// When the clock may jump.
+    pub step: StepPolicy,
+    /// Further lines for the configuration file, verbatim; never with a line break inside.
+    pub extra: Vec<String>,
+}
+
+/// One time source of a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Source {
+    /// Address or name to ask.
+    pub address: String,
+    /// The host of this inventory that stands behind it, if any.
+    pub host: Option<String>,
+    /// A name that stands for several servers (chrony and ntpd `pool`).
+    pub pool: bool,
+    /// Preferred over the others when both are good.
+    pub prefer: bool,
+    /// Asks quickly at the start.
+    pub iburst: bool,
+    /// Least poll interval, log2 seconds.
+    pub minpoll: Option<i8>,
+    /// Greatest poll interval, log2 seconds.
+    pub maxpoll: Option<i8>,
+}
+
+/// When the clock of a host may jump instead of being slewed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case", tag = "policy")]
+pub enum StepPolicy {
+    /// Never: slew whatever the offset is.
+    Never,
+    /// Whenever the offset is greater than `over`.
+    Always {
+        /// Threshold.
+        over: Duration,
+    },
+    /// In the first updates after the service started, when the offset is greater than `over`.
+    AtStart {
+        /// Threshold.
+        over: Duration,
+        /// Number of clock updates in which a step is allowed.
+        updates: u32,
+    },
+}
+
+/// The limits that the proof is measured against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Limits {
+    /// Greatest error bound: |offset| + delay/2 + root delay/2 + root dispersion.
+    pub max_error: Duration,
+    /// Greatest stratum of a source.
+    pub max_stratum: u8,
+    /// How long `apply` and `verify` wait for the limits to be met.
+    pub deadline: Duration,
+}
+
+/// A value for templates; a secret one is hidden wherever it would be shown.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Var {
+    /// Text.
+    Text(String),
+    /// Number.
+    Number(f64),
+    /// Truth value.
+    Bool(bool),
+    /// Secret text.
+    Secret(Secret),
+}
+
+/// How the tool reaches a host.
+#[derive(Debug, Clone, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Connection {
+    /// Over SSH.
+    Ssh(Box<SshSettings>),
+    /// This machine itself.
+    Local(ElevateSettings),
+    /// Over WinRM; accepted by the inventory, not built yet.
+    Winrm,
+}
+
+/// How to log in over SSH. `None` leaves the choice to `~/.ssh/config` and its defaults.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SshSettings {
+    /// Login name.
+    pub user: Option<String>,
+    /// TCP port.
+    pub port: Option<u16>,
+    /// Private key files, tried in order.
+    pub keys: Vec<PathBuf>,
+    /// Opens the key files.
+    pub passphrase: Option<Secret>,
+    /// For password and keyboard-interactive login.
+    pub password: Option<Secret>,
+    /// How to become root.
+    pub elevate: ElevateSettings,
+    /// Bastions, outermost first.
+    pub jump: Vec<Jump>,
+    /// Connections through one bastion at a time.
+    pub jump_limit: usize,
+    /// What an unknown host key means.
+    pub host_key: HostKeyPolicy,
+    /// The file of known host keys; `None` is `~/.ssh/known_hosts` and the system's file.
+    pub known_hosts: Option<PathBuf>,
+    /// The ssh_config file; `None` is `~/.ssh/config`.
+    pub config: Option<PathBuf>,
+    /// Time limit for connecting and for each silence.
+    pub timeout: Duration,
+}
+
+/// How to become root on a host.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct ElevateSettings {
+    /// The program.
+    pub method: Become,
+    /// The password it may ask for.
+    pub password: Option<Secret>,
+}
+
+/// The program that gives root rights.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Become {
+    /// The login already is root.
+    #[default]
+    None,
+    /// sudo.
+    Sudo,
+    /// doas.
+    Doas,
+}
+
+/// One bastion on the way to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize)]
+pub struct Jump {
+    /// Login name on the bastion.
+    pub user: Option<String>,
+    /// Address or ssh_config alias of the bastion.
+    pub address: String,
+    /// TCP port.
+    pub port: Option<u16>,
+}
+
+/// What to do about a host key that is in no known_hosts file. A changed key is always refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeyPolicy {
+    /// Refuse.
+    Strict,
+    /// Remember it.
+    AcceptNew,
+}
+
+impl HostSpec {
+    /// Returns the address as a number, if it is written as one.
+    pub fn ip(&self) -> Option<IpAddr> {
+        self.time_address.parse().ok()
+    }
+
+    /// Returns the secret values that may stand in its files, for hiding them in every output.
+    pub fn secret_vars(&self) -> impl Iterator<Item = &Secret> {
+        self.vars.values().filter_map(|var| match var {
+            Var::Secret(secret) => Some(secret),
+            _ => None,
+        })
+    }
+}

@@ -1,0 +1,136 @@
+//! The only way this program touches a host: one method, [`Transport::run`].
+//!
+//! A script goes in, its output comes back. Elevation, quoting, jump hosts and time limits are
+//! the transport's own business; nothing outside this folder knows of them.
+
+use std::time::Duration;
+
+/// Text for the POSIX shell of a host.
+///
+/// The transport sends it over standard input, wrapped so that the shell parses all of it
+/// before it runs any of it: a connection that is cut in the middle runs nothing.
+#[derive(Debug, Clone)]
+pub struct Script {
+    /// The shell text. Its commands read an empty standard input.
+    pub text: String,
+    /// Time limit for the whole run.
+    pub deadline: Duration,
+}
+
+/// What a script left behind.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Standard output; bytes that are no UTF-8 are replaced.
+    pub stdout: String,
+    /// Standard error, likewise.
+    pub stderr: String,
+    /// Exit status; 128 + n for a signal.
+    pub status: i32,
+}
+
+/// An open way to one host.
+pub trait Transport: Send {
+    /// Runs a script as root to its end, and hands each complete line of standard output to
+    /// `on_line` as it arrives.
+    ///
+    /// # Errors
+    /// A non-zero status is an [`Output`], not an error; an error means that we could not talk
+    /// to the host and so do not know what happened.
+    fn run(
+        &mut self,
+        script: &Script,
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<Output, TransportError>;
+}
+
+/// Why a host could not be talked to. `Display` says what was tried and the cause; [`TransportError::hint`] the way out.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// No TCP connection: name, route, port or time limit.
+    #[error("connect {to}: {cause}")]
+    Unreachable {
+        /// Address and port.
+        to: String,
+        /// The cause.
+        cause: String,
+        /// The way out, if there is one to offer.
+        hint: Option<String>,
+    },
+    /// The host key is unknown, changed or not to be checked.
+    #[error("host key of {to}: {cause}")]
+    HostKey {
+        /// Address and port.
+        to: String,
+        /// The cause.
+        cause: String,
+        /// The way out.
+        hint: String,
+    },
+    /// The login was refused.
+    #[error("log in to {to} as `{user}`: {cause}")]
+    Login {
+        /// Address and port.
+        to: String,
+        /// Login name.
+        user: String,
+        /// The cause.
+        cause: String,
+        /// The way out.
+        hint: String,
+    },
+    /// Root rights were refused.
+    #[error("become root with {method} as `{user}`: {cause}")]
+    Elevate {
+        /// sudo or doas.
+        method: &'static str,
+        /// Login name.
+        user: String,
+        /// The cause.
+        cause: String,
+        /// The way out.
+        hint: String,
+    },
+    /// The script did not end in time.
+    #[error("run a script on {to}: no end after {after:?}")]
+    Timeout {
+        /// Address and port.
+        to: String,
+        /// The time limit.
+        after: Duration,
+    },
+    /// The connection broke.
+    #[error("talk to {to}: {cause}")]
+    Lost {
+        /// Address and port.
+        to: String,
+        /// The cause.
+        cause: String,
+    },
+    /// A way that is not built.
+    #[error("{what} is not built yet")]
+    NotBuilt {
+        /// The way.
+        what: &'static str,
+    },
+}
+
+impl TransportError {
+    /// Returns whether the host was simply not to be reached (as opposed to: it refused us).
+    pub fn is_unreachable(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Lost { .. }
+        )
+    }
+
+    /// Returns the way out, if there is one to offer.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Unreachable { hint, .. } => hint.as_deref(),
+            Self::HostKey { hint, .. } | Self::Login { hint, .. } | Self::Elevate { hint, .. } => {
+                Some(hint)
+            }
+            _ => None,
+        }
+    }
+}
