@@ -4,5 +4,9 @@
 //! verified -> report. Each arrow is one function; no stage calls back; only `engine` holds a
 //! transport.
 
+pub mod engine;
+pub mod facts;
 pub mod inventory;
+pub mod report;
+pub mod resource;
 pub mod transport;

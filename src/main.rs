@@ -1,1 +1,3 @@
+//! The command `fleetclock`.
+
 fn main() {}

@@ -1,0 +1,86 @@
+//! What does not change during a run: operating system, package manager, firewall, and which
+//! time services are there.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+/// What was read from a host in one execution.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Facts {
+    /// `ID` of os-release: `debian`, `rocky`.
+    pub os_id: String,
+    /// `VERSION_ID` of os-release; empty on rolling systems.
+    pub os_version: String,
+    /// `PRETTY_NAME` of os-release.
+    pub os_name: String,
+    /// The family whose file layout it has.
+    pub family: Family,
+    /// The package manager.
+    pub package_manager: PackageManager,
+    /// Whether systemd runs the machine.
+    pub systemd: bool,
+    /// `uname -m`.
+    pub arch: String,
+    /// The host's own name for itself.
+    pub hostname: String,
+    /// `systemd-detect-virt`; `none` on hardware.
+    pub virtualization: String,
+    /// User id that the scripts run as; 0 is root.
+    pub uid: u32,
+    /// Installed time packages with their versions.
+    pub packages: BTreeMap<String, String>,
+    /// Time services that systemd knows, by unit name without `.service`.
+    pub units: BTreeMap<String, Unit>,
+    /// The firewall that is active.
+    pub firewall: Firewall,
+    /// The host's clock minus ours, seconds, good to about the round trip of the connection.
+    pub clock_offset_s: f64,
+}
+
+/// The state of one unit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unit {
+    /// `ActiveState` is `active` (or on its way there).
+    pub active: bool,
+    /// `UnitFileState`: `enabled`, `disabled`, `masked`, ...; empty if systemd does not say.
+    pub enabled: String,
+}
+
+/// A family of Linux systems.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Family {
+    /// Debian, Ubuntu and what derives from them.
+    Debian,
+    /// RHEL, Rocky, Alma, Oracle, CentOS, Fedora, Amazon.
+    RedHat,
+    /// SLES and openSUSE.
+    Suse,
+}
+
+/// A package manager.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PackageManager {
+    /// apt-get and dpkg.
+    Apt,
+    /// dnf and rpm.
+    Dnf,
+    /// yum and rpm.
+    Yum,
+    /// zypper and rpm.
+    Zypper,
+}
+
+/// The firewall that is active on a host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Firewall {
+    /// None that we know.
+    None,
+    /// firewalld is running.
+    Firewalld,
+    /// ufw is active.
+    Ufw,
+}

@@ -1,0 +1,198 @@
+//! The result of a run as data: what the console prints and what `--format json` promises.
+
+use serde::Serialize;
+
+/// The version of the JSON report; raised when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// What a whole run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct FleetReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The verb: `plan`, `apply`, `check`, `verify`, ...
+    pub command: String,
+    /// When the run started, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// Counts of hosts.
+    pub summary: Summary,
+    /// One entry for each host, in the order of the inventory.
+    pub hosts: Vec<HostReport>,
+}
+
+/// Counts of hosts by how they ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// All hosts.
+    pub hosts: usize,
+    /// As wanted before and after.
+    pub unchanged: usize,
+    /// Changed and proven.
+    pub changed: usize,
+    /// Failed, undone or not.
+    pub failed: usize,
+    /// Not to be reached.
+    pub unreachable: usize,
+    /// Changes are pending.
+    pub drifted: usize,
+    /// Configured as wanted, but the clock is outside its limits.
+    pub out_of_limits: usize,
+    /// Never started, because the run was interrupted or a master failed.
+    pub not_started: usize,
+}
+
+/// How one host ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Status {
+    /// As wanted, nothing changed.
+    Unchanged,
+    /// Changed, and the same probes agree afterwards.
+    Changed,
+    /// Changes are pending.
+    Drifted,
+    /// Configured as wanted, clock outside its limits.
+    OutOfLimits,
+    /// Failed before anything was changed.
+    Failed,
+    /// Failed; what had been changed was put back.
+    FailedUndone,
+    /// Failed; what had been changed could not be put back, `error` says why.
+    FailedNotUndone,
+    /// Not to be reached.
+    Unreachable,
+    /// Never started.
+    NotStarted,
+}
+
+/// What happened on one host.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostReport {
+    /// The name in the inventory.
+    pub name: String,
+    /// The address that was contacted.
+    pub address: String,
+    /// The operating system's own name for itself, once known.
+    pub os: Option<String>,
+    /// `master` or `slave`.
+    pub role: &'static str,
+    /// The chosen time service (`chrony`, `ntpd`), once known.
+    pub provider: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// What is (or was) not as wanted, in the order in which it is changed.
+    pub deltas: Vec<Delta>,
+    /// What the change does to the clock, in one sentence.
+    pub clock: Option<String>,
+    /// What the host measured of each of its sources.
+    pub sources: Vec<SourceReport>,
+    /// What the time service says of itself.
+    pub daemon: Option<DaemonReport>,
+    /// Reasons found; filled by `doctor`.
+    pub findings: Vec<Finding>,
+    /// Things worth a second look that are no failure.
+    pub warnings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<ErrorReport>,
+    /// Scripts run on the host.
+    pub executions: usize,
+    /// How long the host took.
+    pub seconds: f64,
+}
+
+/// One property that is not as wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Delta {
+    /// The thing: `file /etc/chrony/chrony.conf`, `service chrony`.
+    pub resource: String,
+    /// The property: `content`, `running`.
+    pub property: String,
+    /// What it is; `None` is absent.
+    pub from: Option<String>,
+    /// What it shall be; `None` is absent.
+    pub to: Option<String>,
+    /// Unified diff of contents, secrets hidden.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diff: Option<String>,
+}
+
+/// What one host measured of one source.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SourceReport {
+    /// Address or name as in the inventory.
+    pub address: String,
+    /// The host of the inventory behind it.
+    pub host: Option<String>,
+    /// Whether it answered.
+    pub reachable: bool,
+    /// `ok`, `timeout`, `refused`, `unreachable`, `kiss RATE`, `unsynchronised`, `unresolved`, `invalid`.
+    pub outcome: String,
+    /// Stratum of the source.
+    pub stratum: Option<u8>,
+    /// Leap indicator, 0 to 3.
+    pub leap: Option<u8>,
+    /// Source minus host, seconds.
+    pub offset_s: Option<f64>,
+    /// Round trip, seconds.
+    pub delay_s: Option<f64>,
+    /// Root delay that the source claims, seconds.
+    pub root_delay_s: Option<f64>,
+    /// Root dispersion that the source claims, seconds.
+    pub root_dispersion_s: Option<f64>,
+    /// |offset| + delay/2 + root delay/2 + root dispersion, seconds.
+    pub error_bound_s: Option<f64>,
+    /// Whether the time service follows this source.
+    pub selected: bool,
+    /// Reachability register of the time service, eight bits; 255 = the last eight polls answered.
+    pub reach: Option<u8>,
+    /// `static`, `bash`, `local`: the probe that measured.
+    pub probe: Option<String>,
+}
+
+/// What the time service of a host says of itself.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DaemonReport {
+    /// `chrony`, `ntpd`.
+    pub provider: String,
+    /// Whether it follows a source (or, isolated, its own clock on purpose).
+    pub synchronised: bool,
+    /// The source it follows.
+    pub source: Option<String>,
+    /// Its stratum.
+    pub stratum: Option<u8>,
+    /// Its own idea of how far the clock is off, seconds.
+    pub offset_s: Option<f64>,
+    /// Root dispersion, seconds.
+    pub root_dispersion_s: Option<f64>,
+    /// Why it is not synchronised, in its own words; empty if it is.
+    pub detail: String,
+}
+
+/// One reason found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Stable code.
+    pub code: String,
+    /// `error`, `warning`, `note`.
+    pub severity: String,
+    /// What was seen.
+    pub evidence: String,
+    /// The cause in one sentence.
+    pub cause: String,
+    /// The exact fix.
+    pub fix: String,
+}
+
+/// Why a host failed: what was tried and the cause, then the way out.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ErrorReport {
+    /// What was tried, and the cause.
+    pub message: String,
+    /// The way out, if there is one to offer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
