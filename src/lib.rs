@@ -4,9 +4,15 @@
 //! verified -> report. Each arrow is one function; no stage calls back; only `engine` holds a
 //! transport.
 
+pub mod assets;
+pub mod cli;
 pub mod engine;
+pub mod exit;
 pub mod facts;
 pub mod inventory;
+pub mod ntp;
+pub mod playbook;
+pub mod provider;
 pub mod report;
 pub mod resource;
 pub mod transport;

@@ -1,3 +1,51 @@
-//! The only code that talks to hosts.
+//! The only code that talks to hosts. Inside one host it is a straight line; across hosts it
+//! is concurrent.
 
+mod apply;
+mod clock;
 pub mod event;
+pub mod fleet;
+mod frame;
+mod plan;
+mod proof;
+mod session;
+mod transaction;
+mod verify;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
+
+use crate::assets::Assets;
+use crate::transport::Connections;
+use event::Event;
+pub use plan::{Extent, Planned};
+
+/// What all hosts of a run share.
+#[derive(Debug)]
+pub struct Context {
+    /// Playbooks and templates.
+    pub assets: Assets,
+    /// Connections to bastions, known host keys.
+    pub connections: Connections,
+    /// Where events go.
+    pub events: Sender<Event>,
+    /// Put back what was changed when a later step or the proof fails.
+    pub undo: bool,
+    /// Ask the sources before anything is changed, and prove the result.
+    pub verify: bool,
+    /// Set when the user wants to stop; looked at between the phases of a host.
+    pub stop: Arc<AtomicBool>,
+}
+
+impl Context {
+    /// Tells the printer; it may have gone, which is no reason to stop work on a host.
+    pub(crate) fn send(&self, event: Event) {
+        let _ = self.events.send(event);
+    }
+
+    /// Returns whether the user wants to stop.
+    pub fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed)
+    }
+}

@@ -1,6 +1,8 @@
 //! What does not change during a run: operating system, package manager, firewall, and which
 //! time services are there.
 
+pub mod linux;
+
 use std::collections::BTreeMap;
 
 use serde::Serialize;

@@ -1,7 +1,50 @@
-//! The inventory: what the file means.
+//! The inventory: what the file means. A file is read into a tree that knows its places, the
+//! tree into settings, the settings into complete hosts; all mistakes are said in one go.
 
+mod load;
+mod merge;
+mod node;
+pub mod range;
+mod read;
+mod resolve;
 pub mod secret;
+pub mod select;
 pub mod spec;
+pub mod topology;
 
+use std::path::Path;
+
+pub use node::{Mistake, Mistakes};
 pub use secret::Secret;
 pub use spec::{Fleet, HostSpec};
+
+/// Reads an inventory. No host is contacted, no secret fetched.
+///
+/// # Errors
+/// Everything that is wrong with it.
+pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
+    let root = node::read(path)?;
+    resolve(path, &root)
+}
+
+/// As [`load`], from text; `path` is for messages and relative paths.
+///
+/// # Errors
+/// As for [`load`].
+pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
+    let root = node::parse(text)
+        .map_err(|(at, text)| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] })?;
+    resolve(path, &root)
+}
+
+fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {
+    let mut reader = read::Reader::new(load::folder(path));
+    let drafts = load::load(root, &mut reader);
+    let fleet = resolve::resolve(drafts, &mut reader);
+    if reader.mistakes.is_empty() {
+        return Ok(fleet);
+    }
+    reader.mistakes.sort_by_key(|mistake| mistake.at);
+    reader.mistakes.dedup();
+    Err(Mistakes { file: path.display().to_string(), list: reader.mistakes })
+}

@@ -1,22 +1,144 @@
 //! Secrets: where they come from, and that they are never shown.
+//!
+//! Reading the inventory only notes the origin; the value is fetched when a host is about to
+//! be contacted, so that `inventory validate` needs no password.
 
-use std::sync::Arc;
+use std::io::IsTerminal;
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 
+use anyhow::{Context, Result, anyhow, bail};
 use serde::{Serialize, Serializer};
 
-/// A password, passphrase or key. Prints and serialises as `***`.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Secret(Arc<str>);
+use crate::exit::Hint;
+
+/// A password, passphrase or key. Prints and serialises as `***`. Cheap to clone: copies share
+/// the value, so a question is asked once.
+#[derive(Clone)]
+pub struct Secret(Arc<Inner>);
+
+struct Inner {
+    origin: Origin,
+    value: OnceLock<String>,
+}
+
+/// Where a secret comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// An environment variable.
+    Env(String),
+    /// The first line of a file.
+    File(PathBuf),
+    /// The first line that a command prints.
+    Command(Vec<String>),
+    /// The user is asked; the text says for what.
+    Ask(String),
+    /// Given as it is.
+    Given,
+}
 
 impl Secret {
     /// Wraps a value that must not be shown.
     pub fn new(value: &str) -> Self {
-        Secret(value.into())
+        let secret = Secret::from(Origin::Given);
+        secret.0.value.get_or_init(|| value.to_owned());
+        secret
     }
 
-    /// Returns the value, for handing it to what needs it and to nothing that prints.
+    /// Fetches the value, once.
+    ///
+    /// # Errors
+    /// It is not where it should be.
+    pub fn resolve(&self) -> Result<()> {
+        if self.0.value.get().is_none() {
+            let value = self.0.origin.fetch()?;
+            self.0.value.get_or_init(|| value);
+        }
+        Ok(())
+    }
+
+    /// Returns the value, for handing it to what needs it and to nothing that prints. Empty
+    /// before [`Secret::resolve`].
     pub fn reveal(&self) -> &str {
-        &self.0
+        self.0.value.get().map_or("", String::as_str)
+    }
+
+    /// Returns where it comes from.
+    pub fn origin(&self) -> &Origin {
+        &self.0.origin
+    }
+}
+
+impl Origin {
+    fn fetch(&self) -> Result<String> {
+        let text = match self {
+            Origin::Env(name) => environment(name)?,
+            Origin::File(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("read the secret file {}", path.display()))?
+            }
+            Origin::Command(words) => command(words)?,
+            Origin::Ask(what) => ask(what)?,
+            Origin::Given => String::new(),
+        };
+        let line = text.lines().next().unwrap_or_default();
+        if line.is_empty() {
+            bail!("the secret of {self} is empty");
+        }
+        Ok(line.to_owned())
+    }
+}
+
+impl std::fmt::Display for Origin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Origin::Env(name) => write!(f, "the environment variable `{name}`"),
+            Origin::File(path) => write!(f, "the file {}", path.display()),
+            Origin::Command(words) => write!(f, "the command `{}`", words.join(" ")),
+            Origin::Ask(what) => write!(f, "the question for {what}"),
+            Origin::Given => f.write_str("the program"),
+        }
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "secrets may stand in the environment")]
+fn environment(name: &str) -> Result<String> {
+    std::env::var(name).map_err(|_| {
+        anyhow!("the environment variable `{name}` is not set")
+            .hint("export it before the run; the inventory asks for it")
+    })
+}
+
+#[expect(clippy::disallowed_methods, reason = "secrets may come from a password manager")]
+fn command(words: &[String]) -> Result<String> {
+    let (program, arguments) = words.split_first().context("the secret command is empty")?;
+    let output = std::process::Command::new(program)
+        .args(arguments)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .with_context(|| format!("run the secret command `{program}`"))?;
+    if !output.status.success() {
+        bail!("the secret command `{program}` failed ({})", output.status);
+    }
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+}
+
+fn ask(what: &str) -> Result<String> {
+    if !std::io::stdin().is_terminal() {
+        return Err(anyhow!("{what} has to be asked for, and there is no terminal")
+            .hint("use `{ env: NAME }`, `{ file: PATH }` or `{ command: [..] }` instead of `ask`"));
+    }
+    rpassword::prompt_password(format!("{what}: ")).context("read the secret from the terminal")
+}
+
+impl From<Origin> for Secret {
+    fn from(origin: Origin) -> Self {
+        Secret(Arc::new(Inner { origin, value: OnceLock::new() }))
+    }
+}
+
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.0.origin == other.0.origin && self.0.value.get() == other.0.value.get()
     }
 }
 
@@ -35,5 +157,35 @@ impl std::fmt::Display for Secret {
 impl Serialize for Secret {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str("***")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_secret_is_never_shown() {
+        let secret = Secret::new("hunter2");
+        assert_eq!(format!("{secret} {secret:?} {}", serde_json::to_string(&secret).unwrap()), "*** *** \"***\"");
+    }
+
+    #[test]
+    fn a_file_and_a_command_give_their_first_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("pw");
+        std::fs::write(&path, "one\ntwo\n").unwrap();
+        let file = Secret::from(Origin::File(path));
+        file.resolve().unwrap();
+        let command = Secret::from(Origin::Command(vec!["echo".into(), "three".into()]));
+        command.resolve().unwrap();
+        assert_eq!((file.reveal(), command.reveal()), ("one", "three"));
+    }
+
+    #[test]
+    fn what_is_missing_is_named() {
+        let error = Secret::from(Origin::Env("FC_NO_SUCH_VARIABLE".into())).resolve().unwrap_err();
+        assert!(error.to_string().contains("`FC_NO_SUCH_VARIABLE`"));
+        assert!(Secret::from(Origin::Command(vec!["false".into()])).resolve().is_err());
     }
 }

@@ -150,11 +150,13 @@ pub enum StepPolicy {
     /// Whenever the offset is greater than `over`.
     Always {
         /// Threshold.
+        #[serde(with = "humantime_serde")]
         over: Duration,
     },
     /// In the first updates after the service started, when the offset is greater than `over`.
     AtStart {
         /// Threshold.
+        #[serde(with = "humantime_serde")]
         over: Duration,
         /// Number of clock updates in which a step is allowed.
         updates: u32,
@@ -165,10 +167,12 @@ pub enum StepPolicy {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Limits {
     /// Greatest error bound: |offset| + delay/2 + root delay/2 + root dispersion.
+    #[serde(with = "humantime_serde")]
     pub max_error: Duration,
     /// Greatest stratum of a source.
     pub max_stratum: u8,
     /// How long `apply` and `verify` wait for the limits to be met.
+    #[serde(with = "humantime_serde")]
     pub deadline: Duration,
 }
 
@@ -224,6 +228,7 @@ pub struct SshSettings {
     /// The ssh_config file; `None` is `~/.ssh/config`.
     pub config: Option<PathBuf>,
     /// Time limit for connecting and for each silence.
+    #[serde(with = "humantime_serde")]
     pub timeout: Duration,
 }
 
@@ -274,6 +279,23 @@ impl HostSpec {
     /// Returns the address as a number, if it is written as one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.time_address.parse().ok()
+    }
+
+    /// Fetches every secret that is needed to contact the host or to render its files.
+    ///
+    /// # Errors
+    /// One of them is not where it should be.
+    pub fn resolve_secrets(&self) -> anyhow::Result<()> {
+        let elevate = match &self.connection {
+            Connection::Ssh(ssh) => {
+                ssh.password.iter().chain(&ssh.passphrase).try_for_each(Secret::resolve)?;
+                Some(&ssh.elevate)
+            }
+            Connection::Local(elevate) => Some(elevate),
+            Connection::Winrm => None,
+        };
+        let become_password = elevate.and_then(|elevate| elevate.password.as_ref());
+        self.secret_vars().chain(become_password).try_for_each(Secret::resolve)
     }
 
     /// Returns the secret values that may stand in its files, for hiding them in every output.

@@ -1,5 +1,10 @@
 //! The result of a run as data: what the console prints and what `--format json` promises.
 
+pub mod console;
+pub mod diff;
+pub mod number;
+pub mod text;
+
 use serde::Serialize;
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
@@ -45,6 +50,25 @@ pub struct Summary {
     pub not_started: usize,
 }
 
+impl Summary {
+    /// Counts.
+    pub fn of(hosts: &[HostReport]) -> Self {
+        let mut summary = Summary { hosts: hosts.len(), ..Summary::default() };
+        for host in hosts {
+            *match host.status {
+                Status::Unchanged => &mut summary.unchanged,
+                Status::Changed => &mut summary.changed,
+                Status::Drifted => &mut summary.drifted,
+                Status::OutOfLimits => &mut summary.out_of_limits,
+                Status::Failed | Status::FailedUndone | Status::FailedNotUndone => &mut summary.failed,
+                Status::Unreachable => &mut summary.unreachable,
+                Status::NotStarted => &mut summary.not_started,
+            } += 1;
+        }
+        summary
+    }
+}
+
 /// How one host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -84,6 +108,8 @@ pub struct HostReport {
     pub provider: Option<String>,
     /// How it ended.
     pub status: Status,
+    /// The limit of the error bound, seconds.
+    pub limit_s: Option<f64>,
     /// What is (or was) not as wanted, in the order in which it is changed.
     pub deltas: Vec<Delta>,
     /// What the change does to the clock, in one sentence.
@@ -120,8 +146,20 @@ pub struct Delta {
     pub diff: Option<String>,
 }
 
+impl Delta {
+    /// A property that differs, without a diff of contents.
+    pub fn new(resource: String, property: &str, from: Option<String>, to: Option<String>) -> Self {
+        Delta { resource, property: property.to_owned(), from, to, diff: None }
+    }
+
+    /// Whether a service that has loaded the thing must load it anew. Rights of a file do not matter to it.
+    pub fn is_loaded(&self) -> bool {
+        !matches!(self.property.as_str(), "mode" | "owner")
+    }
+}
+
 /// What one host measured of one source.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct SourceReport {
     /// Address or name as in the inventory.
     pub address: String,
@@ -149,6 +187,8 @@ pub struct SourceReport {
     pub selected: bool,
     /// Reachability register of the time service, eight bits; 255 = the last eight polls answered.
     pub reach: Option<u8>,
+    /// Whether it is within the limits of the host.
+    pub within: Option<bool>,
     /// `static`, `bash`, `local`: the probe that measured.
     pub probe: Option<String>,
 }

@@ -4,8 +4,19 @@
 //! Two laws for every probe: it reads exactly the properties that the fix sets, and it
 //! succeeds on a bare host, where absent is a value and not an error.
 
-use anyhow::Result;
+pub mod command;
+pub mod competing;
+pub mod file;
+pub mod firewall;
+pub mod package;
+pub mod service;
 
+use anyhow::{Context, Result, bail};
+use ipnet::IpNet;
+
+use crate::facts::{Facts, Firewall};
+use crate::inventory::HostSpec;
+use crate::playbook::Kind;
 pub use crate::report::Delta;
 
 /// What one probe printed: its own part of the script's output.
@@ -55,4 +66,53 @@ pub trait Resource: Send + Sync {
     /// # Errors
     /// As for `diff`.
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix>;
+}
+
+/// Turns a step into the resource that it describes. `render` fills in a template by its name.
+///
+/// # Errors
+/// The step says something that cannot be on this host.
+pub fn build(
+    kind: Kind,
+    spec: &HostSpec,
+    facts: &Facts,
+    active: Firewall,
+    render: &dyn Fn(&str) -> Result<String>,
+) -> Result<Box<dyn Resource>> {
+    Ok(match kind {
+        Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
+        Kind::File { path, template, mode, owner, group, validate } => Box::new(file::File {
+            content: render(&template)?,
+            secrets: spec.secret_vars().cloned().collect(),
+            path,
+            mode,
+            owner,
+            group,
+            validate,
+        }),
+        Kind::Service { name, running, enabled } => Box::new(service::Service { unit: name, running, enabled }),
+        Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
+        Kind::Firewall { port, from } => open(&port, &from, active)?,
+        Kind::Command { check, run } => Box::new(command::Command { check, run }),
+    })
+}
+
+fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
+    if port != "123/udp" {
+        bail!("firewall: only 123/udp can be opened, not `{port}`");
+    }
+    let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
+    let networks = from.split_whitespace().map(network).collect::<Result<Vec<_>>>()?;
+    match active {
+        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld { networks })),
+        Firewall::Ufw => {
+            bail!("ufw is active and opening it is not built yet; open 123/udp yourself and set `firewall: none`")
+        }
+        Firewall::None => bail!("firewall: none is active"),
+    }
+}
+
+/// The last line of a text that says anything.
+fn last_line(text: &str) -> String {
+    text.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned()
 }

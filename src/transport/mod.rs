@@ -3,7 +3,17 @@
 //! A script goes in, its output comes back. Elevation, quoting, jump hosts and time limits are
 //! the transport's own business; nothing outside this folder knows of them.
 
+mod driver;
+mod elevate;
+mod local;
+pub mod quote;
+mod ssh;
+
+use std::sync::Arc;
 use std::time::Duration;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Connection;
 
 /// Text for the POSIX shell of a host.
 ///
@@ -36,11 +46,25 @@ pub trait Transport: Send {
     /// # Errors
     /// A non-zero status is an [`Output`], not an error; an error means that we could not talk
     /// to the host and so do not know what happened.
-    fn run(
-        &mut self,
-        script: &Script,
-        on_line: &mut dyn FnMut(&str),
-    ) -> Result<Output, TransportError>;
+    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError>;
+}
+
+/// What the connections of one run share.
+#[derive(Debug, Default)]
+pub struct Connections {
+    bastions: Arc<ssh::Counts>,
+}
+
+/// Opens the way to a host.
+///
+/// # Errors
+/// It cannot be reached, its key is not trusted, or it refuses the login.
+pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transport>, TransportError> {
+    match &spec.connection {
+        Connection::Ssh(settings) => Ok(Box::new(ssh::Ssh::connect(&spec.address, settings, shared)?)),
+        Connection::Local(elevate) => Ok(Box::new(local::Local { elevate: elevate.clone() })),
+        Connection::Winrm => Err(TransportError::NotBuilt { what: "the connection to Windows hosts over WinRM" }),
+    }
 }
 
 /// Why a host could not be talked to. `Display` says what was tried and the cause; [`TransportError::hint`] the way out.
@@ -117,19 +141,14 @@ pub enum TransportError {
 impl TransportError {
     /// Returns whether the host was simply not to be reached (as opposed to: it refused us).
     pub fn is_unreachable(&self) -> bool {
-        matches!(
-            self,
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Lost { .. }
-        )
+        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Lost { .. })
     }
 
     /// Returns the way out, if there is one to offer.
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unreachable { hint, .. } => hint.as_deref(),
-            Self::HostKey { hint, .. } | Self::Login { hint, .. } | Self::Elevate { hint, .. } => {
-                Some(hint)
-            }
+            Self::HostKey { hint, .. } | Self::Login { hint, .. } | Self::Elevate { hint, .. } => Some(hint),
             _ => None,
         }
     }

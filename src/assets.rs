@@ -1,0 +1,147 @@
+//! Playbooks and templates: in the program, and replaceable by a folder.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, anyhow, bail};
+
+use crate::exit::Hint;
+
+/// Name and text of everything embedded.
+pub const EMBEDDED: &[(&str, &str)] = &[
+    ("playbooks/linux-chrony.yml", include_str!("../playbooks/linux-chrony.yml")),
+    ("playbooks/linux-ntpd.yml", include_str!("../playbooks/linux-ntpd.yml")),
+    ("templates/chrony.conf.j2", include_str!("../templates/chrony.conf.j2")),
+    ("templates/ntp.conf.j2", include_str!("../templates/ntp.conf.j2")),
+];
+
+/// Where an asset came from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// The program itself.
+    Embedded,
+    /// A file of the user.
+    File(PathBuf),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Embedded => f.write_str("embedded"),
+            Origin::File(path) => write!(f, "{}", path.display()),
+        }
+    }
+}
+
+/// One playbook or template.
+#[derive(Debug, Clone)]
+pub struct Asset {
+    /// Its text.
+    pub text: String,
+    /// Where it came from.
+    pub origin: Origin,
+}
+
+/// The embedded assets, with a folder in front of them.
+#[derive(Debug, Default)]
+pub struct Assets {
+    folder: Option<PathBuf>,
+}
+
+impl Assets {
+    /// Looks in `folder` first.
+    ///
+    /// # Errors
+    /// The folder is not there.
+    pub fn new(folder: Option<PathBuf>) -> Result<Self> {
+        if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
+            return Err(
+                anyhow!("assets: {} is no folder", folder.display()).hint("`fleetclock assets export DIR` makes one")
+            );
+        }
+        Ok(Assets { folder })
+    }
+
+    /// Reads an asset by its name: `playbooks/NAME` or `templates/NAME`.
+    ///
+    /// # Errors
+    /// There is none of that name, or the file cannot be read.
+    pub fn read(&self, name: &str) -> Result<Asset> {
+        check(name)?;
+        if let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists()) {
+            let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            return Ok(Asset { text, origin: Origin::File(path) });
+        }
+        match EMBEDDED.iter().find(|(known, _)| *known == name) {
+            Some((_, text)) => Ok(Asset { text: (*text).to_owned(), origin: Origin::Embedded }),
+            None => Err(anyhow!("no asset `{name}`").hint("`fleetclock assets list` shows those that there are")),
+        }
+    }
+
+    /// Returns the names with where each comes from.
+    pub fn list(&self) -> Vec<(&'static str, Origin)> {
+        let origin = |name: &str| match &self.folder {
+            Some(folder) if folder.join(name).exists() => Origin::File(folder.join(name)),
+            _ => Origin::Embedded,
+        };
+        EMBEDDED.iter().map(|(name, _)| (*name, origin(name))).collect()
+    }
+}
+
+/// A name stays inside its folder.
+fn check(name: &str) -> Result<()> {
+    let plain = |part: &str| !part.is_empty() && !part.starts_with('.') && !part.contains(['/', '\\']);
+    match name.split_once('/') {
+        Some(("playbooks" | "templates", file)) if plain(file) => Ok(()),
+        _ => bail!("`{name}` is no name of an asset (playbooks/NAME or templates/NAME)"),
+    }
+}
+
+/// Writes the embedded assets out, to be edited; replaces nothing.
+///
+/// # Errors
+/// A file is there already, or cannot be written.
+pub fn export(folder: &Path) -> Result<Vec<PathBuf>> {
+    let paths: Vec<PathBuf> = EMBEDDED.iter().map(|(name, _)| folder.join(name)).collect();
+    if let Some(path) = paths.iter().find(|path| path.exists()) {
+        bail!("export: {} is there already; nothing was written", path.display());
+    }
+    for (path, (_, text)) in paths.iter().zip(EMBEDDED) {
+        if let Some(parent) = path.parent() {
+            std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
+        }
+        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+    }
+    Ok(paths)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_of_the_folders_is_embedded() {
+        for folder in ["playbooks", "templates"] {
+            for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(folder)).unwrap() {
+                let name = format!("{folder}/{}", entry.unwrap().file_name().to_string_lossy());
+                assert!(EMBEDDED.iter().any(|(known, _)| *known == name), "{name} is not embedded");
+            }
+        }
+    }
+
+    #[test]
+    fn a_name_cannot_leave_its_folder() {
+        for name in ["playbooks/../secret", "templates/a/b", "/etc/passwd", "playbooks/", "other/x"] {
+            assert!(Assets::default().read(name).is_err(), "{name}");
+        }
+    }
+
+    #[test]
+    fn an_export_is_what_is_read_back_and_replaces_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        export(folder.path()).unwrap();
+        let assets = Assets::new(Some(folder.path().to_owned())).unwrap();
+        assert!(matches!(assets.read("templates/ntp.conf.j2").unwrap().origin, Origin::File(_)));
+        assert!(export(folder.path()).is_err());
+    }
+}

@@ -1,0 +1,46 @@
+//! `assets`: the embedded playbooks and templates.
+
+use std::path::PathBuf;
+
+use anyhow::Result;
+
+use super::Global;
+use crate::assets::{self, Assets};
+use crate::exit::Exit;
+use crate::report::console;
+
+/// What to do with the assets.
+#[derive(Debug, clap::Subcommand)]
+pub(super) enum Verb {
+    /// List them, and where each comes from
+    List,
+    /// Print one
+    Show {
+        /// playbooks/NAME or templates/NAME
+        name: String,
+    },
+    /// Write them into a folder, to be edited and used with --assets
+    Export {
+        /// The folder
+        dir: PathBuf,
+    },
+}
+
+/// Runs the verb.
+pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
+    let assets = Assets::new(global.assets.clone())?;
+    match verb {
+        Verb::List => {
+            for (name, origin) in assets.list() {
+                console::print(&format!("{name} ({origin})\n"));
+            }
+        }
+        Verb::Show { name } => console::print(&assets.read(name)?.text),
+        Verb::Export { dir } => {
+            for path in assets::export(dir)? {
+                console::print(&format!("{}\n", path.display()));
+            }
+        }
+    }
+    Ok(Exit::Ok)
+}

@@ -1,0 +1,234 @@
+//! From a plan to a changed and proven host: one transaction, the same probes again, the proof.
+
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::{Context as _, Result};
+
+use crate::report::{Delta, ErrorReport, HostReport, Status};
+use crate::resource::{Fix, Slice, service};
+use crate::transport::Output;
+
+use super::Context;
+use super::event::Phase;
+use super::frame::{Frames, Splitter, last_lines};
+use super::plan::{Planned, Step, deltas, owes};
+use super::proof::Proof;
+use super::session::{Failure, Session};
+use super::transaction::{GUARD, Transaction};
+use super::verify::{self, Verdict};
+
+/// Time limit for all changes of a host; downloading a package is the slow part.
+const CHANGE: Duration = Duration::from_secs(900);
+
+/// Time limit for reading and for putting back.
+const READ: Duration = Duration::from_secs(120);
+
+/// Changes a host as planned, or leaves it as it was.
+pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
+    let started = Instant::now();
+    let mut report = planned.report.clone();
+    if let Err(failure) = try_apply(planned, cx, &mut report) {
+        report.status = failure.status;
+        report.error = Some(failure.error);
+    }
+    report.seconds += started.elapsed().as_secs_f64();
+    report
+}
+
+fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result<(), Failure> {
+    let before = report.executions;
+    let mut session = Session::open(&planned.spec, cx)?;
+    let result = drive(&mut session, planned, report);
+    report.executions = before + session.executions;
+    result
+}
+
+fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
+    if !planned.is_pending() {
+        return finish(session, planned, report, Status::Unchanged);
+    }
+    let transaction = transaction(planned, session.cx)?;
+    change(session, planned, &transaction)?;
+    let proven = converged(session, planned).and_then(|()| finish(session, planned, report, Status::Changed));
+    proven.map_err(|failure| take_back(session, &transaction, failure))
+}
+
+/// Puts together what the host has to go through.
+fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
+    let mut fixes = Vec::new();
+    let mut owe = String::new();
+    let mut changed: Vec<&str> = Vec::new();
+    for (step, slice) in planned.steps.iter().zip(&planned.seen) {
+        let refresh = owes(step, &changed);
+        let differs = step.resource.diff(slice)?;
+        if differs.is_empty() && !refresh {
+            // Kept as an empty step, so that numbers stay those of the playbook.
+            fixes.push(Fix::default());
+            continue;
+        }
+        if differs.iter().any(Delta::is_loaded) {
+            changed.extend(step.id.as_deref());
+        }
+        if let Some(unit) = step.unit.as_deref().filter(|_| refresh) {
+            owe.push_str(&service::owe(unit));
+        }
+        fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
+    }
+    let guard = verify::guard(&planned.spec).filter(|_| cx.verify);
+    Ok(Transaction { run: run_name(), prelude: verify::functions(), guard, owe, fixes })
+}
+
+/// Sorts by time and does not repeat.
+fn run_name() -> String {
+    let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
+    now.replace([':', '-', '.'], "")
+}
+
+/// Runs the transaction.
+fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transaction) -> Result<(), Failure> {
+    session.phase(Phase::Apply);
+    let (script, boundary) = transaction.script();
+    let splitter = Splitter::new(&boundary);
+    let (cx, host) = (session.cx, planned.spec.name.clone());
+    let output = session.run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))?;
+    judge_guard(planned, &splitter, &output)?;
+    for (index, step) in planned.steps.iter().enumerate() {
+        let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
+        if slice.status != 0 {
+            return Err(failed_step(step, &slice, splitter.find(&output, transaction.undo_frame()).as_ref()));
+        }
+    }
+    Ok(())
+}
+
+/// Says which step begins; steps without a change are not worth a line.
+fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transaction, splitter: &Splitter, line: &str) {
+    let Some(frame) = splitter.begins(line).filter(|frame| *frame > GUARD) else { return };
+    let text = match (planned.steps.get(frame - 1), transaction.fixes.get(frame - 1)) {
+        (Some(step), Some(fix)) if !fix.change.is_empty() => step.name.clone(),
+        (None, None) => "a step failed: putting back what was changed".to_owned(),
+        _ => return,
+    };
+    cx.send(super::event::Event::Progress { host: host.to_owned(), text });
+}
+
+/// The host asked its sources before it let anything be changed.
+fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<(), Failure> {
+    let slice = splitter.part(output, GUARD).context("ask the sources")?;
+    if slice.status == 0 {
+        return Ok(());
+    }
+    let answers: Vec<String> = verify::sources(&planned.spec, &slice.stdout, &[])
+        .iter()
+        .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
+        .collect();
+    let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
+    let hint = "see that the master runs, serves this host and is not behind a closed firewall; \
+                `--no-verify` configures the host all the same";
+    Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } })
+}
+
+fn failed_step(step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
+    let cause = last_lines(&slice.stderr);
+    let cause = if cause.is_empty() { format!("exit status {}", slice.status) } else { cause };
+    let message = format!("step `{}`: {cause}", step.name);
+    with_undo(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } }, undone)
+}
+
+/// Says how putting back went; never replaces the first error.
+fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure {
+    let Some(undone) = undone else {
+        failure.status = Status::FailedNotUndone;
+        failure.error.message.push_str("; and the undo did not end");
+        return failure;
+    };
+    failure.status = if undone.status == 0 { Status::FailedUndone } else { Status::FailedNotUndone };
+    if undone.status != 0 {
+        failure.error.message.push_str(&format!("; not put back: {}", last_lines(&undone.stderr)));
+    }
+    failure
+}
+
+/// The same probes again: a difference that is left is an error.
+fn converged(session: &mut Session<'_>, planned: &Planned) -> Result<(), Failure> {
+    let mut frames = Frames::new();
+    for step in &planned.steps {
+        frames.part(&step.resource.probe());
+    }
+    let (script, splitter) = frames.finish();
+    let output = session.run(script, READ, &mut |_| ())?;
+    let seen = (0..planned.steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
+    let left = deltas(&planned.steps, &seen)?;
+    match left.first() {
+        None => Ok(()),
+        Some(delta) => {
+            let from = delta.from.as_deref().unwrap_or("absent");
+            let to = delta.to.as_deref().unwrap_or("absent");
+            let message =
+                format!("{}: {} still differs after the change: {from}, wanted {to}", delta.resource, delta.property);
+            Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } })
+        }
+    }
+}
+
+/// Proves the clock.
+fn finish(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    report: &mut HostReport,
+    status: Status,
+) -> Result<(), Failure> {
+    report.status = status;
+    report.clock = None;
+    if !session.cx.verify {
+        return Ok(());
+    }
+    session.phase(Phase::Verify);
+    let spec = &planned.spec;
+    let mut frames = Frames::new();
+    let proof = Proof::wait(&mut frames, spec, planned.provider);
+    let (script, splitter) = frames.finish();
+    let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
+    let verdict = proof.record(spec, planned.provider, &splitter, &output, report)?;
+    settle(verdict, status, report)
+}
+
+/// A host that was changed and does not follow its sources is a failure; a clock that is on
+/// its way, or a host that was not changed, is not.
+fn settle(verdict: Verdict, status: Status, report: &mut HostReport) -> Result<(), Failure> {
+    match verdict {
+        Verdict::Proven => Ok(()),
+        Verdict::NotSynchronised(why) if status == Status::Changed => Err(Failure {
+            status: Status::Failed,
+            error: ErrorReport { message: format!("verify: {why}"), hint: None },
+        }),
+        Verdict::NotSynchronised(why) | Verdict::OutOfLimits(why) => {
+            report.status = Status::OutOfLimits;
+            report.error = Some(ErrorReport { message: why, hint: None });
+            Ok(())
+        }
+    }
+}
+
+/// Runs the undo after a transaction that had ended well and was then found wanting.
+fn take_back(session: &mut Session<'_>, transaction: &Transaction, failure: Failure) -> Failure {
+    if !session.cx.undo {
+        let mut failure = failure;
+        failure.status = Status::FailedNotUndone;
+        failure.error.message.push_str("; left as it is (--no-undo)");
+        return failure;
+    }
+    session.phase(Phase::Undo);
+    session.progress("putting back what was changed");
+    match session.run(transaction.undo_script(), READ, &mut |_| ()) {
+        Ok(output) => {
+            let slice = Slice { stdout: output.stdout, stderr: output.stderr, status: output.status };
+            with_undo(failure, Some(&slice))
+        }
+        Err(error) => {
+            let mut failure = with_undo(failure, None);
+            failure.error.message.push_str(&format!(" ({error})"));
+            failure
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Many hosts at once, in the order of the time hierarchy, each on a thread of its own.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use crate::facts::Facts;
+use crate::inventory::HostSpec;
+use crate::report::{ErrorReport, HostReport, Status};
+
+use super::event::Event;
+use super::plan::{Extent, Planned, blank, plan};
+use super::session::Session;
+use super::verify::{Verdict, judge};
+use super::{Context, apply};
+
+/// What planning a host came to.
+pub type PlanResult = Result<Planned, Box<HostReport>>;
+
+/// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
+async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
+where
+    I: Send + 'static,
+    O: Send + 'static,
+    F: Fn(I) -> O + Send + Sync + 'static,
+{
+    let permits = Arc::new(Semaphore::new(forks.max(1)));
+    let work = Arc::new(work);
+    let mut tasks = JoinSet::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let (permits, work) = (Arc::clone(&permits), Arc::clone(&work));
+        tasks.spawn(async move {
+            let permit = permits.acquire_owned().await;
+            let done = tokio::task::spawn_blocking(move || work(item)).await;
+            drop(permit);
+            (index, done)
+        });
+    }
+    let mut results = BTreeMap::new();
+    while let Some(joined) = tasks.join_next().await {
+        if let Ok((index, Ok(done))) = joined {
+            results.insert(index, done);
+        }
+    }
+    results.into_values().collect()
+}
+
+/// Reads all hosts and compares them with what is wanted.
+pub async fn plan_all(hosts: Vec<HostSpec>, forks: usize, extent: Extent, cx: Arc<Context>) -> Vec<PlanResult> {
+    start(&cx, &hosts);
+    each(hosts, forks, move |spec| {
+        let result = guarded(&spec, &cx, || plan(&spec, &cx, extent));
+        let report = match &result {
+            Ok(planned) => planned.report.clone(),
+            Err(report) => (**report).clone(),
+        };
+        cx.send(Event::Done(Box::new(report)));
+        result
+    })
+    .await
+}
+
+/// Proves all hosts: configuration, service and clock.
+pub async fn verify_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
+    let results = plan_all(hosts, forks, Extent::Proof, cx).await;
+    results.into_iter().map(|result| result.map_or_else(|report| *report, proven)).collect()
+}
+
+/// A host whose configuration is as wanted is judged by its clock.
+fn proven(planned: Planned) -> HostReport {
+    let mut report = planned.report;
+    if report.status == Status::Unchanged
+        && let Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) =
+            judge(&planned.spec, report.daemon.as_ref(), &report.sources)
+    {
+        report.status = Status::OutOfLimits;
+        report.error = Some(ErrorReport { message: why, hint: None });
+    }
+    report
+}
+
+/// Changes all hosts: masters first, then those that follow them.
+pub async fn apply_all(plans: Vec<PlanResult>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
+    let order: Vec<String> = plans.iter().map(|plan| name(plan).to_owned()).collect();
+    let mut tiers: BTreeMap<usize, Vec<Planned>> = BTreeMap::new();
+    let mut done: BTreeMap<String, HostReport> = BTreeMap::new();
+    for plan in plans {
+        match plan {
+            Ok(planned) => tiers.entry(planned.spec.tier).or_default().push(planned),
+            Err(report) => drop(done.insert(report.name.clone(), *report)),
+        }
+    }
+    for planned in tiers.into_values() {
+        let (ready, held): (Vec<_>, Vec<_>) =
+            planned.into_iter().map(|host| (hold(&host, &done, &cx), host)).partition(|(why, _)| why.is_none());
+        for (why, host) in held {
+            done.insert(host.spec.name.clone(), not_started(host.report, why.unwrap_or_default()));
+        }
+        let cx = Arc::clone(&cx);
+        let reports = each(ready, forks, move |(_, host): (Option<String>, Planned)| {
+            let report = catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report);
+            cx.send(Event::Done(Box::new(report.clone())));
+            report
+        })
+        .await;
+        done.extend(reports.into_iter().map(|report| (report.name.clone(), report)));
+    }
+    order.iter().filter_map(|name| done.remove(name)).collect()
+}
+
+fn name(plan: &PlanResult) -> &str {
+    match plan {
+        Ok(planned) => &planned.spec.name,
+        Err(report) => &report.name,
+    }
+}
+
+/// Says why a host must not be started: the run is stopping, or none of its masters is left.
+fn hold(host: &Planned, done: &BTreeMap<String, HostReport>, cx: &Context) -> Option<String> {
+    if cx.stopping() {
+        return Some("the run was interrupted before this host was started".to_owned());
+    }
+    let masters: Vec<&str> = host.spec.time.sources.iter().filter_map(|source| source.host.as_deref()).collect();
+    let outside = host.spec.time.sources.iter().any(|source| source.host.is_none());
+    let works = |master: &&str| done.get(*master).is_none_or(|report| serves(report.status));
+    if masters.is_empty() || outside || masters.iter().any(works) {
+        return None;
+    }
+    Some(format!("not started: no master of it works ({})", masters.join(", ")))
+}
+
+/// A master that is not in this run (limited away) is asked by the slave itself.
+fn serves(status: Status) -> bool {
+    matches!(status, Status::Unchanged | Status::Changed | Status::OutOfLimits)
+}
+
+fn not_started(mut report: HostReport, why: String) -> HostReport {
+    report.status = Status::NotStarted;
+    report.error = Some(ErrorReport { message: why, hint: None });
+    report
+}
+
+/// Reads the facts of all hosts.
+pub async fn facts_all(
+    hosts: Vec<HostSpec>,
+    forks: usize,
+    cx: Arc<Context>,
+) -> Vec<Result<(HostReport, Facts), Box<HostReport>>> {
+    start(&cx, &hosts);
+    each(hosts, forks, move |spec| {
+        let result = guarded(&spec, &cx, || facts(&spec, &cx));
+        let report = match &result {
+            Ok((report, _)) => report.clone(),
+            Err(report) => (**report).clone(),
+        };
+        cx.send(Event::Done(Box::new(report)));
+        result
+    })
+    .await
+}
+
+fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Facts), Box<HostReport>> {
+    let mut report = blank(spec);
+    let read = Session::open(spec, cx).and_then(|mut session| {
+        let facts = super::plan::read_facts(&mut session);
+        report.executions = session.executions;
+        facts
+    });
+    match read {
+        Ok(facts) => {
+            report.os = Some(facts.os_name.clone());
+            Ok((report, facts))
+        }
+        Err(failure) => {
+            report.status = failure.status;
+            report.error = Some(failure.error);
+            Err(Box::new(report))
+        }
+    }
+}
+
+fn start(cx: &Context, hosts: &[HostSpec]) {
+    cx.send(Event::Started { hosts: hosts.iter().map(|host| host.name.clone()).collect() });
+}
+
+/// Does not start a host when the user wants to stop, and keeps a bug in one host from the others.
+fn guarded<T>(
+    spec: &HostSpec,
+    cx: &Context,
+    work: impl FnOnce() -> Result<T, Box<HostReport>>,
+) -> Result<T, Box<HostReport>> {
+    if cx.stopping() {
+        let why = "the run was interrupted before this host was started".to_owned();
+        return Err(Box::new(not_started(blank(spec), why)));
+    }
+    catch(spec, work)?
+}
+
+/// A panic is a bug of ours: it fails this host and no other.
+fn catch<T>(spec: &HostSpec, work: impl FnOnce() -> T) -> Result<T, Box<HostReport>> {
+    std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| {
+        let mut report = blank(spec);
+        report.status = Status::Failed;
+        let message = "a bug in fleetclock: the work on this host panicked".to_owned();
+        report.error = Some(ErrorReport { message, hint: Some("please report it with the text above".to_owned()) });
+        Box::new(report)
+    })
+}

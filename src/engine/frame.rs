@@ -1,0 +1,163 @@
+//! Several scripts in one execution: each part's output is framed by a random boundary, so
+//! that one round trip answers many questions and no output can pass for a frame.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use anyhow::{Context, Result};
+
+use crate::resource::Slice;
+use crate::transport::Output;
+
+/// Builds one script out of parts.
+#[derive(Debug)]
+pub(crate) struct Frames {
+    boundary: String,
+    text: String,
+    count: usize,
+}
+
+/// Takes the output of such a script apart.
+#[derive(Debug, Clone)]
+pub(crate) struct Splitter {
+    boundary: String,
+}
+
+impl Frames {
+    pub(crate) fn new() -> Self {
+        Frames { boundary: boundary(), text: String::new(), count: 0 }
+    }
+
+    /// Adds text that runs outside every frame: functions, settings.
+    pub(crate) fn raw(&mut self, text: &str) {
+        self.text.push_str(text);
+        self.text.push('\n');
+    }
+
+    /// Adds a part that runs in a subshell of its own, and returns its number.
+    pub(crate) fn part(&mut self, body: &str) -> usize {
+        let index = self.count;
+        self.count += 1;
+        let begin = self.mark("begin", index, "");
+        let end = self.mark("end", index, " $fc_status");
+        self.text.push_str(&format!("{begin}(\n{body}\n)\nfc_status=$?\n{end}"));
+        index
+    }
+
+    /// Prints a mark on both outputs; an end mark starts a line of its own whatever came before.
+    fn mark(&self, word: &str, index: usize, status: &str) -> String {
+        let newline = if word == "end" { "\\n" } else { "" };
+        let boundary = &self.boundary;
+        let line = format!("printf '{newline}%s\\n' \"{boundary} {word} {index}{status}\"");
+        format!("{line}\n{line} >&2\n")
+    }
+
+    pub(crate) fn boundary(&self) -> &str {
+        &self.boundary
+    }
+
+    /// Returns the script, and what takes its output apart.
+    pub(crate) fn finish(self) -> (String, Splitter) {
+        (self.text, Splitter { boundary: self.boundary })
+    }
+}
+
+impl Splitter {
+    pub(crate) fn new(boundary: &str) -> Self {
+        Splitter { boundary: boundary.to_owned() }
+    }
+
+    /// Returns what part `index` printed, or `None` if it never ended.
+    pub(crate) fn find(&self, output: &Output, index: usize) -> Option<Slice> {
+        let (stdout, status) = self.cut(&output.stdout, index)?;
+        let (stderr, _) = self.cut(&output.stderr, index)?;
+        Some(Slice { stdout, stderr, status })
+    }
+
+    /// As `find`, where the part must have ended.
+    ///
+    /// # Errors
+    /// The output stops before the part ended; shows the last lines of standard error.
+    pub(crate) fn part(&self, output: &Output, index: usize) -> Result<Slice> {
+        self.find(output, index).with_context(|| {
+            format!("the script stopped early (exit status {}): {}", output.status, last_lines(&output.stderr))
+        })
+    }
+
+    fn cut(&self, text: &str, index: usize) -> Option<(String, i32)> {
+        let begin = format!("{} begin {index}\n", self.boundary);
+        let end = format!("\n{} end {index} ", self.boundary);
+        let after = text.get(text.find(&begin)? + begin.len()..)?;
+        // The part may have printed nothing: then the break before the end mark is its first character.
+        let (body, rest) = after.split_once(&end)?;
+        let status = rest.lines().next()?.trim().parse().ok()?;
+        Some((body.to_owned(), status))
+    }
+
+    /// Reads a line of the running script: the part that begins with it, if it is such a mark.
+    pub(crate) fn begins(&self, line: &str) -> Option<usize> {
+        line.strip_prefix(&self.boundary)?.strip_prefix(" begin ")?.trim().parse().ok()
+    }
+
+    /// Reads a line of the running script: the text of a progress line.
+    pub(crate) fn progress<'a>(&self, line: &'a str) -> Option<&'a str> {
+        line.strip_prefix(&self.boundary)?.strip_prefix(" progress ")
+    }
+}
+
+/// A word that no output contains by chance; std's hasher is seeded by the system's randomness.
+fn boundary() -> String {
+    let state = RandomState::new();
+    let half = |salt: u64| {
+        let mut hasher = state.build_hasher();
+        hasher.write_u64(salt);
+        hasher.finish()
+    };
+    format!("fc-{:016x}{:016x}", half(1), half(2))
+}
+
+/// The end of an error output, in one line.
+pub(crate) fn last_lines(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let start = lines.len().saturating_sub(3);
+    lines.get(start..).unwrap_or_default().join("; ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> Output {
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+        Output {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    #[test]
+    fn each_part_has_its_own_output_and_status() {
+        let mut frames = Frames::new();
+        frames.part("printf one; echo err >&2; exit 3");
+        frames.part(":");
+        frames.part("echo three");
+        let (script, splitter) = frames.finish();
+        let output = run(&script);
+        let one = splitter.part(&output, 0).unwrap();
+        assert_eq!((one.stdout.as_str(), one.stderr.as_str(), one.status), ("one", "err\n", 3));
+        assert_eq!(splitter.part(&output, 1).unwrap(), Slice::default());
+        assert_eq!(splitter.part(&output, 2).unwrap().stdout, "three\n");
+    }
+
+    #[test]
+    fn a_script_that_stops_is_an_error_with_its_last_words() {
+        let mut frames = Frames::new();
+        frames.part("echo one");
+        frames.raw("echo disk is gone >&2; exit 9");
+        frames.part("echo two");
+        let (script, splitter) = frames.finish();
+        let error = splitter.part(&run(&script), 1).unwrap_err().to_string();
+        assert!(error.contains("exit status 9") && error.contains("disk is gone"), "{error}");
+    }
+}

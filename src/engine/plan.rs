@@ -1,0 +1,255 @@
+//! From a host as it is to the list of what has to change: two executions, nothing touched.
+
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, Result, bail};
+use minijinja::Value;
+
+use crate::facts::{self, Facts, Firewall};
+use crate::inventory::HostSpec;
+use crate::inventory::spec::FirewallChoice;
+use crate::playbook::template::Engine;
+use crate::playbook::{Kind, Playbook, StepFile, context};
+use crate::provider::{self, Provider};
+use crate::report::{Delta, HostReport, Status};
+use crate::resource::{self, Resource, Slice};
+
+use super::Context;
+use super::clock;
+use super::event::Phase;
+use super::frame::Frames;
+use super::proof::Proof;
+use super::session::{Failure, Session};
+
+/// Time limit for reading; a package manager may have to wait for its own lock.
+const READ: Duration = Duration::from_secs(90);
+
+/// One step of the playbook, ready to be asked and changed.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    pub(crate) restart_on: Vec<String>,
+    pub(crate) resource: Box<dyn Resource>,
+    /// The unit whose restart is owed while the step is unfinished.
+    pub(crate) unit: Option<String>,
+}
+
+/// A host, what shall be on it, and what was seen.
+pub struct Planned {
+    /// The host.
+    pub spec: HostSpec,
+    pub(crate) provider: &'static dyn Provider,
+    pub(crate) steps: Vec<Step>,
+    pub(crate) seen: Vec<Slice>,
+    /// The report so far.
+    pub report: HostReport,
+}
+
+impl Planned {
+    /// Returns whether something has to change.
+    pub fn is_pending(&self) -> bool {
+        !self.report.deltas.is_empty()
+    }
+}
+
+/// What to read besides the resources.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Extent {
+    /// The configuration only.
+    Configuration,
+    /// Also how far the clock is from its sources.
+    Clock,
+    /// Also wait for the limits to be met, and prove them.
+    Proof,
+}
+
+/// Reads a host's facts.
+pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
+    session.phase(Phase::Facts);
+    let mut frames = Frames::new();
+    let part = frames.part(&facts::linux::script());
+    let (script, splitter) = frames.finish();
+    let output = session.run(script, READ, &mut |_| ())?;
+    let slice = splitter.part(&output, part).context("read facts")?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Ok(facts::linux::parse(&slice.stdout, now.as_secs_f64()).context("read facts")?)
+}
+
+/// Reads a host and compares it with what is wanted.
+pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Planned, Box<HostReport>> {
+    let started = Instant::now();
+    let mut report = blank(spec);
+    let result = try_plan(spec, cx, extent, &mut report);
+    report.seconds = started.elapsed().as_secs_f64();
+    match result {
+        Ok(mut planned) => {
+            planned.report = report;
+            Ok(planned)
+        }
+        Err(failure) => {
+            report.status = failure.status;
+            report.error = Some(failure.error);
+            Err(Box::new(report))
+        }
+    }
+}
+
+fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+    let mut session = Session::open(spec, cx)?;
+    let facts = read_facts(&mut session)?;
+    report.executions = session.executions;
+    report.os = Some(facts.os_name.clone());
+    let provider = provider::choose(spec.provider, &facts)?;
+    report.provider = Some(provider.name().to_owned());
+    let steps = steps(spec, &facts, provider, cx)?;
+    session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
+    let seen = read(&mut session, &steps, provider, extent, report);
+    report.executions = session.executions;
+    let seen = seen?;
+    report.deltas = deltas(&steps, &seen)?;
+    report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
+    if extent == Extent::Clock && !report.deltas.is_empty() {
+        report.clock = clock::effect(spec.time.step, &report.sources);
+    }
+    Ok(Planned { spec: spec.clone(), provider, steps, seen, report: report.clone() })
+}
+
+/// Runs all probes in one execution, and the measurement with them.
+fn read(
+    session: &mut Session<'_>,
+    steps: &[Step],
+    provider: &'static dyn Provider,
+    extent: Extent,
+    report: &mut HostReport,
+) -> Result<Vec<Slice>, Failure> {
+    let spec = session.spec;
+    let mut frames = Frames::new();
+    for step in steps {
+        frames.part(&step.resource.probe());
+    }
+    let proof = match extent {
+        Extent::Configuration => None,
+        Extent::Clock => Some(Proof::glance(&mut frames, spec, provider)),
+        Extent::Proof => Some(Proof::wait(&mut frames, spec, provider)),
+    };
+    let (script, splitter) = frames.finish();
+    let deadline = if extent == Extent::Proof { READ + spec.limits.deadline } else { READ };
+    let output = session.run_with_progress(script, deadline, &splitter)?;
+    let slices = (0..steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
+    if let Some(proof) = proof {
+        proof.record(spec, provider, &splitter, &output, report)?;
+    }
+    if extent == Extent::Clock {
+        // A glance at a service that is about to change is no statement about it.
+        report.daemon = None;
+    }
+    Ok(slices)
+}
+
+/// Compares what was read with what is wanted; a step that only has to load anew what another
+/// changes says so.
+pub(crate) fn deltas(steps: &[Step], seen: &[Slice]) -> Result<Vec<Delta>> {
+    let mut all = Vec::new();
+    let mut changed: Vec<&str> = Vec::new();
+    for (step, slice) in steps.iter().zip(seen) {
+        let mut own = step.resource.diff(slice).with_context(|| format!("step `{}`", step.name))?;
+        if own.is_empty() && owes(step, &changed) {
+            own.push(restart(step));
+        }
+        if own.iter().any(Delta::is_loaded) {
+            changed.extend(step.id.as_deref());
+        }
+        all.append(&mut own);
+    }
+    Ok(all)
+}
+
+/// Whether something that the step has loaded is changed by another.
+pub(crate) fn owes(step: &Step, changed: &[&str]) -> bool {
+    step.restart_on.iter().any(|id| changed.contains(&id.as_str()))
+}
+
+fn restart(step: &Step) -> Delta {
+    Delta {
+        resource: step.resource.label(),
+        property: "restart".to_owned(),
+        from: Some("running with the old configuration".to_owned()),
+        to: Some("restarted".to_owned()),
+        diff: None,
+    }
+}
+
+/// Turns the playbook into resources for this host.
+fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn Provider, cx: &Context) -> Result<Vec<Step>> {
+    let playbook = Playbook::load(&cx.assets, provider.playbook())?;
+    let firewall = firewall(spec.firewall, facts)?;
+    let context = context::context(spec, facts, &provider.layout(facts), firewall);
+    let mut steps = Vec::new();
+    for file in &playbook.steps {
+        let step = step(file, spec, facts, firewall, &context, cx);
+        let step = step.with_context(|| format!("playbook `{}` ({})", playbook.name, playbook.origin))?;
+        steps.extend(step);
+    }
+    Ok(steps)
+}
+
+fn step(
+    file: &StepFile,
+    spec: &HostSpec,
+    facts: &Facts,
+    firewall: Firewall,
+    context: &Value,
+    cx: &Context,
+) -> Result<Option<Step>> {
+    let engine = Engine;
+    if let Some(condition) = &file.when
+        && !engine.holds(condition, context).with_context(|| format!("step `{}`: when", file.name))?
+    {
+        return Ok(None);
+    }
+    let kind = file.resolve(&engine, context)?;
+    let unit = match &kind {
+        Kind::Service { name, .. } => Some(name.clone()),
+        _ => None,
+    };
+    let render = |name: &str| -> Result<String> {
+        let asset = cx.assets.read(&format!("templates/{name}"))?;
+        engine.render(name, &asset.text, context)
+    };
+    let resource =
+        resource::build(kind, spec, facts, firewall, &render).with_context(|| format!("step `{}`", file.name))?;
+    Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
+}
+
+/// The firewall that is to be opened: the declared one, else the active one.
+fn firewall(choice: FirewallChoice, facts: &Facts) -> Result<Firewall> {
+    Ok(match choice {
+        FirewallChoice::Auto => facts.firewall,
+        FirewallChoice::None => Firewall::None,
+        FirewallChoice::Firewalld => Firewall::Firewalld,
+        FirewallChoice::Ufw => Firewall::Ufw,
+        FirewallChoice::Nftables | FirewallChoice::Windows => bail!("firewall `{choice:?}` is not built yet"),
+    })
+}
+
+/// A report that says nothing yet.
+pub(crate) fn blank(spec: &HostSpec) -> HostReport {
+    HostReport {
+        name: spec.name.clone(),
+        address: spec.address.clone(),
+        os: None,
+        role: spec.role.word(),
+        provider: None,
+        status: Status::Unchanged,
+        limit_s: Some(spec.limits.max_error.as_secs_f64()),
+        deltas: Vec::new(),
+        clock: None,
+        sources: Vec::new(),
+        daemon: None,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+        executions: 0,
+        seconds: 0.0,
+    }
+}

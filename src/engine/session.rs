@@ -1,0 +1,82 @@
+//! A conversation with one host: runs scripts, counts them, and turns trouble into data.
+
+use std::time::Duration;
+
+use crate::inventory::HostSpec;
+use crate::report::{ErrorReport, Status};
+use crate::transport::{self, Output, Script, Transport, TransportError};
+
+use super::Context;
+use super::event::{Event, Phase};
+use super::frame::Splitter;
+
+/// Why a host could not be finished.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    pub(crate) status: Status,
+    pub(crate) error: ErrorReport,
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        let status = if error.is_unreachable() { Status::Unreachable } else { Status::Failed };
+        Failure { status, error: ErrorReport { message: error.to_string(), hint: error.hint().map(str::to_owned) } }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        let hint = crate::exit::hint(&error).map(str::to_owned);
+        Failure { status: Status::Failed, error: ErrorReport { message: format!("{error:#}"), hint } }
+    }
+}
+
+/// An open connection to a host.
+pub(crate) struct Session<'a> {
+    pub(crate) spec: &'a HostSpec,
+    pub(crate) cx: &'a Context,
+    transport: Box<dyn Transport>,
+    /// Scripts run so far.
+    pub(crate) executions: usize,
+}
+
+impl<'a> Session<'a> {
+    pub(crate) fn open(spec: &'a HostSpec, cx: &'a Context) -> Result<Self, Failure> {
+        let transport = transport::connect(spec, &cx.connections)?;
+        Ok(Session { spec, cx, transport, executions: 0 })
+    }
+
+    /// Runs a script; `on_line` sees each line of its output as it comes.
+    pub(crate) fn run(
+        &mut self,
+        text: String,
+        deadline: Duration,
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<Output, TransportError> {
+        self.executions += 1;
+        self.transport.run(&Script { text, deadline }, on_line)
+    }
+
+    /// As `run`; progress lines of the script go to the printer.
+    pub(crate) fn run_with_progress(
+        &mut self,
+        text: String,
+        deadline: Duration,
+        splitter: &Splitter,
+    ) -> Result<Output, TransportError> {
+        let (cx, host) = (self.cx, self.spec.name.clone());
+        self.run(text, deadline, &mut |line| {
+            if let Some(text) = splitter.progress(line) {
+                cx.send(Event::Progress { host: host.clone(), text: text.to_owned() });
+            }
+        })
+    }
+
+    pub(crate) fn phase(&self, phase: Phase) {
+        self.cx.send(Event::Phase { host: self.spec.name.clone(), phase });
+    }
+
+    pub(crate) fn progress(&self, text: &str) {
+        self.cx.send(Event::Progress { host: self.spec.name.clone(), text: text.to_owned() });
+    }
+}

@@ -1,0 +1,213 @@
+//! All changes of one host as one script: undo is armed first, the steps run in order, and
+//! the first failure runs the undo on the host itself, without asking back.
+
+use crate::resource::Fix;
+use crate::transport::quote::sh;
+
+use super::frame::Frames;
+
+/// Where runs leave what is needed to take them back.
+const RUNS: &str = "/var/lib/fleetclock/runs";
+
+/// Runs that a host keeps.
+const KEPT_RUNS: usize = 5;
+
+/// What one host shall go through.
+#[derive(Debug, Default)]
+pub(crate) struct Transaction {
+    /// Name of the run on the host; sorts by time.
+    pub(crate) run: String,
+    /// Text that is needed by `guard`.
+    pub(crate) prelude: String,
+    /// Text that must succeed before anything is touched.
+    pub(crate) guard: Option<String>,
+    /// Text run before the first step.
+    pub(crate) owe: String,
+    /// The changes, in order.
+    pub(crate) fixes: Vec<Fix>,
+}
+
+/// The number of the guard's frame; steps count from 1.
+//
+// Nowhere below is a frame run on the left of `||` or in a condition: there the shell would
+// ignore `set -e` in everything that it calls.
+pub(crate) const GUARD: usize = 0;
+
+impl Transaction {
+    /// Number of the frame of a step.
+    pub(crate) fn frame_of(step: usize) -> usize {
+        step + 1
+    }
+
+    /// Number of the frame of the undo that the host ran by itself.
+    pub(crate) fn undo_frame(&self) -> usize {
+        self.fixes.len() + 1
+    }
+
+    /// Returns the script and the boundary of its frames.
+    pub(crate) fn script(&self) -> (String, String) {
+        let frames = Frames::new();
+        let boundary = frames.boundary().to_owned();
+        let mut text = self.prelude.clone();
+        text.push_str(&self.head(&boundary));
+        text.push_str(&format!("fc_frame {GUARD} fc_guard\n[ $? = 0 ] || exit 1\n"));
+        text.push_str(&self.arm());
+        for index in 0..self.fixes.len() {
+            text.push_str(&format!("fc_step {index}\n"));
+        }
+        (text, boundary)
+    }
+
+    /// Functions. A lost connection must not stop the script between two steps.
+    fn head(&self, boundary: &str) -> String {
+        let guard = self.guard.as_deref().unwrap_or(":");
+        let steps: String =
+            self.fixes.iter().enumerate().map(|(i, fix)| function("fc_change", i, &fix.change)).collect();
+        format!(
+            "trap '' HUP PIPE\n\
+             FC_RUN={run}\n\
+             fc_mark() {{ printf '%b%s\\n' \"$1\" {boundary}\" $2\"; printf '%b%s\\n' \"$1\" {boundary}\" $2\" >&2; }}\n\
+             fc_frame() {{ fc_mark '' \"begin $1\"; (set -e; shift; \"$@\"); fc_status=$?; fc_mark '\\n' \"end $1 $fc_status\"; return $fc_status; }}\n\
+             fc_guard() {{\n{guard}\n}}\n\
+             {steps}\
+             fc_change() {{ FC_KEEP=$FC_RUN/$1; mkdir -p \"$FC_KEEP\"; \"fc_change_$1\"; }}\n\
+             fc_step() {{\n\
+             printf '%s\\n' \"$1\" >\"$FC_RUN/reached\"\n\
+             fc_frame $(($1 + 1)) fc_change \"$1\"\n\
+             [ $? = 0 ] && return\n\
+             fc_frame {undo} sh \"$FC_RUN/undo\" \"$1\"\n\
+             exit 1\n\
+             }}\n",
+            run = sh(&self.folder()),
+            undo = self.undo_frame(),
+        )
+    }
+
+    /// Makes the run's folder, writes the undo into it, and drops the oldest runs.
+    fn arm(&self) -> String {
+        let undo = sh(&self.undo_text());
+        format!(
+            "(umask 077 && mkdir -p \"$FC_RUN\" && printf '%s' {undo} >\"$FC_RUN/undo\") || exit 1\n\
+             ls -1r {RUNS} | tail -n +{} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
+             {}\n",
+            KEPT_RUNS + 1,
+            self.owe
+        )
+    }
+
+    fn folder(&self) -> String {
+        format!("{RUNS}/{}", self.run)
+    }
+
+    /// The undo as a script of its own: `sh undo LAST` takes back the steps LAST to 0.
+    fn undo_text(&self) -> String {
+        let mut text = format!("FC_RUN={}\nfc_failed=0\n", sh(&self.folder()));
+        for (index, fix) in self.fixes.iter().enumerate() {
+            text.push_str(&function("fc_undo", index, &fix.undo));
+            text.push_str(&function("fc_settle", index, &fix.settle));
+        }
+        text.push_str(
+            "fc_run() {\n\
+             (set -e; FC_KEEP=$FC_RUN/$2; \"$1_$2\")\n\
+             [ $? = 0 ] || { fc_failed=1; echo \"step $2 was not put back\" >&2; }\n\
+             }\n\
+             fc_last=${1:-$(cat \"$FC_RUN/reached\")}\n\
+             fc_i=$fc_last\n\
+             while [ \"$fc_i\" -ge 0 ]; do fc_run fc_undo \"$fc_i\"; fc_i=$((fc_i - 1)); done\n\
+             fc_i=0\n\
+             while [ \"$fc_i\" -le \"$fc_last\" ]; do fc_run fc_settle \"$fc_i\"; fc_i=$((fc_i + 1)); done\n\
+             exit $fc_failed\n",
+        );
+        text
+    }
+
+    /// Returns the script that takes a finished transaction back.
+    pub(crate) fn undo_script(&self) -> String {
+        format!("trap '' HUP PIPE\nsh {}/undo\n", sh(&self.folder()))
+    }
+}
+
+fn function(name: &str, index: usize, body: &str) -> String {
+    let body = if body.trim().is_empty() { ":" } else { body };
+    format!("{name}_{index}() {{\n{body}\n}}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::frame::Splitter;
+    use crate::transport::Output;
+
+    fn run(transaction: &Transaction, shell: &str, root: &str) -> (Output, Splitter) {
+        let (script, boundary) = transaction.script();
+        let script = script.replace(RUNS, root);
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new(shell).arg("-c").arg(script).output().unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        let output = Output {
+            stdout: text(&output.stdout),
+            stderr: text(&output.stderr),
+            status: output.status.code().unwrap_or(-1),
+        };
+        (output, Splitter::new(&boundary))
+    }
+
+    fn step(dir: &str, name: &str, tail: &str) -> Fix {
+        Fix {
+            change: format!("echo new >{dir}/{name}\n{tail}"),
+            undo: format!("echo undo-{name} >>{dir}/log\nrm -f {dir}/{name}"),
+            settle: format!("echo settle-{name} >>{dir}/log"),
+        }
+    }
+
+    fn case(shell: &str) {
+        let dir = tempfile::tempdir().unwrap();
+        let (d, root) = (dir.path().display().to_string(), dir.path().join("runs").display().to_string());
+        let fixes = vec![step(&d, "a", ""), step(&d, "b", "false\ntrue"), step(&d, "c", "")];
+        let transaction = Transaction { run: "r1".into(), fixes, ..Transaction::default() };
+        let (output, splitter) = run(&transaction, shell, &root);
+        assert_eq!(output.status, 1, "{output:?}");
+        assert_eq!(splitter.part(&output, Transaction::frame_of(0)).unwrap().status, 0);
+        assert_eq!(splitter.part(&output, Transaction::frame_of(1)).unwrap().status, 1);
+        assert!(splitter.find(&output, Transaction::frame_of(2)).is_none());
+        assert_eq!(splitter.part(&output, transaction.undo_frame()).unwrap().status, 0);
+        let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        assert_eq!(log, "undo-b\nundo-a\nsettle-a\nsettle-b\n");
+        assert!(!dir.path().join("a").exists() && !dir.path().join("b").exists());
+    }
+
+    #[test]
+    fn a_failing_step_runs_the_undo_backwards_and_stops() {
+        case("dash");
+        case("bash");
+    }
+
+    #[test]
+    fn a_refused_guard_touches_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path().display().to_string();
+        let transaction = Transaction {
+            run: "r1".into(),
+            guard: Some("false\ntrue".into()),
+            fixes: vec![step(&d, "a", "")],
+            ..Transaction::default()
+        };
+        let (output, _) = run(&transaction, "sh", &dir.path().join("runs").display().to_string());
+        assert_eq!(output.status, 1);
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn only_the_last_runs_are_kept() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().join("runs");
+        for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7"] {
+            let transaction = Transaction { run: run_id.into(), ..Transaction::default() };
+            run(&transaction, "sh", &root.display().to_string());
+        }
+        let mut left: Vec<_> =
+            std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
+        left.sort();
+        assert_eq!(left, ["r3", "r4", "r5", "r6", "r7"]);
+    }
+}

@@ -1,0 +1,167 @@
+//! The proof: the host asks its sources itself, the time service says what it follows, and
+//! both are measured against the limits. Script and verdict; the waiting happens on the host.
+
+use std::net::IpAddr;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
+use crate::ntp::remote;
+use crate::ntp::report::SourceReport as Measured;
+use crate::provider::{Peer, Provider};
+use crate::report::{DaemonReport, SourceReport};
+use crate::transport::quote::sh;
+
+/// Samples of each source; the one with the least delay counts.
+const SAMPLES: u32 = 4;
+
+/// How long one sample may take, milliseconds.
+const SAMPLE_TIMEOUT_MS: u32 = 1000;
+
+/// Returns shell text that measures all sources once. Needs [`remote::functions`].
+pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String {
+    let limit = spec.limits.max_error.as_nanos();
+    let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
+    if sources.is_empty() {
+        return ":".to_owned();
+    }
+    format!("fc_probe {samples} {timeout_ms} {limit} {}", sources.join(" "))
+}
+
+/// Returns shell text that waits until the service is synchronised and its sources are within
+/// the limits, or until the deadline; prints a progress line each second.
+pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, boundary: &str) -> String {
+    format!(
+        "fc_ready() {{ {ready}; }}\n\
+         fc_left={seconds}\n\
+         until fc_ready && {measure} >/dev/null 2>&1; do\n\
+         fc_left=$((fc_left - 1))\n\
+         [ \"$fc_left\" -gt 0 ] || break\n\
+         if fc_ready; then fc_what='sources are not within the limits yet'; else fc_what='no source is selected yet'; fi\n\
+         echo \"{boundary} progress $fc_what ($fc_left s left)\"\n\
+         sleep 1\n\
+         done",
+        ready = provider.ready(),
+        seconds = spec.limits.deadline.as_secs().max(1),
+        measure = measure(spec, 2, SAMPLE_TIMEOUT_MS),
+    )
+}
+
+/// Returns the final measurement.
+pub(crate) fn proof(spec: &HostSpec) -> String {
+    measure(spec, SAMPLES, SAMPLE_TIMEOUT_MS)
+}
+
+/// Returns shell text that succeeds when at least one of the sources serves synchronised time.
+pub(crate) fn guard(spec: &HostSpec) -> Option<String> {
+    let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
+    let probe = format!("fc_probe 2 {SAMPLE_TIMEOUT_MS} 9223372036854775807 {}", sources.join(" "));
+    (!sources.is_empty()).then(|| {
+        format!("fc_seen=$({probe} || :)\nprintf '%s\\n' \"$fc_seen\"\ncase $fc_seen in *'\"outcome\":\"ok\"'*) ;; *) false ;; esac")
+    })
+}
+
+/// Returns the functions that the texts above call.
+pub(crate) fn functions() -> String {
+    remote::functions()
+}
+
+/// Joins what was measured with what the time service says of the same sources.
+pub(crate) fn sources(spec: &HostSpec, printed: &str, peers: &[Peer]) -> Vec<SourceReport> {
+    remote::parse(printed).into_iter().map(|measured| source(spec, measured, peers)).collect()
+}
+
+fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
+    let usable = m.usable();
+    let peer = peers.iter().find(|peer| same_address(&peer.address, m.address.as_deref().unwrap_or(&m.source)));
+    let seconds = |ns: Option<i64>| ns.map(|ns| ns as f64 / 1e9);
+    let bound = seconds(m.error_bound_ns);
+    let declared: Option<&Source> = spec.time.sources.iter().find(|source| source.address == m.source);
+    SourceReport {
+        host: declared.and_then(|source| source.host.clone()),
+        reachable: m.received.unwrap_or(0) > 0,
+        outcome: m.kiss.as_ref().map_or(m.outcome.clone(), |code| format!("{} {code}", m.outcome)),
+        stratum: m.stratum,
+        leap: m.leap,
+        offset_s: seconds(m.offset_ns),
+        delay_s: seconds(m.delay_ns),
+        root_delay_s: seconds(m.root_delay_ns),
+        root_dispersion_s: seconds(m.root_dispersion_ns),
+        error_bound_s: bound,
+        selected: peer.is_some_and(|peer| peer.selected),
+        reach: peer.map(|peer| peer.reach),
+        within: Some(usable && within(spec, bound, m.stratum)),
+        probe: Some(m.probe),
+        address: m.source,
+    }
+}
+
+fn within(spec: &HostSpec, bound: Option<f64>, stratum: Option<u8>) -> bool {
+    bound.is_some_and(|bound| bound <= spec.limits.max_error.as_secs_f64())
+        && stratum.is_some_and(|stratum| stratum <= spec.limits.max_stratum)
+}
+
+/// Compares addresses as numbers where both are (`::1` and `0:0:0:0:0:0:0:1`).
+fn same_address(left: &str, right: &str) -> bool {
+    match (left.parse::<IpAddr>(), right.parse::<IpAddr>()) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => left == right,
+    }
+}
+
+/// What the proof came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The service follows a source of the inventory, within the limits.
+    Proven,
+    /// It follows one, but the clock is outside the limits; says how.
+    OutOfLimits(String),
+    /// It follows none; says why.
+    NotSynchronised(String),
+}
+
+/// Judges a host by what its service says and what was measured.
+pub(crate) fn judge(spec: &HostSpec, daemon: Option<&DaemonReport>, sources: &[SourceReport]) -> Verdict {
+    let Some(daemon) = daemon else {
+        return Verdict::NotSynchronised("the time service was not asked".to_owned());
+    };
+    if !daemon.synchronised {
+        return Verdict::NotSynchronised(format!("{}: {}", daemon.provider, daemon.detail));
+    }
+    if spec.time.sources.is_empty() || sources.iter().any(|source| source.selected && source.within == Some(true)) {
+        return Verdict::Proven;
+    }
+    match sources.iter().find(|source| source.selected) {
+        Some(source) => Verdict::OutOfLimits(explain(spec, source)),
+        None => elsewhere(spec, daemon, sources),
+    }
+}
+
+/// The service follows something that we did not measure: its own clock, a pool's further
+/// server, or a source that is not in the inventory.
+fn elsewhere(spec: &HostSpec, daemon: &DaemonReport, sources: &[SourceReport]) -> Verdict {
+    let followed = daemon.source.as_deref().unwrap_or("its own clock");
+    let good = sources.iter().any(|source| source.within == Some(true));
+    if good && (spec.time.isolated.is_some() || spec.time.sources.iter().any(|source| source.pool)) {
+        return Verdict::Proven;
+    }
+    if spec.time.isolated.is_some() {
+        return Verdict::Proven;
+    }
+    Verdict::NotSynchronised(format!("{} follows {followed}, which the inventory does not name", daemon.provider))
+}
+
+fn explain(spec: &HostSpec, source: &SourceReport) -> String {
+    let limits = &spec.limits;
+    match (source.error_bound_s, source.stratum) {
+        (Some(bound), _) if bound > limits.max_error.as_secs_f64() => format!(
+            "error bound {:.1} ms to `{}` is above the limit of {:.1} ms",
+            bound * 1e3,
+            source.address,
+            limits.max_error.as_secs_f64() * 1e3
+        ),
+        (_, Some(stratum)) if stratum > limits.max_stratum => {
+            format!("`{}` is stratum {stratum}, the limit is {}", source.address, limits.max_stratum)
+        }
+        _ => format!("the selected source `{}` answered our probe with: {}", source.address, source.outcome),
+    }
+}

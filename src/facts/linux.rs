@@ -1,0 +1,140 @@
+//! The facts of a Linux host: one script, one parser.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+
+use super::{Facts, Family, Firewall, PackageManager, Unit};
+use crate::exit::Hint;
+
+/// Packages that keep time.
+const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntpsec-ntpdate";
+
+/// Units that keep time.
+const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd";
+
+/// Returns shell text that prints `key=value` lines; a tool that is missing leaves its line out.
+pub fn script() -> String {
+    format!(
+        r#"for fc_file in /etc/os-release /usr/lib/os-release; do
+[ -r "$fc_file" ] && {{ . "$fc_file"; break; }}
+done
+echo "id=${{ID-}}"; echo "like=${{ID_LIKE-}}"; echo "version=${{VERSION_ID-}}"; echo "name=${{PRETTY_NAME-}}"
+echo "arch=$(uname -m)"; echo "host=$(uname -n)"; echo "uid=$(id -u)"
+[ -d /run/systemd/system ] && echo systemd=yes
+for fc_tool in apt-get dnf yum zypper; do
+command -v "$fc_tool" >/dev/null 2>&1 && echo "tool=$fc_tool"
+done
+echo "virt=$(systemd-detect-virt 2>/dev/null)"
+if command -v apt-get >/dev/null 2>&1; then
+dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PACKAGES} 2>/dev/null
+elif command -v rpm >/dev/null 2>&1; then
+rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} 2>/dev/null | grep '^package='
+fi
+systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {units} 2>/dev/null
+systemctl show -p Id -p ActiveState firewalld.service 2>/dev/null
+grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw=yes
+echo "now=$(date +%s.%N)"
+exit 0"#,
+        units = UNITS.split(' ').map(|unit| format!("{unit}.service")).collect::<Vec<_>>().join(" ")
+    )
+}
+
+/// Reads what the script printed; `now` is our own clock at that moment, seconds since 1970.
+///
+/// # Errors
+/// A system that is not managed here; says what was found.
+pub fn parse(text: &str, now: f64) -> Result<Facts> {
+    let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
+    let value = |key: &str| pairs.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| *v);
+    let units = units(text);
+    let family = family(value("id"), value("like"), value("name"))?;
+    let tools: Vec<&str> = pairs.iter().filter(|(key, _)| *key == "tool").map(|(_, tool)| *tool).collect();
+    if value("systemd") != "yes" {
+        let message = format!("`{}` is not run by systemd", value("name"));
+        return Err(anyhow::anyhow!(message).hint("only systems with systemd are managed"));
+    }
+    let host_now: f64 = value("now").parse().context("the host's `date` printed no time")?;
+    Ok(Facts {
+        os_id: value("id").to_owned(),
+        os_version: value("version").to_owned(),
+        os_name: value("name").to_owned(),
+        family,
+        package_manager: manager(family, &tools)?,
+        systemd: true,
+        arch: value("arch").to_owned(),
+        hostname: value("host").to_owned(),
+        virtualization: value("virt").to_owned(),
+        uid: value("uid").parse().context("the host's `id` printed no number")?,
+        packages: packages(&pairs),
+        firewall: firewall(&units, value("ufw")),
+        units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
+        clock_offset_s: host_now - now,
+    })
+}
+
+fn family(id: &str, like: &str, name: &str) -> Result<Family> {
+    let words: Vec<&str> = std::iter::once(id).chain(like.split_whitespace()).collect();
+    let is = |known: &[&str]| words.iter().any(|word| known.contains(word));
+    if is(&["debian", "ubuntu"]) {
+        return Ok(Family::Debian);
+    }
+    if is(&["rhel", "fedora", "centos", "rocky", "almalinux", "ol", "amzn"]) {
+        return Ok(Family::RedHat);
+    }
+    if is(&["suse", "sles", "opensuse", "opensuse-leap"]) {
+        return Ok(Family::Suse);
+    }
+    let found = if name.is_empty() { "no /etc/os-release" } else { name };
+    Err(anyhow::anyhow!("this system is not managed: {found} (ID `{id}`)")
+        .hint("Debian, Red Hat and SUSE families are"))
+}
+
+fn manager(family: Family, tools: &[&str]) -> Result<PackageManager> {
+    let wanted: &[(&str, PackageManager)] = match family {
+        Family::Debian => &[("apt-get", PackageManager::Apt)],
+        Family::RedHat => &[("dnf", PackageManager::Dnf), ("yum", PackageManager::Yum)],
+        Family::Suse => &[("zypper", PackageManager::Zypper)],
+    };
+    match wanted.iter().find(|(tool, _)| tools.contains(tool)) {
+        Some((_, manager)) => Ok(*manager),
+        None => bail!("no package manager of this family was found (found: {})", tools.join(", ")),
+    }
+}
+
+fn packages(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs
+        .iter()
+        .filter(|(key, _)| *key == "package")
+        .filter_map(|(_, value)| {
+            let mut words = value.split(' ');
+            let (name, state, version) = (words.next()?, words.next()?, words.next()?);
+            (state == "installed").then(|| (name.to_owned(), version.to_owned()))
+        })
+        .collect()
+}
+
+/// Reads the blocks of `systemctl show`. An alias shows its unit's own name, so it is not counted twice.
+fn units(text: &str) -> BTreeMap<String, Unit> {
+    let mut units = BTreeMap::new();
+    for block in text.split("\n\n") {
+        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
+        let name = value("Id").trim_end_matches(".service");
+        if name.is_empty() || value("LoadState") == "not-found" {
+            continue;
+        }
+        let active = matches!(value("ActiveState"), "active" | "activating" | "reloading");
+        units.insert(name.to_owned(), Unit { active, enabled: value("UnitFileState").to_owned() });
+    }
+    units
+}
+
+fn firewall(units: &BTreeMap<String, Unit>, ufw: &str) -> Firewall {
+    if units.get("firewalld").is_some_and(|unit| unit.active) {
+        Firewall::Firewalld
+    } else if ufw == "yes" {
+        Firewall::Ufw
+    } else {
+        Firewall::None
+    }
+}

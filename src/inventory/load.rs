@@ -1,0 +1,262 @@
+//! The shape of the file: defaults, groups, hosts, ranges. Gives each host its merged settings.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::node::{At, Key, Kind, Node, did_you_mean};
+use super::range;
+use super::read::{Reader, Settings};
+
+/// A host with its settings merged, names not looked up yet.
+#[derive(Debug, Clone)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) at: At,
+    pub(super) address: String,
+    pub(super) time_address: Option<String>,
+    pub(super) groups: Vec<String>,
+    pub(super) settings: Settings,
+}
+
+/// All hosts and groups of a file.
+#[derive(Debug, Default)]
+pub(super) struct Drafts {
+    pub(super) hosts: Vec<Draft>,
+    pub(super) groups: BTreeMap<String, Vec<String>>,
+}
+
+/// What one place says of a host.
+struct Mention {
+    name: String,
+    at: At,
+    address: Option<String>,
+    time_address: Option<String>,
+    settings: Settings,
+    group: Option<usize>,
+}
+
+/// Reads the tree of a file.
+pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
+    let pairs = reader.map(root, "inventory", &["defaults", "groups", "hosts"]);
+    let part = |name: &str| pairs.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
+    let defaults = part("defaults").map(|node| reader.settings(node, "defaults", &[]).0).unwrap_or_default();
+    let mut mentions = Vec::new();
+    let mut groups: Vec<(String, Settings)> = Vec::new();
+    for (key, node) in part("groups").map(|node| entries(node, reader, "groups")).unwrap_or_default() {
+        group(&key, &node, reader, &mut groups, &mut mentions);
+    }
+    for (key, node) in part("hosts").map(|node| entries(node, reader, "hosts")).unwrap_or_default() {
+        mentions.extend(hosts(&key, &node, reader, "hosts", None));
+    }
+    gather(mentions, &defaults, &groups, reader)
+}
+
+/// The pairs of a map whose keys are names of the user.
+fn entries(node: &Node, reader: &mut Reader<'_>, what: &str) -> Vec<(Key, Node)> {
+    match &node.kind {
+        Kind::Map(pairs) => pairs.clone(),
+        Kind::List(nodes) => nodes
+            .iter()
+            .filter_map(|node| {
+                let text = reader.text(node, what)?;
+                Some((Key { at: node.at, text }, Node { at: node.at, kind: Kind::Null }))
+            })
+            .collect(),
+        _ => reader.map(node, what, &[]),
+    }
+}
+
+fn group(
+    key: &Key,
+    node: &Node,
+    reader: &mut Reader<'_>,
+    groups: &mut Vec<(String, Settings)>,
+    mentions: &mut Vec<Mention>,
+) {
+    let what = format!("groups.{}", key.text);
+    check_name(key, reader, "group");
+    let (settings, pairs) = reader.settings(node, &what, &["hosts"]);
+    let index = groups.len();
+    groups.push((key.text.clone(), settings));
+    let Some((_, node)) = pairs.iter().find(|(key, _)| key.text == "hosts") else {
+        reader.wrong(key.at, format!("{what}: it has no `hosts`"));
+        return;
+    };
+    for (key, node) in entries(node, reader, &format!("{what}.hosts")) {
+        mentions.extend(hosts(&key, &node, reader, &what, Some(index)));
+    }
+}
+
+/// One key of `hosts`: a host, or as many as its range stands for.
+fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Option<usize>) -> Vec<Mention> {
+    let what = format!("{what}.hosts.{}", key.text).replace("hosts.hosts", "hosts");
+    let names = match range::expand(&key.text) {
+        Ok(names) => names,
+        Err(why) => {
+            reader.wrong(key.at, format!("{what}: {why}"));
+            return Vec::new();
+        }
+    };
+    if let Some(first) = names.first() {
+        check_name(&Key { at: key.at, text: first.clone() }, reader, "host");
+    }
+    let (settings, address, time_address) = host(node, reader, &what);
+    let addresses = spread(address.as_deref(), names.len(), key, reader, &what);
+    let times = spread(time_address.as_deref(), names.len(), key, reader, &what);
+    names
+        .into_iter()
+        .enumerate()
+        .map(|(index, name)| Mention {
+            name,
+            at: key.at,
+            address: addresses.get(index).cloned(),
+            time_address: times.get(index).cloned(),
+            settings: settings.clone(),
+            group,
+        })
+        .collect()
+}
+
+/// A host is its address, a map, or nothing (its name is its address).
+fn host(node: &Node, reader: &mut Reader<'_>, what: &str) -> (Settings, Option<String>, Option<String>) {
+    if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
+        return (Settings::default(), address(node, reader, what), None);
+    }
+    let (settings, pairs) = reader.settings(node, what, &["address", "time_address"]);
+    let mut find = |name: &str| {
+        let (_, node) = pairs.iter().find(|(key, _)| key.text == name)?;
+        address(node, reader, &format!("{what}.{name}"))
+    };
+    let own = find("address");
+    let time = find("time_address");
+    (settings, own, time)
+}
+
+/// An address may be a pattern, which goes along with the names.
+fn address(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<String> {
+    match &node.kind {
+        Kind::Text(text) if range::is_pattern(text) => Some(text.clone()),
+        _ => reader.word(node, what),
+    }
+}
+
+fn spread(pattern: Option<&str>, count: usize, key: &Key, reader: &mut Reader<'_>, what: &str) -> Vec<String> {
+    let Some(pattern) = pattern else { return Vec::new() };
+    match range::expand(pattern) {
+        Ok(addresses) if addresses.len() == count => addresses,
+        Ok(addresses) => {
+            let text = format!("{what}: {count} names but {} addresses in `{pattern}`", addresses.len());
+            reader.wrong(key.at, text);
+            Vec::new()
+        }
+        Err(why) => {
+            reader.wrong(key.at, format!("{what}: {why}"));
+            Vec::new()
+        }
+    }
+}
+
+/// A name is printed, compared and put into commands: plain letters keep all of that simple.
+fn check_name(key: &Key, reader: &mut Reader<'_>, what: &str) {
+    let fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '#');
+    if key.text.is_empty() || key.text.starts_with(['-', '@', '!']) || !key.text.chars().all(fine) {
+        reader.wrong(key.at, format!("`{}` is no name of a {what}: letters, digits and . - _ are", key.text));
+    }
+}
+
+/// Joins all that was said of each host.
+fn gather(
+    mentions: Vec<Mention>,
+    defaults: &Settings,
+    groups: &[(String, Settings)],
+    reader: &mut Reader<'_>,
+) -> Drafts {
+    let mut drafts = Drafts::default();
+    let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    let mut own: Vec<(Settings, Vec<usize>)> = Vec::new();
+    drafts.groups = groups.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
+    for mention in mentions {
+        let place = *index.entry(mention.name.clone()).or_insert_with(|| {
+            drafts.hosts.push(draft(&mention));
+            own.push((Settings::default(), Vec::new()));
+            drafts.hosts.len() - 1
+        });
+        let (Some(host), Some((settings, member))) = (drafts.hosts.get_mut(place), own.get_mut(place)) else {
+            continue;
+        };
+        join(host, settings, member, mention, reader);
+    }
+    for (host, (settings, member)) in drafts.hosts.iter_mut().zip(own) {
+        finish(host, settings, &member, defaults, groups, reader);
+        for group in &host.groups {
+            drafts.groups.entry(group.clone()).or_default().push(host.name.clone());
+        }
+    }
+    for name in index.keys().filter(|name| groups.iter().any(|(group, _)| group == *name)) {
+        reader.wrong(At::default(), format!("`{name}` is both a host and a group"));
+    }
+    drafts
+}
+
+fn draft(mention: &Mention) -> Draft {
+    Draft {
+        name: mention.name.clone(),
+        at: mention.at,
+        address: String::new(),
+        time_address: None,
+        groups: Vec::new(),
+        settings: Settings::default(),
+    }
+}
+
+fn join(host: &mut Draft, settings: &mut Settings, member: &mut Vec<usize>, m: Mention, reader: &mut Reader<'_>) {
+    if member.iter().any(|group| Some(*group) == m.group) {
+        reader.wrong(m.at, format!("host `{}` is twice in the same group", m.name));
+    }
+    if let Some(address) = m.address {
+        if !host.address.is_empty() && host.address != address {
+            reader.wrong(m.at, format!("host `{}` has two addresses: {} and {address}", m.name, host.address));
+        }
+        host.address = address;
+    }
+    host.time_address = m.time_address.or(host.time_address.take());
+    member.extend(m.group);
+    *settings = m.settings.over(std::mem::take(settings));
+}
+
+fn finish(
+    host: &mut Draft,
+    own: Settings,
+    member: &[usize],
+    defaults: &Settings,
+    groups: &[(String, Settings)],
+    reader: &mut Reader<'_>,
+) {
+    if host.address.is_empty() {
+        host.address.clone_from(&host.name);
+    }
+    let mut below = defaults.clone();
+    let mut roles = Vec::new();
+    for (name, settings) in member.iter().filter_map(|group| groups.get(*group)) {
+        host.groups.push(name.clone());
+        roles.extend(settings.role.map(|(role, _)| role));
+        below = settings.clone().over(below);
+    }
+    if own.role.is_none() && roles.windows(2).any(|pair| pair[0] != pair[1]) {
+        reader.wrong(
+            host.at,
+            format!("host `{}`: its groups give it different roles; say `role` on the host", host.name),
+        );
+    }
+    host.settings = own.over(below);
+}
+
+/// Says that a name is unknown, with the one that was probably meant.
+pub(super) fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    format!("no group or host `{word}`{}", did_you_mean(word, known))
+}
+
+/// Reads a file.
+pub(super) fn folder(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

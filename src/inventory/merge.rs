@@ -1,0 +1,51 @@
+//! What a host says wins over its groups, and these over the defaults.
+
+use super::read::{Settings, SshLines};
+
+impl Settings {
+    /// Puts these settings over `below`. Lists replace; `limits`, `vars` and `ssh` merge by key.
+    pub(super) fn over(self, below: Settings) -> Settings {
+        let mut vars = below.vars;
+        vars.extend(self.vars);
+        // A way to connect replaces another: `local` on a host means no SSH, and the other way round.
+        let connects = self.local.is_some() || self.winrm;
+        Settings {
+            role: self.role.or(below.role),
+            upstream: self.upstream.or(below.upstream),
+            follows: self.follows.or(below.follows),
+            serve: self.serve.or(below.serve),
+            isolated: self.isolated.or(below.isolated),
+            provider: self.provider.or(below.provider),
+            firewall: self.firewall.or(below.firewall),
+            step: self.step.or(below.step),
+            max_error: self.max_error.or(below.max_error),
+            max_stratum: self.max_stratum.or(below.max_stratum),
+            deadline: self.deadline.or(below.deadline),
+            vars,
+            extra: self.extra.or(below.extra),
+            ssh: self.ssh.over(below.ssh),
+            winrm: self.winrm || (below.winrm && !connects),
+            local: self.local.or(below.local),
+        }
+    }
+}
+
+impl SshLines {
+    fn over(self, below: SshLines) -> SshLines {
+        SshLines {
+            user: self.user.or(below.user),
+            port: self.port.or(below.port),
+            keys: self.keys.or(below.keys),
+            passphrase: self.passphrase.or(below.passphrase),
+            password: self.password.or(below.password),
+            method: self.method.or(below.method),
+            become_password: self.become_password.or(below.become_password),
+            jump: self.jump.or(below.jump),
+            jump_limit: self.jump_limit.or(below.jump_limit),
+            host_key: self.host_key.or(below.host_key),
+            known_hosts: self.known_hosts.or(below.known_hosts),
+            config: self.config.or(below.config),
+            timeout: self.timeout.or(below.timeout),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+//! YAML as a tree that knows where each part stands, and the list of mistakes.
+//!
+//! The tree is read by hand and not by derived types, for a derived type stops at the first
+//! mistake and an administrator wants all of them in one go.
+
+use std::fmt;
+use std::path::Path;
+
+use serde::Deserialize;
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{DuplicateKeyPolicy, Spanned};
+
+/// Largest inventory file, bytes. Ten thousand hosts are about one megabyte.
+const LARGEST: u64 = 8 << 20;
+
+/// Line and column, from 1.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct At {
+    pub(super) line: u64,
+    pub(super) column: u64,
+}
+
+/// One thing that is wrong with an inventory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistake {
+    pub(super) at: At,
+    pub(super) text: String,
+}
+
+/// All that is wrong with an inventory, in the order of the file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mistakes {
+    pub(super) file: String,
+    pub(super) list: Vec<Mistake>,
+}
+
+impl fmt::Display for Mistakes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, Mistake { at, text }) in self.list.iter().enumerate() {
+            let newline = if index == 0 { "" } else { "\n" };
+            match at.line {
+                0 => write!(f, "{newline}{}: {text}", self.file)?,
+                line => write!(f, "{newline}{}:{line}:{}: {text}", self.file, at.column)?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Mistakes {}
+
+/// A part of the file.
+#[derive(Debug, Clone)]
+pub(super) struct Node {
+    pub(super) at: At,
+    pub(super) kind: Kind,
+}
+
+/// What a part is.
+#[derive(Debug, Clone)]
+pub(super) enum Kind {
+    Null,
+    Bool(bool),
+    Number(f64),
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key and where it stands.
+#[derive(Debug, Clone)]
+pub(super) struct Key {
+    pub(super) at: At,
+    pub(super) text: String,
+}
+
+impl Kind {
+    pub(super) fn word(&self) -> &'static str {
+        match self {
+            Kind::Null => "nothing",
+            Kind::Bool(_) => "a truth value",
+            Kind::Number(_) => "a number",
+            Kind::Text(_) => "text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        }
+    }
+}
+
+fn at<T>(spanned: &Spanned<T>) -> At {
+    At { line: spanned.referenced.line(), column: spanned.referenced.column() }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
+        Ok(Node { at: at(&spanned), kind: spanned.value })
+    }
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("YAML")
+    }
+
+    fn visit_unit<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_none<E>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        Kind::deserialize(deserializer)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
+        Ok(Kind::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
+        Ok(Kind::Number(value as f64))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
+        Ok(Kind::Number(value as f64))
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
+        Ok(Kind::Number(value))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
+        let mut list = Vec::new();
+        while let Some(node) = access.next_element()? {
+            list.push(node);
+        }
+        Ok(Kind::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
+        let mut map = Vec::new();
+        while let Some((key, node)) = access.next_entry::<Spanned<String>, Node>()? {
+            map.push((Key { at: at(&key), text: key.value }, node));
+        }
+        Ok(Kind::Map(map))
+    }
+}
+
+/// Reads a file into a tree. Size, depth and the growth of aliases are limited.
+pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
+    let fail = |at: At, text: String| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] };
+    let size =
+        std::fs::metadata(path).map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?.len();
+    if size > LARGEST {
+        return Err(fail(At::default(), format!("the inventory has {size} bytes; the limit is {LARGEST}")));
+    }
+    let bytes = std::fs::read(path).map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let line = 1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
+        fail(At { line: line as u64, column: 1 }, "the inventory is not UTF-8 text".to_owned())
+    })?;
+    parse(&text).map_err(|(at, text)| fail(at, text))
+}
+
+/// Parses text into a tree.
+pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
+    let options = serde_yaml::options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        with_snippet: false,
+        budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 2_000_000 },
+    };
+    serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|error| {
+        let at = error.location().map_or(At::default(), |l| At { line: l.line(), column: l.column() });
+        (at, plain(&error.to_string()))
+    })
+}
+
+/// The parser ends its messages with the place, which we say ourselves.
+fn plain(message: &str) -> String {
+    let message = message.lines().next().unwrap_or_default();
+    let cut = message.rfind(" at line ").or_else(|| message.rfind(" (line "));
+    message.get(..cut.unwrap_or(message.len())).unwrap_or(message).trim_end_matches([',', ':']).to_owned()
+}
+
+/// Finds the known word that was probably meant.
+pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    known
+        .into_iter()
+        .map(|known| (strsim::damerau_levenshtein(word, known), known))
+        .filter(|(distance, known)| *distance <= 1 + known.len().min(word.len()) / 4)
+        .min()
+        .map_or(String::new(), |(_, known)| format!(" (did you mean `{known}`?)"))
+}

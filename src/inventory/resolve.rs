@@ -1,0 +1,358 @@
+//! From merged settings to complete hosts: names are looked up, networks derived, and the
+//! hierarchy of time is checked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use super::load::{Draft, Drafts, unknown};
+use super::node::At;
+use super::read::{Reader, Settings, SourceLine};
+use super::spec::{
+    Connection, ElevateSettings, FirewallChoice, Fleet, HostKeyPolicy, HostSpec, Jump, Limits, ProviderChoice, Role,
+    Source, SshSettings, StepPolicy, TimeSpec,
+};
+
+/// Drift of an ordinary clock between two polls, parts of a second (RFC 5905: 15 ppm).
+const DRIFT: f64 = 15e-6;
+
+/// Makes the fleet out of the drafts. Mistakes go to the reader.
+pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
+    let links: Vec<Vec<(usize, SourceLine)>> = drafts.hosts.iter().map(|host| follows(host, &drafts, reader)).collect();
+    let mut warnings = Vec::new();
+    check_hosts(&drafts, &links, reader);
+    let tiers = tiers(&drafts, &links, reader);
+    check_strata(&drafts, &links, &tiers, reader);
+    let mut hosts = Vec::new();
+    for (index, draft) in drafts.hosts.iter().enumerate() {
+        let followers: Vec<&Draft> = (0..drafts.hosts.len())
+            .filter(|other| links.get(*other).is_some_and(|links| links.iter().any(|(to, _)| *to == index)))
+            .filter_map(|other| drafts.hosts.get(other))
+            .collect();
+        let sources = sources(draft, links.get(index).map_or(&[], Vec::as_slice), &drafts);
+        let serve = serve(draft, &followers, reader);
+        warn(draft, &sources, &mut warnings);
+        hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
+    }
+    same_addresses(&drafts, &mut warnings);
+    Fleet { hosts, groups: drafts.groups, warnings }
+}
+
+/// The hosts that a host follows, in the order of its list.
+fn follows(host: &Draft, drafts: &Drafts, reader: &mut Reader<'_>) -> Vec<(usize, SourceLine)> {
+    let mut found: Vec<(usize, SourceLine)> = Vec::new();
+    for line in host.settings.follows.iter().flatten() {
+        let members = members(&line.name, drafts);
+        if members.is_empty() && !drafts.groups.contains_key(&line.name) {
+            let known =
+                drafts.groups.keys().map(String::as_str).chain(drafts.hosts.iter().map(|host| host.name.as_str()));
+            let text = format!("{}.follows: {}", host.name, unknown(&line.name, known));
+            if !reader.mistakes.iter().any(|mistake| mistake.at == line.at) {
+                reader.wrong(line.at, text);
+            }
+        }
+        for member in members {
+            let is_self = drafts.hosts.get(member).is_some_and(|other| other.name == host.name);
+            if !is_self && !found.iter().any(|(known, _)| *known == member) {
+                found.push((member, line.clone()));
+            }
+        }
+    }
+    found
+}
+
+fn members(name: &str, drafts: &Drafts) -> Vec<usize> {
+    let in_group = drafts.groups.get(name);
+    drafts
+        .hosts
+        .iter()
+        .enumerate()
+        .filter(|(_, host)| host.name == name || in_group.is_some_and(|members| members.contains(&host.name)))
+        .map(|(index, _)| index)
+        .collect()
+}
+
+fn role(settings: &Settings) -> Role {
+    settings.role.map_or(Role::Slave, |(role, _)| role)
+}
+
+fn isolated(settings: &Settings) -> Option<u8> {
+    settings.isolated.and_then(|(stratum, _)| stratum)
+}
+
+/// What is wrong with each host by itself, and with those it follows.
+fn check_hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reader<'_>) {
+    let mut said: BTreeSet<(At, String)> = BTreeSet::new();
+    if drafts.hosts.is_empty() {
+        reader.wrong(At::default(), "the inventory names no host");
+    }
+    for (host, links) in drafts.hosts.iter().zip(links) {
+        let mut wrong = |at: At, text: String| {
+            // Hosts of one range share a mistake; it is said once.
+            if said.insert((at, text.clone())) {
+                reader.wrong(at, text);
+            }
+        };
+        let s = &host.settings;
+        let Some((role, _)) = s.role else {
+            wrong(host.at, format!("host `{}` has no role; say `role: master` or `role: slave`", host.name));
+            continue;
+        };
+        let has_source = !links.is_empty() || s.upstream.iter().flatten().next().is_some();
+        let follows_nothing = s.follows.iter().flatten().next().is_none();
+        match role {
+            Role::Master if !has_source && isolated(s).is_none() => wrong(
+                host.at,
+                format!(
+                    "master `{}` has no source; give it `upstream` or `follows`, or declare `isolated: true`",
+                    host.name
+                ),
+            ),
+            Role::Slave if !has_source && follows_nothing => {
+                wrong(host.at, format!("slave `{}` has no source; give it `follows` or `upstream`", host.name));
+            }
+            _ => {}
+        }
+        if role == Role::Slave {
+            if let Some((_, at)) = &s.serve {
+                wrong(
+                    *at,
+                    format!(
+                        "slave `{}` has `serve`; only a master serves (a relay is a master with `follows`)",
+                        host.name
+                    ),
+                );
+            }
+            if let Some((Some(_), at)) = s.isolated {
+                wrong(at, format!("slave `{}` is `isolated`; only a master can be", host.name));
+            }
+        }
+        for (to, line) in links {
+            let Some(master) = drafts.hosts.get(*to) else { continue };
+            if master.settings.role.is_some_and(|(role, _)| role == Role::Slave) {
+                let text = format!(
+                    "{} follows `{}`, which is a slave (a relay is a master with `follows`)",
+                    host.name, master.name
+                );
+                wrong(line.at, text);
+            }
+        }
+    }
+}
+
+/// Depth of each host below those that follow nobody here; loops are mistakes.
+fn tiers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reader<'_>) -> Vec<usize> {
+    let mut graph = petgraph::graphmap::DiGraphMap::<usize, ()>::new();
+    for (index, links) in links.iter().enumerate() {
+        graph.add_node(index);
+        for (to, _) in links {
+            graph.add_edge(*to, index, ());
+        }
+    }
+    for loop_ in petgraph::algo::tarjan_scc(&graph).into_iter().filter(|scc| scc.len() > 1) {
+        let mut names: Vec<&str> = loop_.iter().filter_map(|i| drafts.hosts.get(*i)).map(|h| h.name.as_str()).collect();
+        names.sort_unstable();
+        let at =
+            loop_.iter().min().and_then(|i| links.get(*i)).and_then(|l| l.first()).map_or(At::default(), |(_, l)| l.at);
+        reader.wrong(at, format!("these hosts follow each other in a loop: {} -> {}", names.join(" -> "), names[0]));
+    }
+    let mut tiers = vec![0; drafts.hosts.len()];
+    for index in petgraph::algo::toposort(&graph, None).unwrap_or_default() {
+        let above = links.get(index).into_iter().flatten().map(|(to, _)| tiers.get(*to).map_or(0, |tier| tier + 1));
+        let tier = above.max().unwrap_or(0);
+        if let Some(place) = tiers.get_mut(index) {
+            *place = tier;
+        }
+    }
+    tiers
+}
+
+/// An isolated master says which stratum it claims, so a limit below it can never be met.
+fn check_strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers: &[usize], reader: &mut Reader<'_>) {
+    let mut order: Vec<usize> = (0..drafts.hosts.len()).collect();
+    order.sort_by_key(|index| tiers.get(*index).copied().unwrap_or(0));
+    let mut strata: BTreeMap<usize, u8> = BTreeMap::new();
+    let mut said = BTreeSet::new();
+    for index in order {
+        let (Some(host), Some(links)) = (drafts.hosts.get(index), links.get(index)) else { continue };
+        let has_upstream = host.settings.upstream.iter().flatten().next().is_some();
+        let best = links.iter().map(|(to, _)| strata.get(to).copied()).min().flatten();
+        if let (Some(stratum), Some((limit, at))) = (best.filter(|_| !has_upstream), host.settings.max_stratum)
+            && links.iter().all(|(to, _)| strata.contains_key(to))
+            && stratum > limit
+            && said.insert((at, stratum))
+        {
+            let text = format!(
+                "{}: limits.max_stratum: {limit} can never be met: its sources are stratum {stratum}",
+                host.name
+            );
+            reader.wrong(at, text);
+        }
+        let own = match (isolated(&host.settings), best) {
+            (Some(stratum), _) if links.is_empty() && !has_upstream => Some(stratum),
+            (_, Some(best)) if !has_upstream => Some(best.saturating_add(1)),
+            _ => None,
+        };
+        if let Some(own) = own {
+            strata.insert(index, own);
+        }
+    }
+}
+
+fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
+    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
+    let inside = links.iter().filter_map(|(to, line)| {
+        let master = drafts.hosts.get(*to)?;
+        Some(source(line, time_address(master), Some(master.name.clone())))
+    });
+    outside.chain(inside).collect()
+}
+
+fn source(line: &SourceLine, address: &str, host: Option<String>) -> Source {
+    Source {
+        address: address.to_owned(),
+        host,
+        pool: line.pool,
+        prefer: line.prefer,
+        iburst: line.iburst,
+        minpoll: line.minpoll,
+        maxpoll: line.maxpoll,
+    }
+}
+
+fn time_address(host: &Draft) -> &str {
+    host.time_address.as_deref().unwrap_or(&host.address)
+}
+
+/// The declared networks, and the followers that are in none of them: the least that is needed.
+fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpNet> {
+    let declared = host.settings.serve.as_ref().map(|(networks, _)| networks.clone()).unwrap_or_default();
+    let mut networks = declared.clone();
+    for follower in followers {
+        match time_address(follower).parse::<IpAddr>() {
+            Ok(address) if networks.iter().any(|network| network.contains(&address)) => {}
+            Ok(address) => networks.push(IpNet::from(address)),
+            Err(_) if declared.is_empty() => {
+                let text = format!(
+                    "master `{}`: its follower `{}` is known by name only; say `serve: [NETWORK]` on the master, or give the follower an `address`",
+                    host.name, follower.name
+                );
+                reader.wrong(host.at, text);
+                break;
+            }
+            Err(_) => {}
+        }
+    }
+    // Not aggregated: joining two neighbours is exact, but hides who is served.
+    networks.sort();
+    networks.dedup();
+    networks
+}
+
+fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, drafts: &Drafts) -> HostSpec {
+    let s = &host.settings;
+    HostSpec {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        time_address: time_address(host).to_owned(),
+        groups: host.groups.clone(),
+        role: role(s),
+        tier,
+        connection: connection(s, drafts),
+        provider: s.provider.unwrap_or(ProviderChoice::Auto),
+        firewall: s.firewall.unwrap_or(FirewallChoice::Auto),
+        time: TimeSpec {
+            sources,
+            serve,
+            isolated: isolated(s),
+            step: s.step.unwrap_or(StepPolicy::AtStart { over: Duration::from_secs(1), updates: 3 }),
+            extra: s.extra.clone().unwrap_or_default(),
+        },
+        limits: limits(s),
+        vars: s.vars.clone(),
+    }
+}
+
+fn limits(s: &Settings) -> Limits {
+    // W32Time is not made for milliseconds.
+    let default = if s.winrm { Duration::from_secs(1) } else { Duration::from_millis(100) };
+    Limits {
+        max_error: s.max_error.map_or(default, |(duration, _)| duration),
+        max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
+        deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
+    }
+}
+
+fn connection(s: &Settings, drafts: &Drafts) -> Connection {
+    let ssh = &s.ssh;
+    let elevate = ElevateSettings { method: ssh.method.unwrap_or_default(), password: ssh.become_password.clone() };
+    if s.local == Some(true) {
+        return Connection::Local(elevate);
+    }
+    if s.winrm {
+        return Connection::Winrm;
+    }
+    Connection::Ssh(Box::new(SshSettings {
+        user: ssh.user.clone(),
+        port: ssh.port,
+        keys: ssh.keys.clone().unwrap_or_default(),
+        passphrase: ssh.passphrase.clone(),
+        password: ssh.password.clone(),
+        elevate,
+        jump: ssh.jump.iter().flatten().map(|jump| bastion(jump, drafts)).collect(),
+        jump_limit: ssh.jump_limit.unwrap_or(8),
+        host_key: ssh.host_key.unwrap_or(HostKeyPolicy::Strict),
+        known_hosts: ssh.known_hosts.clone(),
+        config: ssh.config.clone(),
+        timeout: ssh.timeout.unwrap_or(Duration::from_secs(10)),
+    }))
+}
+
+/// A bastion may be a host of this inventory: then its own address, user and port are used.
+fn bastion(jump: &Jump, drafts: &Drafts) -> Jump {
+    match drafts.hosts.iter().find(|host| host.name == jump.address) {
+        Some(host) => Jump {
+            user: jump.user.clone().or_else(|| host.settings.ssh.user.clone()),
+            address: host.address.clone(),
+            port: jump.port.or(host.settings.ssh.port),
+        },
+        None => jump.clone(),
+    }
+}
+
+/// What is allowed, and worth a second look.
+fn warn(host: &Draft, sources: &[Source], warnings: &mut Vec<String>) {
+    let mut say = |text: String| {
+        if !warnings.contains(&text) {
+            warnings.push(text);
+        }
+    };
+    if sources.len() == 2 && !sources.iter().any(|source| source.pool) {
+        let (first, second) = (&sources[0].address, &sources[1].address);
+        say(format!(
+            "two sources ({first}, {second}) cannot outvote each other: if they differ, nobody knows which is right; use one, three or more"
+        ));
+    }
+    let limit = limits(&host.settings).max_error.as_secs_f64();
+    for source in sources {
+        if let Some(maxpoll) = source.maxpoll
+            && DRIFT * 2f64.powi(i32::from(maxpoll)) > limit
+        {
+            say(format!(
+                "maxpoll {maxpoll} of `{}`: a clock may drift past {limit} s between two polls",
+                source.address
+            ));
+        }
+    }
+}
+
+fn same_addresses(drafts: &Drafts, warnings: &mut Vec<String>) {
+    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+    for host in drafts.hosts.iter().filter(|host| host.settings.local != Some(true)) {
+        if let Some(other) = seen.insert(&host.address, &host.name) {
+            warnings.push(format!("`{other}` and `{}` have the same address {}", host.name, host.address));
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! A measurement as it goes over the wire and into reports.
+
+use serde::{Deserialize, Serialize};
+
+use super::exchange::{Measurement, Outcome};
+
+/// What one probe measured of one address of a source. Times are nanoseconds.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SourceReport {
+    /// `static`, `bash` or `local`: which implementation measured.
+    pub probe: String,
+    /// The source as it was asked for.
+    pub source: String,
+    /// The address that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub address: Option<String>,
+    /// `ok`, `timeout`, `refused`, `unreachable`, `kiss`, `unsynchronised`, `invalid`, `unresolved`, `no_probe`.
+    pub outcome: String,
+    /// Requests sent.
+    #[serde(default)]
+    pub sent: Option<u32>,
+    /// Answers.
+    #[serde(default)]
+    pub received: Option<u32>,
+    /// Packets that were no answer to our request.
+    #[serde(default)]
+    pub ignored: Option<u32>,
+    /// Stratum of the server.
+    #[serde(default)]
+    pub stratum: Option<u8>,
+    /// Leap indicator.
+    #[serde(default)]
+    pub leap: Option<u8>,
+    /// Reference id, hexadecimal.
+    #[serde(default)]
+    pub refid: Option<String>,
+    /// Server minus us.
+    #[serde(default)]
+    pub offset_ns: Option<i64>,
+    /// Round trip.
+    #[serde(default)]
+    pub delay_ns: Option<i64>,
+    /// Greatest minus least offset of the samples.
+    #[serde(default)]
+    pub spread_ns: Option<i64>,
+    /// Root delay of the server.
+    #[serde(default)]
+    pub root_delay_ns: Option<i64>,
+    /// Root dispersion of the server.
+    #[serde(default)]
+    pub root_dispersion_ns: Option<i64>,
+    /// |offset| + delay/2 + root delay/2 + root dispersion.
+    #[serde(default)]
+    pub error_bound_ns: Option<i64>,
+    /// Kiss code.
+    #[serde(default)]
+    pub kiss: Option<String>,
+}
+
+impl SourceReport {
+    /// Returns whether the source serves synchronised time.
+    pub fn usable(&self) -> bool {
+        self.outcome == "ok"
+    }
+
+    /// A source without a measurement.
+    pub fn without(source: &str, outcome: &str) -> Self {
+        SourceReport { source: source.to_owned(), outcome: outcome.to_owned(), ..SourceReport::default() }
+    }
+
+    /// A measurement of this machine.
+    pub fn local(source: &str, address: &str, m: &Measurement) -> Self {
+        let best = m.best.as_ref();
+        SourceReport {
+            probe: "local".to_owned(),
+            source: source.to_owned(),
+            address: Some(address.to_owned()),
+            outcome: m.outcome.word().to_owned(),
+            sent: Some(m.sent),
+            received: Some(m.received),
+            ignored: Some(m.ignored),
+            stratum: best.map(|best| best.reply.stratum),
+            leap: best.map(|best| best.reply.leap),
+            refid: best.map(|best| best.reply.reference.iter().map(|byte| format!("{byte:02x}")).collect()),
+            offset_ns: best.map(|best| best.offset),
+            delay_ns: best.map(|best| best.delay),
+            spread_ns: best.map(|_| m.spread),
+            root_delay_ns: best.map(|best| best.reply.root_delay),
+            root_dispersion_ns: best.map(|best| best.reply.root_dispersion),
+            error_bound_ns: best.map(super::exchange::Best::error_bound),
+            kiss: match m.outcome {
+                Outcome::Kiss(code) => Some(String::from_utf8_lossy(&code).into_owned()),
+                _ => None,
+            },
+        }
+    }
+}

@@ -1,0 +1,140 @@
+//! The socket of this machine.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::IoSliceMut;
+use std::net::{SocketAddr, ToSocketAddrs, UdpSocket};
+use std::os::fd::{AsFd, AsRawFd};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
+use nix::sys::time::TimeSpec;
+
+use super::exchange::{Trouble, Wire, measure};
+use super::packet::LENGTH;
+use super::report::SourceReport;
+use super::timestamp::Timestamp;
+
+/// How to ask.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Questions to each server.
+    pub samples: u32,
+    /// Time limit of each.
+    pub timeout: Duration,
+    /// UDP port to ask from; 0 leaves it to the system. W32Time asks from 123.
+    pub source_port: u16,
+}
+
+/// Measures a server from this machine: a name, an address, or either with a port. A name with
+/// several addresses gives several reports.
+pub fn probe(server: &str, options: Options) -> Vec<SourceReport> {
+    let with_port = match server.parse::<std::net::IpAddr>() {
+        Ok(address) => SocketAddr::new(address, 123).to_string(),
+        Err(_) if has_port(server) => server.to_owned(),
+        Err(_) => format!("{server}:123"),
+    };
+    let Ok(addresses) = with_port.to_socket_addrs() else {
+        return vec![SourceReport::without(server, "unresolved")];
+    };
+    let mut addresses: Vec<SocketAddr> = addresses.collect();
+    addresses.sort();
+    addresses.dedup();
+    addresses.into_iter().map(|address| probe_address(server, address, options)).collect()
+}
+
+fn has_port(server: &str) -> bool {
+    server.rsplit_once(':').is_some_and(|(host, port)| port.parse::<u16>().is_ok() && !host.is_empty())
+}
+
+fn probe_address(server: &str, address: SocketAddr, options: Options) -> SourceReport {
+    let shown = if address.port() == 123 { address.ip().to_string() } else { address.to_string() };
+    match Socket::connect(address, options.source_port) {
+        Ok(mut socket) => {
+            let timeout = i64::try_from(options.timeout.as_nanos()).unwrap_or(i64::MAX);
+            SourceReport::local(server, &shown, &measure(&mut socket, options.samples, timeout))
+        }
+        Err(error) => {
+            let outcome =
+                if error.kind() == std::io::ErrorKind::PermissionDenied { "no_permission" } else { "unreachable" };
+            SourceReport { address: Some(shown), ..SourceReport::without(server, outcome) }
+        }
+    }
+}
+
+/// A connected UDP socket with the kernel's receive timestamps.
+struct Socket {
+    socket: UdpSocket,
+    started: Instant,
+}
+
+impl Socket {
+    fn connect(address: SocketAddr, port: u16) -> std::io::Result<Self> {
+        let any = if address.is_ipv4() { "0.0.0.0" } else { "::" };
+        let socket = UdpSocket::bind((any, port))?;
+        socket.connect(address)?;
+        // Without it the moment after the wake-up is taken, which is later and less steady.
+        let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
+        Ok(Socket { socket, started: Instant::now() })
+    }
+}
+
+fn trouble(errno: Errno) -> Trouble {
+    if errno == Errno::ECONNREFUSED { Trouble::Refused } else { Trouble::Unreachable }
+}
+
+impl Wire for Socket {
+    fn now(&mut self) -> Timestamp {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Timestamp::from_unix(i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos())
+    }
+
+    fn steady(&mut self) -> i64 {
+        i64::try_from(self.started.elapsed().as_nanos()).unwrap_or(i64::MAX)
+    }
+
+    fn token(&mut self) -> u64 {
+        let mut hasher = RandomState::new().build_hasher();
+        hasher.write_i64(self.steady());
+        hasher.finish()
+    }
+
+    fn send(&mut self, packet: &[u8; LENGTH]) -> Result<(), Trouble> {
+        match self.socket.send(packet) {
+            Ok(_) => Ok(()),
+            Err(error) => Err(trouble(Errno::from_raw(error.raw_os_error().unwrap_or(0)))),
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8; 128], timeout: i64) -> Result<Option<(usize, Timestamp)>, Trouble> {
+        // Rounded up: a wait of zero milliseconds would be no wait.
+        let wait = Duration::from_nanos(u64::try_from(timeout).unwrap_or(0)) + Duration::from_millis(1);
+        let wait = PollTimeout::try_from(wait).unwrap_or(PollTimeout::MAX);
+        match poll(&mut [PollFd::new(self.socket.as_fd(), PollFlags::POLLIN)], wait) {
+            Ok(0) | Err(_) => return Ok(None),
+            Ok(_) => {}
+        }
+        let mut control = nix::cmsg_space!(TimeSpec);
+        let mut parts = [IoSliceMut::new(buffer)];
+        let flags = MsgFlags::MSG_DONTWAIT;
+        let message = recvmsg::<SockaddrStorage>(self.socket.as_raw_fd(), &mut parts, Some(&mut control), flags);
+        let (length, stamp) = match message {
+            Ok(message) => {
+                (message.bytes, message.cmsgs().ok().and_then(|mut all| all.find_map(|one| kernel_time(&one))))
+            }
+            Err(Errno::EAGAIN) => return Ok(None),
+            Err(errno) => return Err(trouble(errno)),
+        };
+        Ok(Some((length, stamp.unwrap_or_else(|| self.now()))))
+    }
+}
+
+fn kernel_time(message: &ControlMessageOwned) -> Option<Timestamp> {
+    match message {
+        ControlMessageOwned::ScmTimestampns(time) => {
+            Some(Timestamp::from_unix(time.tv_sec(), u32::try_from(time.tv_nsec()).ok()?))
+        }
+        _ => None,
+    }
+}

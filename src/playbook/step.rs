@@ -1,0 +1,243 @@
+//! The steps of a playbook: as written, and with every value filled in.
+
+use anyhow::{Context, Result, bail};
+use minijinja::Value;
+use serde::Deserialize;
+
+use super::template::Engine;
+
+/// One step as it is written. Exactly one of the kinds is set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepFile {
+    /// What the step is for, in the imperative.
+    pub name: String,
+    /// A word by which others refer to it.
+    pub id: Option<String>,
+    /// A Jinja expression; the step is left out where it does not hold.
+    pub when: Option<String>,
+    /// The steps after whose change this one has to load things anew.
+    #[serde(default)]
+    pub restart_on: Vec<String>,
+    package: Option<PackageFile>,
+    file: Option<FileFile>,
+    service: Option<ServiceFile>,
+    competing: Option<CompetingFile>,
+    firewall: Option<FirewallFile>,
+    command: Option<CommandFile>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PackageFile {
+    name: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FileFile {
+    path: String,
+    template: String,
+    #[serde(default = "default_mode")]
+    mode: String,
+    #[serde(default = "root")]
+    owner: String,
+    #[serde(default = "root")]
+    group: String,
+    validate: Option<String>,
+}
+
+fn default_mode() -> String {
+    "0644".to_owned()
+}
+
+fn root() -> String {
+    "root".to_owned()
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ServiceFile {
+    name: String,
+    running: bool,
+    enabled: bool,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CompetingFile {
+    keep: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct FirewallFile {
+    port: String,
+    from: String,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct CommandFile {
+    check: String,
+    run: String,
+}
+
+/// What a step does, with every value filled in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// A package is installed.
+    Package {
+        /// Its name.
+        name: String,
+    },
+    /// A file has this content.
+    File {
+        /// Absolute path.
+        path: String,
+        /// The template it is rendered from.
+        template: String,
+        /// Octal.
+        mode: String,
+        /// User.
+        owner: String,
+        /// Group.
+        group: String,
+        /// Command that accepts or refuses the new file, `{}` in its place.
+        validate: Option<String>,
+    },
+    /// A service is in this state.
+    Service {
+        /// Unit name without `.service`.
+        name: String,
+        /// Active.
+        running: bool,
+        /// Started at boot.
+        enabled: bool,
+    },
+    /// No time service runs but this one.
+    Competing {
+        /// Unit name without `.service`.
+        keep: String,
+    },
+    /// A port is open for some networks.
+    Firewall {
+        /// `123/udp`.
+        port: String,
+        /// Networks, separated by blanks.
+        from: String,
+    },
+    /// A command has succeeded.
+    Command {
+        /// Exit status 0 means: nothing to do.
+        check: String,
+        /// Makes `check` succeed.
+        run: String,
+    },
+}
+
+impl StepFile {
+    /// Checks all that can be checked without a host.
+    ///
+    /// # Errors
+    /// No kind or several, a template that does not compile.
+    pub fn check(&self, engine: &Engine) -> Result<()> {
+        let kinds = self.kinds();
+        if kinds.len() != 1 {
+            bail!(
+                "step `{}`: exactly one of package, file, service, competing, firewall, command is needed, found {}",
+                self.name,
+                if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") }
+            );
+        }
+        if let Some(condition) = &self.when {
+            engine.check_condition(condition).with_context(|| self.context("when"))?;
+        }
+        for text in self.texts() {
+            engine.check(text, text).with_context(|| self.context("value"))?;
+        }
+        Ok(())
+    }
+
+    /// Fills in the values.
+    ///
+    /// # Errors
+    /// A value names something that is not defined.
+    pub fn resolve(&self, engine: &Engine, context: &Value) -> Result<Kind> {
+        let fill = |text: &str| engine.render(text, text, context).with_context(|| self.context("value"));
+        if let Some(p) = &self.package {
+            return Ok(Kind::Package { name: fill(&p.name)? });
+        }
+        if let Some(f) = &self.file {
+            return Ok(Kind::File {
+                path: fill(&f.path)?,
+                template: f.template.clone(),
+                mode: f.mode.clone(),
+                owner: fill(&f.owner)?,
+                group: fill(&f.group)?,
+                validate: f.validate.as_deref().map(fill).transpose()?.filter(|v| !v.is_empty()),
+            });
+        }
+        if let Some(s) = &self.service {
+            return Ok(Kind::Service { name: fill(&s.name)?, running: s.running, enabled: s.enabled });
+        }
+        if let Some(c) = &self.competing {
+            return Ok(Kind::Competing { keep: fill(&c.keep)? });
+        }
+        if let Some(f) = &self.firewall {
+            return Ok(Kind::Firewall { port: fill(&f.port)?, from: fill(&f.from)? });
+        }
+        if let Some(c) = &self.command {
+            return Ok(Kind::Command { check: fill(&c.check)?, run: fill(&c.run)? });
+        }
+        bail!("step `{}`: no kind", self.name)
+    }
+
+    fn context(&self, what: &str) -> String {
+        format!("step `{}`: {what}", self.name)
+    }
+
+    fn kinds(&self) -> Vec<&'static str> {
+        [
+            ("package", self.package.is_some()),
+            ("file", self.file.is_some()),
+            ("service", self.service.is_some()),
+            ("competing", self.competing.is_some()),
+            ("firewall", self.firewall.is_some()),
+            ("command", self.command.is_some()),
+        ]
+        .iter()
+        .filter_map(|(name, set)| set.then_some(*name))
+        .collect()
+    }
+
+    /// The templated texts of the step.
+    fn texts(&self) -> Vec<&str> {
+        let mut texts = Vec::new();
+        if let Some(p) = &self.package {
+            texts.push(p.name.as_str());
+        }
+        if let Some(f) = &self.file {
+            texts.extend([f.path.as_str(), &f.owner, &f.group]);
+            texts.extend(f.validate.as_deref());
+        }
+        if let Some(s) = &self.service {
+            texts.push(&s.name);
+        }
+        if let Some(c) = &self.competing {
+            texts.push(&c.keep);
+        }
+        if let Some(f) = &self.firewall {
+            texts.extend([f.port.as_str(), &f.from]);
+        }
+        if let Some(c) = &self.command {
+            texts.extend([c.check.as_str(), &c.run]);
+        }
+        texts
+    }
+
+    /// Returns the template that a file step is rendered from.
+    pub fn template(&self) -> Option<&str> {
+        self.file.as_ref().map(|file| file.template.as_str())
+    }
+}

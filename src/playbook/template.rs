@@ -1,0 +1,94 @@
+//! Jinja templates: strict, plain text, compiled before any host is contacted.
+
+use anyhow::{Context, Result, anyhow};
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Environment, UndefinedBehavior, Value};
+
+/// Renders templates and evaluates conditions against one context.
+///
+/// An undefined name is an error, never empty text; nothing is escaped; the last line keeps
+/// its line break.
+#[derive(Debug, Default)]
+pub struct Engine;
+
+fn environment<'a>() -> Environment<'a> {
+    let mut env = Environment::new();
+    env.set_undefined_behavior(UndefinedBehavior::Strict);
+    let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
+    // Only custom delimiters can make this fail, and the tests below would see it.
+    if let Ok(syntax) = syntax {
+        env.set_syntax(syntax);
+    }
+    env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    env
+}
+
+impl Engine {
+    /// Checks the syntax of a template.
+    ///
+    /// # Errors
+    /// The template does not compile; says where.
+    pub fn check(&self, name: &str, text: &str) -> Result<()> {
+        environment().template_from_named_str(name, text).map(drop).map_err(|error| explain(name, &error))
+    }
+
+    /// Checks the syntax of a condition.
+    ///
+    /// # Errors
+    /// The expression does not compile.
+    pub fn check_condition(&self, text: &str) -> Result<()> {
+        environment().compile_expression(text).map(drop).map_err(|error| explain(text, &error))
+    }
+
+    /// Renders a template.
+    ///
+    /// # Errors
+    /// A syntax error, or a name that is not defined; says where.
+    pub fn render(&self, name: &str, text: &str, context: &Value) -> Result<String> {
+        environment().render_named_str(name, text, context).map_err(|error| explain(name, &error))
+    }
+
+    /// Evaluates a condition.
+    ///
+    /// # Errors
+    /// A syntax error, or a name that is not defined.
+    pub fn holds(&self, condition: &str, context: &Value) -> Result<bool> {
+        let env = environment();
+        let expression = env.compile_expression(condition).map_err(|error| explain(condition, &error))?;
+        let value = expression
+            .eval(context)
+            .map_err(|error| explain(condition, &error))
+            .with_context(|| format!("evaluate `{condition}`"))?;
+        Ok(value.is_true())
+    }
+}
+
+/// Says name, line and reason in one line; minijinja's own alternate form is a page.
+fn explain(name: &str, error: &minijinja::Error) -> anyhow::Error {
+    let line = error.line().map_or(String::new(), |line| format!(":{line}"));
+    let detail = error.detail().map_or(String::new(), |detail| format!(": {detail}"));
+    anyhow!("template `{name}`{line}: {}{detail}", error.kind())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use minijinja::context;
+
+    #[test]
+    fn an_undefined_name_is_an_error_that_names_the_line() {
+        let error = Engine::default().render("x.j2", "a\n{{ nmae }}", &context! { name => 1 });
+        assert!(error.unwrap_err().to_string().starts_with("template `x.j2`:2: undefined value"));
+    }
+
+    #[test]
+    fn text_is_not_escaped_and_keeps_its_last_line_break() {
+        let text = Engine::default().render("x.html", "{{ v }}\n", &context! { v => "<&>" });
+        assert_eq!(text.unwrap(), "<&>\n");
+    }
+
+    #[test]
+    fn a_misspelt_name_in_a_condition_is_an_error_and_not_false() {
+        assert!(Engine::default().holds("hsot.role", &context! { host => 1 }).is_err());
+    }
+}

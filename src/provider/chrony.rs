@@ -1,0 +1,166 @@
+//! chrony.
+
+use anyhow::{Context, Result, bail};
+
+use super::{DaemonStatus, Layout, Peer, Provider};
+use crate::facts::{Facts, Family};
+use crate::inventory::spec::ProviderChoice;
+use crate::report::DaemonReport;
+use crate::resource::Slice;
+
+/// chronyd, asked through `chronyc -c` (comma separated values, no words of people).
+pub(super) struct Chrony;
+
+/// Separates the two answers of [`Provider::status`].
+const DIVIDER: &str = "--";
+
+impl Provider for Chrony {
+    fn name(&self) -> &'static str {
+        "chrony"
+    }
+
+    fn choice(&self) -> ProviderChoice {
+        ProviderChoice::Chrony
+    }
+
+    fn units(&self) -> &'static [&'static str] {
+        &["chrony", "chronyd"]
+    }
+
+    fn layout(&self, facts: &Facts) -> Layout {
+        let debian = Layout {
+            package: "chrony",
+            service: "chrony",
+            config: "/etc/chrony/chrony.conf",
+            driftfile: "/var/lib/chrony/chrony.drift",
+            logdir: "/var/log/chrony",
+            validate: "chronyd -p -f {}".to_owned(),
+        };
+        match facts.family {
+            Family::Debian => debian,
+            Family::RedHat | Family::Suse => {
+                Layout { service: "chronyd", config: "/etc/chrony.conf", driftfile: "/var/lib/chrony/drift", ..debian }
+            }
+        }
+    }
+
+    fn playbook(&self) -> &'static str {
+        "linux-chrony.yml"
+    }
+
+    fn ready(&self) -> &'static str {
+        "fc_t=$(chronyc -n -c tracking 2>/dev/null) && [ \"${fc_t%%,*}\" != 00000000 ]"
+    }
+
+    fn status(&self) -> &'static str {
+        "chronyc -n -c tracking && echo -- && chronyc -n -c sources"
+    }
+
+    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
+        if seen.status != 0 {
+            return Ok(silent(seen));
+        }
+        let mut lines = seen.stdout.lines();
+        let tracking = lines.next().context("chronyc tracking printed nothing")?;
+        let peers = lines.filter(|line| *line != DIVIDER).map(peer).collect::<Result<Vec<_>>>()?;
+        Ok(DaemonStatus { report: report(tracking, &peers)?, peers })
+    }
+}
+
+/// chronyd does not answer.
+fn silent(seen: &Slice) -> DaemonStatus {
+    let words = if seen.stdout.trim().is_empty() { &seen.stderr } else { &seen.stdout };
+    let report = DaemonReport {
+        provider: "chrony".to_owned(),
+        synchronised: false,
+        source: None,
+        stratum: None,
+        offset_s: None,
+        root_dispersion_s: None,
+        detail: format!("chronyc: {}", words.trim()),
+    };
+    DaemonStatus { report, peers: Vec::new() }
+}
+
+/// Reads `chronyc -c tracking`: reference id, address, stratum, reference time, correction,
+/// last offset, RMS offset, frequency, residual, skew, root delay, root dispersion, interval, leap.
+fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [reference, source, stratum, _, correction, .., dispersion, _, _] = fields[..] else {
+        bail!("chronyc tracking printed `{line}`");
+    };
+    let synchronised = reference != "00000000";
+    Ok(DaemonReport {
+        provider: "chrony".to_owned(),
+        synchronised,
+        source: synchronised.then(|| source.to_owned()),
+        stratum: synchronised.then(|| stratum.parse().ok()).flatten(),
+        offset_s: correction.parse().ok(),
+        root_dispersion_s: dispersion.parse().ok().filter(|_| synchronised),
+        detail: if synchronised { String::new() } else { why_not(peers) },
+    })
+}
+
+fn why_not(peers: &[Peer]) -> String {
+    let reached = peers.iter().filter(|peer| peer.reach != 0).count();
+    match (peers.len(), reached) {
+        (0, _) => "no source is configured".to_owned(),
+        (all, 0) => format!("none of {all} sources has answered"),
+        (all, some) => format!("{some} of {all} sources have answered, none is selected"),
+    }
+}
+
+/// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll, reach (octal), ...
+fn peer(line: &str) -> Result<Peer> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [_, state, address, _, _, reach, ..] = fields[..] else {
+        bail!("chronyc sources printed `{line}`");
+    };
+    Ok(Peer {
+        address: address.to_owned(),
+        selected: state == "*",
+        reach: u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(stdout: &str, status: i32) -> Slice {
+        Slice { stdout: stdout.to_owned(), stderr: String::new(), status }
+    }
+
+    const SYNCED: &str = "0A0A0A01,10.10.10.1,11,1795150000.1,0.000001,-0.000002,0.000002,-1.5,0.0,0.1,0.000200,0.000300,16.1,Normal\n--\n^,*,10.10.10.1,10,6,377,23,0.000001,0.000001,0.000100\n^,?,10.10.10.9,0,6,0,4294967295,0.0,0.0,0.0\n";
+
+    #[test]
+    fn a_selected_source_is_synchronised() {
+        let status = Chrony.parse_status(&seen(SYNCED, 0)).unwrap();
+        assert!(status.report.synchronised);
+        assert_eq!(status.report.source.as_deref(), Some("10.10.10.1"));
+        assert_eq!(status.report.stratum, Some(11));
+        assert_eq!(status.report.root_dispersion_s, Some(0.0003));
+        assert_eq!(status.peers[0], Peer { address: "10.10.10.1".into(), selected: true, reach: 0o377 });
+        assert!(!status.peers[1].selected);
+    }
+
+    #[test]
+    fn no_selection_says_why() {
+        let text = SYNCED.replace("0A0A0A01", "00000000").replace("^,*", "^,?");
+        let status = Chrony.parse_status(&seen(&text, 0)).unwrap();
+        assert!(!status.report.synchronised);
+        assert_eq!(status.report.detail, "1 of 2 sources have answered, none is selected");
+    }
+
+    #[test]
+    fn a_silent_daemon_is_a_status_and_not_an_error() {
+        let status = Chrony.parse_status(&seen("506 Cannot talk to daemon\n", 1)).unwrap();
+        assert_eq!(status.report.detail, "chronyc: 506 Cannot talk to daemon");
+    }
+
+    #[test]
+    fn garbage_is_an_error_that_shows_it() {
+        let error = Chrony.parse_status(&seen("what\n", 0)).unwrap_err();
+        assert!(error.to_string().contains("`what`"));
+    }
+}

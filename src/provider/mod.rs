@@ -1,0 +1,128 @@
+//! Time services: their names and paths on each system, and what they say of themselves.
+
+mod chrony;
+mod ntpd;
+
+use anyhow::{Result, bail};
+use serde::Serialize;
+
+use crate::facts::{Facts, Family};
+use crate::inventory::spec::ProviderChoice;
+use crate::report::DaemonReport;
+use crate::resource::Slice;
+
+/// Names and paths of a time service on one system.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Layout {
+    /// Package.
+    pub package: &'static str,
+    /// Unit name without `.service`.
+    pub service: &'static str,
+    /// Main configuration file.
+    pub config: &'static str,
+    /// Where it keeps the frequency of the clock.
+    pub driftfile: &'static str,
+    /// Where it would log.
+    pub logdir: &'static str,
+    /// Command that accepts or refuses a configuration file (`{}`); empty if it has none.
+    pub validate: String,
+}
+
+/// What a time service says of itself.
+#[derive(Debug, Clone, PartialEq)]
+pub struct DaemonStatus {
+    /// The summary for the report.
+    pub report: DaemonReport,
+    /// Its sources.
+    pub peers: Vec<Peer>,
+}
+
+/// One source as the time service sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Numeric address.
+    pub address: String,
+    /// Whether the service follows it.
+    pub selected: bool,
+    /// Reachability register, eight bits.
+    pub reach: u8,
+}
+
+/// A time service that can be managed.
+pub trait Provider: Sync {
+    /// Returns the name in reports.
+    fn name(&self) -> &'static str;
+
+    /// Returns the word of the inventory.
+    fn choice(&self) -> ProviderChoice;
+
+    /// Returns the unit names it goes by on the various systems.
+    fn units(&self) -> &'static [&'static str];
+
+    /// Returns its names and paths on a system.
+    fn layout(&self, facts: &Facts) -> Layout;
+
+    /// Returns its playbook.
+    fn playbook(&self) -> &'static str;
+
+    /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
+    fn ready(&self) -> &'static str;
+
+    /// Returns shell text that prints its status. Changes nothing.
+    fn status(&self) -> &'static str;
+
+    /// Reads what `status` printed; no verdict.
+    ///
+    /// # Errors
+    /// The output is not what the service prints.
+    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus>;
+}
+
+/// All that can be managed, in the order of preference.
+pub const ALL: &[&dyn Provider] = &[&chrony::Chrony, &ntpd::Ntpd];
+
+/// Chooses the time service of a host: the declared one, else the one that is active, else
+/// the distribution's own.
+///
+/// # Errors
+/// The declared one is not built, or not for this system.
+pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn Provider> {
+    match choice {
+        ProviderChoice::Auto => Ok(active(facts).unwrap_or(ALL[0])),
+        declared => match ALL.iter().find(|provider| provider.choice() == declared) {
+            Some(provider) => Ok(*provider),
+            None => bail!("provider `{}` is not built yet (built: {})", word(declared), names()),
+        },
+    }
+}
+
+fn active(facts: &Facts) -> Option<&'static dyn Provider> {
+    ALL.iter().copied().find(|provider| {
+        let is_active = |unit: &str| facts.units.get(unit).is_some_and(|state| state.active);
+        provider.units().iter().any(|unit| is_active(unit))
+    })
+}
+
+fn names() -> String {
+    ALL.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ")
+}
+
+fn word(choice: ProviderChoice) -> &'static str {
+    match choice {
+        ProviderChoice::Auto => "auto",
+        ProviderChoice::Chrony => "chrony",
+        ProviderChoice::Ntpd => "ntpd",
+        ProviderChoice::Timesyncd => "timesyncd",
+        ProviderChoice::W32time => "w32time",
+    }
+}
+
+/// Whether a Debian-like system has replaced classic ntp by ntpsec (Debian 12, Ubuntu 23.04).
+fn has_ntpsec(facts: &Facts) -> bool {
+    if facts.family != Family::Debian || facts.packages.contains_key("ntp") {
+        return facts.packages.contains_key("ntpsec");
+    }
+    let major: f64 = facts.os_version.parse().unwrap_or(f64::INFINITY);
+    let since = if facts.os_id == "ubuntu" { 23.04 } else { 12.0 };
+    facts.packages.contains_key("ntpsec") || major >= since
+}

@@ -1,0 +1,100 @@
+//! No time service runs but the chosen one: two of them fight over one clock.
+
+use anyhow::Result;
+
+use super::{Delta, Fix, Resource, Slice};
+use crate::facts::Facts;
+use crate::transport::quote::sh;
+
+/// Other time services, which shall neither run nor start at boot.
+#[derive(Debug, Clone)]
+pub struct Competing {
+    /// Unit names without `.service`.
+    pub units: Vec<String>,
+}
+
+impl Competing {
+    /// Every time service that the host has, but the one to keep.
+    pub fn new(facts: &Facts, keep: &str) -> Self {
+        Competing { units: facts.units.keys().filter(|unit| *unit != keep).cloned().collect() }
+    }
+}
+
+impl Resource for Competing {
+    fn label(&self) -> String {
+        "other time services".to_owned()
+    }
+
+    fn probe(&self) -> String {
+        if self.units.is_empty() {
+            return ":".to_owned();
+        }
+        let units: Vec<String> = self.units.iter().map(|unit| sh(&format!("{unit}.service"))).collect();
+        format!("systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {}", units.join(" "))
+    }
+
+    fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
+        let mut deltas = Vec::new();
+        for unit in units(&seen.stdout) {
+            let label = format!("service {}", unit.name);
+            if unit.active {
+                deltas.push(Delta::new(label.clone(), "running", Some("yes".into()), Some("no".into())));
+            }
+            if unit.enabled {
+                deltas.push(Delta::new(label, "enabled", Some("yes".into()), Some("no".into())));
+            }
+        }
+        Ok(deltas)
+    }
+
+    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        let mut fix = Fix::default();
+        for unit in units(&seen.stdout).filter(|unit| unit.active || unit.enabled) {
+            let name = sh(&format!("{}.service", unit.name));
+            // The package manager may have taken the service away in the meantime, or not yet put it back.
+            let there = format!("[ \"$(systemctl show -p LoadState --value {name})\" = not-found ]");
+            fix.change.push_str(&format!("{there} || systemctl -q disable --now {name}\n"));
+            if unit.enabled {
+                fix.undo.push_str(&format!("{there} || systemctl -q enable {name}\n"));
+            }
+            if unit.active {
+                fix.settle.push_str(&format!("{there} || systemctl start {name}\n"));
+            }
+        }
+        Ok(fix)
+    }
+}
+
+struct Unit<'a> {
+    name: &'a str,
+    active: bool,
+    enabled: bool,
+}
+
+fn units(text: &str) -> impl Iterator<Item = Unit<'_>> {
+    text.split("\n\n").filter_map(|block| {
+        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+        Some(Unit {
+            name: value("Id")?.trim_end_matches(".service"),
+            active: matches!(value("ActiveState"), Some("active" | "activating" | "reloading")),
+            enabled: matches!(value("UnitFileState"), Some("enabled" | "enabled-runtime")),
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_running_competitor_is_stopped_and_can_be_put_back() {
+        let stdout = "Id=systemd-timesyncd.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=ntp.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n";
+        let seen = Slice { stdout: stdout.into(), ..Slice::default() };
+        let competing = Competing { units: vec!["systemd-timesyncd".into(), "ntp".into()] };
+        let deltas = competing.diff(&seen).unwrap();
+        assert_eq!(deltas.len(), 2);
+        assert_eq!(deltas[0].resource, "service systemd-timesyncd");
+        let fix = competing.fix(&seen, false).unwrap();
+        assert!(fix.undo.contains("enable") && fix.settle.contains("start") && !fix.change.contains("ntp.service"));
+    }
+}

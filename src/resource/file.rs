@@ -1,0 +1,299 @@
+//! A file with a certain content, written so that it is either the old one or the new one.
+
+use anyhow::{Result, bail};
+use sha2::{Digest, Sha256};
+
+use super::{Delta, Fix, Resource, Slice};
+use crate::inventory::Secret;
+use crate::report::diff;
+use crate::transport::quote::sh;
+
+/// Largest file that is compared, bytes; a configuration is far smaller.
+const LARGEST: usize = 1 << 20;
+
+/// A file that shall have this content, mode and owner. A symbolic link is written through.
+#[derive(Debug, Clone)]
+pub struct File {
+    /// Absolute path.
+    pub path: String,
+    /// The whole content.
+    pub content: String,
+    /// Octal.
+    pub mode: String,
+    /// User.
+    pub owner: String,
+    /// Group.
+    pub group: String,
+    /// Command that accepts or refuses the new file, `{}` in its place.
+    pub validate: Option<String>,
+    /// Values that are hidden in every diff.
+    pub secrets: Vec<Secret>,
+}
+
+/// What the probe found.
+struct Found<'a> {
+    mode: &'a str,
+    owner: &'a str,
+    digest: &'a str,
+    content: &'a str,
+}
+
+impl Resource for File {
+    fn label(&self) -> String {
+        format!("file {}", self.path)
+    }
+
+    fn probe(&self) -> String {
+        format!(
+            "fc_f={path}\n\
+             [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
+             [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
+             fc_d=$(sha256sum <\"$fc_f\") && stat -L -c \"%a %U:%G ${{fc_d%% *}}\" \"$fc_f\" && head -c {LARGEST} \"$fc_f\"",
+            path = sh(&self.path)
+        )
+    }
+
+    fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
+        let Some(found) = self.found(seen)? else {
+            let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
+            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.secrets));
+            return Ok(vec![delta]);
+        };
+        let mut deltas = Vec::new();
+        if found.digest != self.digest() {
+            let (from, to) = (short(found.digest), short(&self.digest()));
+            let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
+            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.secrets));
+            deltas.push(delta);
+        }
+        let mut compare = |property: &str, is: &str, wanted: &str| {
+            if is != wanted {
+                deltas.push(Delta::new(self.label(), property, Some(is.to_owned()), Some(wanted.to_owned())));
+            }
+        };
+        compare("mode", &format!("{:0>4}", found.mode), &format!("{:0>4}", self.mode));
+        compare("owner", found.owner, &self.wanted_owner());
+        Ok(deltas)
+    }
+
+    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        let found = self.found(seen)?;
+        let observed = found.as_ref().map(|found| found.digest);
+        let change = match &found {
+            Some(found) if found.digest == self.digest() => self.rights(),
+            _ => format!("{}{}", self.guard(observed), self.write()),
+        };
+        Ok(Fix { change: format!("{}{change}", self.keep()), undo: self.restore(), settle: String::new() })
+    }
+}
+
+impl File {
+    fn digest(&self) -> String {
+        Sha256::digest(self.content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    fn wanted_owner(&self) -> String {
+        format!("{}:{}", self.owner, self.group)
+    }
+
+    fn found<'a>(&self, seen: &'a Slice) -> Result<Option<Found<'a>>> {
+        if seen.stdout == "absent\n" {
+            return Ok(None);
+        }
+        if seen.status != 0 {
+            bail!("read {}: {}", self.path, super::last_line(&seen.stderr));
+        }
+        let (head, content) = seen.stdout.split_once('\n').unwrap_or((&seen.stdout, ""));
+        let mut words = head.split(' ');
+        match (words.next(), words.next(), words.next()) {
+            (Some(mode), Some(owner), Some(digest)) => Ok(Some(Found { mode, owner, digest, content })),
+            _ => bail!("read {}: the host answered `{head}`", self.path),
+        }
+    }
+
+    /// The file as it is when the change begins; a package may have put one there since it was probed.
+    fn keep(&self) -> String {
+        format!(
+            "fc_f=$(readlink -f {path} || echo {path})\n\
+             if [ -e \"$fc_f\" ]; then cp -p \"$fc_f\" \"$FC_KEEP/old\"; else : >\"$FC_KEEP/absent\"; fi\n",
+            path = sh(&self.path)
+        )
+    }
+
+    /// What was reviewed must be what is replaced.
+    fn guard(&self, observed: Option<&str>) -> String {
+        observed.map_or(String::new(), |digest| {
+            format!(
+                "fc_d=$(sha256sum <\"$fc_f\")\n\
+                 [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"$fc_f was changed by somebody else since it was read; nothing was written\" >&2; exit 1; }}\n"
+            )
+        })
+    }
+
+    /// The new content is complete, on the disk and accepted before it takes the old one's place.
+    fn write(&self) -> String {
+        let validate = self.validate.as_deref().map_or(String::new(), |command| {
+            let command = command.replace("{}", "\"$fc_n\"");
+            format!(
+                "fc_out=$({command} 2>&1) || {{ printf '%s\\n' \"$fc_out\" >&2; echo 'the new file was refused; the old one is in place' >&2; exit 1; }}\n"
+            )
+        });
+        format!(
+            "fc_n=$(mktemp \"$(dirname \"$fc_f\")/.$(basename \"$fc_f\").fleetclock.XXXXXX\")\n\
+             trap 'rm -f \"$fc_n\"' EXIT\n\
+             printf '%s' {content} >\"$fc_n\"\n\
+             fc_d=$(sha256sum <\"$fc_n\")\n\
+             [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"the new $fc_f could not be written in full (disk full?)\" >&2; exit 1; }}\n\
+             chown {owner} \"$fc_n\"\n\
+             chmod {mode} \"$fc_n\"\n\
+             [ ! -e \"$fc_f\" ] || chcon --reference=\"$fc_f\" \"$fc_n\" 2>/dev/null || :\n\
+             {validate}\
+             sync \"$fc_n\" 2>/dev/null || :\n\
+             mv -f \"$fc_n\" \"$fc_f\"\n",
+            content = sh(&self.content),
+            digest = self.digest(),
+            owner = sh(&self.wanted_owner()),
+            mode = sh(&self.mode),
+        )
+    }
+
+    /// Only mode and owner differ: the file itself is not touched.
+    fn rights(&self) -> String {
+        format!("chown {} \"$fc_f\"\nchmod {} \"$fc_f\"\n", sh(&self.wanted_owner()), sh(&self.mode))
+    }
+
+    fn restore(&self) -> String {
+        format!(
+            "fc_f=$(readlink -f {path} || echo {path})\n\
+             if [ -e \"$FC_KEEP/old\" ]; then\n\
+             cp -p \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\"\n\
+             mv -f \"$fc_f.fleetclock-undo\" \"$fc_f\"\n\
+             elif [ -e \"$FC_KEEP/absent\" ]; then rm -f \"$fc_f\"; fi",
+            path = sh(&self.path)
+        )
+    }
+}
+
+fn short(digest: &str) -> String {
+    format!("sha256:{}", digest.get(..12).unwrap_or(digest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::path::Path;
+
+    fn file(dir: &Path, content: &str) -> File {
+        File {
+            path: dir.join("it's a file.conf").display().to_string(),
+            content: content.to_owned(),
+            mode: "0640".into(),
+            owner: "root".into(),
+            group: "root".into(),
+            validate: None,
+            secrets: Vec::new(),
+        }
+    }
+
+    fn run(dir: &Path, shell: &str, text: &str) -> Slice {
+        let keep = dir.join("keep");
+        std::fs::create_dir_all(&keep).unwrap();
+        // As the engine frames it: a subshell, so that traps and exits are the part's own.
+        let text = format!("(set -e\nFC_KEEP={}\n{text}\n)", sh(&keep.display().to_string()));
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new(shell).arg("-c").arg(text).output().unwrap();
+        Slice {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    fn probe(dir: &Path, file: &File) -> Slice {
+        run(dir, "sh", &file.probe())
+    }
+
+    fn apply(dir: &Path, file: &File) -> Slice {
+        let seen = probe(dir, file);
+        run(dir, "sh", &file.fix(&seen, false).unwrap().change)
+    }
+
+    #[test]
+    fn a_new_file_is_written_and_taken_away_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), "a\nb\n");
+        let before = probe(dir.path(), &file);
+        assert_eq!(before.stdout, "absent\n");
+        assert_eq!(apply(dir.path(), &file).stderr, "");
+        assert_eq!(file.diff(&probe(dir.path(), &file)).unwrap(), []);
+        run(dir.path(), "sh", &file.fix(&before, false).unwrap().undo);
+        assert!(!Path::new(&file.path).exists());
+    }
+
+    #[test]
+    fn undo_gives_the_old_bytes_and_rights_back() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), "new\n");
+        std::fs::write(&file.path, "old").unwrap();
+        std::fs::set_permissions(&file.path, std::fs::Permissions::from_mode(0o600)).unwrap();
+        let before = probe(dir.path(), &file);
+        let properties: Vec<_> = file.diff(&before).unwrap().into_iter().map(|d| d.property).collect();
+        assert_eq!(properties, ["content", "mode"]);
+        apply(dir.path(), &file);
+        assert_eq!(std::fs::read_to_string(&file.path).unwrap(), "new\n");
+        run(dir.path(), "sh", &file.fix(&before, false).unwrap().undo);
+        assert_eq!(probe(dir.path(), &file), before);
+    }
+
+    #[test]
+    fn a_refused_file_leaves_the_old_one_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = file(dir.path(), "new\n");
+        file.validate = Some("grep -q old {}".into());
+        std::fs::write(&file.path, "old\n").unwrap();
+        let result = apply(dir.path(), &file);
+        assert!(result.status != 0 && result.stderr.contains("refused"), "{result:?}");
+        assert_eq!(std::fs::read_to_string(&file.path).unwrap(), "old\n");
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 2, "a temporary file was left");
+    }
+
+    #[test]
+    fn a_file_that_moved_since_the_review_is_not_replaced() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), "new\n");
+        std::fs::write(&file.path, "old\n").unwrap();
+        let seen = probe(dir.path(), &file);
+        std::fs::write(&file.path, "somebody else\n").unwrap();
+        let result = run(dir.path(), "sh", &file.fix(&seen, false).unwrap().change);
+        assert!(result.status != 0 && result.stderr.contains("changed by somebody else"), "{result:?}");
+        assert_eq!(std::fs::read_to_string(&file.path).unwrap(), "somebody else\n");
+    }
+
+    #[test]
+    fn rights_alone_do_not_touch_the_content() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = file(dir.path(), "same\n");
+        std::fs::write(&file.path, "same\n").unwrap();
+        let fix = file.fix(&probe(dir.path(), &file), false).unwrap();
+        assert!(!fix.change.contains("mktemp"));
+        run(dir.path(), "sh", &fix.change);
+        assert_eq!(file.diff(&probe(dir.path(), &file)).unwrap(), []);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+        #[test]
+        fn any_text_arrives_as_it_is(content in "[^\\x00]{0,200}") {
+            let dir = tempfile::tempdir().unwrap();
+            let file = file(dir.path(), &content);
+            for shell in ["dash", "bash"] {
+                let seen = probe(dir.path(), &file);
+                run(dir.path(), shell, &file.fix(&seen, false).unwrap().change);
+                prop_assert_eq!(&std::fs::read_to_string(&file.path).unwrap(), &content);
+                std::fs::remove_file(&file.path).unwrap();
+            }
+        }
+    }
+}

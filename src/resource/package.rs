@@ -1,0 +1,194 @@
+//! An installed package.
+
+use anyhow::{Result, anyhow};
+
+use super::{Delta, Fix, Resource, Slice};
+use crate::exit::Hint;
+use crate::facts::PackageManager;
+use crate::transport::quote::sh;
+
+/// A package that shall be installed; its version is left to the distribution.
+#[derive(Debug, Clone)]
+pub struct Package {
+    /// Its name.
+    pub name: String,
+    /// What installs it.
+    pub manager: PackageManager,
+}
+
+/// What the probe found.
+#[derive(Debug, PartialEq, Eq)]
+enum State {
+    Installed,
+    /// Not installed: the version that would come, and the packages that would go.
+    Available {
+        version: String,
+        removed: Vec<(String, String)>,
+    },
+}
+
+impl Resource for Package {
+    fn label(&self) -> String {
+        format!("package {}", self.name)
+    }
+
+    fn probe(&self) -> String {
+        let name = sh(&self.name);
+        match self.manager {
+            // The simulation takes no lock and must not write apt's caches.
+            PackageManager::Apt => format!(
+                "fc_v=$(dpkg-query -W -f '${{db:Status-Status}}' {name} 2>/dev/null)\n\
+                 [ \"$fc_v\" = installed ] && {{ echo installed; exit 0; }}\n\
+                 apt-get -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
+                 --no-install-recommends install {name}"
+            ),
+            PackageManager::Dnf | PackageManager::Yum => format!(
+                "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
+                 echo \"candidate $({tool} -q -C info {name} 2>/dev/null | sed -n 's/^Version *: *//p' | tail -n 1)\"",
+                tool = self.tool()
+            ),
+            PackageManager::Zypper => format!(
+                "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
+                 echo \"candidate $(zypper -q --no-refresh info {name} 2>/dev/null | sed -n 's/^Version *: *//p' | tail -n 1)\""
+            ),
+        }
+    }
+
+    fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
+        let State::Available { version, removed } = self.state(seen)? else {
+            return Ok(Vec::new());
+        };
+        let mut deltas = vec![Delta::new(self.label(), "installed", None, Some(version))];
+        for (name, version) in removed {
+            // What the package manager takes away is as much a part of the plan as what it brings.
+            deltas.push(Delta::new(format!("package {name}"), "installed", Some(version), None));
+        }
+        Ok(deltas)
+    }
+
+    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        let State::Available { removed, .. } = self.state(seen)? else {
+            return Ok(Fix::default());
+        };
+        let change = self.install(&[self.name.as_str()]);
+        let names: Vec<&str> = removed.iter().map(|(name, _)| name.as_str()).collect();
+        let undo = if names.is_empty() {
+            String::new()
+        } else {
+            format!("dpkg -s {} >/dev/null 2>&1 && exit 0\n{}", words(&names), self.install(&names))
+        };
+        Ok(Fix { change, undo, settle: String::new() })
+    }
+}
+
+impl Package {
+    fn tool(&self) -> &'static str {
+        match self.manager {
+            PackageManager::Apt => "apt-get",
+            PackageManager::Dnf => "dnf",
+            PackageManager::Yum => "yum",
+            PackageManager::Zypper => "zypper",
+        }
+    }
+
+    /// Each waits for the lock of another run by itself, and asks nothing.
+    fn install(&self, names: &[&str]) -> String {
+        let names = words(names);
+        match self.manager {
+            // policy-rc.d: a fresh time service must not start with the distribution's public servers.
+            PackageManager::Apt => format!(
+                "if [ ! -e /usr/sbin/policy-rc.d ]; then\n\
+                 trap 'rm -f /usr/sbin/policy-rc.d' EXIT\n\
+                 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n\
+                 chmod 755 /usr/sbin/policy-rc.d\n\
+                 fi\n\
+                 DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
+                 -o Dpkg::Options::=--force-confold --no-install-recommends install {names} >/dev/null"
+            ),
+            PackageManager::Dnf | PackageManager::Yum => format!("{} -y -q install {names} >/dev/null", self.tool()),
+            PackageManager::Zypper => {
+                format!("ZYPP_LOCK_TIMEOUT=60 zypper -q -n install --no-recommends {names} >/dev/null")
+            }
+        }
+    }
+
+    fn state(&self, seen: &Slice) -> Result<State> {
+        if seen.stdout.lines().next() == Some("installed") {
+            return Ok(State::Installed);
+        }
+        let version = match self.manager {
+            PackageManager::Apt => seen.stdout.lines().find_map(|line| simulated(line, "Inst", &self.name)),
+            _ => seen.stdout.lines().find_map(|line| line.strip_prefix("candidate ")).map(str::to_owned),
+        };
+        match version.filter(|version| !version.is_empty()) {
+            Some(version) => Ok(State::Available { version, removed: removed(&seen.stdout) }),
+            None => Err(self.missing(seen)),
+        }
+    }
+
+    fn missing(&self, seen: &Slice) -> anyhow::Error {
+        let words = super::last_line(&seen.stderr);
+        let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
+        anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(
+            "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",
+        )
+    }
+}
+
+fn words(names: &[&str]) -> String {
+    names.iter().map(|name| sh(name)).collect::<Vec<_>>().join(" ")
+}
+
+/// Reads `Inst chrony (4.3-2 Debian:12 [amd64])` or `Remv NAME [VERSION]`: the version.
+fn simulated(line: &str, verb: &str, name: &str) -> Option<String> {
+    let rest = line.strip_prefix(verb)?.strip_prefix(' ')?.strip_prefix(name)?.strip_prefix(' ')?;
+    // An upgrade shows the old version in brackets first.
+    let rest = rest.split_once('(').map_or(rest, |(_, rest)| rest);
+    Some(rest.trim_start_matches('[').split([' ', ']', ')']).next()?.to_owned())
+}
+
+fn removed(text: &str) -> Vec<(String, String)> {
+    text.lines()
+        .filter_map(|line| {
+            let name = line.strip_prefix("Remv ")?.split(' ').next()?;
+            Some((name.to_owned(), simulated(line, "Remv", name)?))
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn package() -> Package {
+        Package { name: "chrony".into(), manager: PackageManager::Apt }
+    }
+
+    fn seen(stdout: &str, stderr: &str) -> Slice {
+        Slice { stdout: stdout.into(), stderr: stderr.into(), status: 0 }
+    }
+
+    #[test]
+    fn what_apt_would_remove_is_in_the_plan() {
+        let text = "Reading package lists...\nRemv systemd-timesyncd [252.39-1~deb12u1]\nInst chrony (4.3-2+deb12u1 Debian:12.9/stable [amd64])\n";
+        let deltas = package().diff(&seen(text, "")).unwrap();
+        assert_eq!(deltas[0], Delta::new("package chrony".into(), "installed", None, Some("4.3-2+deb12u1".into())));
+        let gone = Delta::new("package systemd-timesyncd".into(), "installed", Some("252.39-1~deb12u1".into()), None);
+        assert_eq!(deltas[1], gone);
+    }
+
+    #[test]
+    fn an_installed_package_needs_nothing() {
+        assert!(package().diff(&seen("installed\n", "")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn an_unknown_package_is_an_error_with_a_hint() {
+        let error = package().diff(&seen("", "E: Unable to locate package chrony\n")).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "package `chrony` cannot be installed with apt-get: E: Unable to locate package chrony"
+        );
+        assert!(crate::exit::hint(&error).is_some());
+    }
+}

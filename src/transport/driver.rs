@@ -1,0 +1,238 @@
+//! What goes over the wire for one script, as a state machine without any I/O: bytes in, bytes
+//! out. SSH and the local transport both turn its crank.
+//!
+//! sudo may ask for a password or not. So the script is held back until the elevated shell has
+//! said that it is there, and the password is sent once, only when the prompt is seen: it can
+//! never become the first line of the script, and a refused one is never tried again.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+
+use super::{Output, Script};
+use crate::inventory::Secret;
+use crate::inventory::spec::Become;
+
+/// Largest output that is kept, bytes.
+const LARGEST: usize = 64 << 20;
+
+/// Why the elevated shell did not come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Refusal {
+    /// The password was refused.
+    WrongPassword,
+    /// A password was asked for and none is configured.
+    NoPassword,
+    /// The host printed more than we keep.
+    TooMuchOutput,
+}
+
+/// One script on its way.
+pub(super) struct Driver {
+    command: String,
+    prompt: Option<String>,
+    mark: Option<String>,
+    password: Option<Secret>,
+    script: Vec<u8>,
+    outgoing: Vec<u8>,
+    sent: usize,
+    prompted: bool,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    line_start: usize,
+}
+
+impl Driver {
+    pub(super) fn new(script: &Script, method: Become, password: Option<Secret>) -> Self {
+        let token = token();
+        let prompt = format!("fc-prompt-{token}");
+        let mark = format!("fc-mark-{token}");
+        let inner = format!("/bin/sh -c 'echo {mark}; exec /bin/sh -s'");
+        let (command, prompt, mark) = match method {
+            Become::None => ("exec /bin/sh -s".to_owned(), None, None),
+            Become::Sudo => (format!("exec sudo -S -p {prompt} -- {inner}"), Some(prompt), Some(mark)),
+            // doas reads passwords from a terminal only; -n makes it say so instead of hanging.
+            Become::Doas => (format!("exec doas -n {inner}"), None, Some(mark)),
+        };
+        let mut driver = Driver {
+            command,
+            prompt,
+            mark,
+            password,
+            script: wrap(&script.text).into_bytes(),
+            outgoing: Vec::new(),
+            sent: 0,
+            prompted: false,
+            stdout: Vec::new(),
+            stderr: Vec::new(),
+            line_start: 0,
+        };
+        if driver.mark.is_none() {
+            driver.release();
+        }
+        driver
+    }
+
+    /// The command line for the login shell; simple enough for any shell.
+    pub(super) fn command(&self) -> &str {
+        &self.command
+    }
+
+    /// What has to be written now.
+    pub(super) fn pending(&self) -> &[u8] {
+        self.outgoing.get(self.sent..).unwrap_or_default()
+    }
+
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.sent += count;
+    }
+
+    /// Whether everything has been written, so that standard input can be closed.
+    pub(super) fn is_sent(&self) -> bool {
+        self.started() && self.pending().is_empty()
+    }
+
+    /// Whether the shell that runs the script is there.
+    pub(super) fn started(&self) -> bool {
+        self.mark.is_none()
+    }
+
+    fn release(&mut self) {
+        self.mark = None;
+        self.outgoing.append(&mut self.script);
+    }
+
+    pub(super) fn stdout(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
+        self.stdout.extend_from_slice(bytes);
+        if let Some(mark) = self.mark.clone() {
+            let line = format!("{mark}\n");
+            if let Some(at) = find(&self.stdout, line.as_bytes()) {
+                self.stdout.drain(..at + line.len());
+                self.stderr.clear();
+                self.release();
+            }
+        }
+        if self.started() {
+            self.lines(on_line);
+        }
+        self.check_size()
+    }
+
+    fn lines(&mut self, on_line: &mut dyn FnMut(&str)) {
+        while let Some(rest) = self.stdout.get(self.line_start..)
+            && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
+        {
+            on_line(&String::from_utf8_lossy(rest.get(..end).unwrap_or_default()));
+            self.line_start += end + 1;
+        }
+    }
+
+    pub(super) fn stderr(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        self.stderr.extend_from_slice(bytes);
+        if let Some(prompt) = self.prompt.as_ref().filter(|_| !self.started())
+            && let Some(at) = find(&self.stderr, prompt.as_bytes())
+        {
+            self.stderr.drain(..at + prompt.len());
+            self.answer()?;
+        }
+        self.check_size()
+    }
+
+    fn answer(&mut self) -> Result<(), Refusal> {
+        if self.prompted {
+            return Err(Refusal::WrongPassword);
+        }
+        let password = self.password.as_ref().ok_or(Refusal::NoPassword)?;
+        self.prompted = true;
+        self.outgoing.extend_from_slice(password.reveal().as_bytes());
+        self.outgoing.push(b'\n');
+        Ok(())
+    }
+
+    fn check_size(&self) -> Result<(), Refusal> {
+        if self.stdout.len() + self.stderr.len() > LARGEST { Err(Refusal::TooMuchOutput) } else { Ok(()) }
+    }
+
+    pub(super) fn prompted(&self) -> bool {
+        self.prompted
+    }
+
+    pub(super) fn finish(self, status: i32) -> Output {
+        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
+        Output { stdout: text(self.stdout), stderr: text(self.stderr), status }
+    }
+}
+
+/// The whole is parsed before any of it runs, and its commands cannot eat the rest of it.
+fn wrap(text: &str) -> String {
+    format!(
+        "LC_ALL=C LANG=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         export LC_ALL LANG PATH\numask 022\n{{\n{text}\n}} </dev/null\nexit $?\n"
+    )
+}
+
+fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+    haystack.windows(needle.len()).position(|window| window == needle)
+}
+
+fn token() -> String {
+    let mut hasher = RandomState::new().build_hasher();
+    hasher.write_u8(0);
+    format!("{:016x}", hasher.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Duration;
+
+    fn driver(method: Become, password: Option<&str>) -> Driver {
+        let script = Script { text: "echo hi".into(), deadline: Duration::from_secs(1) };
+        Driver::new(&script, method, password.map(Secret::new))
+    }
+
+    fn pending(driver: &Driver) -> String {
+        String::from_utf8(driver.pending().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn without_elevation_the_script_goes_at_once() {
+        let driver = driver(Become::None, None);
+        assert_eq!(driver.command(), "exec /bin/sh -s");
+        assert!(pending(&driver).contains("echo hi"));
+    }
+
+    #[test]
+    fn a_password_is_sent_once_and_only_when_asked_for() {
+        let mut driver = driver(Become::Sudo, Some("pw"));
+        assert_eq!(pending(&driver), "");
+        let prompt = driver.prompt.clone().unwrap();
+        driver.stderr(format!("lecture\n{prompt}").as_bytes()).unwrap();
+        assert_eq!(pending(&driver), "pw\n");
+        assert_eq!(driver.stderr(format!("Sorry\n{prompt}").as_bytes()), Err(Refusal::WrongPassword));
+    }
+
+    #[test]
+    fn a_sudo_that_does_not_ask_gets_no_password() {
+        let mut driver = driver(Become::Sudo, Some("pw"));
+        let mark = driver.mark.clone().unwrap();
+        driver.stdout(format!("banner\n{mark}\nfirst").as_bytes(), &mut |_| ()).unwrap();
+        assert!(pending(&driver).starts_with("LC_ALL=C") && !pending(&driver).contains("pw"));
+        assert_eq!(driver.finish(0).stdout, "first");
+    }
+
+    #[test]
+    fn a_prompt_without_a_password_is_a_refusal() {
+        let mut driver = driver(Become::Sudo, None);
+        let prompt = driver.prompt.clone().unwrap();
+        assert_eq!(driver.stderr(prompt.as_bytes()), Err(Refusal::NoPassword));
+    }
+
+    #[test]
+    fn lines_are_handed_out_whole() {
+        let mut driver = driver(Become::None, None);
+        let mut lines = Vec::new();
+        for part in ["on", "e\ntw", "o\nrest"] {
+            driver.stdout(part.as_bytes(), &mut |line| lines.push(line.to_owned())).unwrap();
+        }
+        assert_eq!(lines, ["one", "two"]);
+    }
+}

@@ -1,0 +1,167 @@
+//! This machine itself, through `/bin/sh`.
+
+use std::io::{Read, Write};
+use std::os::unix::process::CommandExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::time::{Duration, Instant};
+
+use super::driver::{Driver, Refusal};
+use super::elevate::{ended_early, refused};
+use super::{Output, Script, Transport, TransportError};
+use crate::inventory::spec::ElevateSettings;
+
+/// The local machine.
+pub(super) struct Local {
+    pub(super) elevate: ElevateSettings,
+}
+
+enum Piece {
+    Stdout(Vec<u8>),
+    Stderr(Vec<u8>),
+    End,
+}
+
+impl Transport for Local {
+    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+        let mut driver = Driver::new(script, self.elevate.method, self.elevate.password.clone());
+        let mut child = spawn(driver.command()).map_err(|error| lost(&error))?;
+        let result = drive(&mut child, &mut driver, script.deadline, on_line);
+        if result.is_err() {
+            kill(&mut child);
+        }
+        let status = child.wait().map_err(|error| lost(&error))?;
+        match result {
+            Ok(()) if driver.started() => Ok(driver.finish(code(status))),
+            Ok(()) => Err(ended_early(&self.elevate, "this machine", &user(), driver, code(status))),
+            Err(Stop::Refused(refusal)) => Err(refused(&self.elevate, "this machine", &user(), &refusal)),
+            Err(Stop::Deadline) => {
+                Err(TransportError::Timeout { to: "this machine".to_owned(), after: script.deadline })
+            }
+        }
+    }
+}
+
+enum Stop {
+    Refused(Refusal),
+    Deadline,
+}
+
+fn spawn(command: &str) -> std::io::Result<Child> {
+    #[expect(clippy::disallowed_methods, reason = "this is the local transport")]
+    let mut shell = Command::new("/bin/sh");
+    shell.arg("-c").arg(command).stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    // A group of its own, so that a deadline ends everything that the script started.
+    shell.process_group(0).spawn()
+}
+
+fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_line: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+    let deadline = Instant::now() + limit;
+    let (sender, pieces) = channel();
+    let mut open = 0;
+    if let Some(stdout) = child.stdout.take() {
+        open += 1;
+        pump(stdout, sender.clone(), Piece::Stdout);
+    }
+    if let Some(stderr) = child.stderr.take() {
+        open += 1;
+        pump(stderr, sender, Piece::Stderr);
+    }
+    let mut stdin = child.stdin.take();
+    while open > 0 {
+        if let Some(pipe) = stdin.as_mut() {
+            // A child that has gone makes this fail; its outputs then end, which is what counts.
+            let count = driver.pending().len();
+            let _ = pipe.write_all(driver.pending());
+            driver.wrote(count);
+        }
+        if driver.is_sent() {
+            stdin = None;
+        }
+        match next(&pieces, deadline)? {
+            Piece::Stdout(bytes) => driver.stdout(&bytes, on_line).map_err(Stop::Refused)?,
+            Piece::Stderr(bytes) => driver.stderr(&bytes).map_err(Stop::Refused)?,
+            Piece::End => open -= 1,
+        }
+    }
+    Ok(())
+}
+
+fn next(pieces: &Receiver<Piece>, deadline: Instant) -> Result<Piece, Stop> {
+    match pieces.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+        Ok(piece) => Ok(piece),
+        Err(RecvTimeoutError::Timeout) => Err(Stop::Deadline),
+        Err(RecvTimeoutError::Disconnected) => Ok(Piece::End),
+    }
+}
+
+/// Reads a pipe on a thread of its own, so that neither output can block the other.
+fn pump(mut pipe: impl Read + Send + 'static, sender: Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
+    std::thread::spawn(move || {
+        let mut buffer = vec![0; 65536];
+        while let Ok(count) = pipe.read(&mut buffer) {
+            let piece = buffer.get(..count).unwrap_or_default().to_vec();
+            if count == 0 || sender.send(wrap(piece)).is_err() {
+                break;
+            }
+        }
+        let _ = sender.send(Piece::End);
+    });
+}
+
+fn kill(child: &mut Child) {
+    if let Ok(id) = i32::try_from(child.id()) {
+        let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
+    }
+}
+
+fn code(status: ExitStatus) -> i32 {
+    use std::os::unix::process::ExitStatusExt;
+    status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)
+}
+
+fn user() -> String {
+    nix::unistd::User::from_uid(nix::unistd::Uid::current())
+        .ok()
+        .flatten()
+        .map_or_else(|| "the present user".to_owned(), |user| user.name)
+}
+
+fn lost(error: &std::io::Error) -> TransportError {
+    TransportError::Lost { to: "this machine".to_owned(), cause: error.to_string() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(text: &str, seconds: u64) -> Result<Output, TransportError> {
+        let script = Script { text: text.to_owned(), deadline: Duration::from_secs(seconds) };
+        Local { elevate: ElevateSettings::default() }.run(&script, &mut |_| ())
+    }
+
+    #[test]
+    fn both_outputs_and_the_status_come_back() {
+        let output = run("echo out; echo err >&2; exit 3", 5).unwrap();
+        assert_eq!(output, Output { stdout: "out\n".into(), stderr: "err\n".into(), status: 3 });
+    }
+
+    #[test]
+    fn megabytes_in_both_directions_do_not_block() {
+        let long = "x".repeat(3 << 20);
+        let output = run(&format!(": {long}\nhead -c 5000000 /dev/zero; head -c 5000000 /dev/zero >&2"), 20).unwrap();
+        assert_eq!((output.stdout.len(), output.stderr.len()), (5_000_000, 5_000_000));
+    }
+
+    #[test]
+    fn a_script_cannot_eat_itself() {
+        assert_eq!(run("cat; echo after", 5).unwrap().stdout, "after\n");
+    }
+
+    #[test]
+    fn a_deadline_ends_the_script_and_its_children() {
+        let started = Instant::now();
+        assert!(matches!(run("sleep 60 & sleep 60", 1), Err(TransportError::Timeout { .. })));
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,203 @@
+//! Over SSH: one connection, one channel for each script.
+
+mod auth;
+mod connect;
+mod hostkey;
+mod target;
+
+use std::collections::HashMap;
+use std::io::{ErrorKind, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ssh2::{BlockDirections, Channel};
+
+use super::driver::{Driver, Refusal};
+use super::elevate::{ended_early, refused};
+use super::{Connections, Output, Script, Transport, TransportError};
+use crate::inventory::spec::SshSettings;
+use connect::Connected;
+
+/// An SSH connection to one host.
+pub(super) struct Ssh {
+    connected: Connected,
+    settings: SshSettings,
+}
+
+impl Ssh {
+    pub(super) fn connect(address: &str, settings: &SshSettings, shared: &Connections) -> Result<Self, TransportError> {
+        Ok(Ssh { connected: connect::connect(address, settings, shared)?, settings: settings.clone() })
+    }
+
+    fn label(&self) -> String {
+        self.connected.target.label()
+    }
+
+    fn lost(&self, cause: &dyn std::fmt::Display) -> TransportError {
+        TransportError::Lost { to: self.label(), cause: cause.to_string() }
+    }
+
+    fn open_channel(&self, command: &str) -> Result<Channel, TransportError> {
+        self.connected.session.set_blocking(true);
+        let mut channel = self.connected.session.channel_session().map_err(|error| self.lost(&error.message()))?;
+        channel.exec(command).map_err(|error| self.lost(&error.message()))?;
+        self.connected.session.set_blocking(false);
+        Ok(channel)
+    }
+
+    /// Waits for the socket, at most until the deadline.
+    fn wait(&self, deadline: Instant) {
+        let mut flags = PollFlags::empty();
+        match self.connected.session.block_directions() {
+            BlockDirections::Inbound => flags |= PollFlags::POLLIN,
+            BlockDirections::Outbound => flags |= PollFlags::POLLOUT,
+            BlockDirections::Both => flags |= PollFlags::POLLIN | PollFlags::POLLOUT,
+            BlockDirections::None => flags |= PollFlags::POLLIN,
+        }
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(500));
+        let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        let _ = poll(&mut [PollFd::new(self.connected.socket.as_fd(), flags)], timeout);
+    }
+
+    fn drive(
+        &self,
+        channel: &mut Channel,
+        driver: &mut Driver,
+        deadline: Instant,
+        on_line: &mut dyn FnMut(&str),
+    ) -> Result<(), Stop> {
+        let mut buffer = vec![0; 65536];
+        let mut closed = false;
+        loop {
+            let mut moved = false;
+            while let Some(count) = ready(channel.read(&mut buffer))? {
+                moved = true;
+                driver.stdout(buffer.get(..count).unwrap_or_default(), on_line).map_err(Stop::Refused)?;
+            }
+            while let Some(count) = ready(channel.stderr().read(&mut buffer))? {
+                moved = true;
+                driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+            }
+            if channel.eof() {
+                return Ok(());
+            }
+            if !driver.pending().is_empty()
+                && let Some(count) = ready(channel.write(driver.pending()))?
+            {
+                moved = true;
+                driver.wrote(count);
+            }
+            if driver.is_sent() && !closed {
+                closed = channel.send_eof().is_ok();
+            }
+            if Instant::now() >= deadline {
+                return Err(Stop::Deadline);
+            }
+            if !moved {
+                self.wait(deadline);
+            }
+        }
+    }
+
+    /// The status of a script whose outputs have ended.
+    fn status(&self, channel: &mut Channel, deadline: Instant) -> Result<i32, Stop> {
+        while let Err(error) = channel.wait_close() {
+            if std::io::Error::from(error).kind() != ErrorKind::WouldBlock || Instant::now() >= deadline {
+                break;
+            }
+            self.wait(deadline);
+        }
+        let signal = channel.exit_signal().ok().and_then(|signal| signal.exit_signal);
+        match (signal, channel.exit_status()) {
+            (Some(signal), _) => Err(Stop::Lost(format!("the script was ended by signal {signal}"))),
+            (None, Ok(status)) => Ok(status),
+            (None, Err(error)) => Err(Stop::Lost(error.message().to_owned())),
+        }
+    }
+}
+
+/// Why a script did not come to its end.
+enum Stop {
+    Refused(Refusal),
+    Deadline,
+    Lost(String),
+}
+
+/// A read or write that may have to wait; zero bytes are an end that `eof` tells better.
+fn ready(result: std::io::Result<usize>) -> Result<Option<usize>, Stop> {
+    match result {
+        Ok(0) => Ok(None),
+        Ok(count) => Ok(Some(count)),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+        Err(error) => Err(Stop::Lost(error.to_string())),
+    }
+}
+
+impl Transport for Ssh {
+    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+        let deadline = Instant::now() + script.deadline;
+        let elevate = &self.settings.elevate;
+        let user = self.connected.target.user.clone();
+        let mut driver = Driver::new(script, elevate.method, elevate.password.clone());
+        let mut channel = self.open_channel(driver.command())?;
+        let end =
+            self.drive(&mut channel, &mut driver, deadline, on_line).and_then(|()| self.status(&mut channel, deadline));
+        match end {
+            Ok(status) if driver.started() => Ok(driver.finish(status)),
+            Ok(status) => Err(ended_early(elevate, &self.label(), &user, driver, status)),
+            Err(Stop::Refused(refusal)) => Err(refused(elevate, &self.label(), &user, &refusal)),
+            Err(Stop::Deadline) => Err(TransportError::Timeout { to: self.label(), after: script.deadline }),
+            Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
+        }
+    }
+}
+
+/// The use of one bastion; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Permit {
+    bastion: String,
+    counts: Arc<Counts>,
+}
+
+/// Connections through each bastion at present.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    used: Mutex<HashMap<String, usize>>,
+    freed: Condvar,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        let mut used = self.counts.used.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = used.get_mut(&self.bastion) {
+            *count = count.saturating_sub(1);
+        }
+        self.counts.freed.notify_all();
+    }
+}
+
+/// How long a connection may wait for its turn at a bastion.
+const TURN: Duration = Duration::from_secs(600);
+
+impl Connections {
+    /// Waits for a turn at a bastion: servers drop connections beyond their `MaxStartups`.
+    fn permit(&self, bastion: &str, limit: usize) -> Result<Permit, TransportError> {
+        let deadline = Instant::now() + TURN;
+        let counts = Arc::clone(&self.bastions);
+        let mut used = counts.used.lock().unwrap_or_else(PoisonError::into_inner);
+        while used.get(bastion).copied().unwrap_or(0) >= limit.max(1) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let cause = format!("all {limit} connections through it were busy for {} s", TURN.as_secs());
+                return Err(TransportError::Unreachable { to: format!("bastion {bastion}"), cause, hint: None });
+            }
+            used =
+                counts.freed.wait_timeout(used, left).map_or_else(|poisoned| poisoned.into_inner().0, |(used, _)| used);
+        }
+        *used.entry(bastion.to_owned()).or_default() += 1;
+        drop(used);
+        Ok(Permit { bastion: bastion.to_owned(), counts })
+    }
+}

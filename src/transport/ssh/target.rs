@@ -1,0 +1,135 @@
+//! Where to connect and how, from the inventory's settings and `~/.ssh/config`.
+
+use std::fs::File;
+use std::io::BufReader;
+use std::path::{Path, PathBuf};
+
+use ssh2_config::{ParseRule, SshConfig};
+
+use crate::inventory::spec::{Jump, SshSettings};
+use crate::transport::TransportError;
+
+/// One hop, with every choice made.
+#[derive(Debug, Clone)]
+pub(super) struct Target {
+    /// The name that known_hosts has it under.
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    pub(super) keys: Vec<PathBuf>,
+    pub(super) jump: Vec<Jump>,
+}
+
+impl Target {
+    pub(super) fn label(&self) -> String {
+        if self.host.contains(':') {
+            format!("[{}]:{}", self.host, self.port)
+        } else {
+            format!("{}:{}", self.host, self.port)
+        }
+    }
+}
+
+/// Parses the ssh_config file; a file that is not there is an empty one.
+///
+/// # Errors
+/// The file is there and cannot be read as an ssh_config.
+pub(super) fn config(path: Option<&Path>) -> Result<SshConfig, String> {
+    let path = match (path, home()) {
+        (Some(path), _) => path.to_owned(),
+        (None, Some(home)) => home.join(".ssh/config"),
+        (None, None) => return Ok(SshConfig::default()),
+    };
+    let Ok(file) = File::open(&path) else {
+        return Ok(SshConfig::default());
+    };
+    let rule = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
+    SshConfig::default().parse(&mut BufReader::new(file), rule).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Chooses: the inventory, else the ssh_config, else the defaults of OpenSSH.
+pub(super) fn resolve(
+    address: &str,
+    user: Option<&str>,
+    port: Option<u16>,
+    settings: &SshSettings,
+    config: &SshConfig,
+) -> Target {
+    let params = config.query(address);
+    let user = user.map(str::to_owned).or(params.user).or_else(login_name).unwrap_or_else(|| "root".to_owned());
+    Target {
+        host: params.host_name.unwrap_or_else(|| address.to_owned()),
+        port: port.or(params.port).unwrap_or(22),
+        user,
+        keys: keys(settings, params.identity_file),
+        jump: if settings.jump.is_empty() { jumps(params.proxy_jump) } else { settings.jump.clone() },
+    }
+}
+
+fn keys(settings: &SshSettings, configured: Option<Vec<PathBuf>>) -> Vec<PathBuf> {
+    if !settings.keys.is_empty() {
+        return settings.keys.clone();
+    }
+    if let Some(configured) = configured {
+        return configured.iter().map(|path| expand(path)).collect();
+    }
+    let Some(home) = home() else { return Vec::new() };
+    ["id_ed25519", "id_ecdsa", "id_rsa"]
+        .iter()
+        .map(|name| home.join(".ssh").join(name))
+        .filter(|path| path.exists())
+        .collect()
+}
+
+fn expand(path: &Path) -> PathBuf {
+    match (path.strip_prefix("~"), home()) {
+        (Ok(rest), Some(home)) => home.join(rest),
+        _ => path.to_owned(),
+    }
+}
+
+/// Reads `[user@]host[:port]` of a ProxyJump line.
+fn jumps(lines: Option<Vec<String>>) -> Vec<Jump> {
+    let words = lines.unwrap_or_default();
+    words.iter().filter(|word| word.as_str() != "none").map(|word| jump(word)).collect()
+}
+
+fn jump(word: &str) -> Jump {
+    let word = word.strip_prefix("ssh://").unwrap_or(word);
+    let (user, rest) = match word.rsplit_once('@') {
+        Some((user, rest)) => (Some(user.to_owned()), rest),
+        None => (None, word),
+    };
+    match rest.rsplit_once(':').and_then(|(host, port)| Some((host, port.parse().ok()?))) {
+        Some((host, port)) if !host.contains(':') || host.starts_with('[') => {
+            Jump { user, address: host.trim_matches(['[', ']']).to_owned(), port: Some(port) }
+        }
+        _ => Jump { user, address: rest.trim_matches(['[', ']']).to_owned(), port: None },
+    }
+}
+
+pub(super) fn home() -> Option<PathBuf> {
+    std::env::home_dir().filter(|home| !home.as_os_str().is_empty())
+}
+
+fn login_name() -> Option<String> {
+    nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok().flatten().map(|user| user.name)
+}
+
+/// An ssh_config that cannot be read is the user's mistake and no host's.
+pub(super) fn config_error(to: &str, cause: &str) -> TransportError {
+    TransportError::Unreachable { to: to.to_owned(), cause: format!("ssh_config {cause}"), hint: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn jumps_are_read_as_openssh_writes_them() {
+        let parsed = jump("ops@bastion:2222");
+        assert_eq!(parsed, Jump { user: Some("ops".into()), address: "bastion".into(), port: Some(2222) });
+        assert_eq!(jump("fd00::1").address, "fd00::1");
+        assert_eq!(jump("[fd00::1]:22").port, Some(22));
+    }
+}
