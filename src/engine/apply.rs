@@ -186,7 +186,7 @@ fn finish(
     session.phase(Phase::Verify);
     let spec = &planned.spec;
     let mut frames = Frames::new();
-    let proof = Proof::wait(&mut frames, spec, planned.provider);
+    let proof = Proof::wait(&mut frames, spec, planned.provider, planned.unit);
     let (script, splitter) = frames.finish();
     let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
     let verdict = proof.record(spec, planned.provider, &splitter, &output, report)?;

@@ -39,6 +39,8 @@ pub struct Planned {
     /// The host.
     pub spec: HostSpec,
     pub(crate) provider: &'static dyn Provider,
+    /// The unit of the time service.
+    pub(crate) unit: &'static str,
     pub(crate) steps: Vec<Step>,
     pub(crate) seen: Vec<Slice>,
     /// The report so far.
@@ -103,7 +105,8 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.provider = Some(provider.name().to_owned());
     let steps = steps(spec, &facts, provider, cx)?;
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
-    let seen = read(&mut session, &steps, provider, extent, report);
+    let unit = provider.layout(&facts).service;
+    let seen = read(&mut session, &steps, (provider, unit), extent, report);
     report.executions = session.executions;
     let seen = seen?;
     report.deltas = deltas(&steps, &seen)?;
@@ -111,14 +114,14 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec.time.step, &report.sources);
     }
-    Ok(Planned { spec: spec.clone(), provider, steps, seen, report: report.clone() })
+    Ok(Planned { spec: spec.clone(), provider, unit, steps, seen, report: report.clone() })
 }
 
 /// Runs all probes in one execution, and the measurement with them.
 fn read(
     session: &mut Session<'_>,
     steps: &[Step],
-    provider: &'static dyn Provider,
+    (provider, unit): (&'static dyn Provider, &str),
     extent: Extent,
     report: &mut HostReport,
 ) -> Result<Vec<Slice>, Failure> {
@@ -130,7 +133,7 @@ fn read(
     let proof = match extent {
         Extent::Configuration => None,
         Extent::Clock => Some(Proof::glance(&mut frames, spec, provider)),
-        Extent::Proof => Some(Proof::wait(&mut frames, spec, provider)),
+        Extent::Proof => Some(Proof::wait(&mut frames, spec, provider, unit)),
     };
     let (script, splitter) = frames.finish();
     let deadline = if extent == Extent::Proof { READ + spec.limits.deadline } else { READ };

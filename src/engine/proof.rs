@@ -26,8 +26,8 @@ impl Proof {
     }
 
     /// Adds the wait for the limits to be met, and then the measurement that counts.
-    pub(crate) fn wait(frames: &mut Frames, spec: &HostSpec, provider: &dyn Provider) -> Self {
-        let wait = verify::wait(spec, provider, frames.boundary());
+    pub(crate) fn wait(frames: &mut Frames, spec: &HostSpec, provider: &dyn Provider, unit: &str) -> Self {
+        let wait = verify::wait(spec, provider, unit, frames.boundary());
         frames.raw(&verify::functions());
         frames.raw(&wait);
         Self::ask(frames, provider, &verify::proof(spec))

@@ -48,7 +48,7 @@ impl Transaction {
     pub(crate) fn script(&self) -> (String, String) {
         let frames = Frames::new();
         let boundary = frames.boundary().to_owned();
-        let mut text = self.prelude.clone();
+        let mut text = format!("{}\n", self.prelude);
         text.push_str(&self.head(&boundary));
         text.push_str(&format!("fc_frame {GUARD} fc_guard\n[ $? = 0 ] || exit 1\n"));
         text.push_str(&self.arm());

@@ -7,7 +7,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport as Measured;
-use crate::provider::{Peer, Provider};
+use crate::provider::{self, Peer, Provider};
 use crate::report::{DaemonReport, SourceReport};
 use crate::transport::quote::sh;
 
@@ -27,24 +27,32 @@ pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String 
     format!("fc_probe {samples} {timeout_ms} {limit} {}", sources.join(" "))
 }
 
-/// Returns shell text that waits until the service is synchronised and its sources are within
-/// the limits, or until the deadline; prints a progress line each second.
-pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, boundary: &str) -> String {
-    format!(
-        "fc_ready() {{ {ready}; }}\n\
-         fc_left={seconds}\n\
-         until fc_ready && {measure} >/dev/null 2>&1; do\n\
-         fc_left=$((fc_left - 1))\n\
-         [ \"$fc_left\" -gt 0 ] || break\n\
-         if fc_ready; then fc_what='sources are not within the limits yet'; else fc_what='no source is selected yet'; fi\n\
-         echo \"{boundary} progress $fc_what ($fc_left s left)\"\n\
-         sleep 1\n\
-         done",
-        ready = provider.ready(),
-        seconds = spec.limits.deadline.as_secs().max(1),
-        measure = measure(spec, 2, SAMPLE_TIMEOUT_MS),
-    )
+/// Returns shell text that waits until the service is synchronised and one of its sources is
+/// within the limits, or until the deadline; a service that does not run is not waited for.
+pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, unit: &str, boundary: &str) -> String {
+    let measure = if spec.time.sources.is_empty() { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS) };
+    WAIT.replace("@READY@", provider.ready())
+        .replace("@ALIVE@", &provider::alive(unit))
+        .replace("@MEASURE@", &measure)
+        .replace("@SECONDS@", &spec.limits.deadline.as_secs().max(1).to_string())
+        .replace("@BOUNDARY@", boundary)
 }
+
+/// Says what is waited for when that changes, and every ten seconds.
+const WAIT: &str = r#"fc_ready() { @READY@; }
+fc_left=@SECONDS@; fc_said=
+until fc_ready && @MEASURE@ >/dev/null 2>&1; do
+fc_left=$((fc_left - 1))
+[ "$fc_left" -gt 0 ] || break
+@ALIVE@ || break
+fc_what='no source is within the limits yet'
+fc_ready || fc_what='no source is selected yet'
+if [ "$fc_what" != "$fc_said" ] || [ $((fc_left % 10)) = 0 ]; then
+echo "@BOUNDARY@ progress $fc_what ($fc_left s left)"
+fi
+fc_said=$fc_what
+sleep 1
+done"#;
 
 /// Returns the final measurement.
 pub(crate) fn proof(spec: &HostSpec) -> String {

@@ -10,8 +10,8 @@ use crate::exit::Hint;
 /// Packages that keep time.
 const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntpsec-ntpdate";
 
-/// Units that keep time.
-const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd";
+/// Units that keep time, and the firewall.
+const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd firewalld";
 
 /// Returns shell text that prints `key=value` lines; a tool that is missing leaves its line out.
 pub fn script() -> String {
@@ -32,7 +32,6 @@ elif command -v rpm >/dev/null 2>&1; then
 rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} 2>/dev/null | grep '^package='
 fi
 systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState {units} 2>/dev/null
-systemctl show -p Id -p ActiveState firewalld.service 2>/dev/null
 grep -qs '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw=yes
 echo "now=$(date +%s.%N)"
 exit 0"#,

@@ -427,7 +427,7 @@ impl<'a> Reader<'a> {
                 "become_password" => ssh.become_password = self.secret(value, what),
                 "jump" => ssh.jump = Some(self.list(value).into_iter().filter_map(|n| self.jump(n, what)).collect()),
                 "jump_limit" => {
-                    ssh.jump_limit = self.number(value, what, 1, 1000).and_then(|n| usize::try_from(n).ok())
+                    ssh.jump_limit = self.number(value, what, 1, 1000).and_then(|n| usize::try_from(n).ok());
                 }
                 "host_key" => ssh.host_key = self.choice(value, what, HOST_KEY),
                 "known_hosts" => ssh.known_hosts = self.path(value, what),

@@ -93,7 +93,7 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
     Ok(DaemonReport {
         provider: "chrony".to_owned(),
         synchronised,
-        source: synchronised.then(|| source.to_owned()),
+        source: synchronised.then(|| source.to_owned()).filter(|source| !source.is_empty()),
         stratum: synchronised.then(|| stratum.parse().ok()).flatten(),
         offset_s: correction.parse().ok(),
         root_dispersion_s: dispersion.parse().ok().filter(|_| synchronised),

@@ -117,6 +117,11 @@ fn word(choice: ProviderChoice) -> &'static str {
     }
 }
 
+/// Returns shell text that succeeds while a unit runs.
+pub fn alive(unit: &str) -> String {
+    format!("systemctl -q is-active {}", crate::transport::quote::sh(unit))
+}
+
 /// Whether a Debian-like system has replaced classic ntp by ntpsec (Debian 12, Ubuntu 23.04).
 fn has_ntpsec(facts: &Facts) -> bool {
     if facts.family != Family::Debian || facts.packages.contains_key("ntp") {

@@ -52,13 +52,13 @@ impl Resource for Competing {
         for unit in units(&seen.stdout).filter(|unit| unit.active || unit.enabled) {
             let name = sh(&format!("{}.service", unit.name));
             // The package manager may have taken the service away in the meantime, or not yet put it back.
-            let there = format!("[ \"$(systemctl show -p LoadState --value {name})\" = not-found ]");
-            fix.change.push_str(&format!("{there} || systemctl -q disable --now {name}\n"));
+            let gone = format!("[ \"$(systemctl show -p LoadState --value {name})\" = not-found ]");
+            fix.change.push_str(&format!("{gone} || systemctl -q disable {name}\nsystemctl stop {name} || {gone}\n"));
             if unit.enabled {
-                fix.undo.push_str(&format!("{there} || systemctl -q enable {name}\n"));
+                fix.undo.push_str(&format!("{gone} || systemctl -q enable {name}\n"));
             }
             if unit.active {
-                fix.settle.push_str(&format!("{there} || systemctl start {name}\n"));
+                fix.settle.push_str(&format!("{gone} || systemctl start {name}\n"));
             }
         }
         Ok(fix)

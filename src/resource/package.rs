@@ -95,11 +95,12 @@ impl Package {
     fn install(&self, names: &[&str]) -> String {
         let names = words(names);
         match self.manager {
-            // policy-rc.d: a fresh time service must not start with the distribution's public servers.
+            // policy-rc.d: a fresh time service must not start with the distribution's public servers;
+            // one that is removed must stop all the same.
             PackageManager::Apt => format!(
                 "if [ ! -e /usr/sbin/policy-rc.d ]; then\n\
                  trap 'rm -f /usr/sbin/policy-rc.d' EXIT\n\
-                 printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d\n\
+                 printf '#!/bin/sh\\ncase \"$*\" in *start*) exit 101 ;; esac\\n' >/usr/sbin/policy-rc.d\n\
                  chmod 755 /usr/sbin/policy-rc.d\n\
                  fi\n\
                  DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
