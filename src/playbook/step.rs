@@ -117,7 +117,7 @@ pub enum Kind {
     },
     /// No time service runs but this one.
     Competing {
-        /// Unit name without `.service`.
+        /// Its unit names without `.service`, separated by blanks.
         keep: String,
     },
     /// A port is open for some networks.

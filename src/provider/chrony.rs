@@ -31,6 +31,7 @@ impl Provider for Chrony {
         let debian = Layout {
             package: "chrony",
             service: "chrony",
+            units: &["chrony", "chronyd"],
             config: "/etc/chrony/chrony.conf",
             driftfile: "/var/lib/chrony/chrony.drift",
             logdir: "/var/log/chrony",

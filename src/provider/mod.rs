@@ -18,6 +18,8 @@ pub struct Layout {
     pub package: &'static str,
     /// Unit name without `.service`.
     pub service: &'static str,
+    /// All unit names that it goes by here.
+    pub units: &'static [&'static str],
     /// Main configuration file.
     pub config: &'static str,
     /// Where it keeps the frequency of the clock.

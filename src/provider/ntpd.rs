@@ -28,6 +28,7 @@ impl Provider for Ntpd {
         let classic = Layout {
             package: "ntp",
             service: "ntpd",
+            units: &["ntpd"],
             config: "/etc/ntp.conf",
             driftfile: "/var/lib/ntp/drift",
             logdir: "/var/log/ntpstats",
@@ -37,12 +38,15 @@ impl Provider for Ntpd {
             Family::Debian if has_ntpsec(facts) => Layout {
                 package: "ntpsec",
                 service: "ntpsec",
+                units: &["ntpsec", "ntp", "ntpd"],
                 config: "/etc/ntpsec/ntp.conf",
                 driftfile: "/var/lib/ntpsec/ntp.drift",
                 logdir: "/var/log/ntpsec",
                 ..classic
             },
-            Family::Debian => Layout { service: "ntp", driftfile: "/var/lib/ntp/ntp.drift", ..classic },
+            Family::Debian => {
+                Layout { service: "ntp", units: &["ntp", "ntpd"], driftfile: "/var/lib/ntp/ntp.drift", ..classic }
+            }
             Family::RedHat => classic,
             Family::Suse => Layout { driftfile: "/var/lib/ntp/drift/ntp.drift", ..classic },
         }
@@ -53,7 +57,7 @@ impl Provider for Ntpd {
     }
 
     fn ready(&self) -> &'static str {
-        "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=0[012]*|*leap=[012]*) ;; *) false ;; esac"
+        "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
     }
 
     fn status(&self) -> &'static str {
@@ -113,10 +117,10 @@ fn why_not(peers: &[Peer]) -> String {
     }
 }
 
-/// Leaves out the two lines of heading, and the line that stands for a pool.
+/// Leaves out the heading, the line that stands for a pool, and what ntpq says when there is none.
 fn is_peer(line: &str) -> bool {
-    let text = line.trim_start();
-    !text.is_empty() && !text.starts_with("remote") && !text.starts_with('=') && !line.contains(" .POOL. ")
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    fields.len() >= 10 && fields[0] != "remote" && fields[1] != ".POOL."
 }
 
 /// Reads a line of `ntpq -n -p`: tally code, remote, refid, stratum, type, when, poll, reach (octal), ...

@@ -14,9 +14,11 @@ pub struct Competing {
 }
 
 impl Competing {
-    /// Every time service that the host has, but the one to keep.
+    /// Every time service that the host has, but the one to keep. That one goes by several
+    /// names, of which systemd may show any.
     pub fn new(facts: &Facts, keep: &str) -> Self {
-        Competing { units: facts.units.keys().filter(|unit| *unit != keep).cloned().collect() }
+        let others = facts.units.keys().filter(|unit| !keep.split_whitespace().any(|name| name == *unit));
+        Competing { units: others.cloned().collect() }
     }
 }
 

@@ -75,7 +75,9 @@ impl Resource for Package {
         let undo = if names.is_empty() {
             String::new()
         } else {
-            format!("dpkg -s {} >/dev/null 2>&1 && exit 0\n{}", words(&names), self.install(&names))
+            // `dpkg -s` also knows packages that were removed and left their configuration.
+            let there = format!("dpkg-query -W -f '${{db:Status-Status}}\\n' {} 2>/dev/null", words(&names));
+            format!("{there} | grep -qvx installed || exit 0\n{}", self.install(&names))
         };
         Ok(Fix { change, undo, settle: String::new() })
     }

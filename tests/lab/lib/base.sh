@@ -5,7 +5,7 @@ common_packages=systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,iputils-p
 
 base_tree() { printf '%s/base/%s-%s' "$cache" "$1" "$(recipe_key "$1")"; }
 
-recipe_key() { { declare -f make_debian make_rhel prepare_common prepare_users prepare_clock "make_$1" 2>/dev/null; cat "$here"/rhel/* 2>/dev/null; printf '%s' "$1 $common_packages"; } | sha256sum | cut -c1-12; }
+recipe_key() { { declare -f make_debian rhel_repository rhel_chrony_files rhel_ntp_files rhel_shape prepare_common prepare_users prepare_clock "make_$1" 2>/dev/null; cat "$here"/rhel/* 2>/dev/null; printf '%s' "$1 $common_packages"; } | sha256sum | cut -c1-12; }
 
 build_all() {
   local kind
@@ -42,6 +42,8 @@ make_debian() {
   local tree=$1 suite=$2 doas=$3 package
   shift 3
   mmdebstrap --variant=minbase --skip=cleanup/apt --include="$common_packages,$doas,systemd-timesyncd" "$suite" "$tree"
+  # A package that goes when another comes must be there to be put back.
+  chroot "$tree" apt-get -d -y -qq --reinstall install systemd-timesyncd || return
   for package in "$@"; do
     # Each in a call of its own: they conflict with one another.
     chroot "$tree" apt-get -d -y -qq install --no-install-recommends "$package" || return
@@ -104,17 +106,4 @@ CONF
   # timesyncd refuses to run in a container; a real server has it running.
   mkdir -p "$tree/etc/systemd/system/systemd-timesyncd.service.d"
   printf '[Unit]\nConditionVirtualization=\n' >"$tree/etc/systemd/system/systemd-timesyncd.service.d/lab.conf"
-}
-
-# The shape of Red Hat: real dnf and rpm on Debian's files, a local repository, Red Hat's names and paths.
-make_rhel() {
-  local tree=$1 packages
-  packages=$(mktemp -d)
-  mmdebstrap --variant=minbase --include="$common_packages,doas,dnf,rpm,libcap2,libedit2,libnettle8,libgnutls30,libseccomp2,tzdata,ucf,libssl3" bookworm "$tree"
-  "$here/rhel/packages" "$tree" "$packages"
-  mkdir -p "$tree/srv"
-  cp -r "$packages" "$tree/srv/repo"
-  rm -rf "$packages"
-  "$here/rhel/shape" "$tree"
-  prepare_common "$tree"
 }

@@ -1,0 +1,16 @@
+//! Whole runs against real hosts: real sshd, systemd, package managers, firewalld, chronyd and
+//! ntpd, in containers that `tests/lab/lab` starts. `./test` runs them; by hand:
+//! `cargo test --test lab -- --ignored`, as root.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+#[path = "lab/bad_days.rs"]
+mod bad_days;
+#[path = "lab/drift.rs"]
+mod drift;
+#[path = "lab/fixture.rs"]
+mod fixture;
+#[path = "lab/login.rs"]
+mod login;
+#[path = "lab/rollout.rs"]
+mod rollout;

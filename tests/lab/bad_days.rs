@@ -1,0 +1,125 @@
+//! What goes wrong says so, the others go on, and nothing is left half done.
+
+use crate::fixture::{Lab, error, host, statuses};
+use crate::rollout::{HOSTS, THREE};
+
+fn one(extra: &str) -> String {
+    format!(
+        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }} }}\nhosts: {{ h1: {{ address: 10.10.10.1, role: master, isolated: true, serve: [10.10.10.0/24]{extra} }} }}\n"
+    )
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn one_bad_host_does_not_stop_the_others() {
+    let lab = Lab::up("others", HOSTS, THREE);
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.lab("stop", "server2");
+    lab.sh("server3", "systemctl stop ssh.socket ssh 2>/dev/null || systemctl stop ssh");
+    let (code, report) = lab.json(&["check"]);
+    assert_eq!(code, 4, "{report:#}");
+    assert_eq!(statuses(&report), ["server1 unchanged", "server2 unreachable", "server3 unreachable"]);
+    assert!(error(&report, "server3").contains("Connection refused"), "{}", error(&report, "server3"));
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn what_fails_before_and_in_the_change_leaves_the_old_state() {
+    let lab = Lab::up("faults", &["h1=bookworm@10.10.10.1"], &one(""));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let state = "cat /etc/chrony/chrony.conf | sha256sum; systemctl is-active chrony; systemctl is-enabled chrony; ls -A /etc/chrony";
+    let before = lab.sh("h1", state);
+    let fails = |inventory: &str, words: &str, status: &str| {
+        lab.inventory(inventory);
+        let (code, report) = lab.json(&["apply", "--yes"]);
+        assert_eq!((code, host(&report, "h1")["status"].as_str()), (1, Some(status)), "{words}: {report:#}");
+        assert!(error(&report, "h1").contains(words), "no `{words}` in {}", error(&report, "h1"));
+        assert_eq!(lab.sh("h1", state), before, "{words}");
+    };
+    // chronyd itself refuses the file.
+    fails(&one(", extra: ['nonsense 1 2']"), "refused", "failed_undone");
+    // The file is fine and the daemon does not start with it.
+    fails(
+        &one(", extra: ['bindaddress 203.0.113.7', 'port 123', 'pidfile /proc/nowhere/pid']"),
+        "does not run with this configuration",
+        "failed_undone",
+    );
+    // The disk is full.
+    lab.sh("h1", "mkdir /mnt/keep; cp -a /etc/chrony/. /mnt/keep; mount -t tmpfs -o size=16k tmpfs /etc/chrony; cp -a /mnt/keep/. /etc/chrony; head -c 100000 /dev/zero >/etc/chrony/fill 2>/dev/null; rm -f /etc/chrony/conf.d/README");
+    let before_full = lab.sh("h1", state);
+    lab.inventory(&one(", extra: ['# one more line']"));
+    let (_, report) = lab.json(&["apply", "--yes"]);
+    assert!(
+        error(&report, "h1").contains("No space left") || error(&report, "h1").contains("disk full"),
+        "{}",
+        error(&report, "h1")
+    );
+    assert_eq!(lab.sh("h1", state), before_full);
+    // Read-only.
+    lab.sh("h1", "umount /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    fails(&one(", extra: ['# one more line']"), "Read-only file system", "failed_undone");
+    lab.sh("h1", "umount /etc/chrony");
+    // And then it works.
+    lab.inventory(&one(", extra: ['# one more line']"));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn package_trouble_is_named() {
+    let lab = Lab::up("package", &["h1=bookworm@10.10.10.1", "h2=bookworm@10.10.10.2"], &one(""));
+    // Nothing to install from: found in the plan already.
+    lab.sh("h1", "mkdir /root/lists; mv /var/lib/apt/lists/* /root/lists/");
+    let (code, report) = lab.json(&["plan"]);
+    assert!(
+        code == 1 && error(&report, "h1").contains("package `chrony` cannot be installed with apt-get"),
+        "{report:#}"
+    );
+    lab.sh("h1", "mv /root/lists/* /var/lib/apt/lists/");
+    // Another run holds the lock for a while: it is waited for.
+    lab.sh(
+        "h1",
+        "setsid flock -x /var/lib/dpkg/lock-frontend sleep 0 </dev/null >/dev/null 2>&1; python3 -c \"
+import fcntl,os,time
+if os.fork(): os._exit(0)
+os.setsid()
+for n in (0, 1, 2): os.close(n)
+f = open('/var/lib/dpkg/lock-frontend', 'w')
+fcntl.lockf(f, fcntl.LOCK_EX)
+time.sleep(8)\"",
+    );
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(host(&report, "h1")["seconds"].as_f64().unwrap() > 5.0);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_slave_is_not_touched_while_its_master_gives_no_time() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH }, limits: { deadline: 5s } }
+groups:
+  masters: { role: master, upstream: [10.10.10.250], serve: [10.10.10.0/24], hosts: { m1: 10.10.10.1 } }
+  slaves: { role: slave, follows: [masters], hosts: { s1: 10.10.10.2 } }
+";
+    let lab = Lab::up("silent", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], inventory);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!((code, statuses(&report)), (1, vec!["m1 failed".to_owned(), "s1 not_started".into()]), "{report:#}");
+    assert!(
+        error(&report, "m1").contains("nothing was changed: no source serves time to this host"),
+        "{}",
+        error(&report, "m1")
+    );
+    assert_eq!(
+        lab.sh("s1", "systemctl is-active systemd-timesyncd; ls /var/lib/fleetclock 2>/dev/null | wc -l"),
+        "active\n0"
+    );
+    // A source that answers and is not synchronised is no source either.
+    let (code, report) = lab.json(&["apply", "--yes", "--no-verify", "-l", "m1"]);
+    assert_eq!(code, 0, "{report:#}");
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "s1"]);
+    assert_eq!(code, 1);
+    assert!(error(&report, "s1").contains("`m1`: unsynchronised"), "{}", error(&report, "s1"));
+    let (code, report) = lab.json(&["verify", "-l", "m1"]);
+    assert_eq!((code, host(&report, "m1")["status"].as_str()), (5, Some("out_of_limits")), "{report:#}");
+}

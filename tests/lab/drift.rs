@@ -1,0 +1,66 @@
+//! Hand edits are seen, and exactly they are repaired.
+
+use crate::fixture::{Lab, host};
+use crate::rollout::{HOSTS, THREE};
+
+/// What was changed by hand, what the report calls it, and whether the daemon has to restart.
+const EDITS: &[(&str, &str, &str, bool)] = &[
+    ("server2", "echo 'server 192.0.2.1' >>/etc/chrony/chrony.conf", "file /etc/chrony/chrony.conf content", true),
+    ("server2", "chmod 600 /etc/chrony/chrony.conf", "file /etc/chrony/chrony.conf mode", false),
+    ("server2", "chown ops /etc/chrony/chrony.conf", "file /etc/chrony/chrony.conf owner", false),
+    ("server2", "rm /etc/chrony/chrony.conf", "file /etc/chrony/chrony.conf content", true),
+    ("server2", "systemctl disable -q chrony", "service chrony enabled", false),
+    ("server2", "systemctl stop chrony", "service chrony running", true),
+    ("server2", "systemctl stop chrony; systemctl mask -q chrony", "service chrony running", true),
+    ("server2", "mkdir -p /run/fleetclock/owed; touch /run/fleetclock/owed/chrony", "service chrony restart", true),
+    ("server3", "sed -i 's/^server/#server/' /etc/ntpsec/ntp.conf", "file /etc/ntpsec/ntp.conf content", true),
+    ("server1", RUNNING_RULE, "firewalld zone public 123/udp from 10.10.10.0/24 (running)", false),
+    ("server1", PERMANENT_RULE, "firewalld zone public 123/udp from 10.10.10.0/24 (permanent)", false),
+];
+
+const RUNNING_RULE: &str = r#"firewall-cmd -q --remove-rich-rule='rule family="ipv4" source address="10.10.10.0/24" service name="ntp" accept'"#;
+const PERMANENT_RULE: &str = r#"firewall-cmd -q --permanent --remove-rich-rule='rule family="ipv4" source address="10.10.10.0/24" service name="ntp" accept'"#;
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn each_hand_edit_is_seen_and_repaired_alone() {
+    let lab = Lab::up("drift", HOSTS, THREE);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    for (name, edit, expected, restart) in EDITS {
+        let id = "systemctl show -p InvocationID --value chrony ntpsec | grep -v '^$'";
+        let before = lab.sh(name, id);
+        lab.sh(name, edit);
+        let (code, report) = lab.json(&["check", "-l", name]);
+        assert_eq!(code, 3, "after `{edit}`: {report:#}");
+        let deltas = host(&report, name)["deltas"].as_array().unwrap();
+        let seen: Vec<String> = deltas
+            .iter()
+            .map(|d| format!("{} {}", d["resource"].as_str().unwrap(), d["property"].as_str().unwrap()))
+            .collect();
+        assert!(seen.iter().any(|delta| delta == expected), "after `{edit}`: {seen:?}");
+        let (code, report) = lab.json(&["apply", "--yes", "-l", name]);
+        assert_eq!((code, host(&report, name)["status"].as_str()), (0, Some("changed")), "after `{edit}`: {report:#}");
+        assert_eq!(lab.json(&["check"]).0, 0, "after the repair of `{edit}`");
+        assert_eq!(lab.sh(name, id) != before, *restart, "after `{edit}`: restarted or not");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_second_time_service_is_found_stopped_and_kept_from_booting() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+hosts: { rocky1: { address: 10.10.10.1, role: master, isolated: true, provider: ntpd, serve: [10.10.10.0/24] } }
+";
+    let lab = Lab::up("fight", &["rocky1=rhel@10.10.10.1"], inventory);
+    // On Red Hat both can be installed side by side.
+    lab.sh("rocky1", "dnf -y -q install chrony && systemctl enable -q --now chronyd");
+    let plan = lab.fleetclock(&["plan"]);
+    assert!(plan.stdout.contains("~ service chronyd  running: yes -> no"), "{}", plan.stdout);
+    assert_eq!(lab.fleetclock(&["apply", "--yes"]).code, 0);
+    assert_eq!(
+        lab.sh("rocky1", "systemctl is-active chronyd ntpd; systemctl is-enabled chronyd ntpd || true"),
+        "inactive\nactive\ndisabled\nenabled".to_owned()
+    );
+}

@@ -1,0 +1,131 @@
+//! A lab for one test: started, used, and removed whatever happens.
+
+use std::path::PathBuf;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// One lab with its hosts and an inventory.
+pub(crate) struct Lab {
+    name: String,
+    dir: PathBuf,
+    inventory: PathBuf,
+}
+
+/// How the program ended.
+#[must_use = "look at the output or at the code"]
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+#[expect(clippy::disallowed_methods, reason = "the tests drive programs")]
+fn command(program: &str) -> Command {
+    Command::new(program)
+}
+
+fn script() -> String {
+    format!("{}/tests/lab/lab", env!("CARGO_MANIFEST_DIR"))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn lab(arguments: &[&str]) -> Output {
+    command(&script()).args(arguments).output().unwrap()
+}
+
+impl Lab {
+    /// Starts hosts (`name=kind@address`) and writes the inventory; `SSH` in it stands for the
+    /// settings that reach the lab.
+    #[track_caller]
+    pub(crate) fn up(name: &str, hosts: &[&str], inventory: &str) -> Self {
+        let _ = lab(&["down", name]);
+        let output = lab(&[&["up", name], hosts].concat());
+        assert!(output.status.success(), "lab up: {}", text(&output.stderr));
+        let dir = PathBuf::from(text(&lab(&["dir", name]).stdout).trim());
+        let lab = Lab { name: name.to_owned(), inventory: dir.join("fleet.yml"), dir };
+        lab.inventory(inventory);
+        lab
+    }
+
+    pub(crate) fn inventory(&self, text: &str) {
+        let key = self.dir.join("id_ed25519");
+        let known = self.dir.join("known_hosts");
+        let ssh = format!("key: {}, known_hosts: {}, config: /dev/null", key.display(), known.display());
+        std::fs::write(&self.inventory, text.replace("SSH", &ssh)).unwrap();
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.join(name)
+    }
+
+    /// Runs fleetclock on the control side.
+    pub(crate) fn fleetclock(&self, arguments: &[&str]) -> Run {
+        self.fleetclock_with(arguments, &[])
+    }
+
+    /// As `fleetclock`, with environment variables.
+    pub(crate) fn fleetclock_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
+        let output = command(&script())
+            .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
+            .arg(&self.inventory)
+            .args(arguments)
+            .env_remove("SSH_AUTH_SOCK")
+            .envs(variables.iter().copied())
+            .output()
+            .unwrap();
+        Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Runs fleetclock and returns its exit code and JSON report.
+    #[track_caller]
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
+        let run = self.fleetclock(&[arguments, &["--format", "json"]].concat());
+        let report = serde_json::from_str(&run.stdout);
+        let report = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
+        (run.code, report)
+    }
+
+    /// Runs shell text as root on a host and returns what it printed.
+    #[track_caller]
+    pub(crate) fn sh(&self, host: &str, script: &str) -> String {
+        let output = lab(&["exec", &self.name, host, "sh", "-c", script]);
+        assert!(output.status.success(), "{host}: {script}: {}{}", text(&output.stdout), text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    }
+
+    /// A command of the lab: `stop HOST`, `reset HOST`.
+    #[track_caller]
+    pub(crate) fn lab(&self, verb: &str, host: &str) {
+        let output = lab(&[verb, &self.name, host]);
+        assert!(output.status.success(), "lab {verb}: {}", text(&output.stderr));
+    }
+}
+
+impl Drop for Lab {
+    fn drop(&mut self) {
+        let _ = lab(&["down", &self.name]);
+    }
+}
+
+/// The entry of a host in a report.
+#[track_caller]
+pub(crate) fn host<'a>(report: &'a Value, name: &str) -> &'a Value {
+    let hosts = report["hosts"].as_array().unwrap();
+    hosts.iter().find(|host| host["name"] == name).unwrap_or_else(|| panic!("no host {name} in {report:#}"))
+}
+
+/// The status of each host, as `name status` lines.
+pub(crate) fn statuses(report: &Value) -> Vec<String> {
+    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
+    report["hosts"].as_array().unwrap().iter().map(|h| format!("{} {}", word(&h["name"]), word(&h["status"]))).collect()
+}
+
+/// The error message of a host, with its hint.
+pub(crate) fn error(report: &Value, name: &str) -> String {
+    let error = &host(report, name)["error"];
+    format!("{} {}", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""))
+}

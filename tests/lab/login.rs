@@ -1,0 +1,136 @@
+//! Ways in: keys, passwords, sudo, doas, bastions; and refusals that say why.
+
+use crate::fixture::{Lab, error, host};
+
+fn inventory(hosts: &str) -> String {
+    format!("defaults: {{ ssh: {{ SSH }}, role: master, isolated: true }}\nhosts:\n{hosts}")
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn every_way_in_and_every_refusal() {
+    let pass = "{ env: FC_PASSPHRASE }";
+    let lines = [
+        "root: { address: ADDR, ssh: { user: root } }",
+        "sudo: { address: ADDR, ssh: { user: ops, become: sudo } }",
+        "sudo-password: { address: ADDR, ssh: { user: admin, become: sudo, become_password: { env: FC_ADMIN } } }",
+        "sudo-wrong: { address: ADDR, ssh: { user: admin, become: sudo, become_password: { env: FC_WRONG } } }",
+        "sudo-unasked: { address: ADDR, ssh: { user: admin, become: sudo } }",
+        "sudo-none: { address: ADDR, ssh: { user: nosudo, become: sudo, become_password: { env: FC_NOSUDO } } }",
+        "doas: { address: ADDR, ssh: { user: dora, become: doas } }",
+        "doas-password: { address: ADDR, ssh: { user: paula, become: doas, become_password: { env: FC_WRONG } } }",
+        "password: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN } } }",
+        "password-wrong: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_WRONG } } }",
+        "nobody: { address: ADDR, ssh: { user: nosuchuser } }",
+        "passphrase: { address: ADDR, ssh: { user: root, key: id_ed25519_pass, passphrase: PASS } }",
+        "passphrase-missing: { address: ADDR, ssh: { user: root, key: id_ed25519_pass } }",
+    ];
+    let hosts: String =
+        lines.iter().map(|l| format!("  {}\n", l.replace("ADDR", "10.10.10.1").replace("PASS", pass))).collect();
+    let lab = Lab::up("login", &["h1=bookworm@10.10.10.1"], &inventory(&hosts));
+    let variables = [
+        ("FC_ADMIN", "admin-password"),
+        ("FC_WRONG", "wr0ng-s3cret"),
+        ("FC_NOSUDO", "nosudo-password"),
+        ("FC_PASSPHRASE", "lab passphrase"),
+    ];
+    let run = lab.fleetclock_with(&["check", "--format", "json", "-v"], &variables);
+    let report = serde_json::from_str(&run.stdout).unwrap();
+    for name in ["root", "sudo", "sudo-password", "doas", "password", "passphrase"] {
+        assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
+    }
+    for (name, words) in [
+        ("sudo-wrong", "the password was refused"),
+        ("sudo-unasked", "a password is asked for and none is configured"),
+        ("sudo-none", "not in the sudoers file"),
+        ("doas-password", "permit nopass"),
+        ("password-wrong", "tried"),
+        ("nobody", "log in to 10.10.10.1:22 as `nosuchuser`: refused"),
+        ("passphrase-missing", "set `passphrase`"),
+    ] {
+        assert!(error(&report, name).contains(words), "{name}: {}", error(&report, name));
+        assert_eq!(host(&report, name)["status"], "failed", "{name}");
+    }
+    // One attempt each: no account is locked by us.
+    let refused = lab.sh("h1", "journalctl -u ssh -o cat | grep -c 'Failed password' || true");
+    assert_eq!(refused, "1");
+    for secret in ["admin-password", "wr0ng-s3cret", "nosudo-password", "lab passphrase"] {
+        assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret} was shown");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn host_keys_known_unknown_and_changed() {
+    let lab = Lab::up(
+        "keys",
+        &["h1=bookworm@10.10.10.1", "h2=bookworm@10.10.10.2"],
+        &inventory(
+            "  h1: { address: 10.10.10.1, ssh: { user: root } }\n  h2: { address: 10.10.10.2, ssh: { user: root } }\n",
+        ),
+    );
+    let known = lab.path("known_hosts");
+    let text = std::fs::read_to_string(&known).unwrap();
+    std::fs::write(
+        &known,
+        text.lines().filter(|line| !line.starts_with("10.10.10.2")).map(|l| format!("{l}\n")).collect::<String>(),
+    )
+    .unwrap();
+    let (code, report) = lab.json(&["check"]);
+    assert_eq!((code, host(&report, "h1")["status"].as_str()), (1, Some("drifted")));
+    assert!(
+        error(&report, "h2").contains("host key of 10.10.10.2:22: ssh-ed25519 SHA256:"),
+        "{}",
+        error(&report, "h2")
+    );
+    lab.inventory(&inventory("  h1: { address: 10.10.10.1, ssh: { user: root } }\n  h2: { address: 10.10.10.2, ssh: { user: root, host_key: accept-new } }\n"));
+    assert_eq!(lab.json(&["check"]).0, 3);
+    assert!(std::fs::read_to_string(&known).unwrap().contains("10.10.10.2 ssh-ed25519 "));
+    // Re-installed: the key has changed, which is refused with accept-new as well.
+    lab.lab("reset", "h2");
+    let (code, report) = lab.json(&["check"]);
+    let message = error(&report, "h2");
+    assert!(
+        code == 1 && message.contains("it has changed") && message.contains("ssh-keygen -R '10.10.10.2' -f"),
+        "{message}"
+    );
+    lab.lab("trust", "h2");
+    assert_eq!(lab.json(&["check"]).0, 3);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn through_one_and_two_bastions() {
+    let hosts = [
+        "gate=bookworm@10.10.10.9+192.168.50.9",
+        "relay=bookworm@192.168.50.10+172.20.0.10",
+        "inner=bookworm@192.168.50.20",
+        "deep=bookworm@172.20.0.20",
+    ];
+    let inventory = "
+defaults: { ssh: { user: root, SSH }, role: master, isolated: true }
+hosts:
+  gate: 10.10.10.9
+  inner: { address: 192.168.50.20, ssh: { jump: [gate], jump_limit: 2 } }
+  deep: { address: 172.20.0.20, ssh: { jump: [gate, root@192.168.50.10] } }
+  inner2: { address: 192.168.50.20, ssh: { jump: ['root@10.10.10.9:22'] } }
+  direct: { address: 192.168.50.20, ssh: { timeout: 2s } }
+  nobody: { address: 192.168.50.99, ssh: { jump: [gate], timeout: 3s } }
+";
+    let lab = Lab::up("bastion", &hosts, inventory);
+    let (_, report) = lab.json(&["check"]);
+    for name in ["gate", "inner", "deep", "inner2"] {
+        assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
+    }
+    for name in ["direct", "nobody"] {
+        assert_eq!(host(&report, name)["status"], "unreachable", "{name}: {}", error(&report, name));
+    }
+    // The same by ssh_config alone.
+    let config = lab.path("ssh_config");
+    std::fs::write(&config, "Host gate\n  HostName 10.10.10.9\nHost alias\n  HostName 192.168.50.20\n  User root\n  ProxyJump gate\n  # a word that we do not know\n  ControlMaster auto\n").unwrap();
+    let key = lab.path("id_ed25519");
+    let known = lab.path("known_hosts");
+    lab.inventory(&format!("hosts: {{ alias: {{ role: master, isolated: true, ssh: {{ user: root, key: {}, known_hosts: {}, config: {} }} }} }}", key.display(), known.display(), config.display()));
+    let (code, report) = lab.json(&["check"]);
+    assert_eq!(code, 3, "{}", error(&report, "alias"));
+}

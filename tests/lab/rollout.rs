@@ -1,0 +1,213 @@
+//! From bare servers to proven clocks.
+
+use crate::fixture::{Lab, host, statuses};
+
+/// Three servers, as in the guide that the project started from: one serves, two follow.
+pub(crate) const THREE: &str = "
+defaults:
+  ssh: { user: ops, become: sudo, SSH }
+groups:
+  masters:
+    role: master
+    isolated: true
+    serve: [10.10.10.0/24]
+    hosts: { server1: 10.10.10.1 }
+  slaves:
+    role: slave
+    follows: [masters]
+    hosts: { server2: 10.10.10.2, server3: { address: 10.10.10.3, provider: ntpd } }
+";
+
+pub(crate) const HOSTS: &[&str] =
+    &["server1=bookworm@10.10.10.1", "server2=bookworm@10.10.10.2", "server3=bookworm@10.10.10.3"];
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn three_servers_from_bare_to_proven_and_again() {
+    let lab = Lab::up("three", HOSTS, THREE);
+    plan_shows_everything_and_changes_nothing(&lab);
+
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(statuses(&report), ["server1 changed", "server2 changed", "server3 changed"], "{report:#}");
+    assert_eq!(code, 0);
+    for name in ["server1", "server2", "server3"] {
+        assert!(host(&report, name)["executions"].as_u64().unwrap() <= 5, "{report:#}");
+    }
+    // What the daemons say themselves.
+    assert!(lab.sh("server2", "chronyc -n sources").contains("^* 10.10.10.1"));
+    assert!(lab.sh("server3", "ntpq -n -p").contains("*10.10.10.1"));
+    assert_eq!(lab.sh("server2", "systemctl is-enabled chrony; systemctl is-active chrony"), "enabled\nactive");
+    let rule = r#"rule family="ipv4" source address="10.10.10.0/24" service name="ntp" accept"#;
+    assert_eq!(
+        lab.sh("server1", "firewall-cmd --list-rich-rules; firewall-cmd --permanent --list-rich-rules"),
+        format!("{rule}\n{rule}")
+    );
+    // A slave serves nobody and opens nothing.
+    assert_eq!(lab.sh("server2", "firewall-cmd --list-rich-rules; grep -c allow /etc/chrony/chrony.conf || true"), "0");
+
+    a_second_apply_restarts_nothing(&lab);
+
+    let (code, report) = lab.json(&["verify"]);
+    assert_eq!(code, 0, "{report:#}");
+    let source = &host(&report, "server2")["sources"][0];
+    assert_eq!(
+        (source["host"].as_str(), source["selected"].as_bool(), source["probe"].as_str()),
+        (Some("server1"), Some(true), Some("static"))
+    );
+    // All hosts of the lab share one clock: the truth is zero, and it lies within the bound.
+    let (offset, bound) = (source["offset_s"].as_f64().unwrap(), source["error_bound_s"].as_f64().unwrap());
+    assert!(offset.abs() < 0.005 && offset.abs() <= bound, "{source:#}");
+    // Nothing is left behind by the probe.
+    assert_eq!(
+        lab.sh("server2", "ls -d /dev/shm/fleetclock.* /run/fleetclock.* /tmp/fleetclock.* 2>/dev/null | wc -l"),
+        "0"
+    );
+}
+
+fn plan_shows_everything_and_changes_nothing(lab: &Lab) {
+    let before = "touch -d '1 second ago' /run/stamp; sleep 1.1";
+    lab.sh("server1", before);
+    let run = lab.fleetclock(&["plan", "--exit-code"]);
+    assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+    for part in [
+        "+ package chrony",
+        "- package systemd-timesyncd  installed: 252",
+        "+ file /etc/chrony/chrony.conf",
+        "+local stratum 10 orphan",
+        "+allow 10.10.10.0/24",
+        "~ service systemd-timesyncd  running: yes -> no",
+        "+ service chrony  enabled: yes",
+        "123/udp from 10.10.10.0/24 (permanent): open",
+        "+ package ntpsec",
+        "3 hosts: 3 to change",
+    ] {
+        assert!(run.stdout.contains(part), "no `{part}` in\n{}", run.stdout);
+    }
+    let newer = "find / -xdev -fstype overlay -newer /run/stamp -not -path '/var/log/*' -not -path '/proc/*' \
+                 -not -path '/var/lib/systemd/*' -not -path '/var/lib/sudo/*' | head";
+    assert_eq!(lab.sh("server1", newer), "", "plan has changed something");
+    let (_, report) = lab.json(&["plan"]);
+    assert!(report["hosts"].as_array().unwrap().iter().all(|host| host["executions"] == 2), "{report:#}");
+}
+
+fn a_second_apply_restarts_nothing(lab: &Lab) {
+    let started = "systemctl show -p InvocationID chrony ntpsec";
+    let before = (lab.sh("server2", started), lab.sh("server3", started));
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(
+        (code, statuses(&report)),
+        (0, vec!["server1 unchanged".to_owned(), "server2 unchanged".into(), "server3 unchanged".into()]),
+        "{report:#}"
+    );
+    assert_eq!((lab.sh("server2", started), lab.sh("server3", started)), before);
+    let (code, report) = lab.json(&["check"]);
+    assert_eq!(code, 0);
+    assert!(report["hosts"].as_array().unwrap().iter().all(|host| host["executions"] == 2), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn classic_ntp_serves_a_network_and_the_client_gets_its_star() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH }, provider: ntpd }
+groups:
+  masters: { role: master, isolated: true, serve: [192.168.1.0/24], hosts: { timeserver: 192.168.1.10 } }
+  clients: { role: slave, follows: [masters], hosts: { client: 192.168.1.20 } }
+";
+    let lab = Lab::up("classic", &["timeserver=bullseye@192.168.1.10", "client=bullseye@192.168.1.20"], inventory);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    let conf = lab.sh("timeserver", "cat /etc/ntp.conf");
+    assert!(conf.contains("restrict 192.168.1.0 mask 255.255.255.0 nomodify notrap"), "{conf}");
+    assert!(!conf.contains("pool.ntp.org"), "{conf}");
+    assert!(lab.sh("client", "ntpq -n -p").contains("*192.168.1.10"));
+    assert_eq!(lab.sh("timeserver", "systemctl is-enabled ntp; systemctl is-active ntp"), "enabled\nactive");
+    let ports = lab.sh("timeserver", "firewall-cmd --list-rich-rules; firewall-cmd --permanent --list-rich-rules");
+    assert_eq!(ports.matches("192.168.1.0/24").count(), 2, "{ports}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn chrony_with_preferred_source_and_pool_on_a_network_without_internet() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters:
+    role: master
+    isolated: true
+    upstream: [{ address: 10.10.10.9, prefer: true, minpoll: 4, maxpoll: 4 }, { address: kr.pool.ntp.org, pool: true }]
+    hosts: { ntp1: 10.10.10.1 }
+  servers:
+    role: slave
+    follows: [{ name: masters, prefer: true, minpoll: 4, maxpoll: 4 }]
+    step: { over: 500ms, first: 5 }
+    hosts: { app1: { address: 'fd00:10::2' } }
+";
+    // The outside server does not answer, as on a network without internet: the master goes on by itself.
+    let lab = Lab::up(
+        "chrony",
+        &["ntp1=trixie@10.10.10.1,fd00:10::1", "app1=trixie@10.10.10.2,fd00:10::2"],
+        &inventory.replace("ntp1: 10.10.10.1", "ntp1: { address: 10.10.10.1, time_address: 'fd00:10::1' }"),
+    );
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    let master = lab.sh("ntp1", "cat /etc/chrony/chrony.conf");
+    for line in [
+        "server 10.10.10.9 prefer iburst minpoll 4 maxpoll 4",
+        "pool kr.pool.ntp.org iburst",
+        "local stratum 10 orphan",
+        "allow fd00:10::2/128",
+    ] {
+        assert!(master.lines().any(|found| found == line), "no `{line}` in\n{master}");
+    }
+    let slave = lab.sh("app1", "cat /etc/chrony/chrony.conf");
+    assert!(
+        slave.contains("server fd00:10::1 prefer iburst minpoll 4 maxpoll 4\n") && slave.contains("makestep 0.5 5\n"),
+        "{slave}"
+    );
+    assert!(lab.sh("app1", "chronyc -n sources").contains("^* fd00:10::1"));
+    assert!(lab.sh("ntp1", "firewall-cmd --list-rich-rules").contains("fd00:10::2/128"));
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn red_hat_names_paths_and_package_manager() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters: { role: master, isolated: true, hosts: { rocky1: 10.10.10.1 } }
+  slaves: { role: slave, follows: [masters], hosts: { rocky2: 10.10.10.2, rocky3: { address: 10.10.10.3, provider: ntpd } } }
+";
+    let hosts = ["rocky1=rhel@10.10.10.1", "rocky2=rhel@10.10.10.2", "rocky3=rhel@10.10.10.3"];
+    let lab = Lab::up("rhel", &hosts, inventory);
+    let plan = lab.fleetclock(&["plan"]);
+    assert!(plan.stdout.contains("+ package chrony") && plan.stdout.contains("/etc/chrony.conf"), "{}", plan.stdout);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(lab.sh("rocky2", "chronyc -n sources").contains("^* 10.10.10.1"));
+    assert!(lab.sh("rocky3", "ntpq -n -p").contains("*10.10.10.1"));
+    assert_eq!(
+        lab.sh("rocky2", "systemctl is-enabled chronyd; rpm -q chrony >/dev/null && echo installed"),
+        "enabled\ninstalled"
+    );
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!((code, &statuses(&report)[..1]), (0, &["rocky1 unchanged".to_owned()][..]), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_host_configures_itself_with_local() {
+    let lab = Lab::up(
+        "local",
+        &["self1=bookworm@10.10.10.1"],
+        "hosts: { self1: { role: master, isolated: true, local: true, serve: [10.10.10.0/24] } }",
+    );
+    let root = lab.path("hosts/self1/root/root");
+    std::fs::copy(env!("CARGO_BIN_EXE_fleetclock"), root.join("fleetclock")).unwrap();
+    std::fs::copy(lab.path("fleet.yml"), root.join("fleet.yml")).unwrap();
+    lab.sh("self1", "cd /root && ./fleetclock apply --yes && ./fleetclock check && ./fleetclock verify");
+    assert_eq!(
+        lab.sh("self1", "systemctl is-active chrony; grep -c '^local stratum 10' /etc/chrony/chrony.conf"),
+        "active\n1"
+    );
+}
