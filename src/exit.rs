@@ -1,5 +1,7 @@
 //! Exit codes, and hints that travel with an error.
 
+use std::fmt;
+
 use crate::report::{HostReport, Status};
 
 /// Every exit code of the program.
@@ -23,8 +25,9 @@ pub enum Exit {
 }
 
 impl Exit {
-    /// Returns the code of a run: where hosts differ, the first of 1, 4, 5, 3 wins.
-    pub fn of(hosts: &[HostReport]) -> Exit {
+    /// Returns the code of a run: where hosts differ, the first of 1, 4, 5, 3 wins. Pending changes
+    /// count only where they were asked for.
+    pub fn of(hosts: &[HostReport], pending_is_3: bool) -> Exit {
         let any = |wanted: &[Status]| hosts.iter().any(|host| wanted.contains(&host.status));
         if any(&[Status::Failed, Status::FailedUndone, Status::FailedNotUndone, Status::NotStarted]) {
             Exit::Failed
@@ -32,7 +35,7 @@ impl Exit {
             Exit::Unreachable
         } else if any(&[Status::OutOfLimits]) {
             Exit::OutOfLimits
-        } else if any(&[Status::Drifted]) {
+        } else if any(&[Status::Drifted]) && pending_is_3 {
             Exit::Pending
         } else {
             Exit::Ok
@@ -45,49 +48,107 @@ impl Exit {
     }
 }
 
-/// An error with the way out attached; prints as the error alone.
+/// An error with the way out attached; prints as the error alone, and has its causes.
 #[derive(Debug)]
 struct Hinted {
-    message: String,
+    error: anyhow::Error,
     hint: String,
 }
 
-impl std::fmt::Display for Hinted {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&self.message)
+impl fmt::Display for Hinted {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.error)
     }
 }
 
-impl std::error::Error for Hinted {}
+impl std::error::Error for Hinted {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
 
-/// Attaches a hint to an error.
+/// Attaches a hint to an error, or to the error of a result.
 pub trait Hint {
-    /// Returns the same error with the way out attached.
+    /// What comes back.
+    type Hinted;
+
+    /// Returns the same with the way out attached.
     #[must_use]
-    fn hint(self, text: &str) -> anyhow::Error;
+    fn hint(self, text: &str) -> Self::Hinted;
 }
 
 impl Hint for anyhow::Error {
+    type Hinted = anyhow::Error;
+
     fn hint(self, text: &str) -> anyhow::Error {
-        Hinted { message: format!("{self:#}"), hint: text.to_owned() }.into()
+        Hinted { error: self, hint: text.to_owned() }.into()
     }
 }
 
-/// Finds the hint of an error, wherever in its chain it was attached.
+impl<T, E: Into<anyhow::Error>> Hint for Result<T, E> {
+    type Hinted = anyhow::Result<T>;
+
+    fn hint(self, text: &str) -> anyhow::Result<T> {
+        self.map_err(|error| error.into().hint(text))
+    }
+}
+
+/// Finds the hint of an error, wherever in its chain it was attached; the outermost wins.
 pub fn hint(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str())
+}
+
+/// Returns an error and its causes on one line. A cause that is already in the words of what it
+/// caused is not said twice.
+pub fn message(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use anyhow::Context;
+    use crate::report::sample::host;
+    use anyhow::{Context, anyhow};
 
     #[test]
-    fn a_hint_survives_context() {
-        let error = anyhow::anyhow!("cause").hint("way out");
+    fn a_hint_survives_context_and_keeps_the_causes() {
+        let cause = std::io::Error::other("cause");
+        let error = anyhow::Error::new(cause).context("what failed").hint("way out");
         let error = Err::<(), _>(error).context("what we tried").unwrap_err();
-        assert_eq!(format!("{error:#}"), "what we tried: cause");
+        assert_eq!(message(&error), "what we tried: what failed: cause");
         assert_eq!(hint(&error), Some("way out"));
+        assert!(error.chain().any(|cause| cause.is::<std::io::Error>()));
+        assert_eq!(hint(&anyhow!("none")), None);
+    }
+
+    #[test]
+    fn a_cause_is_said_once() {
+        let cause = std::io::Error::other("disk full");
+        let error = anyhow!("write a: {cause}");
+        assert_eq!(message(&anyhow::Error::new(cause).context(error.to_string())), "write a: disk full");
+    }
+
+    #[test]
+    fn the_first_of_1_4_5_3_wins() {
+        use Status::{Changed, Drifted, FailedUndone, NotStarted, OutOfLimits, Unchanged, Unreachable};
+        let code = |all: &[Status]| {
+            let hosts: Vec<_> = all.iter().map(|status| host("a", *status)).collect();
+            Exit::of(&hosts, true).code()
+        };
+        assert_eq!(code(&[Unchanged, Changed]), 0);
+        assert_eq!(code(&[Unchanged, Drifted]), 3);
+        assert_eq!(code(&[Drifted, OutOfLimits]), 5);
+        assert_eq!(code(&[OutOfLimits, Unreachable]), 4);
+        assert_eq!(code(&[Unreachable, FailedUndone]), 1);
+        assert_eq!(code(&[Unreachable, NotStarted]), 1);
+        assert_eq!(Exit::of(&[host("a", Drifted)], false), Exit::Ok);
     }
 }
