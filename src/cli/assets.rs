@@ -16,7 +16,7 @@ pub(super) enum Verb {
     List,
     /// Print one
     Show {
-        /// playbooks/NAME or templates/NAME
+        /// Its name: playbooks/NAME or templates/NAME
         name: String,
     },
     /// Write them into a folder, to be edited and used with --assets
@@ -31,15 +31,13 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
     let assets = Assets::new(global.assets.clone())?;
     match verb {
         Verb::List => {
-            for (name, origin) in assets.list() {
-                console::print(&format!("{name} ({origin})\n"));
-            }
+            let lines: String = assets.list().iter().map(|(name, origin)| format!("{name} ({origin})\n")).collect();
+            console::print(&lines)?;
         }
-        Verb::Show { name } => console::print(&assets.read(name)?.text),
+        Verb::Show { name } => console::print(&assets.read(name)?.text)?,
         Verb::Export { dir } => {
-            for path in assets::export(dir)? {
-                console::print(&format!("{}\n", path.display()));
-            }
+            let lines: String = assets::export(dir)?.iter().map(|path| format!("{}\n", path.display())).collect();
+            console::print(&lines)?;
         }
     }
     Ok(Exit::Ok)

@@ -1,15 +1,22 @@
 //! `init`: an inventory to start from.
 
-use anyhow::{Context as _, Result, bail};
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+
+use anyhow::{Context as _, Result, anyhow};
 
 use super::Global;
-use crate::exit::Exit;
+use crate::exit::{Exit, Hint};
 use crate::report::console;
+
+/// The two examples.
+const MINIMAL: &str = include_str!("../../examples/minimal.yml");
+const AIRGAP: &str = include_str!("../../examples/airgap.yml");
 
 /// Options of `init`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// For a network without any outside time
+    /// Write the example of a network without any outside time
     #[arg(long)]
     airgap: bool,
 }
@@ -17,15 +24,16 @@ pub(super) struct Args {
 /// Writes the file, and replaces none.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let path = &global.inventory;
-    if path.exists() {
-        bail!("init: {} is there already; it was left as it is", path.display());
-    }
-    let text = if args.airgap {
-        include_str!("../../examples/airgap.yml")
-    } else {
-        include_str!("../../examples/minimal.yml")
+    let mut file = match OpenOptions::new().write(true).create_new(true).open(path) {
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => {
+            return Err(
+                anyhow!("`{}` is there already; it was left as it is", path.display()).hint("`-i FILE` writes another")
+            );
+        }
+        opened => opened.with_context(|| format!("write `{}`", path.display()))?,
     };
-    std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
-    console::print(&format!("{} is written; edit it, then `fleetclock plan`\n", path.display()));
+    let text = if args.airgap { AIRGAP } else { MINIMAL };
+    file.write_all(text.as_bytes()).with_context(|| format!("write `{}`", path.display()))?;
+    console::print(&format!("`{}` is written; edit it, then see `fleetclock plan`\n", path.display()))?;
     Ok(Exit::Ok)
 }

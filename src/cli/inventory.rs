@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::Result;
 
-use super::fleet::json;
 use super::{Format, Global};
 use crate::exit::Exit;
 use crate::inventory::HostSpec;
 use crate::inventory::topology;
 use crate::report::console;
+use crate::report::json::document;
 use crate::report::number::count;
 
 /// What to do with the inventory.
@@ -37,17 +37,17 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
             let fleet = global.fleet()?;
             let hosts = count(fleet.hosts.len(), "host");
             let groups = count(fleet.groups.len(), "group");
-            console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()));
+            console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()))?;
         }
         Verb::Show { host } => {
             let mut global = global.clone();
             global.limit = host.clone().or(global.limit);
             let hosts = global.hosts()?;
-            console::print(&show(&hosts, global.format));
+            console::print(&show(&hosts, global.format))?;
         }
         Verb::Graph { dot } => {
             let fleet = global.fleet()?;
-            console::print(&if *dot { topology::dot(&fleet) } else { topology::tree(&fleet) });
+            console::print(&if *dot { topology::dot(&fleet) } else { topology::tree(&fleet) })?;
         }
     }
     Ok(Exit::Ok)
@@ -56,7 +56,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
 fn show(hosts: &[HostSpec], format: Format) -> String {
     let by_name: BTreeMap<&str, &HostSpec> = hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     match format {
-        Format::Json => json(&by_name),
-        Format::Human => serde_yaml::to_string(&by_name).unwrap_or_else(|_| json(&by_name)),
+        Format::Json => document(&by_name),
+        Format::Human => serde_yaml::to_string(&by_name).unwrap_or_else(|_| document(&by_name)),
     }
 }

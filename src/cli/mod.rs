@@ -1,19 +1,26 @@
-//! The command line: its types, and one file for each family of verbs.
+//! The command line: what every verb takes, and one file for each verb.
 
+mod apply;
 mod assets;
+mod check;
+mod completions;
 mod facts;
-mod fleet;
 mod init;
 mod inventory;
+mod man;
+mod plan;
 mod probe;
 mod render;
+mod run;
+mod verify;
 
 use std::path::PathBuf;
 
 use anyhow::Result;
-use clap::{Args, CommandFactory, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, Hint};
+use crate::inventory::{Fleet, HostSpec, select};
 use crate::report::console;
 
 /// Make every clock of a fleet follow the masters of one inventory, and prove it
@@ -21,13 +28,8 @@ use crate::report::console;
 /// fleetclock reads one YAML file that names the time masters and those who follow them, shows
 /// what has to change on each host (`plan`), changes it over SSH (`apply`), and lets each host
 /// measure its sources itself (`verify`). Nothing is installed on a host but the time service.
-///
-/// Exit codes: 0 nothing to do, or done and verified; 1 a host failed; 2 command line,
-/// inventory or playbook wrong, no host was contacted; 3 changes are pending (`check`, and
-/// `plan --exit-code`); 4 no host failed but some were unreachable; 5 configured as wanted, but
-/// a clock is outside its limits; 130 interrupted.
 #[derive(Debug, Parser)]
-#[command(name = "fleetclock", version, max_term_width = 100)]
+#[command(name = "fleetclock", version, max_term_width = 100, after_help = START, after_long_help = CODES)]
 pub struct Cli {
     #[command(flatten)]
     global: Global,
@@ -35,11 +37,37 @@ pub struct Cli {
     command: Command,
 }
 
+const START: &str = "\
+Start with `fleetclock init`, edit fleet.yml, then `fleetclock plan` and `fleetclock apply`.";
+
+const CODES: &str = "\
+Start with `fleetclock init`, edit fleet.yml, then `fleetclock plan` and `fleetclock apply`.
+
+Results go to standard output, everything else to standard error.
+
+Exit codes, where hosts differ the first of 1, 4, 5, 3:
+  0    nothing to do, or done and verified
+  1    a host failed
+  2    command line, inventory or playbook wrong; no host was contacted
+  3    changes are pending (`check`, and `plan --exit-code`)
+  4    no host failed, but some were unreachable
+  5    configured as wanted, but a clock is outside its limits
+  130  interrupted";
+
 /// What every verb takes.
 #[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
 struct Global {
     /// The inventory
-    #[arg(short, long, global = true, value_name = "FILE", default_value = "fleet.yml", env = "FLEETCLOCK_INVENTORY")]
+    #[arg(
+        short,
+        long,
+        global = true,
+        value_name = "FILE",
+        default_value = "fleet.yml",
+        env = "FLEETCLOCK_INVENTORY",
+        hide_env_values = true
+    )]
     inventory: PathBuf,
     /// Only these hosts: names, groups, `web*`, `web[01:20]`, `!not-this`, comma separated
     #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true)]
@@ -50,13 +78,13 @@ struct Global {
     /// A folder with playbooks/ and templates/ that replace the embedded ones
     #[arg(long, global = true, value_name = "DIR")]
     assets: Option<PathBuf>,
-    /// How the result is printed
-    #[arg(long, global = true, value_enum, default_value_t = Format::Human)]
+    /// How the result is printed: for people, or as the JSON of docs/report.md
+    #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Human)]
     format: Format,
-    /// When colours are used
-    #[arg(long, global = true, value_enum, default_value_t = Color::Auto)]
+    /// When colours are used; `auto` is on a terminal, unless NO_COLOR is set
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     color: Color,
-    /// Say every phase
+    /// Say every phase of every host
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
     /// Say only the result
@@ -66,63 +94,90 @@ struct Global {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// For people.
     Human,
-    /// One JSON document; docs/report.md describes it.
     Json,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Color {
-    /// On a terminal, unless NO_COLOR is set.
     Auto,
-    /// Always.
     Always,
-    /// Never.
     Never,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Write an inventory to start from
+    ///
+    /// Writes an example to fleet.yml, or to the file of --inventory. A file that is there
+    /// already is left as it is.
     Init(init::Args),
     /// Show what would change, and change nothing
     ///
     /// Connects to each host, reads, and compares: packages (with those that would be removed),
-    /// the unified diff of each file, services, firewall, competing time services, and what the
-    /// change would do to the clock. Secrets are hidden. Changes nothing, on bare hosts too.
-    Plan(fleet::PlanArgs),
+    /// the diff of each file, services, firewall, competing time services, and what the change
+    /// would do to the clock. Hosts that need the same are shown once. Secrets are hidden.
+    #[command(after_help = "Examples:\n  fleetclock plan\n  fleetclock plan -l 'web*,!web07' --exit-code")]
+    Plan(plan::Args),
     /// Change the hosts to what the inventory says, and prove it
     ///
     /// Shows the plan and asks. Masters first; a host that follows others is changed only when
-    /// it gets time from one of them. What fails is put back.
-    Apply(fleet::ApplyArgs),
-    /// Tell whether a host differs from the inventory (exit code 3), for CI
+    /// it gets time from one of them. Afterwards the same questions are asked again, and the
+    /// host has to prove its clock. What fails is put back, and the report says so.
+    #[command(
+        after_help = "Examples:\n  fleetclock apply -l masters\n  fleetclock apply --yes --format json > report.json"
+    )]
+    Apply(apply::Args),
+    /// Tell whether a host differs from the inventory
+    ///
+    /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
+    #[command(after_help = "Examples:\n  fleetclock check -q || mail -s 'time configuration drifted' ops")]
     Check,
     /// Prove the clocks: each host measures each of its sources
     ///
-    /// Waits up to the deadline of each host for its limits to be met. The verdict is the error
-    /// bound |offset| + delay/2 + root delay/2 + root dispersion against `limits.max_error`.
-    Verify,
+    /// The host itself asks its sources, waits up to its deadline for its limits to be met, and
+    /// is judged by the source that its time service follows. The measure is the error bound,
+    /// |offset| + delay/2 + root delay/2 + root dispersion, against `limits.max_error`. Exits
+    /// with 5 when a clock is outside.
+    #[command(after_help = "Examples:\n  fleetclock verify\n  fleetclock verify -l db --deadline 2m")]
+    Verify(verify::Args),
     /// Show what is known of the hosts
+    ///
+    /// System, time packages and services, firewall and clock, as they are.
     Facts,
     /// Ask NTP servers for the time, from this machine
+    ///
+    /// Takes some samples of each address of each server and shows the quickest answer. Needs
+    /// neither root nor a time service. Exits with 1 when a server has no usable answer.
+    #[command(
+        after_help = "Examples:\n  fleetclock probe time.google.com 10.10.10.1\n  fleetclock probe --samples 8 --timeout 500ms [2001:db8::1]:123"
+    )]
     Probe(probe::Args),
-    /// Check, show or draw the inventory; contacts no host
+    /// Check, show or draw the inventory; contact no host
     #[command(subcommand)]
     Inventory(inventory::Verb),
-    /// Print a host's configuration files as they shall be; contacts no host
+    /// Print a host's configuration files as they shall be; contact no host
+    ///
+    /// What only the host knows (its system, its active time service) is assumed as told.
+    #[command(
+        after_help = "Examples:\n  fleetclock render server1\n  fleetclock render server3 ntp.conf.j2 --family redhat"
+    )]
     Render(render::Args),
     /// List, show or write out the embedded playbooks and templates
     #[command(subcommand)]
     Assets(assets::Verb),
     /// Print the completions of a shell
-    Completions {
-        /// The shell
-        shell: clap_complete::Shell,
-    },
+    ///
+    /// The shell reads them from a folder of its own.
+    #[command(
+        after_help = "Examples:\n  fleetclock completions bash > ~/.local/share/bash-completion/completions/fleetclock"
+    )]
+    Completions(completions::Args),
     /// Print the manual page
-    Man,
+    ///
+    /// Packages take the pages of all verbs with --dir.
+    #[command(after_help = "Examples:\n  fleetclock man | man -l -\n  fleetclock man --dir /usr/local/share/man/man1")]
+    Man(man::Args),
 }
 
 /// Runs the command line.
@@ -138,46 +193,31 @@ pub fn run(cli: Cli) -> Result<Exit> {
     });
     match cli.command {
         Command::Init(args) => init::run(&args, &global),
-        Command::Plan(args) => fleet::plan(&args, &global),
-        Command::Apply(args) => fleet::apply(&args, &global),
-        Command::Check => fleet::check(&global),
-        Command::Verify => fleet::verify(&global),
+        Command::Plan(args) => plan::run(&args, &global),
+        Command::Apply(args) => apply::run(&args, &global),
+        Command::Check => check::run(&global),
+        Command::Verify(args) => verify::run(&args, &global),
         Command::Facts => facts::run(&global),
         Command::Probe(args) => probe::run(&args, &global),
         Command::Inventory(verb) => inventory::run(&verb, &global),
         Command::Render(args) => render::run(&args, &global),
         Command::Assets(verb) => assets::run(&verb, &global),
-        Command::Completions { shell } => Ok(completions(shell)),
-        Command::Man => man(),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
     }
-}
-
-fn completions(shell: clap_complete::Shell) -> Exit {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "fleetclock", &mut text);
-    console::print(&String::from_utf8_lossy(&text));
-    Exit::Ok
-}
-
-fn man() -> Result<Exit> {
-    let mut text = Vec::new();
-    clap_mangen::Man::new(Cli::command()).render(&mut text)?;
-    console::print(&String::from_utf8_lossy(&text));
-    Ok(Exit::Ok)
 }
 
 impl Global {
     /// Reads the inventory and picks the hosts.
-    fn hosts(&self) -> Result<Vec<crate::inventory::HostSpec>> {
+    fn hosts(&self) -> Result<Vec<HostSpec>> {
         let fleet = self.fleet()?;
         match &self.limit {
-            Some(pattern) => crate::inventory::select::select(&fleet, pattern),
+            Some(pattern) => select::select(&fleet, pattern),
             None => Ok(fleet.hosts),
         }
     }
 
-    fn fleet(&self) -> Result<crate::inventory::Fleet> {
-        use crate::exit::Hint;
+    fn fleet(&self) -> Result<Fleet> {
         let fleet = crate::inventory::load(&self.inventory).map_err(|mistakes| {
             let error = anyhow::Error::new(mistakes);
             if self.inventory.exists() {
@@ -188,9 +228,46 @@ impl Global {
         })?;
         if !self.quiet {
             for warning in &fleet.warnings {
-                console::error_line(&format!("warning: {}: {warning}", self.inventory.display()));
+                console::warning(&format!("{}: {warning}", self.inventory.display()));
             }
         }
         Ok(fleet)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory;
+
+    fn verbs(command: &clap::Command) -> Vec<clap::Command> {
+        let below = command.get_subcommands().flat_map(verbs);
+        std::iter::once(command.clone()).chain(below).collect()
+    }
+
+    #[test]
+    fn every_verb_and_option_says_what_it_is_for() {
+        Cli::command().debug_assert();
+        for verb in verbs(&Cli::command()) {
+            let about = verb.get_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!about.is_empty() && !about.ends_with('.'), "{}: `{about}`", verb.get_name());
+            for argument in verb.get_arguments() {
+                let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+                assert!(
+                    !help.is_empty() && !help.ends_with('.'),
+                    "{} {}: `{help}`",
+                    verb.get_name(),
+                    argument.get_id()
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn global_options_go_after_the_verb_too() {
+        let cli = Cli::try_parse_from(["fleetclock", "plan", "--exit-code", "-l", "!web1", "-i", "a.yml"]).unwrap();
+        assert_eq!(cli.global.limit.as_deref(), Some("!web1"));
+        assert!(Cli::try_parse_from(["fleetclock", "-q", "-v", "check"]).is_err());
+        assert!(Cli::try_parse_from(["fleetclock", "--forks", "0", "check"]).is_err());
     }
 }

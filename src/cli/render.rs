@@ -19,6 +19,8 @@ use crate::report::console;
 pub(super) struct Args {
     /// The host
     host: String,
+    /// Only the file of this template, as `chrony.conf.j2`
+    template: Option<String>,
     /// The time service, where the inventory leaves it to the host
     #[arg(long, value_parser = ["chrony", "ntpd"], default_value = "chrony")]
     provider: String,
@@ -44,15 +46,25 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let provider = provider::choose(choice, &facts)?;
     let playbook = Playbook::load(&assets, provider.playbook())?;
     let context = context::context(&spec, &facts, &provider.layout(&facts), Firewall::None);
-    for step in playbook.steps.iter().filter(|step| step.template().is_some()) {
+    let mut files = 0;
+    for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
         if let Kind::File { path, template, .. } = step.resolve(&Engine, &context)? {
             let asset = assets.read(&format!("templates/{template}"))?;
             let text = Engine.render(&template, &asset.text, &context).context("render")?;
             console::error_line(&format!("{path} (from {template}, {}):", asset.origin));
-            console::print(&text);
+            console::print(&text)?;
+            files += 1;
         }
     }
-    Ok(Exit::Ok)
+    match &args.template {
+        Some(template) if files == 0 => Err(anyhow!("`{}` gets no file from `{template}`", spec.name)
+            .hint("without the template, `fleetclock render HOST` prints every file of the host")),
+        _ => Ok(Exit::Ok),
+    }
+}
+
+fn wanted(args: &Args, template: Option<&str>) -> bool {
+    template.is_some_and(|template| args.template.as_deref().is_none_or(|only| only == template))
 }
 
 /// The facts of a host that was not asked.

@@ -1,144 +1,126 @@
 //! The only writer to the terminal. Hosts send events; this prints them, one line at a time,
 //! and keeps one live line at the bottom of a terminal.
 
-use std::collections::BTreeMap;
-use std::io::{IsTerminal, Write};
+use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
+use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::number::count;
-use super::{FleetReport, HostReport, Status, text};
-use crate::engine::event::{Event, Phase};
+use super::live::Live;
+pub use super::live::Verbosity;
+use super::style::{BAD, CARE, NAME, paint};
+use super::text::{self, Options};
+use super::{FleetReport, clean};
+use crate::engine::event::Event;
+use crate::exit;
 
-/// How much is said while a run goes on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verbosity {
-    /// Nothing.
-    Quiet,
-    /// What changes and what is waited for.
-    Normal,
-    /// Also every phase.
-    Verbose,
-}
+/// How often the live line is drawn when nothing happens.
+const BEAT: Duration = Duration::from_millis(200);
 
-/// Prints events until the last sender is gone.
-pub fn watch(events: &Receiver<Event>, verbosity: Verbosity) {
-    let mut live = Live::new(verbosity);
+/// The live line while there is one. Whoever prints a line has to take it away for a moment.
+static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+/// Prints events until the last sender is gone. `hosts` are those that take part.
+pub fn watch(events: &Receiver<Event>, hosts: &[String], verbosity: Verbosity) {
+    let bar = (verbosity > Verbosity::Quiet && can_draw()).then(bar);
+    let mut live = Live::new(hosts, verbosity, bar.is_some(), Instant::now());
+    *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = bar.clone();
     loop {
-        match events.recv_timeout(Duration::from_millis(200)) {
-            Ok(event) => live.take(&event),
-            Err(RecvTimeoutError::Timeout) => live.draw(),
+        match events.recv_timeout(BEAT) {
+            Ok(event) => live.take(&event, Instant::now()).iter().for_each(|line| error_line(line)),
+            Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
+        if let Some(bar) = &bar {
+            bar.set_message(live.line(Instant::now()));
+            bar.tick();
+        }
     }
-    live.bar.finish_and_clear();
+    clear();
 }
 
-/// The state of the live line; the one counter of what is done.
-struct Live {
-    verbosity: Verbosity,
-    bar: ProgressBar,
-    started: Instant,
-    width: usize,
-    total: usize,
-    done: usize,
-    failed: usize,
-    running: BTreeMap<String, &'static str>,
-}
-
-impl Live {
-    fn new(verbosity: Verbosity) -> Self {
-        let visible = verbosity > Verbosity::Quiet && std::io::stderr().is_terminal();
-        let target = if visible { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
-        let bar = ProgressBar::with_draw_target(None, target);
-        if let Ok(style) = ProgressStyle::with_template("{msg}") {
-            bar.set_style(style);
-        }
-        let started = Instant::now();
-        Live { verbosity, bar, started, width: 0, total: 0, done: 0, failed: 0, running: BTreeMap::new() }
-    }
-
-    fn take(&mut self, event: &Event) {
-        match event {
-            Event::Started { hosts } => {
-                self.total = hosts.len();
-                self.done = 0;
-                self.width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
-            }
-            Event::Phase { host, phase } => {
-                self.running.insert(host.clone(), word(*phase));
-                if self.verbosity == Verbosity::Verbose {
-                    self.line(host, word(*phase));
-                }
-            }
-            Event::Progress { host, text } => self.line(host, text),
-            Event::Done(report) => self.finish(report),
-        }
-        self.draw();
-    }
-
-    fn finish(&mut self, report: &HostReport) {
-        self.running.remove(&report.name);
-        self.done += 1;
-        if let Some(error) = report.error.as_ref().filter(|_| report.status != Status::OutOfLimits) {
-            self.failed += 1;
-            self.line(&report.name, &error.message);
-        }
-    }
-
-    fn line(&self, host: &str, text: &str) {
-        if self.verbosity > Verbosity::Quiet {
-            let line = format!("{host:width$} | {text}", width = self.width);
-            self.bar.suspend(|| error_line(&line));
-        }
-    }
-
-    fn draw(&self) {
-        if self.total == 0 {
-            return;
-        }
-        let mut message = format!("{} of {} done", self.done, count(self.total, "host"));
-        if let Some((host, phase)) = self.running.iter().next() {
-            message.push_str(&format!(", {} running ({host}: {phase})", self.running.len()));
-        }
-        if self.failed > 0 {
-            message.push_str(&format!(", {} failed", self.failed));
-        }
-        message.push_str(&format!(", {} s", self.started.elapsed().as_secs()));
-        self.bar.set_message(message);
-        self.bar.tick();
+/// Takes the live line away for good.
+pub fn clear() {
+    if let Some(bar) = LIVE.lock().unwrap_or_else(PoisonError::into_inner).take() {
+        bar.finish_and_clear();
     }
 }
 
-fn word(phase: Phase) -> &'static str {
-    match phase {
-        Phase::Facts => "connecting",
-        Phase::Probe => "reading",
-        Phase::Waiting => "waiting for its masters",
-        Phase::Apply => "changing",
-        Phase::Undo => "putting back",
-        Phase::Verify => "verifying",
+fn bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+    match ProgressStyle::with_template("{wide_msg}") {
+        Ok(style) => bar.with_style(style),
+        Err(_) => bar,
     }
 }
 
-/// Prints a line to standard error.
+/// A terminal that can move its cursor.
+fn can_draw() -> bool {
+    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// Prints a line to standard error, above the live line.
 pub fn error_line(line: &str) {
     // Nobody is left to be told when standard error is closed.
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let write = || drop(writeln!(anstream::stderr(), "{line}"));
+    match &*LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
+        Some(bar) => bar.suspend(write),
+        None => write(),
+    }
+}
+
+/// Prints a thing worth a second look.
+pub fn warning(text: &str) {
+    error_line(&format!("{}: {}", paint(CARE, "warning"), clean::text(text)));
+}
+
+/// Prints why the program cannot go on, each cause once, and the way out.
+pub fn error(error: &anyhow::Error) {
+    labelled(&format!("{}:", paint(BAD, "error")), &exit::message(error));
+    if let Some(hint) = exit::hint(error) {
+        labelled(&format!("{}: ", paint(NAME, "hint")), hint);
+    }
+}
+
+/// Prints a text whose further lines stand below its first.
+fn labelled(label: &str, text: &str) {
+    error_line(&format!("{label} {}", clean::text(text.trim_end()).replace('\n', "\n       ")));
+}
+
+/// Asks on the terminal and returns the answer; the end of the input is an empty one.
+///
+/// # Errors
+/// The terminal has gone.
+pub fn ask(question: &str) -> Result<String> {
+    let mut stderr = anstream::stderr();
+    write!(stderr, "{question} ").and_then(|()| stderr.flush()).context("ask")?;
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).context("read the answer")?;
+    Ok(answer.trim().to_owned())
 }
 
 /// Prints the result of a run for people.
-pub fn print_report(report: &FleetReport) {
-    print(&text::report(report));
+///
+/// # Errors
+/// As for [`print`].
+pub fn print_report(report: &FleetReport, options: Options) -> Result<()> {
+    print(&text::report(report, options))
 }
 
 /// Prints a result to standard output. A reader that has gone (`| head`) has what it wanted.
-pub fn print(text: &str) {
+///
+/// # Errors
+/// It cannot be written, as to a full disk.
+pub fn print(text: &str) -> Result<()> {
     let mut stdout = anstream::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
+        _ => Ok(()),
+    }
 }
 
 /// Sets when colours are used: on a terminal, always, never.

@@ -1,9 +1,23 @@
 //! The result of a run as data: what the console prints and what `--format json` promises.
 
+mod changes;
+mod clean;
 pub mod console;
 pub mod diff;
+pub mod facts;
+mod failures;
+pub mod json;
+mod live;
+mod names;
 pub mod number;
+pub mod probe;
+mod proof;
+#[cfg(test)]
+pub(crate) mod sample;
+mod style;
+mod table;
 pub mod text;
+mod words;
 
 use serde::Serialize;
 

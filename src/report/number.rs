@@ -1,17 +1,24 @@
 //! Numbers for people: three digits and a unit.
 
+/// Longest time that is shown in seconds; a zone of a whole hour or day is known by its seconds.
+const DAYS_FROM: f64 = 200_000.0;
+
 /// A time with a sign: `-0.42 ms`, `+23.2 s`.
 pub fn signed(seconds: f64) -> String {
     let sign = if seconds < 0.0 { '-' } else { '+' };
     format!("{sign}{}", span(seconds.abs()))
 }
 
-/// A length of time: `12 µs`, `0.42 ms`, `1.20 s`.
+/// A length of time: `12 µs`, `0.42 ms`, `1.20 s`, `3.5 d`. What rounds up to the next unit is shown in it.
 pub fn span(seconds: f64) -> String {
     match seconds {
-        s if s >= 1000.0 => format!("{s:.0} s"),
-        s if s >= 1.0 => format!("{s:.2} s"),
-        s if s >= 0.0001 => format!("{:.2} ms", s * 1e3),
+        s if s >= DAYS_FROM => format!("{:.1} d", s / 86_400.0),
+        s if s >= 999.5 => format!("{s:.0} s"),
+        s if s >= 99.95 => format!("{s:.1} s"),
+        s if s >= 0.999_5 => format!("{s:.2} s"),
+        s if s >= 0.099_95 => format!("{:.0} ms", s * 1e3),
+        s if s >= 0.009_995 => format!("{:.1} ms", s * 1e3),
+        s if s >= 0.000_1 => format!("{:.2} ms", s * 1e3),
         s => format!("{:.0} µs", s * 1e6),
     }
 }
@@ -29,8 +36,17 @@ mod tests {
     fn numbers_have_a_unit_that_fits() {
         assert_eq!(signed(-0.00042), "-0.42 ms");
         assert_eq!(signed(23.2), "+23.20 s");
-        assert_eq!(span(0.000_012), "12 µs");
-        assert_eq!(span(72_000.0), "72000 s");
-        assert_eq!((count(1, "host"), count(0, "host")), ("1 host".into(), "0 hosts".into()));
+        assert_eq!(signed(-3600.04), "-3600 s");
+        assert_eq!(signed(9e7), "+1041.7 d");
+        let spans = [0.0, 0.000_012, 0.000_42, 0.0123, 0.1, 0.25, 0.999_9, 1.2, 72_000.0].map(span);
+        assert_eq!(spans, ["0 µs", "12 µs", "0.42 ms", "12.3 ms", "100 ms", "250 ms", "1.00 s", "1.20 s", "72000 s"]);
+    }
+
+    #[test]
+    fn one_is_not_many() {
+        assert_eq!(
+            (count(1, "host"), count(0, "host"), count(2, "host")),
+            ("1 host".into(), "0 hosts".into(), "2 hosts".into())
+        );
     }
 }

@@ -1,0 +1,74 @@
+//! `apply`: changes the hosts, masters first, and proves the result.
+
+use std::io::IsTerminal;
+
+use anyhow::{Result, anyhow};
+
+use super::Global;
+use super::run::Run;
+use crate::engine::Extent;
+use crate::engine::fleet::{PlanResult, apply_all, plan_all};
+use crate::exit::{Exit, Hint};
+use crate::report::HostReport;
+use crate::report::console;
+use crate::report::number::count;
+use crate::report::text;
+
+/// Options of `apply`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Go ahead without asking
+    #[arg(short, long)]
+    yes: bool,
+    /// Leave a host as it is when its change or its proof fails, to look at it
+    #[arg(long)]
+    no_undo: bool,
+    /// Neither ask the sources before the change nor prove the clock after it
+    #[arg(long)]
+    no_verify: bool,
+}
+
+/// Shows the plan, asks, and changes the hosts.
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
+    let mut run = Run::start("apply", global)?;
+    run.undo = !args.no_undo;
+    run.verify = !args.no_verify;
+    if !args.yes && !std::io::stdin().is_terminal() {
+        return Err(anyhow!("apply asks before it changes anything, and there is no terminal to ask on")
+            .hint("`--yes` goes ahead; `fleetclock plan` shows what it would do"));
+    }
+    let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
+    let pending = plans.iter().filter(|plan| plan.as_ref().is_ok_and(|planned| planned.is_pending())).count();
+    let asked = pending > 0 && !args.yes;
+    if asked {
+        show_plan(&plans, &run);
+        if !agreed(pending)? {
+            console::error_line("nothing was changed");
+            return Ok(Exit::Interrupted);
+        }
+    }
+    let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
+    let reports = run.watched(taking_part, |cx| apply_all(plans, run.forks, cx));
+    Ok(run.print(reports, !asked))
+}
+
+/// On standard error: the result of `apply` is not its plan.
+fn show_plan(plans: &[PlanResult], run: &Run) {
+    let hosts: Vec<HostReport> = plans.iter().map(report_of).cloned().collect();
+    let mut report = run.report(hosts);
+    report.command = "plan".to_owned();
+    let options = text::Options { diffs: true, ended: false };
+    console::error_line(text::report(&report, options).trim_end());
+}
+
+fn report_of(plan: &PlanResult) -> &HostReport {
+    match plan {
+        Ok(planned) => &planned.report,
+        Err(report) => report,
+    }
+}
+
+fn agreed(pending: usize) -> Result<bool> {
+    let question = format!("\nChange {}? Only `yes` goes ahead:", count(pending, "host"));
+    Ok(console::ask(&question)? == "yes")
+}

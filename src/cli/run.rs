@@ -1,0 +1,176 @@
+//! One run of a fleet verb: what can go wrong without a host, then the hosts with their events
+//! on the terminal, then the result.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::channel;
+use std::time::{Instant, SystemTime};
+
+use anyhow::{Context as _, Result};
+
+use super::{Format, Global};
+use crate::assets::Assets;
+use crate::engine::Context;
+use crate::engine::fleet::PlanResult;
+use crate::exit::Exit;
+use crate::inventory::HostSpec;
+use crate::playbook::Playbook;
+use crate::provider;
+use crate::report::console::{self, Verbosity};
+use crate::report::text::Options;
+use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, json};
+use crate::transport::Connections;
+
+/// What planning a host came to, as its report.
+pub(super) fn into_report(plan: PlanResult) -> HostReport {
+    match plan {
+        Ok(planned) => planned.report,
+        Err(report) => *report,
+    }
+}
+
+/// One run of a fleet verb.
+pub(super) struct Run {
+    command: &'static str,
+    pub(super) hosts: Vec<HostSpec>,
+    pub(super) forks: usize,
+    format: Format,
+    verbosity: Verbosity,
+    assets: Option<PathBuf>,
+    pub(super) undo: bool,
+    pub(super) verify: bool,
+    /// Whether pending changes show in the exit code.
+    pub(super) pending_is_3: bool,
+    started: SystemTime,
+    clock: Instant,
+    stop: Arc<AtomicBool>,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Run {
+    /// Does all that can go wrong without a host: inventory, playbooks, secrets.
+    pub(super) fn start(command: &'static str, global: &Global) -> Result<Self> {
+        let hosts = global.hosts()?;
+        let assets = Assets::new(global.assets.clone())?;
+        for provider in provider::ALL {
+            Playbook::load(&assets, provider.playbook())?;
+        }
+        for host in &hosts {
+            host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
+        }
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .max_blocking_threads(usize::from(global.forks) + 4)
+            .enable_all()
+            .build()
+            .context("start the runtime")?;
+        Ok(Run {
+            command,
+            hosts,
+            forks: usize::from(global.forks),
+            format: global.format,
+            verbosity: verbosity(global),
+            assets: global.assets.clone(),
+            undo: true,
+            verify: true,
+            pending_is_3: true,
+            started: SystemTime::now(),
+            clock: Instant::now(),
+            stop: Arc::default(),
+            runtime,
+        })
+    }
+
+    /// Returns the names of all hosts.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.hosts.iter().map(|host| host.name.clone()).collect()
+    }
+
+    /// Runs one phase of the hosts that take part in it, with its events on the terminal.
+    pub(super) fn watched<T, F>(&self, hosts: Vec<String>, work: impl FnOnce(Arc<Context>) -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        let (events, receiver) = channel();
+        let verbosity = self.verbosity;
+        let printer = std::thread::spawn(move || console::watch(&receiver, &hosts, verbosity));
+        let context = Context {
+            assets: Assets::new(self.assets.clone()).unwrap_or_default(),
+            connections: Connections::default(),
+            events,
+            undo: self.undo,
+            verify: self.verify,
+            stop: Arc::clone(&self.stop),
+        };
+        let result = self.runtime.block_on(async {
+            tokio::spawn(interrupts(Arc::clone(&self.stop)));
+            work(Arc::new(context)).await
+        });
+        // The printer ends when the last sender is gone; a panic in it is a bug that cargo test shows.
+        let _ = printer.join();
+        result
+    }
+
+    /// Puts the reports of the hosts together.
+    pub(super) fn report(&self, hosts: Vec<HostReport>) -> FleetReport {
+        FleetReport {
+            schema: SCHEMA,
+            command: self.command.to_owned(),
+            started: humantime::format_rfc3339_millis(self.started).to_string(),
+            seconds: self.clock.elapsed().as_secs_f64(),
+            exit_code: self.exit(&hosts).code(),
+            summary: Summary::of(&hosts),
+            hosts,
+        }
+    }
+
+    /// Returns the exit code. An interrupt that came too late to keep a host from its work changes nothing.
+    pub(super) fn exit(&self, hosts: &[HostReport]) -> Exit {
+        let held = hosts.iter().any(|host| host.status == Status::NotStarted);
+        match Exit::of(hosts, self.pending_is_3) {
+            _ if held && self.stop.load(Ordering::Relaxed) => Exit::Interrupted,
+            exit => exit,
+        }
+    }
+
+    /// Prints the result; `diffs` are left out when they have just been shown.
+    pub(super) fn print(&self, hosts: Vec<HostReport>, diffs: bool) -> Exit {
+        let exit = self.exit(&hosts);
+        let report = self.report(hosts);
+        let printed = match self.format {
+            Format::Human => console::print_report(&report, Options { diffs, ..Options::of(self.command) }),
+            Format::Json => console::print(&json::document(&report)),
+        };
+        match printed {
+            Ok(()) => exit,
+            Err(error) => {
+                // Hosts were contacted, so it is no mistake of the command line; what was done is not known by the reader.
+                console::error(&error);
+                Exit::Failed
+            }
+        }
+    }
+}
+
+fn verbosity(global: &Global) -> Verbosity {
+    match (global.quiet, global.verbose) {
+        (true, _) => Verbosity::Quiet,
+        (_, true) => Verbosity::Verbose,
+        _ => Verbosity::Normal,
+    }
+}
+
+/// Once: no further host is started. Twice: out.
+async fn interrupts(stop: Arc<AtomicBool>) {
+    while tokio::signal::ctrl_c().await.is_ok() {
+        if stop.swap(true, Ordering::Relaxed) {
+            console::error_line("stopped at once; hosts that were being changed finish by themselves");
+            console::clear();
+            std::process::exit(i32::from(Exit::Interrupted.code()));
+        }
+        console::error_line(
+            "stopping: hosts that are being changed are finished, no other is started (again to leave at once)",
+        );
+    }
+}

@@ -1,0 +1,224 @@
+//! The state of a run while it goes on: the one counter of who is done. Events go in, lines and
+//! the live line come out; [`super::console`] draws them.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Instant;
+
+use super::number::count;
+use super::{HostReport, Status, clean, words};
+use crate::engine::event::{Event, Phase};
+
+/// Up to so many hosts each has lines of its own above the live line; more would only run past.
+const FEW: usize = 20;
+
+/// How much is said while a run goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Verbosity {
+    /// Nothing.
+    Quiet,
+    /// What changes and what is waited for.
+    Normal,
+    /// Also every phase.
+    Verbose,
+}
+
+/// Who is where.
+pub(super) struct Live {
+    verbosity: Verbosity,
+    /// Whether a live line tells how far the run is; then not every host that ends needs a line.
+    drawn: bool,
+    started: Instant,
+    width: usize,
+    total: usize,
+    running: BTreeMap<String, Running>,
+    done: BTreeMap<String, Status>,
+    said: BTreeSet<(String, String)>,
+}
+
+struct Running {
+    since: Instant,
+    what: String,
+}
+
+impl Live {
+    pub(super) fn new(hosts: &[String], verbosity: Verbosity, drawn: bool, now: Instant) -> Self {
+        let mut live = Live {
+            verbosity,
+            drawn,
+            started: now,
+            width: 0,
+            total: 0,
+            running: BTreeMap::new(),
+            done: BTreeMap::new(),
+            said: BTreeSet::new(),
+        };
+        live.start(hosts);
+        live
+    }
+
+    fn start(&mut self, hosts: &[String]) {
+        self.width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
+        self.total = hosts.len();
+        self.running.clear();
+        self.done.clear();
+    }
+
+    /// Takes an event; returns the line to print for it.
+    pub(super) fn take(&mut self, event: &Event, now: Instant) -> Option<String> {
+        let said = match event {
+            Event::Started { hosts } => {
+                self.start(hosts);
+                None
+            }
+            Event::Phase { host, phase } => {
+                self.run(host, word(*phase), now);
+                (self.verbosity == Verbosity::Verbose).then(|| (host, word(*phase).to_owned()))
+            }
+            Event::Progress { host, text } => {
+                let text = clean::text(text).into_owned();
+                self.run(host, &text, now);
+                (self.is_new(host, &text) && self.can_be_read()).then_some((host, text))
+            }
+            Event::Done(report) => {
+                self.running.remove(&report.name);
+                self.done.insert(report.name.clone(), report.status);
+                self.is_worth_a_line(report).then(|| (&report.name, ending(report)))
+            }
+        };
+        let (host, text) = said.filter(|_| self.verbosity > Verbosity::Quiet)?;
+        Some(format!("{host:width$} | {text}", width = self.width))
+    }
+
+    fn run(&mut self, host: &str, what: &str, now: Instant) {
+        self.done.remove(host);
+        let running = self.running.entry(host.to_owned()).or_insert(Running { since: now, what: String::new() });
+        what.clone_into(&mut running.what);
+    }
+
+    /// A text that counts seconds is said once; the live line shows the rest.
+    fn is_new(&mut self, host: &str, text: &str) -> bool {
+        let wording = text.chars().filter(|c| !c.is_ascii_digit()).collect();
+        self.said.insert((host.to_owned(), wording))
+    }
+
+    fn can_be_read(&self) -> bool {
+        !self.drawn || self.total <= FEW || self.verbosity == Verbosity::Verbose
+    }
+
+    fn is_worth_a_line(&self, report: &HostReport) -> bool {
+        !self.drawn || self.verbosity == Verbosity::Verbose || is_bad(report.status) || report.status == Status::Changed
+    }
+
+    /// Returns the live line: `12 of 40 hosts done, 10 running (web3: waiting for its masters), 1 failed, 8 s`.
+    pub(super) fn line(&self, now: Instant) -> String {
+        let mut line = format!("{} of {} done", self.done.len(), count(self.total, "host"));
+        // Who runs longest is who is waited for.
+        if let Some((host, running)) = self.running.iter().min_by_key(|(_, running)| running.since) {
+            line.push_str(&format!(", {} running ({host}: {})", self.running.len(), running.what));
+        }
+        let bad = self.done.values().filter(|status| is_bad(**status)).count();
+        if bad > 0 {
+            line.push_str(&format!(", {bad} failed"));
+        }
+        line.push_str(&format!(", {} s", now.saturating_duration_since(self.started).as_secs()));
+        line
+    }
+}
+
+fn is_bad(status: Status) -> bool {
+    !matches!(status, Status::Unchanged | Status::Changed | Status::Drifted | Status::OutOfLimits)
+}
+
+/// Says how a host ended; the whole error comes with the result.
+fn ending(report: &HostReport) -> String {
+    let (word, _) = words::ending(report.status);
+    let first = report.error.as_ref().and_then(|error| error.message.lines().next()).map(clean::text);
+    match (first, report.status) {
+        (Some(first), _) => format!("{word}: {first}"),
+        (None, Status::Drifted) => format!("{word}: {}", count(report.deltas.len(), "difference")),
+        (None, _) => format!("{word} ({:.1} s)", report.seconds),
+    }
+}
+
+fn word(phase: Phase) -> &'static str {
+    match phase {
+        Phase::Facts => "connecting",
+        Phase::Probe => "reading",
+        Phase::Waiting => "waiting for its masters",
+        Phase::Apply => "changing",
+        Phase::Undo => "putting back",
+        Phase::Verify => "verifying",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample;
+    use std::time::Duration;
+
+    fn hosts() -> Vec<String> {
+        ["web1", "server12"].map(str::to_owned).to_vec()
+    }
+
+    fn progress(host: &str, text: &str) -> Event {
+        Event::Progress { host: host.into(), text: text.into() }
+    }
+
+    fn phase(host: &str, phase: Phase) -> Event {
+        Event::Phase { host: host.into(), phase }
+    }
+
+    fn done(name: &str, status: Status) -> Event {
+        let mut report = sample::host(name, status);
+        report.seconds = 1.25;
+        Event::Done(Box::new(report))
+    }
+
+    #[test]
+    fn lines_are_aligned_and_a_countdown_is_said_once() {
+        let now = Instant::now();
+        let mut live = Live::new(&hosts(), Verbosity::Normal, false, now);
+        assert_eq!(live.take(&phase("web1", Phase::Apply), now), None);
+        assert_eq!(
+            live.take(&progress("web1", "no source yet (30 s left)"), now).unwrap(),
+            "web1     | no source yet (30 s left)"
+        );
+        assert_eq!(live.take(&progress("web1", "no source yet (29 s left)"), now), None);
+        assert_eq!(live.take(&done("server12", Status::Unchanged), now).unwrap(), "server12 | as wanted (1.2 s)");
+    }
+
+    #[test]
+    fn the_live_line_counts_and_names_who_is_waited_for() {
+        let (now, later) = (Instant::now(), Instant::now() + Duration::from_secs(8));
+        let mut live = Live::new(&hosts(), Verbosity::Normal, true, now);
+        assert_eq!(live.line(now), "0 of 2 hosts done, 0 s");
+        live.take(&phase("web1", Phase::Facts), now);
+        live.take(&phase("server12", Phase::Waiting), later);
+        assert_eq!(live.line(later), "0 of 2 hosts done, 2 running (web1: connecting), 8 s");
+        assert!(live.take(&done("web1", Status::Unchanged), later).is_none());
+        assert!(live.take(&done("server12", Status::Unreachable), later).is_some());
+        assert_eq!(live.line(later), "2 of 2 hosts done, 1 failed, 8 s");
+        live.take(&phase("web1", Phase::Verify), later);
+        assert_eq!(live.line(later), "1 of 2 hosts done, 1 running (web1: verifying), 1 failed, 8 s");
+    }
+
+    #[test]
+    fn above_the_live_line_of_a_large_fleet_only_endings_are_said() {
+        let now = Instant::now();
+        let many: Vec<String> = (0..300).map(|index| format!("web{index}")).collect();
+        let mut live = Live::new(&many, Verbosity::Normal, true, now);
+        assert_eq!(live.take(&progress("web1", "no source yet"), now), None);
+        assert_eq!(live.line(now), "0 of 300 hosts done, 1 running (web1: no source yet), 0 s");
+        assert!(live.take(&done("web1", Status::FailedNotUndone), now).is_some());
+    }
+
+    #[test]
+    fn quiet_says_nothing_and_verbose_every_phase() {
+        let now = Instant::now();
+        let mut quiet = Live::new(&hosts(), Verbosity::Quiet, false, now);
+        assert_eq!(quiet.take(&done("web1", Status::Failed), now), None);
+        let mut verbose = Live::new(&hosts(), Verbosity::Verbose, false, now);
+        assert_eq!(verbose.take(&phase("web1", Phase::Undo), now).unwrap(), "web1     | putting back");
+    }
+}

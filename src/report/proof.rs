@@ -1,0 +1,123 @@
+//! What the hosts measured: one line for each source, as those know it who know `chronyc
+//! sources` and `ntpq -p`.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::number::{signed, span};
+use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
+use super::table::{Cell, Side, optional, table};
+use super::{HostReport, SourceReport, Status, names};
+
+/// The columns: host, source, reach, stratum, offset, delay, root dispersion, error bound, limit, verdict.
+const COLUMNS: usize = 10;
+
+/// The probe that needs no mention.
+const USUAL: &str = "static";
+
+/// Appends the table of all hosts that measured something.
+pub(super) fn proof(text: &mut String, hosts: &[HostReport]) {
+    let rows: Vec<[Cell; COLUMNS]> = hosts.iter().filter(|host| host.daemon.is_some()).flat_map(rows).collect();
+    if rows.is_empty() {
+        return;
+    }
+    text.push_str(&table(head(), rows));
+    write_probes(text, hosts);
+    text.push('\n');
+}
+
+fn head() -> [(&'static str, Side); COLUMNS] {
+    use Side::{Left, Right};
+    [
+        ("host", Left),
+        ("  source", Left),
+        ("reach", Right),
+        ("stratum", Right),
+        ("offset", Right),
+        ("delay", Right),
+        ("root disp", Right),
+        ("error bound", Right),
+        ("limit", Right),
+        ("verdict", Left),
+    ]
+}
+
+fn rows(host: &HostReport) -> Vec<[Cell; COLUMNS]> {
+    if host.sources.is_empty() {
+        vec![own_clock(host)]
+    } else {
+        host.sources.iter().map(|source| row(host, source)).collect()
+    }
+}
+
+fn row(host: &HostReport, source: &SourceReport) -> [Cell; COLUMNS] {
+    let mark = if source.selected { "*" } else { " " };
+    [
+        host.name.as_str().into(),
+        Cell::styled(format!("{mark} {}", name(source)), if source.selected { NAME } else { PLAIN }),
+        optional(source.reach, |reach| format!("{reach:o}")),
+        optional(source.stratum, |stratum| stratum.to_string()),
+        optional(source.offset_s, signed),
+        optional(source.delay_s, span),
+        optional(source.root_dispersion_s, span),
+        optional(source.error_bound_s, span),
+        optional(host.limit_s, span),
+        verdict(host, source),
+    ]
+}
+
+fn name(source: &SourceReport) -> String {
+    match &source.host {
+        Some(host) if *host != source.address => format!("{host} ({})", source.address),
+        _ => source.address.clone(),
+    }
+}
+
+/// A bad source that is not followed is a thing to look at, and no failure of the host.
+fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
+    let (style, word) = match (source.within, source.selected, host.status) {
+        (Some(true), ..) => (GOOD, "ok"),
+        (None, ..) => (PLAIN, "-"),
+        (Some(false), true, _) | (Some(false), false, Status::OutOfLimits) => (BAD, "FAIL"),
+        (Some(false), false, _) => (CARE, "FAIL"),
+    };
+    let why = if source.outcome == "ok" { String::new() } else { format!(": {}", source.outcome) };
+    Cell::styled(format!("{word}{why}"), style)
+}
+
+/// A host that follows nobody: what its service says of itself.
+fn own_clock(host: &HostReport) -> [Cell; COLUMNS] {
+    let daemon = host.daemon.as_ref();
+    let (style, word) = match daemon {
+        Some(daemon) if daemon.synchronised => (GOOD, "ok"),
+        _ => (BAD, "FAIL: unsynchronised"),
+    };
+    let dash = || Cell::from("-");
+    [
+        host.name.as_str().into(),
+        "* its own clock".into(),
+        dash(),
+        optional(daemon.and_then(|daemon| daemon.stratum), |stratum| stratum.to_string()),
+        dash(),
+        dash(),
+        optional(daemon.and_then(|daemon| daemon.root_dispersion_s), span),
+        dash(),
+        dash(),
+        Cell::styled(word, style),
+    ]
+}
+
+/// Says where something else than the usual probe has measured.
+fn write_probes(text: &mut String, hosts: &[HostReport]) {
+    let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for host in hosts {
+        let probe = host.sources.iter().filter_map(|source| source.probe.as_deref()).find(|probe| *probe != USUAL);
+        if let Some(probe) = probe.filter(|probe| !probe.is_empty()) {
+            others.entry(probe).or_default().push(&host.name);
+        }
+    }
+    for (probe, who) in others {
+        let note = format!("measured with the {probe} probe on {}", names::some(&who));
+        let _ = writeln!(text, "{}", paint(FAINT, &note));
+    }
+}

@@ -1,0 +1,94 @@
+//! Columns: as wide as they need to be, numbers to the right.
+
+use anstyle::Style;
+
+use super::style::{NAME, PLAIN, paint};
+
+/// Where the text of a column stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Side {
+    /// Words.
+    Left,
+    /// Numbers.
+    Right,
+}
+
+/// One cell.
+#[derive(Debug, Clone)]
+pub(super) struct Cell {
+    text: String,
+    style: Style,
+}
+
+impl Cell {
+    /// A cell with a colour.
+    pub(super) fn styled(text: impl Into<String>, style: Style) -> Self {
+        Cell { text: text.into(), style }
+    }
+}
+
+impl<T: Into<String>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Cell::styled(text, PLAIN)
+    }
+}
+
+/// Returns the text of a number that may be missing.
+pub(super) fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> Cell {
+    value.map_or_else(|| "-".to_owned(), show).into()
+}
+
+/// Returns the lines of a table, its head in bold.
+pub(super) fn table<const N: usize>(head: [(&str, Side); N], rows: Vec<[Cell; N]>) -> String {
+    let sides = head.map(|(_, side)| side);
+    let mut all = vec![head.map(|(text, _)| Cell::styled(text, NAME))];
+    all.extend(rows);
+    let widths = widths(&all);
+    all.iter().map(|row| line(row, &sides, &widths)).collect()
+}
+
+/// Returns how wide each column has to be.
+pub(super) fn widths<const N: usize>(rows: &[[Cell; N]]) -> [usize; N] {
+    std::array::from_fn(|column| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| width(&cell.text)).max().unwrap_or(0)
+    })
+}
+
+/// Returns one line, without blanks at its end.
+pub(super) fn line<const N: usize>(row: &[Cell; N], sides: &[Side; N], widths: &[usize; N]) -> String {
+    let mut text = String::new();
+    let mut blanks = 0;
+    for ((cell, side), room) in row.iter().zip(sides).zip(widths) {
+        let free = room.saturating_sub(width(&cell.text));
+        let (before, after) = if *side == Side::Left { (0, free) } else { (free, 0) };
+        if !cell.text.is_empty() {
+            text.push_str(&" ".repeat(blanks + before));
+            text.push_str(&paint(cell.style, &cell.text));
+            blanks = after + 2;
+        } else {
+            blanks += free + 2;
+        }
+    }
+    text.push('\n');
+    text
+}
+
+fn width(text: &str) -> usize {
+    text.chars().count()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::console::plain;
+
+    #[test]
+    fn columns_are_aligned_and_end_without_blanks() {
+        let text = table(
+            [("host", Side::Left), ("offset", Side::Right), ("", Side::Left)],
+            vec![["a".into(), "12 µs".into(), "".into()], ["server2".into(), "-0.42 ms".into(), "ok".into()]],
+        );
+        assert_eq!(plain(&text), "host       offset\na           12 µs\nserver2  -0.42 ms  ok\n");
+        assert!(text.starts_with("\u{1b}[1mhost"));
+    }
+}

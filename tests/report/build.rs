@@ -1,0 +1,96 @@
+//! Reports made by hand.
+
+use fleetclock::report::{
+    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary,
+};
+
+pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
+    FleetReport {
+        schema: SCHEMA,
+        command: command.to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        seconds: 2.1,
+        exit_code: 0,
+        summary: Summary::of(&hosts),
+        hosts,
+    }
+}
+
+/// The number at the end of the name is that of the address.
+pub(crate) fn host(name: &str, status: Status) -> HostReport {
+    let number = name.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
+    HostReport {
+        name: name.to_owned(),
+        address: format!("10.10.10.{number}"),
+        os: (status != Status::Unreachable).then(|| "Debian GNU/Linux 12".to_owned()),
+        role: if name == "server1" { "master" } else { "slave" },
+        provider: (status != Status::Unreachable).then(|| "chrony".to_owned()),
+        status,
+        limit_s: Some(0.1),
+        deltas: Vec::new(),
+        clock: None,
+        sources: Vec::new(),
+        daemon: None,
+        findings: Vec::new(),
+        warnings: Vec::new(),
+        error: None,
+        executions: 2,
+        seconds: 1.0,
+    }
+}
+
+pub(crate) fn failed(name: &str, status: Status, message: &str, hint: Option<&str>) -> HostReport {
+    HostReport { error: Some(error(message, hint)), ..host(name, status) }
+}
+
+pub(crate) fn error(message: &str, hint: Option<&str>) -> ErrorReport {
+    ErrorReport { message: message.to_owned(), hint: hint.map(str::to_owned) }
+}
+
+pub(crate) fn delta(resource: &str, property: &str, from: Option<&str>, to: Option<&str>) -> Delta {
+    Delta::new(resource.to_owned(), property, from.map(str::to_owned), to.map(str::to_owned))
+}
+
+/// A file whose content differs; `diff` begins with its first `@@`.
+pub(crate) fn content(path: &str, from: Option<&str>, diff: &str) -> Delta {
+    let mut delta = delta(&format!("file {path}"), "content", from, Some("sha256:0123456789ab"));
+    delta.diff = Some(format!("--- {path} (on the host)\n+++ {path} (wanted)\n{diff}"));
+    delta
+}
+
+pub(crate) fn source(address: &str) -> SourceReport {
+    SourceReport {
+        address: address.to_owned(),
+        host: Some("server1".to_owned()),
+        reachable: true,
+        outcome: "ok".to_owned(),
+        stratum: Some(3),
+        leap: Some(0),
+        offset_s: Some(-0.000_42),
+        delay_s: Some(0.000_8),
+        root_delay_s: Some(0.002),
+        root_dispersion_s: Some(0.001),
+        error_bound_s: Some(0.002_82),
+        selected: true,
+        reach: Some(255),
+        within: Some(true),
+        probe: Some("static".to_owned()),
+    }
+}
+
+pub(crate) fn daemon(synchronised: bool) -> DaemonReport {
+    DaemonReport {
+        provider: "chrony".to_owned(),
+        synchronised,
+        source: Some("10.10.10.1".to_owned()),
+        stratum: Some(10),
+        offset_s: Some(0.0),
+        root_dispersion_s: Some(0.01),
+        detail: String::new(),
+    }
+}
+
+pub(crate) fn finding() -> Finding {
+    let text = |text: &str| text.to_owned();
+    Finding { code: text("a"), severity: text("b"), evidence: text("c"), cause: text("d"), fix: text("e") }
+}
