@@ -30,7 +30,9 @@ pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String 
 /// Returns shell text that waits until the service is synchronised and one of its sources is
 /// within the limits, or until the deadline; a service that does not run is not waited for.
 pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, unit: &str, boundary: &str) -> String {
-    let measure = if spec.time.sources.is_empty() { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS) };
+    // An isolated master waits for nobody.
+    let alone = spec.time.sources.is_empty() || spec.time.isolated.is_some();
+    let measure = if alone { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS) };
     WAIT.replace("@READY@", provider.ready())
         .replace("@ALIVE@", &provider::alive(unit))
         .replace("@MEASURE@", &measure)
@@ -40,9 +42,9 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, unit: &str, boundar
 
 /// Says what is waited for when that changes, and every ten seconds.
 const WAIT: &str = r#"fc_ready() { @READY@; }
-fc_left=@SECONDS@; fc_said=
+fc_end=$(($(date +%s) + @SECONDS@)); fc_said=
 until fc_ready && @MEASURE@ >/dev/null 2>&1; do
-fc_left=$((fc_left - 1))
+fc_left=$((fc_end - $(date +%s)))
 [ "$fc_left" -gt 0 ] || break
 @ALIVE@ || break
 fc_what='no source is within the limits yet'

@@ -129,3 +129,8 @@ pub(crate) fn error(report: &Value, name: &str) -> String {
     let error = &host(report, name)["error"];
     format!("{} {}", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""))
 }
+
+/// Text with single blanks: columns are as wide as they have to be.
+pub(crate) fn words(text: &str) -> String {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ") + "\n").collect()
+}
