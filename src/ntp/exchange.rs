@@ -156,9 +156,10 @@ fn keep(m: &mut Measurement, best: Best) -> bool {
 }
 
 fn judge(reply: &Reply) -> Outcome {
-    if reply.stratum == 0 {
+    // chronyd without a source answers with stratum 0 and no code: that is no kiss.
+    if reply.stratum == 0 && reply.reference.iter().all(u8::is_ascii_graphic) {
         Outcome::Kiss(reply.reference)
-    } else if reply.is_unsynchronised() {
+    } else if reply.stratum == 0 || reply.is_unsynchronised() {
         Outcome::Unsynchronised
     } else if reply.transmit == Timestamp::ZERO || reply.receive == Timestamp::ZERO {
         Outcome::Invalid

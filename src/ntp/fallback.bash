@@ -67,7 +67,11 @@ fc_take() {
   ((offset > greatest)) && greatest=$offset
   fc_word=ok
   ((p[1] >= 16 || p[0] >> 6 == 3)) && fc_word=unsynchronised
-  ((p[1] == 0)) && fc_word=kiss
+  if ((p[1] == 0)); then
+    fc_word=kiss
+    # chronyd without a source answers with stratum 0 and no code: that is no kiss.
+    for b in "${p[@]:12:4}"; do ((b > 32 && b < 127)) || fc_word=unsynchronised; done
+  fi
   if ((best_delay < 0 || delay < best_delay)); then
     best_delay=$delay best_offset=$offset stratum=${p[1]} leap=$((p[0] >> 6))
     root_delay=$(((p[4] << 24 | p[5] << 16 | p[6] << 8 | p[7]) * 1000000000 >> 16))

@@ -141,9 +141,9 @@ impl File {
         format!(
             "fc_n=$(mktemp \"$(dirname \"$fc_f\")/.$(basename \"$fc_f\").fleetclock.XXXXXX\")\n\
              trap 'rm -f \"$fc_n\"' EXIT\n\
-             printf '%s' {content} >\"$fc_n\"\n\
+             printf '%s' {content} >\"$fc_n\" 2>/dev/null || :\n\
              fc_d=$(sha256sum <\"$fc_n\")\n\
-             [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"the new $fc_f could not be written in full (disk full?)\" >&2; exit 1; }}\n\
+             [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"the new $fc_f could not be written in full; is the disk full?\" >&2; exit 1; }}\n\
              chown {owner} \"$fc_n\"\n\
              chmod {mode} \"$fc_n\"\n\
              [ ! -e \"$fc_f\" ] || chcon --reference=\"$fc_f\" \"$fc_n\" 2>/dev/null || :\n\
@@ -162,10 +162,15 @@ impl File {
         format!("chown {} \"$fc_f\"\nchmod {} \"$fc_f\"\n", sh(&self.wanted_owner()), sh(&self.mode))
     }
 
+    /// What has not been replaced is not written again: the disk may be full.
     fn restore(&self) -> String {
         format!(
             "fc_f=$(readlink -f {path} || echo {path})\n\
-             if [ -e \"$FC_KEEP/old\" ]; then\n\
+             if [ -e \"$FC_KEEP/old\" ] && [ \"$(sha256sum <\"$FC_KEEP/old\")\" = \"$(sha256sum <\"$fc_f\" || :)\" ]; then\n\
+             chown --reference=\"$FC_KEEP/old\" \"$fc_f\"\n\
+             chmod --reference=\"$FC_KEEP/old\" \"$fc_f\"\n\
+             elif [ -e \"$FC_KEEP/old\" ]; then\n\
+             trap 'rm -f \"$fc_f.fleetclock-undo\"' EXIT\n\
              cp -p \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\"\n\
              mv -f \"$fc_f.fleetclock-undo\" \"$fc_f\"\n\
              elif [ -e \"$FC_KEEP/absent\" ]; then rm -f \"$fc_f\"; fi",
