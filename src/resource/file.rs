@@ -167,8 +167,10 @@ impl File {
         format!(
             "fc_f=$(readlink -f {path} || echo {path})\n\
              if [ -e \"$FC_KEEP/old\" ] && [ \"$(sha256sum <\"$FC_KEEP/old\")\" = \"$(sha256sum <\"$fc_f\" || :)\" ]; then\n\
+             if [ \"$(stat -c %a:%u:%g \"$FC_KEEP/old\")\" != \"$(stat -c %a:%u:%g \"$fc_f\")\" ]; then\n\
              chown --reference=\"$FC_KEEP/old\" \"$fc_f\"\n\
              chmod --reference=\"$FC_KEEP/old\" \"$fc_f\"\n\
+             fi\n\
              elif [ -e \"$FC_KEEP/old\" ]; then\n\
              trap 'rm -f \"$fc_f.fleetclock-undo\"' EXIT\n\
              cp -p \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\"\n\
