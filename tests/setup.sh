@@ -1,0 +1,31 @@
+# What ./demo and ./test need on a fresh Debian machine. Sourced; installs only what is missing.
+
+step() { printf '\n== %s (%s s)\n' "$*" "$SECONDS"; }
+
+need_root() {
+  [[ $(id -u) == 0 ]] || { echo "this starts containers and network namespaces: run it as root"; exit 2; }
+}
+
+# libssh2 is built against the system's OpenSSL.
+install_build_tools() {
+  local missing=() file
+  for file in gcc:gcc pkg-config:pkg-config; do
+    command -v "${file%%:*}" >/dev/null || missing+=("${file##*:}")
+  done
+  [[ -e /usr/include/openssl/ssl.h ]] || missing+=(libssl-dev)
+  if ((${#missing[@]})); then
+    step "installing ${missing[*]}"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  fi
+  need_rust
+}
+
+# Debian 12's own Rust is too old; from Debian 13 on there is a rustup package.
+need_rust() {
+  if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
+    step "installing Rust"
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq rustup >/dev/null && rustup default stable
+  fi
+  command -v cargo >/dev/null || { echo "Rust 1.89 or newer is needed: https://rustup.rs, then run this again"; exit 2; }
+}
