@@ -183,6 +183,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
     let options = serde_yaml::options! {
         duplicate_keys: DuplicateKeyPolicy::Error,
         with_snippet: false,
+        strict_booleans: true,
         budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 2_000_000 },
     };
     serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|error| {
@@ -194,6 +195,10 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
 /// The parser ends its messages with the place, which we say ourselves.
 fn plain(message: &str) -> String {
     let message = message.lines().next().unwrap_or_default();
+    if message.starts_with("budget breached") {
+        return "the file stands for too much (aliases of aliases, or too deep)".to_owned();
+    }
+    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
     let cut = message.rfind(" at line ").or_else(|| message.rfind(" (line "));
     message.get(..cut.unwrap_or(message.len())).unwrap_or(message).trim_end_matches([',', ':']).to_owned()
 }

@@ -298,7 +298,9 @@ impl<'a> Reader<'a> {
             Kind::Map(_) => {
                 let pairs = self.map(node, what, &["stratum"]);
                 let stratum = pairs.first().map(|(_, value)| self.number(value, &format!("{what}.stratum"), 1, 15));
-                Some(Some(u8::try_from(stratum??).ok()?))
+                // A wrong number is a mistake of its own; the host is isolated all the same.
+                let stratum = stratum.flatten().and_then(|n| u8::try_from(n).ok());
+                Some(Some(stratum.unwrap_or(DEFAULT_ISOLATED_STRATUM)))
             }
             other => {
                 self.wrong(node.at, format!("{what}: true, false or {{ stratum: N }} is needed, not {}", other.word()));

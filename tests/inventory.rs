@@ -1,0 +1,102 @@
+//! Inventories with mistakes, each with what is said about it: `bad/NAME.yml`, `bad/NAME.err`.
+//! A new case is a new file; `UPDATE=1 cargo test --test inventory` writes what is said now.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use fleetclock::inventory;
+use proptest::prelude::*;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/inventory")
+}
+
+#[expect(clippy::disallowed_methods, reason = "tests may be told to write")]
+fn updating() -> bool {
+    std::env::var("UPDATE").is_ok()
+}
+
+#[test]
+fn every_mistake_is_said_with_its_place() {
+    let mut wrong = Vec::new();
+    for entry in std::fs::read_dir(root().join("bad")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|end| end != "yml") {
+            continue;
+        }
+        let started = Instant::now();
+        let said = inventory::load(&path).map_or_else(|mistakes| mistakes.to_string(), |_| "no mistake".to_owned());
+        assert!(started.elapsed() < Duration::from_secs(5), "{}", path.display());
+        let said = said.replace(&format!("{}/", root().join("bad").display()), "") + "\n";
+        let expected = path.with_extension("err");
+        if updating() {
+            std::fs::write(&expected, &said).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != said {
+            wrong.push(format!("{}:\n{said}", path.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_examples_have_no_mistake() {
+    for entry in std::fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|end| end == "yml") {
+            inventory::load(&path).unwrap_or_else(|mistakes| panic!("{mistakes}"));
+        }
+    }
+}
+
+#[test]
+fn what_is_derived_from_who_follows_whom() {
+    let fleet = inventory::load(&Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/dmz.yml")).unwrap();
+    let find = |name: &str| fleet.hosts.iter().find(|host| host.name == name).unwrap();
+    let text = |networks: &[ipnet::IpNet]| networks.iter().map(ToString::to_string).collect::<Vec<_>>();
+    assert_eq!(text(&find("ntp-dmz").time.serve), ["10.20.0.1/32"]);
+    assert_eq!(text(&find("ntp-in").time.serve), ["10.20.0.0/16"]);
+    assert_eq!(find("app07").time.sources[0].address, "10.20.0.1");
+    assert_eq!((find("ntp-dmz").tier, find("ntp-in").tier, find("app20").tier), (0, 1, 2));
+    assert_eq!(find("app01").time.sources[0].host.as_deref(), Some("ntp-in"));
+}
+
+#[test]
+fn a_file_of_a_hundred_megabytes_is_refused_unread() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("big.yml");
+    std::fs::File::create(&path).unwrap().set_len(100 << 20).unwrap();
+    let mistakes = inventory::load(&path).unwrap_err().to_string();
+    assert!(mistakes.ends_with("the inventory has 104857600 bytes; the limit is 8388608"), "{mistakes}");
+}
+
+#[test]
+fn ten_thousand_hosts_are_read_quickly() {
+    let text = "groups:\n  m: { role: master, isolated: true, serve: [10.0.0.0/8], hosts: { n: 10.255.0.1 } }\n  s: { role: slave, follows: [m], hosts: { \"h[0:99]-[0:99]\": \"10.1.[0:99].[0:99]\" } }\n";
+    let started = Instant::now();
+    assert_eq!(inventory::parse(Path::new("t.yml"), text).unwrap().hosts.len(), 10_001);
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
+fn a_secret_is_never_shown() {
+    let text = "hosts: { a: { role: master, isolated: true, address: 10.0.0.1, vars: { k: { command: [echo, hunter2] } }, ssh: { password: { command: [echo, hunter2] } } } }";
+    let fleet = inventory::parse(Path::new("t.yml"), text).unwrap();
+    fleet.hosts[0].resolve_secrets().unwrap();
+    assert_eq!(fleet.hosts[0].secret_vars().next().unwrap().reveal(), "hunter2");
+    let shown = format!("{:?}{}", fleet, serde_json::to_string(&fleet.hosts).unwrap());
+    assert!(!shown.contains("hunter2"));
+}
+
+proptest! {
+    #[test]
+    fn no_text_makes_it_panic(text in "\\PC{0,200}") {
+        let _ = inventory::parse(Path::new("t.yml"), &text);
+    }
+
+    #[test]
+    fn no_inventory_makes_it_panic(role in "master|slave|x", follows in "[a-c]{1}", name in "[a-c\\[\\]:0-9]{0,8}", net in "[0-9./:]{0,12}") {
+        let text = format!("groups:\n  a: {{ role: {role}, follows: [{follows}], serve: ['{net}'], hosts: {{ '{name}': '{net}' }} }}\n");
+        let _ = inventory::parse(Path::new("t.yml"), &text);
+    }
+}
