@@ -138,7 +138,7 @@ fn a_clock_that_is_not_set_is_no_source() {
 fn a_closed_port_and_an_unknown_name_are_told_apart() {
     for (kind, _) in PROBES {
         let closed = { Server::start(RIGHT).address };
-        std::thread::sleep(Duration::from_millis(150));
+        server::rest(Duration::from_millis(150));
         let report = ask(kind, &closed.to_string());
         assert!(["refused", "timeout"].contains(&report.outcome.as_str()), "{kind} {report:?}");
         assert_eq!(ask(kind, "no-such-host.invalid").outcome, "unresolved", "{kind}");

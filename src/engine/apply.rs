@@ -75,7 +75,7 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
     let guard = verify::guard(&planned.spec).filter(|_| cx.verify);
-    Ok(Transaction { run: run_name(), prelude: verify::functions(), guard, owe, fixes })
+    Ok(Transaction { run: run_name(), prelude: verify::functions(), guard, owe, fixes, keep_wreck: !cx.undo })
 }
 
 /// Sorts by time and does not repeat.
@@ -95,7 +95,12 @@ fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transactio
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
-            return Err(failed_step(step, &slice, splitter.find(&output, transaction.undo_frame()).as_ref()));
+            return Err(failed_step(
+                session.cx,
+                step,
+                &slice,
+                splitter.find(&output, transaction.undo_frame()).as_ref(),
+            ));
         }
     }
     Ok(())
@@ -128,11 +133,21 @@ fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Resul
     Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } })
 }
 
-fn failed_step(step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
+fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
     let cause = last_lines(&slice.stderr);
     let cause = if cause.is_empty() { format!("exit status {}", slice.status) } else { cause };
     let message = format!("step `{}`: {cause}", step.name);
+    if !cx.undo {
+        return left_as_it_is(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } });
+    }
     with_undo(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } }, undone)
+}
+
+/// The user wants to look at the wreck.
+fn left_as_it_is(mut failure: Failure) -> Failure {
+    failure.status = Status::FailedNotUndone;
+    failure.error.message.push_str("; left as it is (--no-undo)");
+    failure
 }
 
 /// Says how putting back went; never replaces the first error.
@@ -213,10 +228,7 @@ fn settle(verdict: Verdict, status: Status, report: &mut HostReport) -> Result<(
 /// Runs the undo after a transaction that had ended well and was then found wanting.
 fn take_back(session: &mut Session<'_>, transaction: &Transaction, failure: Failure) -> Failure {
     if !session.cx.undo {
-        let mut failure = failure;
-        failure.status = Status::FailedNotUndone;
-        failure.error.message.push_str("; left as it is (--no-undo)");
-        return failure;
+        return left_as_it_is(failure);
     }
     session.phase(Phase::Undo);
     session.progress("putting back what was changed");

@@ -96,7 +96,9 @@ pub async fn apply_all(plans: Vec<PlanResult>, forks: usize, cx: Arc<Context>) -
         let (ready, held): (Vec<_>, Vec<_>) =
             planned.into_iter().map(|host| (hold(&host, &done, &cx), host)).partition(|(why, _)| why.is_none());
         for (why, host) in held {
-            done.insert(host.spec.name.clone(), not_started(host.report, why.unwrap_or_default()));
+            let report = not_started(host.report, why.unwrap_or_default());
+            cx.send(Event::Done(Box::new(report.clone())));
+            done.insert(host.spec.name.clone(), report);
         }
         let cx = Arc::clone(&cx);
         let reports = each(ready, forks, move |(_, host): (Option<String>, Planned)| {

@@ -25,6 +25,8 @@ pub(crate) struct Transaction {
     pub(crate) owe: String,
     /// The changes, in order.
     pub(crate) fixes: Vec<Fix>,
+    /// Leave the host as it is when a step fails.
+    pub(crate) keep_wreck: bool,
 }
 
 /// The number of the guard's frame; steps count from 1.
@@ -75,12 +77,21 @@ impl Transaction {
              printf '%s\\n' \"$1\" >\"$FC_RUN/reached\"\n\
              fc_frame $(($1 + 1)) fc_change \"$1\"\n\
              [ $? = 0 ] && return\n\
-             fc_frame {undo} sh \"$FC_RUN/undo\" \"$1\"\n\
+             {undo}\n\
              exit 1\n\
              }}\n",
             run = sh(&self.folder()),
-            undo = self.undo_frame(),
+            undo = self.undo_call(),
         )
+    }
+
+    /// What a failed step leads to.
+    fn undo_call(&self) -> String {
+        if self.keep_wreck {
+            ":".to_owned()
+        } else {
+            format!("fc_frame {} sh \"$FC_RUN/undo\" \"$1\"", self.undo_frame())
+        }
     }
 
     /// Makes the run's folder, writes the undo into it, and drops the oldest runs.

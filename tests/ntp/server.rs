@@ -77,7 +77,7 @@ fn serve(socket: &UdpSocket, manner: Manner, stop: &AtomicBool) {
     while !stop.load(Ordering::Relaxed) {
         let Ok((length, from)) = socket.recv_from(&mut buffer) else { continue };
         assert!(length == 48 && buffer[0] & 7 == 3, "a client asks with 48 bytes of mode 3");
-        std::thread::sleep(manner.delay_there);
+        rest(manner.delay_there);
         count += 1;
         if count % manner.every == 0 {
             for packet in answers(&buffer[40..48], manner) {
@@ -85,6 +85,11 @@ fn serve(socket: &UdpSocket, manner: Manner, stop: &AtomicBool) {
             }
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a slow network is what is tested")]
+pub(crate) fn rest(time: Duration) {
+    std::thread::sleep(time);
 }
 
 fn answers(token: &[u8], manner: Manner) -> Vec<Vec<u8>> {
