@@ -6,7 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::report::{Delta, ErrorReport, HostReport, Status};
 use crate::resource::{Fix, Slice, service};
-use crate::transport::Output;
+use crate::transport::{Output, TransportError};
 
 use super::Context;
 use super::event::Phase;
@@ -90,7 +90,9 @@ fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transactio
     let (script, boundary) = transaction.script();
     let splitter = Splitter::new(&boundary);
     let (cx, host) = (session.cx, planned.spec.name.clone());
-    let output = session.run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))?;
+    let output = session
+        .run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
+        .map_err(lost_in_the_middle)?;
     judge_guard(planned, &splitter, &output)?;
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
@@ -104,6 +106,17 @@ fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transactio
         }
     }
     Ok(())
+}
+
+/// We do not know how far the host has come; it goes on, or takes it back, without us.
+fn lost_in_the_middle(error: TransportError) -> Failure {
+    if !error.is_unreachable() {
+        // Root rights that are refused are refused before anything begins.
+        return error.into();
+    }
+    let message = format!("{error}; the change had begun, and the host ends it or takes it back by itself");
+    let hint = "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned();
+    Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint: Some(hint) } }
 }
 
 /// Says which step begins; steps without a change are not worth a line.

@@ -137,3 +137,47 @@ fn firewall(units: &BTreeMap<String, Unit>, ufw: &str) -> Firewall {
         Firewall::None
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BOOKWORM: &str = "id=debian\nlike=\nversion=12\nname=Debian GNU/Linux 12 (bookworm)\narch=x86_64\nhost=server1\nuid=0\nsystemd=yes\ntool=apt-get\nvirt=kvm\npackage=chrony installed 4.3-2\npackage=systemd-timesyncd config-files 252.39\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=ntp.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n\nId=firewalld.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nnow=1000.5\n";
+
+    #[test]
+    fn a_debian_host_is_read() {
+        let facts = parse(BOOKWORM, 1000.0).unwrap();
+        assert_eq!((facts.family, facts.package_manager), (Family::Debian, PackageManager::Apt));
+        // Removed packages that left their configuration are not installed; an alias is no second unit.
+        assert_eq!(facts.packages.keys().collect::<Vec<_>>(), ["chrony"]);
+        assert_eq!(facts.units.keys().collect::<Vec<_>>(), ["chrony"]);
+        assert_eq!(facts.firewall, Firewall::Firewalld);
+        assert!((facts.clock_offset_s - 0.5).abs() < 1e-9);
+    }
+
+    #[test]
+    fn families_are_known_by_what_they_are_like() {
+        for (id, like, tool, family) in [
+            ("linuxmint", "ubuntu debian", "apt-get", Family::Debian),
+            ("rocky", "rhel centos fedora", "dnf", Family::RedHat),
+            ("centos", "rhel fedora", "yum", Family::RedHat),
+            ("sles", "suse", "zypper", Family::Suse),
+        ] {
+            let text = BOOKWORM
+                .replace("id=debian\nlike=", &format!("id={id}\nlike={like}"))
+                .replace("tool=apt-get", &format!("tool={tool}"));
+            assert_eq!(parse(&text, 0.0).unwrap().family, family, "{id}");
+        }
+    }
+
+    #[test]
+    fn a_system_that_is_not_managed_says_what_it_is() {
+        let alpine = BOOKWORM
+            .replace("id=debian", "id=alpine")
+            .replace("name=Debian GNU/Linux 12 (bookworm)", "name=Alpine Linux v3.20");
+        let error = parse(&alpine, 0.0).unwrap_err();
+        assert_eq!(error.to_string(), "this system is not managed: Alpine Linux v3.20 (ID `alpine`)");
+        let error = parse(&BOOKWORM.replace("systemd=yes\n", ""), 0.0).unwrap_err();
+        assert!(error.to_string().contains("not run by systemd"));
+    }
+}

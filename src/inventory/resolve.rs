@@ -25,15 +25,17 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     check_hosts(&drafts, &links, reader);
     let tiers = tiers(&drafts, &links, reader);
     check_strata(&drafts, &links, &tiers, reader);
+    let peers = orphan_peers(&drafts, &links);
+    let followers = followers(&links);
     let mut hosts = Vec::new();
     for (index, draft) in drafts.hosts.iter().enumerate() {
-        let followers: Vec<&Draft> = (0..drafts.hosts.len())
-            .filter(|other| links.get(*other).is_some_and(|links| links.iter().any(|(to, _)| *to == index)))
-            .filter_map(|other| drafts.hosts.get(other))
-            .collect();
-        let sources = sources(draft, links.get(index).map_or(&[], Vec::as_slice), &drafts);
+        let own_peers: Vec<&Draft> = among(&drafts, peers.get(&index));
+        let mut followers: Vec<&Draft> = among(&drafts, followers.get(&index));
+        followers.extend(&own_peers);
+        let mut sources = sources(draft, links.get(index).map_or(&[], Vec::as_slice), &drafts);
+        sources.extend(own_peers.iter().map(|peer| orphan_source(peer)));
         let serve = serve(draft, &followers, reader);
-        warn(draft, &sources, &mut warnings);
+        warn(draft, &sources, &drafts, &mut warnings);
         hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
     }
     same_addresses(&drafts, &mut warnings);
@@ -201,6 +203,47 @@ fn check_strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers: &[us
     }
 }
 
+/// Who follows each host.
+fn followers(links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let mut followers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for (index, links) in links.iter().enumerate() {
+        for (to, _) in links {
+            followers.entry(*to).or_default().insert(index);
+        }
+    }
+    followers
+}
+
+/// Isolated masters that serve the same host must agree on the time: each asks the others, and
+/// the orphan mode of chrony and ntpd makes one of them the reference.
+fn orphan_peers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
+    let alone = |index: &usize| drafts.hosts.get(*index).is_some_and(|host| isolated(&host.settings).is_some());
+    let mut peers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    for links in links {
+        let masters: Vec<usize> = links.iter().map(|(to, _)| *to).filter(alone).collect();
+        for one in &masters {
+            peers.entry(*one).or_default().extend(masters.iter().filter(|other| *other != one));
+        }
+    }
+    peers
+}
+
+fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -> Vec<&'a Draft> {
+    indices.into_iter().flatten().filter_map(|index| drafts.hosts.get(*index)).collect()
+}
+
+fn orphan_source(peer: &Draft) -> Source {
+    Source {
+        address: time_address(peer).to_owned(),
+        host: Some(peer.name.clone()),
+        pool: false,
+        prefer: false,
+        iburst: true,
+        minpoll: None,
+        maxpoll: None,
+    }
+}
+
 fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
     let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
     let inside = links.iter().filter_map(|(to, line)| {
@@ -323,13 +366,14 @@ fn bastion(jump: &Jump, drafts: &Drafts) -> Jump {
 }
 
 /// What is allowed, and worth a second look.
-fn warn(host: &Draft, sources: &[Source], warnings: &mut Vec<String>) {
+fn warn(host: &Draft, sources: &[Source], drafts: &Drafts, warnings: &mut Vec<String>) {
     let mut say = |text: String| {
         if !warnings.contains(&text) {
             warnings.push(text);
         }
     };
-    if sources.len() == 2 && !sources.iter().any(|source| source.pool) {
+    let orphans = sources.iter().filter(|source| source.host.as_ref().is_some_and(|name| alone(drafts, name))).count();
+    if sources.len() == 2 && orphans < 2 && !sources.iter().any(|source| source.pool) {
         let (first, second) = (&sources[0].address, &sources[1].address);
         say(format!(
             "two sources ({first}, {second}) cannot outvote each other: if they differ, nobody knows which is right; use one, three or more"
@@ -346,6 +390,11 @@ fn warn(host: &Draft, sources: &[Source], warnings: &mut Vec<String>) {
             ));
         }
     }
+}
+
+/// Orphans that ask each other do not differ.
+fn alone(drafts: &Drafts, name: &str) -> bool {
+    drafts.hosts.iter().any(|host| host.name == name && isolated(&host.settings).is_some())
 }
 
 fn same_addresses(drafts: &Drafts, warnings: &mut Vec<String>) {

@@ -21,7 +21,9 @@ fn branch(fleet: &Fleet, host: &HostSpec, depth: usize, text: &mut String) {
 }
 
 fn follows(host: &HostSpec, master: &HostSpec) -> bool {
-    host.time.sources.iter().any(|source| source.host.as_deref() == Some(master.name.as_str()))
+    // Isolated masters that ask each other stand side by side.
+    host.tier > master.tier
+        && host.time.sources.iter().any(|source| source.host.as_deref() == Some(master.name.as_str()))
 }
 
 fn line(host: &HostSpec) -> String {

@@ -97,6 +97,13 @@ impl Lab {
         text(&output.stdout).trim().to_owned()
     }
 
+    /// Runs shell text on this machine.
+    #[track_caller]
+    pub(crate) fn here(&self, script: &str) {
+        let output = command("sh").arg("-c").arg(script).output().unwrap();
+        assert!(output.status.success(), "{script}: {}", text(&output.stderr));
+    }
+
     /// A command of the lab: `stop HOST`, `reset HOST`.
     #[track_caller]
     pub(crate) fn lab(&self, verb: &str, host: &str) {

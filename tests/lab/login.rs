@@ -134,3 +134,29 @@ hosts:
     let (code, report) = lab.json(&["check"]);
     assert_eq!(code, 3, "{}", error(&report, "alias"));
 }
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn keyboard_interactive_and_the_agent() {
+    let hosts = "  asked: { address: 10.10.10.1, ssh: { user: admin, key: none, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN } } }\n  agent: { address: 10.10.10.1, ssh: { user: root, key: none } }\n";
+    let lab = Lab::up("agent", &["h1=bookworm@10.10.10.1"], &inventory(hosts));
+    lab.sh(
+        "h1",
+        "sed -i 's/^PasswordAuthentication.*/PasswordAuthentication no/' /etc/ssh/sshd_config && systemctl restart ssh",
+    );
+    let agent = lab.path("agent");
+    let keys = format!(
+        "ssh-agent -a {0} >/dev/null && SSH_AUTH_SOCK={0} ssh-add -q {1}",
+        agent.display(),
+        lab.path("id_ed25519").display()
+    );
+    lab.here(&keys);
+    let socket = agent.display().to_string();
+    let run = lab
+        .fleetclock_with(&["check", "--format", "json"], &[("FC_ADMIN", "admin-password"), ("SSH_AUTH_SOCK", &socket)]);
+    lab.here(&format!("pkill -f 'ssh-agent -a {socket}'"));
+    let report = serde_json::from_str(&run.stdout).unwrap();
+    for name in ["asked", "agent"] {
+        assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
+    }
+}

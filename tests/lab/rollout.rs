@@ -180,6 +180,8 @@ groups:
 ";
     let hosts = ["rocky1=rhel@10.10.10.1", "rocky2=rhel@10.10.10.2", "rocky3=rhel@10.10.10.3"];
     let lab = Lab::up("rhel", &hosts, inventory);
+    // As on Red Hat 7: yum and no dnf.
+    lab.sh("rocky3", "rm /usr/bin/yum && mv /usr/bin/dnf /usr/bin/yum");
     let plan = lab.fleetclock(&["plan"]);
     assert!(plan.stdout.contains("+ package chrony") && plan.stdout.contains("/etc/chrony.conf"), "{}", plan.stdout);
     let (code, report) = lab.json(&["apply", "--yes"]);
@@ -210,4 +212,35 @@ fn a_host_configures_itself_with_local() {
         lab.sh("self1", "systemctl is-active chrony; grep -c '^local stratum 10' /etc/chrony/chrony.conf"),
         "active\n1"
     );
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn two_isolated_masters_agree_on_one_time() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters: { role: master, isolated: true, hosts: { ntp1: 10.10.10.1, ntp2: 10.10.10.2 } }
+  slaves: { role: slave, follows: [masters], hosts: { app1: 10.10.10.3 } }
+";
+    let hosts = ["ntp1=bookworm@10.10.10.1", "ntp2=bookworm@10.10.10.2", "app1=bookworm@10.10.10.3"];
+    let lab = Lab::up("orphan", &hosts, inventory);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    // In the orphan mode one of the two is the reference, and the other follows it.
+    let follows = "for n in 1 2 3 4 5 6 7 8 9 10; do chronyc -n -c tracking; sleep 1; done | cut -d, -f2,3 | sort | uniq -c | sort -n | tail -1";
+    let (one, two) = (lab.sh("ntp1", follows), lab.sh("ntp2", follows));
+    assert!(one.contains("10.10.10.2,11") || two.contains("10.10.10.1,11"), "{one} / {two}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_host_where_no_program_may_run_is_probed_with_bash() {
+    let lab = Lab::up("noexec", &HOSTS[..2], &THREE.replace(", server3: { address: 10.10.10.3, provider: ntpd }", ""));
+    lab.sh("server2", "for d in /dev/shm /run /tmp /var/tmp; do mountpoint -q $d || mount --bind $d $d; mount -o remount,bind,noexec $d; done");
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    let source = &host(&report, "server2")["sources"][0];
+    assert_eq!((source["probe"].as_str(), source["outcome"].as_str()), (Some("bash"), Some("ok")), "{source:#}");
+    assert!(source["error_bound_s"].as_f64().unwrap() < 0.1, "{source:#}");
 }

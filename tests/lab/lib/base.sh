@@ -41,7 +41,7 @@ make_bullseye() { make_debian "$1" bullseye doas chrony ntp openntpd; }
 make_debian() {
   local tree=$1 suite=$2 doas=$3 package
   shift 3
-  mmdebstrap --variant=minbase --skip=cleanup/apt --include="$common_packages,$doas,systemd-timesyncd" "$suite" "$tree"
+  mmdebstrap --variant=minbase --skip=cleanup/apt --include="$common_packages,$doas,systemd-timesyncd,python3-apt" "$suite" "$tree"
   # A package that goes when another comes must be there to be put back.
   chroot "$tree" apt-get -d -y -qq --reinstall install systemd-timesyncd || return
   for package in "$@"; do
@@ -72,6 +72,9 @@ HostKey /etc/ssh/ssh_host_ed25519_key
 HostKey /etc/ssh/ssh_host_rsa_key
 Subsystem sftp /usr/lib/openssh/sftp-server
 CONF
+  # A login that comes while the user's manager of the last one is still stopping waits for it.
+  mkdir -p "$tree/etc/systemd/logind.conf.d"
+  printf '[Login]\nUserStopDelaySec=infinity\n' >"$tree/etc/systemd/logind.conf.d/lab.conf"
   printf 'LANG=C.UTF-8\n' >"$tree/etc/default/locale"
   rm -f "$tree/etc/resolv.conf" "$tree/etc/machine-id"
   : >"$tree/etc/machine-id"
