@@ -83,7 +83,7 @@ fn assumed(family: &str) -> Facts {
         systemd: true,
         arch: std::env::consts::ARCH.to_owned(),
         hostname: String::new(),
-        virtualization: "none".to_owned(),
+        platform: String::new(),
         uid: 0,
         packages: BTreeMap::new(),
         units: BTreeMap::new(),

@@ -2,9 +2,10 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, bail};
+use anyhow::{Context as _, Result, anyhow, bail};
 use minijinja::Value;
 
+use crate::exit::Hint;
 use crate::facts::{self, Facts, Firewall};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
@@ -101,6 +102,10 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let facts = read_facts(&mut session)?;
     report.executions = session.executions;
     report.os = Some(facts.os_name.clone());
+    if facts.uid != 0 {
+        let message = anyhow!("the login is user {}, and only root may read and change all that is needed", facts.uid);
+        return Err(message.hint("set `become: sudo` (or doas) for this host").into());
+    }
     let provider = provider::choose(spec.provider, &facts)?;
     report.provider = Some(provider.name().to_owned());
     let steps = steps(spec, &facts, provider, cx)?;

@@ -26,8 +26,8 @@ pub struct Facts {
     pub arch: String,
     /// The host's own name for itself.
     pub hostname: String,
-    /// `systemd-detect-virt`; `none` on hardware.
-    pub virtualization: String,
+    /// The container manager, else the maker of the machine (`QEMU`, `VMware, Inc.`, `Dell Inc.`).
+    pub platform: String,
     /// User id that the scripts run as; 0 is root.
     pub uid: u32,
     /// Installed time packages with their versions.

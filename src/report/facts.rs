@@ -18,7 +18,7 @@ pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Facts)>) -
 }
 
 fn block(host: &HostReport, facts: &Facts) -> String {
-    let machine = if facts.virtualization == "none" { "hardware" } else { &facts.virtualization };
+    let machine = if facts.platform.is_empty() { "unknown platform" } else { &facts.platform };
     let packages: Vec<String> = facts.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let services: Vec<String> = facts.units.iter().map(|(name, unit)| format!("{name} ({})", state(unit))).collect();
     let mut text = format!("{} ({}, {})\n", paint(NAME, &host.name), host.address, host.role);

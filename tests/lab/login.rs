@@ -21,6 +21,7 @@ fn every_way_in_and_every_refusal() {
         "doas-password: { address: ADDR, ssh: { user: paula, become: doas, become_password: { env: FC_WRONG } } }",
         "password: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN } } }",
         "password-wrong: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_WRONG } } }",
+        "no-root: { address: ADDR, ssh: { user: ops } }",
         "nobody: { address: ADDR, ssh: { user: nosuchuser } }",
         "passphrase: { address: ADDR, ssh: { user: root, key: id_ed25519_pass, passphrase: PASS } }",
         "passphrase-missing: { address: ADDR, ssh: { user: root, key: id_ed25519_pass } }",
@@ -45,6 +46,7 @@ fn every_way_in_and_every_refusal() {
         ("sudo-none", "not in the sudoers file"),
         ("doas-password", "permit nopass"),
         ("password-wrong", "tried"),
+        ("no-root", "`become: sudo`"),
         ("nobody", "log in to 10.10.10.1:22 as `nosuchuser`: refused"),
         ("passphrase-missing", "set `passphrase`"),
     ] {
@@ -154,7 +156,7 @@ fn keyboard_interactive_and_the_agent() {
     let socket = agent.display().to_string();
     let run = lab
         .fleetclock_with(&["check", "--format", "json"], &[("FC_ADMIN", "admin-password"), ("SSH_AUTH_SOCK", &socket)]);
-    lab.here(&format!("pkill -f 'ssh-agent -a {socket}'"));
+    lab.here(&format!("pkill -f 'ssh-agen[t] -a {socket}'"));
     let report = serde_json::from_str(&run.stdout).unwrap();
     for name in ["asked", "agent"] {
         assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
