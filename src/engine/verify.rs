@@ -153,10 +153,8 @@ pub(crate) fn judge(spec: &HostSpec, daemon: Option<&DaemonReport>, sources: &[S
 fn elsewhere(spec: &HostSpec, daemon: &DaemonReport, sources: &[SourceReport]) -> Verdict {
     let followed = daemon.source.as_deref().unwrap_or("its own clock");
     let good = sources.iter().any(|source| source.within == Some(true));
-    if good && (spec.time.isolated.is_some() || spec.time.sources.iter().any(|source| source.pool)) {
-        return Verdict::Proven;
-    }
-    if spec.time.isolated.is_some() {
+    let pool = spec.time.sources.iter().any(|source| source.pool);
+    if spec.time.isolated.is_some() || (pool && good) {
         return Verdict::Proven;
     }
     Verdict::NotSynchronised(format!("{} follows {followed}, which the inventory does not name", daemon.provider))

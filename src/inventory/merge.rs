@@ -1,6 +1,7 @@
 //! What a host says wins over its groups, and these over the defaults.
 
-use super::read::{Settings, SshLines};
+use super::read::Settings;
+use super::ssh::SshLines;
 
 impl Settings {
     /// Puts these settings over `below`. Lists replace; `limits`, `vars` and `ssh` merge by key.

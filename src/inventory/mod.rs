@@ -10,6 +10,7 @@ mod resolve;
 pub mod secret;
 pub mod select;
 pub mod spec;
+mod ssh;
 pub mod topology;
 
 use std::path::Path;

@@ -184,7 +184,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
         duplicate_keys: DuplicateKeyPolicy::Error,
         with_snippet: false,
         strict_booleans: true,
-        budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 2_000_000 },
+        budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 400_000, max_events: 500_000 },
     };
     serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|error| {
         let at = error.location().map_or(At::default(), |l| At { line: l.line(), column: l.column() });

@@ -1,0 +1,138 @@
+//! The keys of `ssh`, and the secrets that they may name.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::node::{Kind, Node};
+use super::read::Reader;
+use super::secret::{Origin, Secret};
+use super::spec::{Become, HostKeyPolicy, Jump};
+
+/// The keys of `ssh`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SshLines {
+    pub(super) user: Option<String>,
+    pub(super) port: Option<u16>,
+    pub(super) keys: Option<Vec<PathBuf>>,
+    pub(super) passphrase: Option<Secret>,
+    pub(super) password: Option<Secret>,
+    pub(super) method: Option<Become>,
+    pub(super) become_password: Option<Secret>,
+    pub(super) jump: Option<Vec<Jump>>,
+    pub(super) jump_limit: Option<usize>,
+    pub(super) host_key: Option<HostKeyPolicy>,
+    pub(super) known_hosts: Option<PathBuf>,
+    pub(super) config: Option<PathBuf>,
+    pub(super) timeout: Option<Duration>,
+}
+
+impl Reader<'_> {
+    /// `{ env: NAME }`, `{ file: PATH }`, `{ command: [..] }` or `ask`; never the secret itself.
+    pub(super) fn secret(&mut self, node: &Node, what: &str) -> Option<Secret> {
+        let origin = match &node.kind {
+            Kind::Text(word) if word == "ask" => Origin::Ask(what.to_owned()),
+            Kind::Map(_) => self.origin(node, what)?,
+            _ => {
+                let ways = "{ env: NAME }, { file: PATH }, { command: [..] } or ask";
+                self.wrong(node.at, format!("{what}: a secret does not belong into this file; write {ways}"));
+                return None;
+            }
+        };
+        // One origin is one secret: asked or fetched once, whoever uses it.
+        if let Some(known) = self.secrets.iter().find(|secret| *secret.origin() == origin) {
+            return Some(known.clone());
+        }
+        let secret = Secret::from(origin);
+        self.secrets.push(secret.clone());
+        Some(secret)
+    }
+
+    fn origin(&mut self, node: &Node, what: &str) -> Option<Origin> {
+        let pairs = self.map(node, what, &["env", "file", "command"]);
+        let [(key, value)] = pairs.as_slice() else {
+            self.wrong(node.at, format!("{what}: exactly one of env, file, command is needed"));
+            return None;
+        };
+        match key.text.as_str() {
+            "env" => self.text(value, what).map(Origin::Env),
+            "file" => self.path(value, what).map(Origin::File),
+            "command" => Some(Origin::Command(self.texts(value, what))),
+            _ => None,
+        }
+    }
+
+    /// `~` is the home folder; a relative path is relative to the inventory.
+    fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
+        let text = self.text(node, what)?;
+        Some(match (text.strip_prefix("~/"), std::env::home_dir()) {
+            (Some(rest), Some(home)) => home.join(rest),
+            _ => self.folder.join(text),
+        })
+    }
+
+    pub(super) fn ssh(&mut self, node: &Node, what: &str) -> SshLines {
+        let mut ssh = SshLines::default();
+        for (key, value) in &self.map(node, what, SSH) {
+            let what = &format!("{what}.{}", key.text);
+            match key.text.as_str() {
+                "user" => ssh.user = self.word(value, what),
+                "port" => ssh.port = self.number(value, what, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
+                "key" => ssh.keys = Some(self.list(value).into_iter().filter_map(|n| self.path(n, what)).collect()),
+                "passphrase" => ssh.passphrase = self.secret(value, what),
+                "password" => ssh.password = self.secret(value, what),
+                "become" => ssh.method = self.choice(value, what, BECOME),
+                "become_password" => ssh.become_password = self.secret(value, what),
+                "jump" => ssh.jump = Some(self.list(value).into_iter().filter_map(|n| self.jump(n, what)).collect()),
+                "jump_limit" => {
+                    ssh.jump_limit = self.number(value, what, 1, 1000).and_then(|n| usize::try_from(n).ok());
+                }
+                "host_key" => ssh.host_key = self.choice(value, what, HOST_KEY),
+                "known_hosts" => ssh.known_hosts = self.path(value, what),
+                "config" => ssh.config = self.path(value, what),
+                "timeout" => ssh.timeout = self.duration(value, what),
+                _ => {}
+            }
+        }
+        ssh
+    }
+
+    /// `[user@]host[:port]`.
+    fn jump(&mut self, node: &Node, what: &str) -> Option<Jump> {
+        let text = self.text(node, what)?;
+        let (user, rest) =
+            text.rsplit_once('@').map_or((None, text.as_str()), |(user, rest)| (Some(user.to_owned()), rest));
+        let port = rest.rsplit_once(':').filter(|(host, _)| !host.contains(':') || host.ends_with(']'));
+        let (address, port) = match port {
+            Some((host, port)) => match port.parse() {
+                Ok(port) => (host, Some(port)),
+                Err(_) => {
+                    self.wrong(node.at, format!("{what}: `{port}` is no port"));
+                    return None;
+                }
+            },
+            None => (rest, None),
+        };
+        Some(Jump { user, address: address.trim_matches(['[', ']']).to_owned(), port })
+    }
+}
+
+const BECOME: &[(&str, Become)] = &[("sudo", Become::Sudo), ("doas", Become::Doas), ("none", Become::None)];
+
+const HOST_KEY: &[(&str, HostKeyPolicy)] =
+    &[("strict", HostKeyPolicy::Strict), ("accept-new", HostKeyPolicy::AcceptNew)];
+
+const SSH: &[&str] = &[
+    "user",
+    "port",
+    "key",
+    "passphrase",
+    "password",
+    "become",
+    "become_password",
+    "jump",
+    "jump_limit",
+    "host_key",
+    "known_hosts",
+    "config",
+    "timeout",
+];
