@@ -112,10 +112,14 @@ impl File {
     }
 
     /// The file as it is when the change begins; a package may have put one there since it was probed.
+    /// Only a whole copy may be called `old`: half of one would be put back over the file.
     fn keep(&self) -> String {
         format!(
-            "fc_f=$(readlink -f {path} || echo {path})\n\
-             if [ -e \"$fc_f\" ]; then cp -p \"$fc_f\" \"$FC_KEEP/old\"; else : >\"$FC_KEEP/absent\"; fi\n",
+            "fc_f=$(readlink -f {path}) || {{ echo \"the folder of\" {path} \"does not exist\" >&2; exit 1; }}\n\
+             if [ -e \"$fc_f\" ]; then\n\
+             cp -p \"$fc_f\" \"$FC_KEEP/copy\" || {{ rm -f \"$FC_KEEP/copy\"; exit 1; }}\n\
+             mv \"$FC_KEEP/copy\" \"$FC_KEEP/old\"\n\
+             else : >\"$FC_KEEP/absent\"; fi\n",
             path = sh(&self.path)
         )
     }
@@ -149,7 +153,8 @@ impl File {
              [ ! -e \"$fc_f\" ] || chcon --reference=\"$fc_f\" \"$fc_n\" 2>/dev/null || :\n\
              {validate}\
              sync \"$fc_n\" 2>/dev/null || :\n\
-             mv -f \"$fc_n\" \"$fc_f\"\n",
+             mv -f \"$fc_n\" \"$fc_f\"\n\
+             [ -e \"$FC_KEEP/old\" ] || restorecon \"$fc_f\" 2>/dev/null || :\n",
             content = sh(&self.content),
             digest = self.digest(),
             owner = sh(&self.wanted_owner()),
@@ -174,6 +179,7 @@ impl File {
              elif [ -e \"$FC_KEEP/old\" ]; then\n\
              trap 'rm -f \"$fc_f.fleetclock-undo\"' EXIT\n\
              cp -p \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\"\n\
+             chcon --reference=\"$fc_f\" \"$fc_f.fleetclock-undo\" 2>/dev/null || :\n\
              mv -f \"$fc_f.fleetclock-undo\" \"$fc_f\"\n\
              elif [ -e \"$FC_KEEP/absent\" ]; then rm -f \"$fc_f\"; fi",
             path = sh(&self.path)
