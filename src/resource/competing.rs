@@ -79,7 +79,8 @@ fn units(text: &str) -> impl Iterator<Item = Unit<'_>> {
         Some(Unit {
             name: value("Id")?.trim_end_matches(".service"),
             active: matches!(value("ActiveState"), Some("active" | "activating" | "reloading")),
-            enabled: matches!(value("UnitFileState"), Some("enabled" | "enabled-runtime")),
+            // What is enabled under /run only is gone after the next boot.
+            enabled: value("UnitFileState") == Some("enabled"),
         })
     })
 }

@@ -39,9 +39,23 @@ impl State {
         self.active == "active" || self.active == "reloading"
     }
 
-    /// A static or generated unit cannot be enabled and needs not be.
-    fn starts_at_boot(&self) -> bool {
-        !matches!(self.file.as_str(), "disabled" | "masked" | "masked-runtime" | "")
+    /// Whether it starts at boot; `None` where that cannot be set (static, generated, ...). What is
+    /// enabled under /run is gone after the next boot.
+    fn starts_at_boot(&self) -> Option<bool> {
+        match self.file.as_str() {
+            "enabled" => Some(true),
+            "static" | "generated" | "transient" | "indirect" | "alias" => None,
+            _ => Some(false),
+        }
+    }
+
+    fn is_masked(&self) -> bool {
+        self.file.starts_with("masked")
+    }
+
+    /// A mask or a link that is gone after the next boot is named by an option of its own.
+    fn runtime(&self) -> &'static str {
+        if self.file.ends_with("-runtime") { "--runtime " } else { "" }
     }
 }
 
@@ -69,7 +83,8 @@ impl Resource for Service {
             }
         };
         let there = |text: &str| state.exists.then(|| text.to_owned());
-        compare("enabled", there(&enabled_word(&state)), self.enabled, state.starts_at_boot() == self.enabled);
+        let boot = !state.exists && !self.enabled || state.starts_at_boot().is_none_or(|boot| boot == self.enabled);
+        compare("enabled", there(&enabled_word(&state)), self.enabled, boot);
         let running = if state.active == "failed" { "failed".to_owned() } else { yes_no(state.runs()) };
         compare("running", there(&running), self.running, state.runs() == self.running);
         if state.owed && self.running && state.runs() {
@@ -97,10 +112,10 @@ impl Service {
     fn change(&self, state: &State, refresh: bool) -> String {
         let name = self.name();
         let mut text = String::new();
-        if state.file.starts_with("masked") && self.enabled {
-            text.push_str(&format!("systemctl -q unmask {name}\n"));
+        if state.is_masked() && (self.enabled || self.running) {
+            text.push_str(&format!("systemctl -q unmask {}{name}\n", state.runtime()));
         }
-        if state.starts_at_boot() != self.enabled {
+        if state.starts_at_boot().is_some_and(|boot| boot != self.enabled) {
             text.push_str(&format!("systemctl -q {} {name}\n", if self.enabled { "enable" } else { "disable" }));
         }
         if !self.running {
@@ -120,11 +135,15 @@ impl Service {
         if !state.runs() {
             text.push_str(&format!("systemctl stop {name} || :\n"));
         }
-        match state.file.as_str() {
-            "disabled" | "" => text.push_str(&format!("systemctl -q disable {name} || :\n")),
-            "masked" => text.push_str(&format!("systemctl -q disable {name} || :\nsystemctl -q mask {name}\n")),
-            _ if self.enabled => {}
-            _ => text.push_str(&format!("systemctl -q enable {name}\n")),
+        match state.starts_at_boot() {
+            Some(false) if self.enabled => text.push_str(&format!("systemctl -q disable {name} || :\n")),
+            Some(true) if !self.enabled => text.push_str(&format!("systemctl -q enable {name}\n")),
+            _ => {}
+        }
+        if state.is_masked() {
+            text.push_str(&format!("systemctl -q mask {}{name}\n", state.runtime()));
+        } else if state.file == "enabled-runtime" {
+            text.push_str(&format!("systemctl -q enable --runtime {name}\n"));
         }
         text
     }
@@ -167,7 +186,10 @@ fn state(seen: &Slice) -> Result<State> {
 }
 
 fn enabled_word(state: &State) -> String {
-    if state.file.starts_with("masked") { "masked".to_owned() } else { yes_no(state.starts_at_boot()) }
+    match state.starts_at_boot() {
+        _ if state.is_masked() => "masked".to_owned(),
+        boot => boot.map_or_else(|| state.file.clone(), yes_no),
+    }
 }
 
 fn yes_no(value: bool) -> String {
