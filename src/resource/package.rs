@@ -42,14 +42,15 @@ impl Resource for Package {
                  apt-get -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
                  --no-install-recommends install {name}"
             ),
+            // The cache first: it is quick. A fresh system has none, or one without this package.
             PackageManager::Dnf | PackageManager::Yum => format!(
                 "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
-                 echo \"candidate $({tool} -q -C info {name} 2>/dev/null | sed -n 's/^Version *: *//p' | tail -n 1)\"",
+                 {tool} -q -C info {name} 2>/dev/null || {tool} -q info {name}",
                 tool = self.tool()
             ),
             PackageManager::Zypper => format!(
                 "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
-                 echo \"candidate $(zypper -q --no-refresh info {name} 2>/dev/null | sed -n 's/^Version *: *//p' | tail -n 1)\""
+                 zypper -q --no-refresh info {name}"
             ),
         }
     }
@@ -75,9 +76,9 @@ impl Resource for Package {
         let undo = if names.is_empty() {
             String::new()
         } else {
-            // `dpkg -s` also knows packages that were removed and left their configuration.
+            // dpkg still lists what was removed and left its configuration, and only that.
             let there = format!("dpkg-query -W -f '${{db:Status-Status}}\\n' {} 2>/dev/null", words(&names));
-            format!("{there} | grep -qvx installed || exit 0\n{}", self.install(&names))
+            format!("[ \"$({there} | grep -cx installed)\" != {} ] || exit 0\n{}", names.len(), self.install(&names))
         };
         Ok(Fix { change, undo, settle: String::new() })
     }
@@ -98,17 +99,20 @@ impl Package {
         let names = words(names);
         match self.manager {
             // policy-rc.d: a fresh time service must not start with the distribution's public servers;
-            // one that is removed must stop all the same.
+            // one that is removed must stop all the same. It means nothing once this shell is gone, so a
+            // run that is killed cannot leave a host on which packages start nothing any more.
             PackageManager::Apt => format!(
-                "if [ ! -e /usr/sbin/policy-rc.d ]; then\n\
+                "if [ ! -e /usr/sbin/policy-rc.d ] || grep -qs fleetclock /usr/sbin/policy-rc.d; then\n\
                  trap 'rm -f /usr/sbin/policy-rc.d' EXIT\n\
-                 printf '#!/bin/sh\\ncase \"$*\" in *start*) exit 101 ;; esac\\n' >/usr/sbin/policy-rc.d\n\
+                 printf '#!/bin/sh\\n# by fleetclock, for one installation\\n[ -d /proc/%s ] || exit 0\\n\
+                 case \"$*\" in *start*) exit 101 ;; esac\\n' $$ >/usr/sbin/policy-rc.d\n\
                  chmod 755 /usr/sbin/policy-rc.d\n\
                  fi\n\
                  DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
                  -o Dpkg::Options::=--force-confold --no-install-recommends install {names} >/dev/null"
             ),
-            PackageManager::Dnf | PackageManager::Yum => format!("{} -y -q install {names} >/dev/null", self.tool()),
+            PackageManager::Dnf => format!("dnf -y -q --setopt=install_weak_deps=0 install {names} >/dev/null"),
+            PackageManager::Yum => format!("yum -y -q install {names} >/dev/null"),
             PackageManager::Zypper => {
                 format!("ZYPP_LOCK_TIMEOUT=60 zypper -q -n install --no-recommends {names} >/dev/null")
             }
@@ -121,7 +125,7 @@ impl Package {
         }
         let version = match self.manager {
             PackageManager::Apt => seen.stdout.lines().find_map(|line| simulated(line, "Inst", &self.name)),
-            _ => seen.stdout.lines().find_map(|line| line.strip_prefix("candidate ")).map(str::to_owned),
+            _ => described(&seen.stdout),
         };
         match version.filter(|version| !version.is_empty()) {
             Some(version) => Ok(State::Available { version, removed: removed(&seen.stdout) }),
@@ -136,6 +140,18 @@ impl Package {
             "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",
         )
     }
+}
+
+/// Reads `Version : 4.3` and `Release : 1.el9` as dnf, yum and zypper print them; the last is the newest.
+fn described(text: &str) -> Option<String> {
+    let value = |key: &str| {
+        text.lines().rev().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            (name.trim() == key).then(|| value.trim())
+        })
+    };
+    let version = value("Version")?;
+    Some(value("Release").map_or(version.to_owned(), |release| format!("{version}-{release}")))
 }
 
 fn words(names: &[&str]) -> String {
