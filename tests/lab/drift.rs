@@ -41,7 +41,8 @@ fn each_hand_edit_is_seen_and_repaired_alone() {
         assert!(seen.iter().any(|delta| delta == expected), "after `{edit}`: {seen:?}");
         let (code, report) = lab.json(&["apply", "--yes", "-l", name]);
         assert_eq!((code, host(&report, name)["status"].as_str()), (0, Some("changed")), "after `{edit}`: {report:#}");
-        assert_eq!(lab.json(&["check"]).0, 0, "after the repair of `{edit}`");
+        let (code, report) = lab.json(&["check"]);
+        assert_eq!(code, 0, "after the repair of `{edit}`: {report:#}");
         assert_eq!(lab.sh(name, id) != before, *restart, "after `{edit}`: restarted or not");
     }
 }

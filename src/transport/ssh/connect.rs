@@ -70,6 +70,46 @@ fn open(
     through: Option<&(Session, OwnedFd)>,
 ) -> Result<(Session, OwnedFd), TransportError> {
     let known = Known::read(s, target);
+    let (session, socket) = shake(target, s, &known, through)?;
+    check_key(&session, &known, s.host_key, target)?;
+    auth::login(&session, target, s)?;
+    Ok((session, socket))
+}
+
+/// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
+/// nothing has been tried by then, so it is safe to come again.
+fn shake(
+    target: &Target,
+    s: &SshSettings,
+    known: &Known,
+    through: Option<&(Session, OwnedFd)>,
+) -> Result<(Session, OwnedFd), TransportError> {
+    let mut pauses = [200, 500, 1000, 2000].into_iter();
+    loop {
+        let (mut session, socket) = session(target, s, known, through)?;
+        let Err(error) = session.handshake() else { return Ok((session, socket)) };
+        match pauses.next().filter(|_| error.code() == DROPPED) {
+            Some(milliseconds) => pause(Duration::from_millis(milliseconds)),
+            None => return Err(unreachable(target, &format!("SSH handshake: {}", error.message()))),
+        }
+    }
+}
+
+/// LIBSSH2_ERROR_BANNER_RECV: closed before the banner.
+const DROPPED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-2);
+
+#[expect(clippy::disallowed_methods, reason = "the host is busy and is given a moment")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// A session on its stream, before the handshake.
+fn session(
+    target: &Target,
+    s: &SshSettings,
+    known: &Known,
+    through: Option<&(Session, OwnedFd)>,
+) -> Result<(Session, OwnedFd), TransportError> {
     let mut session = Session::new().map_err(|error| unreachable(target, error.message()))?;
     session.set_timeout(u32::try_from(s.timeout.as_millis()).unwrap_or(u32::MAX));
     if let Some(algorithms) = known.algorithms() {
@@ -81,9 +121,6 @@ fn open(
         Some(bastion) => tunnel(bastion, target)?.into(),
     };
     session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(target, &error.to_string()))?);
-    session.handshake().map_err(|error| unreachable(target, &format!("SSH handshake: {}", error.message())))?;
-    check_key(&session, &known, s.host_key, target)?;
-    auth::login(&session, target, s)?;
     Ok((session, socket))
 }
 
