@@ -88,15 +88,15 @@ fn shake(
     loop {
         let (mut session, socket) = session(target, s, known, through)?;
         let Err(error) = session.handshake() else { return Ok((session, socket)) };
-        match pauses.next().filter(|_| error.code() == DROPPED) {
+        match pauses.next().filter(|_| DROPPED.contains(&error.code())) {
             Some(milliseconds) => pause(Duration::from_millis(milliseconds)),
             None => return Err(unreachable(target, &format!("SSH handshake: {}", error.message()))),
         }
     }
 }
 
-/// LIBSSH2_ERROR_BANNER_RECV: closed before the banner.
-const DROPPED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-2);
+/// LIBSSH2_ERROR_BANNER_RECV and LIBSSH2_ERROR_SOCKET_DISCONNECT: closed before the handshake was done.
+const DROPPED: [ssh2::ErrorCode; 2] = [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13)];
 
 #[expect(clippy::disallowed_methods, reason = "the host is busy and is given a moment")]
 fn pause(time: Duration) {
