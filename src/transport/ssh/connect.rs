@@ -95,8 +95,9 @@ fn shake(
     }
 }
 
-/// LIBSSH2_ERROR_BANNER_RECV and LIBSSH2_ERROR_SOCKET_DISCONNECT: closed before the handshake was done.
-const DROPPED: [ssh2::ErrorCode; 2] = [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13)];
+/// LIBSSH2_ERROR_BANNER_RECV, _SOCKET_DISCONNECT, _SOCKET_RECV: closed or reset before the handshake was done.
+const DROPPED: [ssh2::ErrorCode; 3] =
+    [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13), ssh2::ErrorCode::Session(-43)];
 
 #[expect(clippy::disallowed_methods, reason = "the host is busy and is given a moment")]
 fn pause(time: Duration) {
