@@ -4,6 +4,9 @@
 //! sudo may ask for a password or not. So the script is held back until the elevated shell has
 //! said that it is there, and the password is sent once, only when the prompt is seen: it can
 //! never become the first line of the script, and a refused one is never tried again.
+//!
+//! The end of a script is a mark on both outputs, and not the end of the shell: so the shell, and
+//! the root rights that were given once, serve the next script as well.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
@@ -32,15 +35,53 @@ pub(super) struct Driver {
     mark: Option<String>,
     password: Option<Secret>,
     script: Vec<u8>,
+    /// Begins the last line of both outputs.
+    end: String,
     outgoing: Vec<u8>,
     sent: usize,
     prompted: bool,
-    stdout: Vec<u8>,
-    stderr: Vec<u8>,
+    stdout: Stream,
+    stderr: Stream,
     line_start: usize,
 }
 
+/// One output, up to the mark that ends it.
+#[derive(Default)]
+struct Stream {
+    bytes: Vec<u8>,
+    /// Where the mark may begin.
+    from: usize,
+    /// What stood behind the mark.
+    ended: Option<String>,
+}
+
+impl Stream {
+    /// Takes bytes in; the mark and what follows it are no output.
+    fn push(&mut self, bytes: &[u8], mark: &str) {
+        self.bytes.extend_from_slice(bytes);
+        let rest = self.bytes.get(self.from..).unwrap_or_default();
+        let Some(at) = find(rest, mark.as_bytes()) else {
+            self.from = self.bytes.len().saturating_sub(mark.len());
+            return;
+        };
+        let behind = rest.get(at + mark.len()..).unwrap_or_default();
+        if let Some(end) = behind.iter().position(|byte| *byte == b'\n') {
+            self.ended = Some(String::from_utf8_lossy(behind.get(..end).unwrap_or_default()).trim().to_owned());
+            self.bytes.truncate(self.from + at);
+        } else {
+            self.from += at;
+        }
+    }
+
+    /// Takes away what came before the script.
+    fn drop_head(&mut self, count: usize) {
+        self.bytes.drain(..count.min(self.bytes.len()));
+        self.from = 0;
+    }
+}
+
 impl Driver {
+    /// A script for a shell that is still to be started.
     pub(super) fn new(script: &Script, method: Become, password: Option<Secret>) -> Self {
         let token = token();
         let prompt = format!("fc-prompt-{token}");
@@ -52,23 +93,37 @@ impl Driver {
             // doas reads passwords from a terminal only; -n makes it say so instead of hanging.
             Become::Doas => (format!("exec doas -n {inner}"), None, Some(mark)),
         };
-        let mut driver = Driver {
-            command,
-            prompt,
-            mark,
-            password,
-            script: wrap(&script.text).into_bytes(),
-            outgoing: Vec::new(),
-            sent: 0,
-            prompted: false,
-            stdout: Vec::new(),
-            stderr: Vec::new(),
-            line_start: 0,
-        };
+        let mut driver = Driver { command, prompt, mark, password, ..Self::held(script) };
         if driver.mark.is_none() {
             driver.release();
         }
         driver
+    }
+
+    /// A script for the shell that has run the one before.
+    pub(super) fn next(script: &Script) -> Self {
+        let mut driver = Self::held(script);
+        driver.release();
+        driver
+    }
+
+    /// A script that is not sent yet.
+    fn held(script: &Script) -> Self {
+        let end = format!("\nfc-end-{}", token());
+        Driver {
+            command: String::new(),
+            prompt: None,
+            mark: None,
+            password: None,
+            script: wrap(&script.text, end.trim()).into_bytes(),
+            end,
+            outgoing: Vec::new(),
+            sent: 0,
+            prompted: false,
+            stdout: Stream::default(),
+            stderr: Stream::default(),
+            line_start: 0,
+        }
     }
 
     /// The command line for the login shell; simple enough for any shell.
@@ -101,12 +156,12 @@ impl Driver {
     }
 
     pub(super) fn stdout(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
-        self.stdout.extend_from_slice(bytes);
+        self.stdout.push(bytes, &self.end);
         if let Some(mark) = self.mark.clone() {
             let line = format!("{mark}\n");
-            if let Some(at) = find(&self.stdout, line.as_bytes()) {
-                self.stdout.drain(..at + line.len());
-                self.stderr.clear();
+            if let Some(at) = find(&self.stdout.bytes, line.as_bytes()) {
+                self.stdout.drop_head(at + line.len());
+                self.stderr.drop_head(usize::MAX);
                 self.release();
             }
         }
@@ -117,7 +172,7 @@ impl Driver {
     }
 
     fn lines(&mut self, on_line: &mut dyn FnMut(&str)) {
-        while let Some(rest) = self.stdout.get(self.line_start..)
+        while let Some(rest) = self.stdout.bytes.get(self.line_start..)
             && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
         {
             on_line(&String::from_utf8_lossy(rest.get(..end).unwrap_or_default()));
@@ -126,11 +181,11 @@ impl Driver {
     }
 
     pub(super) fn stderr(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        self.stderr.extend_from_slice(bytes);
+        self.stderr.push(bytes, &self.end);
         if let Some(prompt) = self.prompt.as_ref().filter(|_| !self.started())
-            && let Some(at) = find(&self.stderr, prompt.as_bytes())
+            && let Some(at) = find(&self.stderr.bytes, prompt.as_bytes())
         {
-            self.stderr.drain(..at + prompt.len());
+            self.stderr.drop_head(at + prompt.len());
             self.answer()?;
         }
         self.check_size()
@@ -148,24 +203,33 @@ impl Driver {
     }
 
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.stdout.len() + self.stderr.len() > LARGEST { Err(Refusal::TooMuchOutput) } else { Ok(()) }
+        if self.stdout.bytes.len() + self.stderr.bytes.len() > LARGEST { Err(Refusal::TooMuchOutput) } else { Ok(()) }
     }
 
     pub(super) fn prompted(&self) -> bool {
         self.prompted
     }
 
+    /// Whether the script has come to its end; the shell is then ready for the next.
+    pub(super) fn ended(&self) -> bool {
+        self.stdout.ended.is_some() && self.stderr.ended.is_some()
+    }
+
+    /// Returns what the script left; `status` is that of the shell, for a script that ended it.
     pub(super) fn finish(self, status: i32) -> Output {
-        let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).into_owned();
-        Output { stdout: text(self.stdout), stderr: text(self.stderr), status }
+        let own = self.stdout.ended.as_deref().and_then(|word| word.parse().ok());
+        let text = |stream: Stream| String::from_utf8_lossy(&stream.bytes).into_owned();
+        Output { stdout: text(self.stdout), stderr: text(self.stderr), status: own.unwrap_or(status) }
     }
 }
 
-/// The whole is parsed before any of it runs, and its commands cannot eat the rest of it.
-fn wrap(text: &str) -> String {
+/// The whole is parsed before any of it runs, its commands cannot eat what comes after it, and
+/// what it sets is gone with its subshell.
+fn wrap(text: &str, end: &str) -> String {
     format!(
-        "LC_ALL=C LANG=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
-         export LC_ALL LANG PATH\numask 022\n{{\n{text}\n}} </dev/null\nexit $?\n"
+        "(\nLC_ALL=C LANG=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+         export LC_ALL LANG PATH\numask 022\n{text}\n) </dev/null\n\
+         printf '\\n%s %s\\n' {end} $?; printf '\\n%s\\n' {end} >&2\n"
     )
 }
 
@@ -215,7 +279,7 @@ mod tests {
         let mut driver = driver(Become::Sudo, Some("pw"));
         let mark = driver.mark.clone().unwrap();
         driver.stdout(format!("banner\n{mark}\nfirst").as_bytes(), &mut |_| ()).unwrap();
-        assert!(pending(&driver).starts_with("LC_ALL=C") && !pending(&driver).contains("pw"));
+        assert!(pending(&driver).starts_with("(\nLC_ALL=C") && !pending(&driver).contains("pw"));
         assert_eq!(driver.finish(0).stdout, "first");
     }
 
@@ -234,5 +298,18 @@ mod tests {
             driver.stdout(part.as_bytes(), &mut |line| lines.push(line.to_owned())).unwrap();
         }
         assert_eq!(lines, ["one", "two"]);
+    }
+
+    #[test]
+    fn a_script_ends_at_its_mark_wherever_the_network_cuts_it() {
+        let mut driver = driver(Become::None, None);
+        let end = driver.end.clone();
+        for piece in ["out", "\n", &end[..9], &end[9..], " 3", "\n"] {
+            assert!(!driver.ended());
+            driver.stdout(piece.as_bytes(), &mut |_| ()).unwrap();
+        }
+        driver.stderr(format!("err{end}\n").as_bytes()).unwrap();
+        assert!(driver.ended());
+        assert_eq!(driver.finish(-1), Output { stdout: "out\n".into(), stderr: "err".into(), status: 3 });
     }
 }

@@ -1,4 +1,4 @@
-//! Over SSH: one connection, one channel for each script.
+//! Over SSH: one connection, one shell with root rights in it, which runs one script after the other.
 
 mod auth;
 mod connect;
@@ -24,11 +24,13 @@ use connect::Connected;
 pub(super) struct Ssh {
     connected: Connected,
     settings: SshSettings,
+    /// The shell of the last script, ready for the next.
+    shell: Option<Channel>,
 }
 
 impl Ssh {
     pub(super) fn connect(address: &str, settings: &SshSettings, shared: &Connections) -> Result<Self, TransportError> {
-        Ok(Ssh { connected: connect::connect(address, settings, shared)?, settings: settings.clone() })
+        Ok(Ssh { connected: connect::connect(address, settings, shared)?, settings: settings.clone(), shell: None })
     }
 
     fn label(&self) -> String {
@@ -69,7 +71,6 @@ impl Ssh {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<(), Stop> {
         let mut buffer = vec![0; 65536];
-        let mut closed = false;
         loop {
             let mut moved = false;
             while let Some(count) = ready(channel.read(&mut buffer))? {
@@ -80,7 +81,7 @@ impl Ssh {
                 moved = true;
                 driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
             }
-            if channel.eof() {
+            if driver.ended() || channel.eof() {
                 return Ok(());
             }
             if !driver.pending().is_empty()
@@ -88,9 +89,6 @@ impl Ssh {
             {
                 moved = true;
                 driver.wrote(count);
-            }
-            if driver.is_sent() && !closed {
-                closed = channel.send_eof().is_ok();
             }
             if Instant::now() >= deadline {
                 return Err(Stop::Deadline);
@@ -140,10 +138,20 @@ impl Transport for Ssh {
         let deadline = Instant::now() + script.deadline;
         let elevate = &self.settings.elevate;
         let user = self.connected.target.user.clone();
-        let mut driver = Driver::new(script, elevate.method, elevate.password.clone());
-        let mut channel = self.open_channel(driver.command())?;
-        let end =
-            self.drive(&mut channel, &mut driver, deadline, on_line).and_then(|()| self.status(&mut channel, deadline));
+        let (mut driver, mut channel) = match self.shell.take() {
+            Some(channel) => (Driver::next(script), channel),
+            None => {
+                let driver = Driver::new(script, elevate.method, elevate.password.clone());
+                let channel = self.open_channel(driver.command())?;
+                (driver, channel)
+            }
+        };
+        let driven = self.drive(&mut channel, &mut driver, deadline, on_line);
+        if driven.is_ok() && driver.ended() {
+            self.shell = Some(channel);
+            return Ok(driver.finish(0));
+        }
+        let end = driven.and_then(|()| self.status(&mut channel, deadline));
         match end {
             Ok(status) if driver.started() => Ok(driver.finish(status)),
             Ok(status) => Err(ended_early(elevate, &self.label(), &user, driver, status)),
