@@ -152,7 +152,7 @@ windows_list() {
 
 # pywinrm and pypsrp, of their own environment, run validate.py.
 windows_validate() {
-  local venv lab=fcvalidate status=0
+  local venv lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
   venv=$cache/wine/python
   if [[ ! -x $venv/bin/python ]]; then
     python3 -m venv "$venv"
@@ -164,7 +164,7 @@ windows_validate() {
   windows_down "$lab" 2>/dev/null || true
   windows_up "$lab" win=2016@10.77.0.1 kor=2008r2,ko@10.77.0.2
   FLEETCLOCK_WINDOWS_HOST=10.77.0.1 FLEETCLOCK_WINDOWS_KOREAN=10.77.0.2 FLEETCLOCK_WINDOWS_PASSWORD=$windows_password \
-    FLEETCLOCK_WINDOWS_CA="$(windows_home "$lab" win)/ca.pem" FLEETCLOCK_WINDOWS_STANDIN=1 \
+    FLEETCLOCK_WINDOWS_CA="$(windows_home "$lab" win)/ca.pem" FLEETCLOCK_WINDOWS_BASIC=1 FLEETCLOCK_WINDOWS_OPERATOR=operator \
     ip netns exec "$(control_ns "$lab")" "$venv/bin/python" "$here/validate.py" || status=$?
   windows_down "$lab"
   return "$status"

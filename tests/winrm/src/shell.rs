@@ -200,8 +200,8 @@ fn receive_response(id: &str, fetched: &Fetched) -> String {
     }
     let state = match fetched.code {
         Some(code) => format!(
-            "<rsp:Stream Name=\"stdout\" CommandId=\"{id}\" End=\"true\"/>\
-             <rsp:Stream Name=\"stderr\" CommandId=\"{id}\" End=\"true\"/>\
+            "<rsp:Stream Name=\"stdout\" CommandId=\"{id}\" End=\"true\"></rsp:Stream>\
+             <rsp:Stream Name=\"stderr\" CommandId=\"{id}\" End=\"true\"></rsp:Stream>\
              <rsp:CommandState CommandId=\"{id}\" State=\"{SHELL}/CommandState/Done\">\
              <rsp:ExitCode>{code}</rsp:ExitCode></rsp:CommandState>"
         ),
