@@ -1,0 +1,139 @@
+# What hosts are made of: programs for Windows, a base prefix, a registry for each seed, the server.
+
+wine_cache() { printf '%s/wine' "$cache"; }
+wine=/usr/lib/wine/wine64
+wineserver=/usr/lib/wine/wineserver64
+
+# Programs that take the place of Wine's own; the others are new.
+replaced=(net netsh powershell sc w32tm)
+added=(boot runner w32time)
+common=(clock firewall ntp registry service text)
+
+deps() {
+  local missing=()
+  [[ -x $wine ]] || missing+=(wine64)
+  command -v x86_64-w64-mingw32-gcc >/dev/null || missing+=(gcc-mingw-w64-x86-64)
+  python3 -c 'import ensurepip' 2>/dev/null || missing+=(python3-venv)
+  command -v ip >/dev/null || missing+=(iproute2)
+  ((${#missing[@]})) || return 0
+  say "installing ${missing[*]}"
+  apt-get update -qq
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+}
+
+build_all() {
+  mkdir -p "$(wine_cache)"
+  # Several tests may start at once; the first builds, the others find it done.
+  exec 9>"$(wine_cache)/lock"
+  flock 9
+  build_programs
+  build_base
+  flock -u 9
+  build_server
+}
+
+# Wine runs without rights to the clock: the machine's is never set.
+without_clock() { setpriv --bounding-set=-sys_time --inh-caps=-sys_time "$@"; }
+
+in_prefix() {
+  local prefix=$1
+  shift
+  without_clock env -i PATH=/usr/bin:/bin HOME=/root WINEPREFIX="$prefix" WINEDEBUG=-all WINEARCH=win64 \
+    LC_ALL="${locale:-en_US.UTF-8}" "$@"
+}
+
+build_programs() {
+  local out program
+  local -a shared=("${common[@]/#/$here/wine/}")
+  out=$(wine_cache)/programs
+  mkdir -p "$out"
+  [[ -e $out/stamp && -z $(find "$here/wine" -newer "$out/stamp" -type f) ]] && return
+  say "building the programs for Windows"
+  for program in "${replaced[@]}" "${added[@]}"; do
+    x86_64-w64-mingw32-gcc -std=c11 -O1 -s -Wall -Wextra -Werror -Wno-unused-parameter -Wno-sign-compare \
+      -o "$out/$program.exe" "$here/wine/$program.c" "${shared[@]/%/.c}" -lws2_32 -liphlpapi -ladvapi32 -lshell32 -lcrypt32
+  done
+  touch "$out/stamp"
+}
+
+build_base() {
+  local base program
+  base=$(wine_cache)/base
+  if [[ ! -e $base/complete ]]; then
+    say "making the base prefix (ten seconds)"
+    rm -rf "$base"
+    mkdir -p "$base"
+    in_prefix "$base" "$wine" wineboot -i >/dev/null 2>&1
+    for program in "${replaced[@]}"; do
+      in_prefix "$base" "$wine" reg add 'HKCU\Software\Wine\DllOverrides' /v "$program.exe" /d native /f >/dev/null
+    done
+    in_prefix "$base" "$wineserver" -k -w || true
+    mkdir -p "$base/drive_c/fc"
+    touch "$base/complete"
+  fi
+  install_programs "$base"
+}
+
+install_programs() {
+  local system=$1/drive_c/windows/system32 from program
+  from=$(wine_cache)/programs
+  [[ -e $1/installed && ! $from/stamp -nt $1/installed ]] && return
+  # A new file in place of the old one: a running host keeps what it has.
+  for program in net netsh sc w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
+  install -m 755 "$from/powershell.exe" "$system/WindowsPowerShell/v1.0/powershell.exe"
+  install -m 755 "$from/w32time.exe" "$system/fcw32time.exe"
+  for program in boot runner; do install -m 755 "$from/$program.exe" "$1/drive_c/fc/$program.exe"; done
+  cp -p "$from/stamp" "$1/installed"
+}
+
+# The files of a seed like `2016-member,ko`, in the order in which they are imported.
+seed_files() {
+  local name=${1%%,*} role=workgroup
+  case $name in *-member) role=member ;; *-dc) role=dc ;; esac
+  local -a parts=(w32time firewall "${name%%-*}" "$role")
+  [[ $1 == *,ko ]] && parts+=(korean)
+  local part
+  for part in "${parts[@]}"; do
+    [[ -e $here/seeds/$part.reg ]] || die "no seed $1: no $part.reg in tests/winrm/seeds"
+    printf '%s\n' "$here/seeds/$part.reg"
+  done
+}
+
+seed_locale() { case $1 in *,ko) echo ko_KR.UTF-8 ;; *) echo en_US.UTF-8 ;; esac; }
+
+# The registry of a seed, imported once; prints its folder.
+build_seed() {
+  local seed=$1 files stamp out base file locale
+  base=$(wine_cache)/base
+  locale=$(seed_locale "$seed")
+  files=$(seed_files "$seed")
+  stamp=$(xargs cat <<<"$files" | sha256sum | cut -c1-16)
+  out=$(wine_cache)/seeds/$seed-$stamp
+  if [[ ! -e $out/complete ]]; then
+    say "making the registry of $seed"
+    rm -rf "$out"
+    mkdir -p "$out/dosdevices"
+    cp "$base"/*.reg "$base/.update-timestamp" "$out/"
+    ln -s "$base/drive_c" "$out/drive_c"
+    ln -s ../drive_c "$out/dosdevices/c:"
+    ln -s / "$out/dosdevices/z:"
+    while read -r file; do
+      import_registry "$out" "$file" || die "cannot import $file"
+    done <<<"$files"
+    in_prefix "$out" "$wineserver" -k -w || true
+    touch "$out/complete"
+  fi
+  printf '%s' "$out"
+}
+
+# Wine reads a file as Windows does only if it is UTF-16, as regedit writes it.
+import_registry() {
+  { printf '\xff\xfe'; iconv -f UTF-8 -t UTF-16LE "$2"; } >"$1/import.reg"
+  in_prefix "$1" "$wine" reg import "Z:${1//\//\\}\\import.reg" >/dev/null 2>&1 </dev/null
+}
+
+server_binary() { printf '%s/debug/winrm-standin' "${CARGO_TARGET_DIR:-$root/target}"; }
+
+build_server() {
+  (cd "$root" && cargo build --quiet -p winrm-standin)
+}

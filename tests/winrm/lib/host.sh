@@ -1,0 +1,171 @@
+# Windows hosts: a prefix with an own registry, an own wineserver, and the WS-Man server in front.
+
+windows_home() { printf '%s/windows/%s' "$(lab_dir "$1")" "$2"; }
+windows_password='P@ssw0rd!한글'
+
+windows_up() {
+  local lab=$1 spec host rest
+  shift
+  [[ $lab =~ ^[a-z0-9]{1,12}$ ]] || die "a lab's name is 1 to 12 small letters and digits"
+  control_up "$lab"
+  mkdir -p "$(lab_dir "$lab")/windows"
+  for spec in "$@"; do
+    host=${spec%%=*} rest=${spec#*=}
+    windows_make "$lab" "$host" "${rest%%@*}" "${rest#*@}"
+    windows_boot "$lab" "$host"
+  done
+  for spec in "$@"; do windows_wait "$lab" "${spec%%=*}"; done
+}
+
+windows_make() {
+  local lab=$1 host=$2 seed=$3 addresses=$4 home
+  home=$(windows_home "$lab" "$host")
+  [[ -d $home ]] && die "$lab already has a host $host"
+  mkdir -p "$home/exchange"
+  printf '%s\n' "$seed" >"$home/seed"
+  printf '%s\n' "$addresses" >"$home/addresses"
+  printf 'Administrator\t%s\tadministrator\noperator\t%s\tuser\n' "$windows_password" "$windows_password" >"$home/accounts"
+  remember_control_networks "$(lab_dir "$lab")" "$addresses"
+  host_network "$lab" "$host" "$addresses"
+  windows_disk "$home" "$seed"
+}
+
+# Own registry and own folders that programs write to; the rest of drive C: is shared.
+windows_disk() {
+  local home=$1 from base entry
+  from=$(build_seed "$2")
+  base=$(wine_cache)/base/drive_c
+  mkdir -p "$home/prefix/dosdevices" "$home/prefix/drive_c/windows/temp"
+  cp "$from"/*.reg "$from/.update-timestamp" "$home/prefix/"
+  for entry in "$base"/*; do
+    case ${entry##*/} in
+      windows) ;;
+      users | ProgramData) cp -a "$entry" "$home/prefix/drive_c/" ;;
+      *) ln -s "$entry" "$home/prefix/drive_c/" ;;
+    esac
+  done
+  for entry in "$base"/windows/*; do
+    [[ ${entry##*/} == temp ]] || ln -s "$entry" "$home/prefix/drive_c/windows/"
+  done
+  ln -s ../drive_c "$home/prefix/dosdevices/c:"
+  ln -s ../../exchange "$home/prefix/dosdevices/y:"
+}
+
+windows_boot() {
+  local lab=$1 host=$2 home
+  home=$(windows_home "$lab" "$host")
+  rm -f "$home/ready"
+  # The hostname is the computer's name: WIN1 for win1.
+  setsid ip netns exec "$(host_ns "$lab" "$host")" unshare --uts setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
+    sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
+    "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 9>&- &
+  printf '%s\n' $! >"$home/pid"
+}
+
+windows_wait() {
+  local lab=$1 host=$2 home tries
+  home=$(windows_home "$lab" "$host")
+  for ((tries = 0; tries < 1200; tries++)); do
+    [[ -e $home/ready ]] && return
+    kill -0 "$(cat "$home/pid")" 2>/dev/null || { tail -5 "$home/console.log" >&2; die "$host did not start"; }
+    sleep 0.1
+  done
+  die "$host did not come up in 120 s"
+}
+
+# The wineserver ends all programs of its prefix; what is left in the namespace is the server.
+windows_stop() {
+  local lab=$1 host=$2 home pids
+  home=$(windows_home "$lab" "$host")
+  [[ -e $home/pid ]] || return 0
+  in_prefix "$home/prefix" timeout 5 "$wineserver" -k 2>/dev/null || true
+  pids=$(ip netns pids "$(host_ns "$lab" "$host")" 2>/dev/null || true)
+  # shellcheck disable=SC2086 # One argument for each process.
+  [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
+  rm -f "$home/pid"
+}
+
+windows_start() {
+  windows_boot "$1" "$2"
+  windows_wait "$1" "$2"
+}
+
+windows_down() {
+  local lab dir home host
+  if [[ ${1:-} == --all ]]; then
+    for dir in "$cache"/labs/*/windows/; do
+      [[ -d $dir ]] && windows_down "$(basename "$(dirname "$dir")")"
+    done
+    return 0
+  fi
+  lab=$1
+  dir=$(lab_dir "$lab")
+  for home in "$dir"/windows/*/; do
+    [[ -d $home ]] || continue
+    host=$(basename "$home")
+    windows_stop "$lab" "$host"
+    ip netns del "$(host_ns "$lab" "$host")" 2>/dev/null || true
+  done
+  rm -rf "$dir/windows"
+  [[ -d $dir/hosts ]] && return
+  network_down "$lab"
+  rm -rf "$dir"
+}
+
+windows_exec() {
+  local lab=$1 host=$2 line=$3 home id code
+  home=$(windows_home "$lab" "$host")
+  id=exec-$$
+  printf '\n%s' "$line" >"$home/exchange/$id.line"
+  locale=$(seed_locale "$(cat "$home/seed")")
+  in_prefix "$home/prefix" ip netns exec "$(host_ns "$lab" "$host")" "$wine" 'C:\fc\runner.exe' "$id" || true
+  code=$(cat "$home/exchange/$id.code")
+  rm -f "$home/exchange/$id.code"
+  # A shell has 8 bits for it.
+  ((code == 0)) || exit $((code % 256 ? code % 256 : 1))
+}
+
+windows_faults() {
+  local home
+  home=$(windows_home "$1" "$2")
+  shift 2
+  printf '%s\n' "$@" >"$home/faults.new"
+  mv "$home/faults.new" "$home/faults"
+}
+
+windows_requests() {
+  local file
+  file=$(windows_home "$1" "$2")/requests
+  if [[ ${3:-} == --reset ]]; then : >"$file"; else wc -l <"$file"; fi
+}
+
+windows_list() {
+  local home state
+  for home in "$cache"/labs/*/windows/*/; do
+    [[ -d $home ]] || continue
+    state=stopped
+    [[ -e $home/pid ]] && kill -0 "$(cat "$home/pid")" 2>/dev/null && state=running
+    printf '%s %s %s %s %s\n' "$(basename "$(dirname "$(dirname "$home")")")" "$(basename "$home")" \
+      "$(cat "$home/seed")" "$(cat "$home/addresses")" "$state"
+  done
+}
+
+# pywinrm and pypsrp, of their own environment, run validate.py.
+windows_validate() {
+  local venv lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
+  venv=$cache/wine/python
+  if [[ ! -x $venv/bin/python ]]; then
+    python3 -m venv "$venv"
+    "$venv/bin/pip" install --quiet --disable-pip-version-check pywinrm==0.5.0 pypsrp==0.9.1
+  fi
+  if [[ -n ${FLEETCLOCK_WINDOWS_HOST:-} ]]; then
+    exec "$venv/bin/python" "$here/validate.py"
+  fi
+  windows_down "$lab" 2>/dev/null || true
+  windows_up "$lab" win=2016@10.77.0.1 kor=2008r2,ko@10.77.0.2
+  FLEETCLOCK_WINDOWS_HOST=10.77.0.1 FLEETCLOCK_WINDOWS_KOREAN=10.77.0.2 FLEETCLOCK_WINDOWS_PASSWORD=$windows_password \
+    FLEETCLOCK_WINDOWS_CA="$(windows_home "$lab" win)/ca.pem" FLEETCLOCK_WINDOWS_BASIC=1 FLEETCLOCK_WINDOWS_OPERATOR=operator \
+    ip netns exec "$(control_ns "$lab")" "$venv/bin/python" "$here/validate.py" || status=$?
+  windows_down "$lab"
+  return "$status"
+}

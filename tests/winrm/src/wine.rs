@@ -1,0 +1,224 @@
+//! Command lines, run by Wine's cmd.exe in the host's own prefix.
+
+use std::collections::VecDeque;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command as Process, Stdio};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use encoding_rs::{Decoder, EUC_KR};
+
+const WINE: &str = "/usr/lib/wine/wine64";
+const WINESERVER: &str = "/usr/lib/wine/wineserver64";
+
+/// Where and in which language the programs of a host run.
+pub(crate) struct Wine {
+    prefix: PathBuf,
+    /// The folder that is drive Y:, for what the runner is told and tells.
+    exchange: PathBuf,
+    locale: String,
+}
+
+/// What a command runs with.
+#[derive(Clone, Default)]
+pub(crate) struct Setting {
+    pub(crate) environment: Vec<(String, String)>,
+    pub(crate) directory: Option<String>,
+    /// The code page the client asked for.
+    pub(crate) code_page: Option<u32>,
+}
+
+impl Wine {
+    /// A host whose files are in `home`.
+    pub(crate) fn new(home: &Path, locale: &str) -> Self {
+        Self { prefix: home.join("prefix"), exchange: home.join("exchange"), locale: locale.to_owned() }
+    }
+
+    fn process(&self, program: &str) -> Process {
+        let mut process = Process::new(program);
+        process.env_clear().env("PATH", "/usr/bin:/bin").env("HOME", "/root").env("WINEDEBUG", "-all");
+        process.env("WINEPREFIX", &self.prefix).env("LC_ALL", &self.locale).current_dir(&self.exchange);
+        process
+    }
+
+    /// Starts the prefix's own server, which then stays, and the services that start by themselves.
+    pub(crate) fn boot(&self) -> io::Result<Child> {
+        let server = silent(self.process(WINESERVER).args(["-p", "-f"])).spawn()?;
+        let status = silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?;
+        match status.success() {
+            true => Ok(server),
+            false => Err(io::Error::other(format!("boot.exe: {status}"))),
+        }
+    }
+
+    /// Starts a command line. `id` must be new.
+    pub(crate) fn start(&self, id: &str, line: &str, setting: &Setting) -> io::Result<Arc<Command>> {
+        let directory = setting.directory.as_deref().unwrap_or_default();
+        std::fs::write(self.exchange.join(format!("{id}.line")), format!("{directory}\n{line}"))?;
+        let mut process = self.process(WINE);
+        process.args(["C:\\fc\\runner.exe", id]).envs(setting.environment.iter().map(|(name, value)| (name, value)));
+        let mut child = process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
+        let pipes = (child.stdout.take(), child.stderr.take());
+        let command = Arc::new(Command {
+            output: Mutex::default(),
+            changed: Condvar::new(),
+            stdin: Mutex::new(child.stdin.take()),
+            process: child.id(),
+        });
+        let code_file = self.exchange.join(format!("{id}.code"));
+        let (this, decode) = (command.clone(), self.transcodes(setting));
+        thread::spawn(move || this.follow(child, pipes, &code_file, decode));
+        Ok(command)
+    }
+
+    /// Whether output is turned into UTF-8: a Korean host that was asked for code page 65001.
+    fn transcodes(&self, setting: &Setting) -> bool {
+        self.locale.starts_with("ko") && setting.code_page == Some(65001)
+    }
+}
+
+fn silent(process: &mut Process) -> &mut Process {
+    process.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null())
+}
+
+/// A command: what it wrote and was not fetched yet, and how it ended.
+pub(crate) struct Command {
+    output: Mutex<Output>,
+    changed: Condvar,
+    stdin: Mutex<Option<ChildStdin>>,
+    process: u32,
+}
+
+#[derive(Default)]
+struct Output {
+    pieces: VecDeque<(&'static str, Vec<u8>)>,
+    code: Option<u32>,
+}
+
+/// What a client gets at once: pieces of output, and the exit code if there is no more.
+pub(crate) struct Fetched {
+    pub(crate) pieces: Vec<(&'static str, Vec<u8>)>,
+    pub(crate) code: Option<u32>,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Command {
+    /// A command that ended before it began, as cmd.exe does with a line that is too long.
+    pub(crate) fn refused(text: &str) -> Arc<Self> {
+        let pieces = VecDeque::from([("stderr", text.as_bytes().to_vec())]);
+        let output = Mutex::new(Output { pieces, code: Some(1) });
+        Arc::new(Self { output, changed: Condvar::new(), stdin: Mutex::new(None), process: 0 })
+    }
+
+    fn follow(
+        self: &Arc<Self>,
+        mut child: Child,
+        pipes: (Option<impl Read + Send + 'static>, Option<impl Read + Send + 'static>),
+        code_file: &Path,
+        decode: bool,
+    ) {
+        let (first, second) = (self.clone(), self.clone());
+        let pump = thread::spawn(move || first.pump("stdout", pipes.0, decode));
+        second.pump("stderr", pipes.1, decode);
+        let _ = pump.join();
+        let status = child.wait();
+        let told = std::fs::read_to_string(code_file).ok().and_then(|text| text.trim().parse().ok());
+        let _ = std::fs::remove_file(code_file);
+        let code = told.unwrap_or_else(|| status.ok().and_then(|s| s.code()).unwrap_or(-1) as u32);
+        lock(&self.output).code = Some(code);
+        self.changed.notify_all();
+    }
+
+    fn pump(&self, name: &'static str, pipe: Option<impl Read>, decode: bool) {
+        let Some(mut pipe) = pipe else { return };
+        let mut decoder = decode.then(|| EUC_KR.new_decoder_without_bom_handling());
+        let mut buffer = [0; 8192];
+        while let Ok(count @ 1..) = pipe.read(&mut buffer) {
+            let bytes = to_utf8(decoder.as_mut(), &buffer[..count]);
+            lock(&self.output).pieces.push_back((name, bytes));
+            self.changed.notify_all();
+        }
+    }
+
+    /// Waits for output or the end, and takes at most `limit` bytes. None if there is neither within `wait`.
+    pub(crate) fn fetch(&self, limit: usize, wait: Duration) -> Option<Fetched> {
+        let end = Instant::now() + wait;
+        let mut output = lock(&self.output);
+        while output.pieces.is_empty() && output.code.is_none() {
+            let left = end.checked_duration_since(Instant::now())?;
+            output = self.changed.wait_timeout(output, left).unwrap_or_else(PoisonError::into_inner).0;
+        }
+        let pieces = output.take(limit);
+        let code = if output.pieces.is_empty() { output.code } else { None };
+        Some(Fetched { pieces, code })
+    }
+
+    /// Gives the program input; with `end`, its input ends.
+    pub(crate) fn send(&self, bytes: &[u8], end: bool) {
+        let mut stdin = lock(&self.stdin);
+        if let Some(pipe) = stdin.as_mut() {
+            // A program that ended does not read; Windows says nothing then either.
+            let _ = pipe.write_all(bytes).and_then(|()| pipe.flush());
+        }
+        if end {
+            *stdin = None;
+        }
+    }
+
+    /// Ends the runner, and with it all that it started.
+    pub(crate) fn stop(&self) {
+        if lock(&self.output).code.is_none() {
+            let _ = Process::new("/bin/kill").args(["-KILL", &self.process.to_string()]).status();
+        }
+    }
+}
+
+impl Output {
+    fn take(&mut self, limit: usize) -> Vec<(&'static str, Vec<u8>)> {
+        let (mut taken, mut left) = (Vec::new(), limit);
+        while let Some((name, mut bytes)) = self.pieces.pop_front() {
+            if bytes.len() > left {
+                self.pieces.push_front((name, bytes.split_off(left)));
+            }
+            left -= bytes.len();
+            taken.push((name, bytes));
+            if left == 0 {
+                break;
+            }
+        }
+        taken
+    }
+}
+
+fn to_utf8(decoder: Option<&mut Decoder>, bytes: &[u8]) -> Vec<u8> {
+    let Some(decoder) = decoder else { return bytes.to_vec() };
+    let mut text = String::with_capacity(bytes.len() * 3 + 3);
+    let _ = decoder.decode_to_string(bytes, &mut text, false);
+    text.into_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn output_is_split_at_the_limit_and_the_code_comes_last() {
+        let command = Command::refused("abcdef");
+        let first = command.fetch(4, Duration::ZERO).unwrap();
+        assert_eq!((first.pieces, first.code), (vec![("stderr", b"abcd".to_vec())], None));
+        let second = command.fetch(4, Duration::ZERO).unwrap();
+        assert_eq!((second.pieces, second.code), (vec![("stderr", b"ef".to_vec())], Some(1)));
+    }
+
+    #[test]
+    fn a_character_cut_in_two_is_put_together() {
+        let mut decoder = EUC_KR.new_decoder_without_bom_handling();
+        let halves = [&[0xc7][..], &[0xd1, b'!'][..]].map(|half| to_utf8(Some(&mut decoder), half));
+        assert_eq!(String::from_utf8(halves.concat()).unwrap(), "한!");
+    }
+}

@@ -1,0 +1,287 @@
+// netsh.exe: `advfirewall firewall add|delete|set|show rule` and `advfirewall set PROFILE state on|off`.
+// Rules are kept as Windows keeps them: one text for each, under a GUID, in FirewallRules.
+#include "host.h"
+#include <iphlpapi.h>
+#include <ntsecapi.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FIREWALL "SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy"
+
+static int count;
+static char **arguments;
+
+// The value of `name=...` among the arguments from `first` on.
+static const char *option(const char *name, int first) {
+    size_t length = strlen(name);
+    for (int i = first; i < count; i++)
+        if (!_strnicmp(arguments[i], name, length) && arguments[i][length] == '=') return arguments[i] + length + 1;
+    return NULL;
+}
+
+static int ok(void) {
+    say(tr("Ok.\n\n", "확인됨\n\n"));
+    return 0;
+}
+
+static int usage_error(const char *text) {
+    say("%s\n", text);
+    return 1;
+}
+
+static int no_match(void) {
+    say(tr("\nNo rules match the specified criteria.\n\n", "\n지정된 조건에 맞는 규칙이 없습니다.\n\n"));
+    return 1;
+}
+
+// --- the text of a rule
+
+static void append(char *rule, size_t size, const char *key, const char *value) {
+    size_t length = strlen(rule);
+    snprintf(rule + length, size - length, "%s=%s|", key, value);
+}
+
+static void append_list(char *rule, size_t size, const char *key, const char *list) {
+    char copy[2048], *rest = NULL;
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest)) append(rule, size, key, item);
+}
+
+// 10.0.0.0/24 is kept as 10.0.0.0/255.255.255.0.
+static void append_addresses(char *rule, size_t size, const char *list) {
+    char copy[2048], text[64], *rest = NULL;
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest)) {
+        char *slash = strchr(item, '/');
+        const char *key = strchr(item, ':') ? "RA6" : "RA4";
+        if (slash && !strchr(item, '.') == 0 && !strchr(slash, '.')) {
+            int bits = atoi(slash + 1);
+            unsigned mask = bits ? 0xffffffffu << (32 - bits) : 0;
+            snprintf(text, sizeof text, "%.*s/%u.%u.%u.%u", (int)(slash - item), item, mask >> 24, mask >> 16 & 255, mask >> 8 & 255, mask & 255);
+            append(rule, size, key, text);
+        } else append(rule, size, key, _stricmp(item, "localsubnet") ? item : "LocalSubnet");
+    }
+}
+
+static const char *version(void) {
+    char build[16];
+    reg_text("SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion", "CurrentBuildNumber", build, sizeof build);
+    return atoi(build) >= 20348 ? "v2.31|" : atoi(build) >= 14393 ? "v2.26|" : "v2.10|";
+}
+
+static void append_profiles(char *rule, size_t size, const char *list) {
+    if (!list || !_stricmp(list, "any")) return;
+    char copy[128], *rest = NULL;
+    snprintf(copy, sizeof copy, "%s", list);
+    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest))
+        append(rule, size, "Profile", !_stricmp(item, "domain") ? "Domain" : !_stricmp(item, "private") ? "Private" : "Public");
+}
+
+static bool given(const char *value) { return value && _stricmp(value, "any"); }
+
+static const char *protocol_number(const char *name) {
+    if (!_stricmp(name, "udp")) return "17";
+    if (!_stricmp(name, "tcp")) return "6";
+    return name;
+}
+
+// The rule that the options from `first` on describe, in the order in which Windows writes the fields.
+static void compose(char *rule, size_t size, int first) {
+    const char *direction = option("dir", first), *action = option("action", first), *protocol = option("protocol", first);
+    const char *enable = option("enable", first), *value;
+    snprintf(rule, size, "%s", version());
+    append(rule, size, "Action", action && !_stricmp(action, "block") ? "Block" : "Allow");
+    append(rule, size, "Active", enable && !_stricmp(enable, "no") ? "FALSE" : "TRUE");
+    append(rule, size, "Dir", !_stricmp(direction, "in") ? "In" : "Out");
+    if (given(protocol)) append(rule, size, "Protocol", protocol_number(protocol));
+    append_profiles(rule, size, option("profile", first));
+    if (given(value = option("localport", first))) append_list(rule, size, "LPort", value);
+    if (given(value = option("remoteport", first))) append_list(rule, size, "RPort", value);
+    if (given(value = option("remoteip", first))) append_addresses(rule, size, value);
+    if ((value = option("program", first))) append(rule, size, "App", value);
+    if ((value = option("service", first))) append(rule, size, "Svc", value);
+    append(rule, size, "Name", option("name", first));
+    if ((value = option("description", first))) append(rule, size, "Desc", value);
+}
+
+// --- the registry
+
+static HKEY open_rules(void) {
+    HKEY key;
+    RegCreateKeyExA(HKEY_LOCAL_MACHINE, FIREWALL "\\FirewallRules", 0, NULL, 0, KEY_ALL_ACCESS, NULL, &key, NULL);
+    return key;
+}
+
+// Rules are kept in UTF-16: names may be in any language.
+static void write_rule(const char *id, const char *rule) {
+    WCHAR wide_id[64], wide[8192];
+    HKEY key = open_rules();
+    MultiByteToWideChar(CP_UTF8, 0, id, -1, wide_id, 64);
+    int length = MultiByteToWideChar(CP_UTF8, 0, rule, -1, wide, 8192);
+    RegSetValueExW(key, wide_id, 0, REG_SZ, (BYTE *)wide, length * sizeof *wide);
+    RegCloseKey(key);
+}
+
+static bool field(const char *rule, const char *name, char *out, size_t size) {
+    char mark[64];
+    snprintf(mark, sizeof mark, "|%s=", name);
+    const char *start = strstr(rule, mark);
+    if (!start) return false;
+    start += strlen(mark);
+    snprintf(out, size, "%.*s", (int)strcspn(start, "|"), start);
+    return true;
+}
+
+struct rule { char id[128], text[8192]; };
+
+static bool matches(const char *text, const char *name, const char *direction) {
+    char value[512];
+    if (_stricmp(name, "all") && (!field(text, "Name", value, sizeof value) || _stricmp(value, name))) return false;
+    return !direction || (field(text, "Dir", value, sizeof value) && !_stricmp(value, direction));
+}
+
+// All rules of this name; a name may occur several times.
+static int find(const char *name, const char *direction, struct rule *rules, int room) {
+    HKEY key = open_rules();
+    int found = 0;
+    for (DWORD i = 0; found < room; i++) {
+        WCHAR wide_id[128], wide[8192] = {0};
+        DWORD id_size = 128, size = sizeof wide - sizeof *wide;
+        if (RegEnumValueW(key, i, wide_id, &id_size, NULL, NULL, (BYTE *)wide, &size)) break;
+        WideCharToMultiByte(CP_UTF8, 0, wide_id, -1, rules[found].id, sizeof rules[found].id, NULL, NULL);
+        WideCharToMultiByte(CP_UTF8, 0, wide, -1, rules[found].text, sizeof rules[found].text, NULL, NULL);
+        if (matches(rules[found].text, name, direction)) found++;
+    }
+    RegCloseKey(key);
+    return found;
+}
+
+static void new_guid(char *out, size_t size) {
+    GUID g;
+    RtlGenRandom(&g, sizeof g);
+    snprintf(out, size, "{%08lX-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", g.Data1, g.Data2, g.Data3, g.Data4[0], g.Data4[1],
+             g.Data4[2], g.Data4[3], g.Data4[4], g.Data4[5], g.Data4[6], g.Data4[7]);
+}
+
+// --- the verbs
+
+static struct rule rules[256];
+
+static int add(void) {
+    static char rule[8192];
+    char id[64];
+    const char *direction = option("dir", 5);
+    if (!option("name", 5) || !direction || !option("action", 5)) return usage_error("A required tag is missing: name, dir, action.");
+    if (_stricmp(direction, "in") && _stricmp(direction, "out")) return usage_error("A specified value is not valid: dir.");
+    if ((given(option("localport", 5)) || given(option("remoteport", 5))) && !given(option("protocol", 5)))
+        return usage_error("A port can be specified only if the protocol is TCP or UDP.");
+    compose(rule, sizeof rule, 5);
+    new_guid(id, sizeof id);
+    write_rule(id, rule);
+    return ok();
+}
+
+static int delete(void) {
+    const char *name = option("name", 5);
+    if (!name) return usage_error("A required tag is missing: name.");
+    int found = find(name, option("dir", 5), rules, 256);
+    if (!found) return no_match();
+    HKEY key = open_rules();
+    for (int i = 0; i < found; i++) RegDeleteValueA(key, rules[i].id);
+    RegCloseKey(key);
+    say(tr("\nDeleted %d rule(s).\n", "\n%d 규칙을 삭제했습니다.\n"), found);
+    return ok();
+}
+
+// `set rule name=X new KEY=VALUE...`: the fields named after `new` are replaced.
+static void change(struct rule *rule, int first) {
+    static char made[8192];
+    char old[1024];
+    static const char *keys[][2] = {{"Action", "action"}, {"Active", "enable"}, {"Dir", "dir"}, {"Protocol", "protocol"}, {"LPort", "localport"}, {"RPort", "remoteport"}, {"Name", "name"}, {"Desc", "description"}};
+    snprintf(made, sizeof made, "%.*s", (int)strcspn(rule->text, "|") + 1, rule->text);
+    for (int i = 0; i < 8; i++) {
+        const char *fresh = option(keys[i][1], first);
+        bool had = field(rule->text, keys[i][0], old, sizeof old);
+        if (fresh && i == 0) fresh = !_stricmp(fresh, "block") ? "Block" : "Allow";
+        if (fresh && i == 1) fresh = !_stricmp(fresh, "yes") ? "TRUE" : "FALSE";
+        if (fresh && i == 3) fresh = protocol_number(fresh);
+        if (fresh || had) append(made, sizeof made, keys[i][0], fresh ? fresh : old);
+        if (i == 5 && option("remoteip", first)) { if (given(option("remoteip", first))) append_addresses(made, sizeof made, option("remoteip", first)); }
+        else if (i == 5) for (const char *at = rule->text; (at = strstr(at, "|RA")); at++) {
+            char one[128];
+            snprintf(one, sizeof one, "%.*s", (int)strcspn(at + 5, "|"), at + 5);
+            append(made, sizeof made, at[3] == '4' ? "RA4" : "RA6", one);
+        }
+    }
+    write_rule(rule->id, made);
+}
+
+static int set(void) {
+    int fresh = 5;
+    while (fresh < count && _stricmp(arguments[fresh], "new")) fresh++;
+    if (!option("name", 5) || fresh == count) return usage_error("A required tag is missing: name, new.");
+    int found = find(option("name", 5), NULL, rules, 256);
+    if (!found) return no_match();
+    for (int i = 0; i < found; i++) change(&rules[i], fresh + 1);
+    say(tr("\nUpdated %d rule(s).\n", "\n%d 규칙을 업데이트했습니다.\n"), found);
+    return ok();
+}
+
+static void show_field(const char *rule, const char *key, const char *english, const char *in_korean) {
+    char value[1024];
+    if (field(rule, key, value, sizeof value)) say("%-38s%s\n", tr(english, in_korean), value);
+}
+
+static int show(void) {
+    const char *name = option("name", 5);
+    if (!name) return usage_error("A required tag is missing: name.");
+    int found = find(name, option("dir", 5), rules, 256);
+    if (!found) return no_match();
+    for (int i = 0; i < found; i++) {
+        say("\n");
+        show_field(rules[i].text, "Name", "Rule Name:", "규칙 이름:");
+        say("----------------------------------------------------------------------\n");
+        show_field(rules[i].text, "Active", "Enabled:", "사용:");
+        show_field(rules[i].text, "Dir", "Direction:", "방향:");
+        show_field(rules[i].text, "Profile", "Profiles:", "프로필:");
+        show_field(rules[i].text, "RA4", "RemoteIP:", "원격 IP:");
+        show_field(rules[i].text, "Protocol", "Protocol:", "프로토콜:");
+        show_field(rules[i].text, "LPort", "LocalPort:", "로컬 포트:");
+        show_field(rules[i].text, "RPort", "RemotePort:", "원격 포트:");
+        show_field(rules[i].text, "Action", "Action:", "작업:");
+    }
+    return ok();
+}
+
+// `set allprofiles state on`
+static int set_profile(const char *which, const char *state) {
+    static const char *names[][2] = {{"domainprofile", "DomainProfile"}, {"privateprofile", "StandardProfile"}, {"publicprofile", "PublicProfile"}};
+    char key[256];
+    int changed = 0;
+    for (int i = 0; i < 3; i++) {
+        if (_stricmp(which, "allprofiles") && _stricmp(which, names[i][0])) continue;
+        snprintf(key, sizeof key, FIREWALL "\\%s", names[i][1]);
+        reg_set_dword(key, "EnableFirewall", !_stricmp(state, "on"));
+        changed++;
+    }
+    return changed ? ok() : 1;
+}
+
+static bool words(const char *a, const char *b, const char *c, const char *d) {
+    const char *wanted[] = {a, b, c, d};
+    for (int i = 0; i < 4 && wanted[i]; i++)
+        if (i + 1 >= count || _stricmp(arguments[i + 1], wanted[i])) return false;
+    return true;
+}
+
+int main(void) {
+    arguments = utf8_arguments(&count);
+    if (words("advfirewall", "firewall", "add", "rule")) return add();
+    if (words("advfirewall", "firewall", "delete", "rule")) return delete();
+    if (words("advfirewall", "firewall", "set", "rule")) return set();
+    if (words("advfirewall", "firewall", "show", "rule")) return show();
+    if (words("advfirewall", "set", NULL, NULL) && count == 6 && !_stricmp(arguments[4], "state")) return set_profile(arguments[3], arguments[5]);
+    say("netsh of the stand-in: advfirewall firewall add|delete|set|show rule, advfirewall set PROFILE state on|off\n");
+    return 1;
+}

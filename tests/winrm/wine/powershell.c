@@ -1,0 +1,96 @@
+// powershell.exe: no PowerShell. It runs the one script that fleetclock sends, its NTP probe, by
+// finding the lines that give the probe its parameters and doing the exchange itself:
+//     $servers = @('a','b')      $samples = 4      $timeout = 1000
+// and prints the lines that the script would: server, T1, the 48 bytes of the answer in hexadecimal,
+// T4 (100 ns since 1601), or server, "error" and a text. Any other script is refused.
+#include "host.h"
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <wincrypt.h>
+
+static char script[1 << 20];
+
+static int refuse(const char *text) {
+    fprintf(stderr, "powershell of the stand-in: %s\n", text);
+    return 1;
+}
+
+static void decode(const char *base64) {
+    static WCHAR wide[sizeof script / 2];
+    DWORD size = sizeof wide - sizeof *wide;
+    if (!CryptStringToBinaryA(base64, 0, CRYPT_STRING_BASE64, (BYTE *)wide, &size, NULL, NULL)) return;
+    wide[size / sizeof *wide] = 0;
+    WideCharToMultiByte(CP_UTF8, 0, wide, -1, script, sizeof script, NULL, NULL);
+}
+
+// An option may be cut short as long as it is clear, as in the real program.
+static bool is(const char *argument, const char *option, size_t least) {
+    size_t length = strlen(argument);
+    return length >= least && !_strnicmp(argument, option, length);
+}
+
+static void read_script(int count, char **arguments) {
+    for (int i = 1; i < count; i++) {
+        bool last = i + 1 == count;
+        if (!last && (is(arguments[i], "-EncodedCommand", 2) || !_stricmp(arguments[i], "-enc"))) decode(arguments[i + 1]);
+        else if (!last && is(arguments[i], "-Command", 2)) {
+            if (!strcmp(arguments[i + 1], "-")) script[fread(script, 1, sizeof script - 1, stdin)] = 0;
+            else
+                for (int j = i + 1; j < count; j++) snprintf(script + strlen(script), sizeof script - strlen(script), "%s ", arguments[j]);
+        } else continue;
+        return;
+    }
+}
+
+// What stands behind `$name =` at the start of a line or behind a semicolon.
+static const char *parameter(const char *name) {
+    for (const char *at = script; (at = strstr(at, name)); at++) {
+        const char *value = at + strlen(name);
+        while (*value == ' ') value++;
+        bool begins = at == script || strchr("\r\n; ", at[-1]);
+        if (begins && *value == '=') return value + 1 + strspn(value + 1, " ");
+    }
+    return NULL;
+}
+
+static const char *why(unsigned status) { return status == NTP_NO_HOST ? "No such host is known" : "timeout"; }
+
+static void probe(const char *server, int samples, DWORD timeout_ms) {
+    for (int i = 0; i < samples; i++) {
+        struct sample sample;
+        unsigned status = ntp_ask(server, timeout_ms, 3, &sample);
+        if (status) {
+            printf("%s\terror\t%s\n", server, why(status));
+            continue;
+        }
+        printf("%s\t%lld\t", server, (long long)sample.sent);
+        for (int j = 0; j < 48; j++) printf("%02x", sample.reply[j]);
+        printf("\t%lld\n", (long long)sample.received);
+    }
+}
+
+// @('a','b'): each text in quotes is a server.
+static void probe_all(const char *list, int samples, DWORD timeout_ms) {
+    const char *end = list + strcspn(list, ")\n");
+    for (const char *at = list; at < end;) {
+        char server[256];
+        const char *open = memchr(at, '\'', end - at), *close = open ? memchr(open + 1, '\'', end - open - 1) : NULL;
+        if (!close) return;
+        snprintf(server, sizeof server, "%.*s", (int)(close - open - 1), open + 1);
+        probe(server, samples, timeout_ms);
+        at = close + 1;
+    }
+}
+
+int main(void) {
+    int count;
+    char **arguments = utf8_arguments(&count);
+    if (reg_dword(STANDIN_KEY, "NoPowerShell", 0))
+        return refuse("This program is blocked by group policy. For more information, contact your system administrator.");
+    read_script(count, arguments);
+    const char *servers = parameter("$servers"), *samples = parameter("$samples"), *timeout = parameter("$timeout");
+    if (!servers || !samples || !timeout) return refuse("only the probe script of fleetclock is understood");
+    probe_all(servers, atoi(samples), atoi(timeout));
+    return 0;
+}
