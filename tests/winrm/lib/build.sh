@@ -5,7 +5,7 @@ wine=/usr/lib/wine/wine64
 wineserver=/usr/lib/wine/wineserver64
 
 # Programs that take the place of Wine's own; the others are new.
-replaced=(net netsh powershell sc w32tm)
+replaced=(findstr net netsh powershell sc w32tm)
 added=(boot runner w32time)
 common=(clock firewall ntp registry service text)
 
@@ -79,7 +79,7 @@ install_programs() {
   from=$(wine_cache)/programs
   [[ -e $1/installed && ! $from/stamp -nt $1/installed ]] && return
   # A new file in place of the old one: a running host keeps what it has.
-  for program in net netsh sc w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
+  for program in findstr net netsh sc w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
   install -m 755 "$from/powershell.exe" "$system/WindowsPowerShell/v1.0/powershell.exe"
   install -m 755 "$from/w32time.exe" "$system/fcw32time.exe"
   for program in boot runner; do install -m 755 "$from/$program.exe" "$1/drive_c/fc/$program.exe"; done
@@ -135,5 +135,5 @@ import_registry() {
 server_binary() { printf '%s/debug/winrm-standin' "${CARGO_TARGET_DIR:-$root/target}"; }
 
 build_server() {
-  (cd "$root" && cargo build --quiet -p winrm-standin)
+  (cd "$root" && cargo build --quiet --ignore-rust-version -p winrm-standin)
 }

@@ -1,8 +1,9 @@
 // powershell.exe: no PowerShell. It runs the one script that fleetclock sends, its NTP probe, by
 // finding the lines that give the probe its parameters and doing the exchange itself:
 //     $servers = @('a','b')      $samples = 4      $timeout = 1000
-// and prints the lines that the script would: server, T1, the 48 bytes of the answer in hexadecimal,
-// T4 (100 ns since 1601), or server, "error" and a text. Any other script is refused.
+// and prints the lines that the script would: ntp, server, address, token, T1, the 48 bytes of the
+// answer, T4 (100 ns since 1601; bytes as BitConverter prints them), or the number of a socket error
+// in place of an answer. Any other script is refused.
 #include "host.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -54,19 +55,30 @@ static const char *parameter(const char *name) {
     return NULL;
 }
 
-static const char *why(unsigned status) { return status == NTP_NO_HOST ? "No such host is known" : "timeout"; }
+static void print_bytes(const uint8_t *bytes, int count) {
+    for (int i = 0; i < count; i++) printf(i ? "-%02X" : "%02X", bytes[i]);
+}
 
+// As the script, which gives a silent server up after the second question.
 static void probe(const char *server, int samples, DWORD timeout_ms) {
-    for (int i = 0; i < samples; i++) {
+    for (int i = 0, silent = 0; i < samples && silent < 2; i++) {
         struct sample sample;
         unsigned status = ntp_ask(server, timeout_ms, 3, &sample);
+        if (status == NTP_NO_HOST) {
+            printf("ntp %s - - 0 error 11001\n", server);
+            return;
+        }
+        struct in_addr address = {.s_addr = sample.address};
+        printf("ntp %s %s ", server, inet_ntoa(address));
         if (status) {
-            printf("%s\terror\t%s\n", server, why(status));
+            silent++;
+            printf("- %lld error 10060\n", (long long)sample.sent);
             continue;
         }
-        printf("%s\t%lld\t", server, (long long)sample.sent);
-        for (int j = 0; j < 48; j++) printf("%02x", sample.reply[j]);
-        printf("\t%lld\n", (long long)sample.received);
+        print_bytes(sample.reply + 24, 8);
+        printf(" %lld ", (long long)sample.sent);
+        print_bytes(sample.reply, 48);
+        printf(" %lld\n", (long long)sample.received);
     }
 }
 
