@@ -10,6 +10,7 @@ use crate::exit::Hint;
 /// Name and text of everything embedded.
 pub const EMBEDDED: &[(&str, &str)] = &[
     ("playbooks/linux-chrony.yml", include_str!("../playbooks/linux-chrony.yml")),
+    ("playbooks/windows-w32time.yml", include_str!("../playbooks/windows-w32time.yml")),
     ("playbooks/linux-ntpd.yml", include_str!("../playbooks/linux-ntpd.yml")),
     ("templates/chrony.conf.j2", include_str!("../templates/chrony.conf.j2")),
     ("templates/ntp.conf.j2", include_str!("../templates/ntp.conf.j2")),

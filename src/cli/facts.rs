@@ -8,14 +8,14 @@ use super::run::Run;
 use super::{Format, Global};
 use crate::engine::fleet::facts_all;
 use crate::exit::Exit;
-use crate::facts::Facts;
+use crate::facts::Found;
 use crate::report::{HostReport, console, facts, json};
 
 /// Reads and prints the facts; the hosts that did not answer follow as in every report.
 pub(super) fn run(global: &Global) -> Result<Exit> {
     let run = Run::start("facts", global)?;
     let results = run.watched(run.names(), |cx| facts_all(run.hosts.clone(), run.forks, cx));
-    let mut found: BTreeMap<String, Facts> = BTreeMap::new();
+    let mut found: BTreeMap<String, Found> = BTreeMap::new();
     let mut reports: Vec<HostReport> = Vec::new();
     for result in results {
         match result {

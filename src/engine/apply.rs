@@ -4,18 +4,20 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use crate::report::{Delta, ErrorReport, HostReport, Status};
+use crate::provider::LinuxProvider;
+use crate::report::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::resource::{Fix, Slice, service};
 use crate::transport::{Output, TransportError};
 
 use super::Context;
 use super::event::Phase;
 use super::frame::{Frames, Splitter, last_lines};
-use super::plan::{Planned, Step, deltas, owes};
+use super::plan::{Planned, Service, Step, deltas, owes};
 use super::proof::Proof;
 use super::session::{Failure, Session};
 use super::transaction::{GUARD, Transaction};
 use super::verify::{self, Verdict};
+use super::windows;
 
 /// Time limit for all changes of a host; downloading a package is the slow part.
 const CHANGE: Duration = Duration::from_secs(900);
@@ -38,18 +40,26 @@ pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
 fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result<(), Failure> {
     let before = report.executions;
     let mut session = Session::open(&planned.spec, cx)?;
-    let result = drive(&mut session, planned, report);
+    let result = match planned.service {
+        Service::Linux(provider, unit) => drive(&mut session, planned, (provider, unit), report),
+        Service::Windows => windows::apply::drive(&mut session, planned, report),
+    };
     report.executions = before + session.executions;
     result
 }
 
-fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
+fn drive(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    service: (&dyn LinuxProvider, &str),
+    report: &mut HostReport,
+) -> Result<(), Failure> {
     if !planned.is_pending() {
-        return finish(session, planned, report, Status::Unchanged);
+        return finish(session, planned, service, report, Status::Unchanged);
     }
     let transaction = transaction(planned, session.cx)?;
     change(session, planned, &transaction)?;
-    let proven = converged(session, planned).and_then(|()| finish(session, planned, report, Status::Changed));
+    let proven = converged(session, planned).and_then(|()| finish(session, planned, service, report, Status::Changed));
     proven.map_err(|failure| take_back(session, &transaction, failure))
 }
 
@@ -79,7 +89,7 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
 }
 
 /// Sorts by time and does not repeat.
-fn run_name() -> String {
+pub(crate) fn run_name() -> String {
     let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
     now.replace([':', '-', '.'], "")
 }
@@ -136,14 +146,19 @@ fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Resul
     if slice.status == 0 {
         return Ok(());
     }
-    let answers: Vec<String> = verify::sources(&planned.spec, &slice.stdout, &[])
+    Err(nobody_serves(&verify::sources(&planned.spec, &slice.stdout, &[])))
+}
+
+/// No source would give the host its time.
+pub(crate) fn nobody_serves(sources: &[SourceReport]) -> Failure {
+    let answers: Vec<String> = sources
         .iter()
         .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
         .collect();
     let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
     let hint = "see that the master runs, serves this host and is not behind a closed firewall; \
                 `--no-verify` configures the host all the same";
-    Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } })
+    Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } }
 }
 
 fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
@@ -157,14 +172,14 @@ fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>)
 }
 
 /// The user wants to look at the wreck.
-fn left_as_it_is(mut failure: Failure) -> Failure {
+pub(crate) fn left_as_it_is(mut failure: Failure) -> Failure {
     failure.status = Status::FailedNotUndone;
     failure.error.message.push_str("; left as it is (--no-undo)");
     failure
 }
 
 /// Says how putting back went; never replaces the first error.
-fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure {
+pub(crate) fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure {
     let Some(undone) = undone else {
         failure.status = Status::FailedNotUndone;
         failure.error.message.push_str("; and the undo did not end");
@@ -186,23 +201,24 @@ fn converged(session: &mut Session<'_>, planned: &Planned) -> Result<(), Failure
     let (script, splitter) = frames.finish();
     let output = session.run(script, READ, &mut |_| ())?;
     let seen = (0..planned.steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
-    let left = deltas(&planned.steps, &seen)?;
-    match left.first() {
-        None => Ok(()),
-        Some(delta) => {
-            let from = delta.from.as_deref().unwrap_or("absent");
-            let to = delta.to.as_deref().unwrap_or("absent");
-            let message =
-                format!("{}: {} still differs after the change: {from}, wanted {to}", delta.resource, delta.property);
-            Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } })
-        }
-    }
+    nothing_left(planned, &seen)
+}
+
+/// Compares once more; the first difference that is left is the error.
+pub(crate) fn nothing_left(planned: &Planned, seen: &[Slice]) -> Result<(), Failure> {
+    let left = deltas(&planned.steps, seen)?;
+    let Some(delta) = left.first() else { return Ok(()) };
+    let from = delta.from.as_deref().unwrap_or("absent");
+    let to = delta.to.as_deref().unwrap_or("absent");
+    let message = format!("{}: {} still differs after the change: {from}, wanted {to}", delta.resource, delta.property);
+    Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: None } })
 }
 
 /// Proves the clock.
 fn finish(
     session: &mut Session<'_>,
     planned: &Planned,
+    (provider, unit): (&dyn LinuxProvider, &str),
     report: &mut HostReport,
     status: Status,
 ) -> Result<(), Failure> {
@@ -214,16 +230,16 @@ fn finish(
     session.phase(Phase::Verify);
     let spec = &planned.spec;
     let mut frames = Frames::new();
-    let proof = Proof::wait(&mut frames, spec, planned.provider, planned.unit);
+    let proof = Proof::wait(&mut frames, spec, provider, unit);
     let (script, splitter) = frames.finish();
     let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
-    let verdict = proof.record(spec, planned.provider, &splitter, &output, report)?;
+    let verdict = proof.record(spec, provider, &splitter, &output, report)?;
     settle(verdict, status, report)
 }
 
 /// A host that was changed and does not follow its sources is a failure; a clock that is on
 /// its way, or a host that was not changed, is not.
-fn settle(verdict: Verdict, status: Status, report: &mut HostReport) -> Result<(), Failure> {
+pub(crate) fn settle(verdict: Verdict, status: Status, report: &mut HostReport) -> Result<(), Failure> {
     match verdict {
         Verdict::Proven => Ok(()),
         Verdict::NotSynchronised(why) if status == Status::Changed => Err(Failure {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
-use crate::facts::Facts;
+use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::report::{ErrorReport, HostReport, Status};
 
@@ -149,7 +149,7 @@ pub async fn facts_all(
     hosts: Vec<HostSpec>,
     forks: usize,
     cx: Arc<Context>,
-) -> Vec<Result<(HostReport, Facts), Box<HostReport>>> {
+) -> Vec<Result<(HostReport, Found), Box<HostReport>>> {
     start(&cx, &hosts);
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || facts(&spec, &cx));
@@ -163,16 +163,20 @@ pub async fn facts_all(
     .await
 }
 
-fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Facts), Box<HostReport>> {
+fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Found), Box<HostReport>> {
     let mut report = blank(spec);
     let read = Session::open(spec, cx).and_then(|mut session| {
-        let facts = super::plan::read_facts(&mut session);
+        let facts = if spec.is_windows() {
+            super::windows::plan::read_facts(&mut session).map(|facts| Found::Windows(Box::new(facts)))
+        } else {
+            super::plan::read_facts(&mut session).map(|facts| Found::Linux(Box::new(facts)))
+        };
         report.executions = session.executions;
         facts
     });
     match read {
         Ok(facts) => {
-            report.os = Some(facts.os_name.clone());
+            report.os = Some(facts.system());
             Ok((report, facts))
         }
         Err(failure) => {

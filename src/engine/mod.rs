@@ -11,6 +11,7 @@ mod proof;
 mod session;
 mod transaction;
 mod verify;
+mod windows;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -11,7 +11,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
-use crate::provider::{self, Provider};
+use crate::provider::{self, LinuxProvider};
 use crate::report::{Delta, HostReport, Status};
 use crate::resource::{self, Resource, Slice};
 
@@ -21,6 +21,7 @@ use super::event::Phase;
 use super::frame::Frames;
 use super::proof::Proof;
 use super::session::{Failure, Session};
+use super::windows;
 
 /// Time limit for reading; a package manager may have to wait for its own lock.
 const READ: Duration = Duration::from_secs(90);
@@ -35,13 +36,20 @@ pub(crate) struct Step {
     pub(crate) unit: Option<String>,
 }
 
+/// The time service of a host.
+#[derive(Clone, Copy)]
+pub(crate) enum Service {
+    /// One of those of Linux, and its unit.
+    Linux(&'static dyn LinuxProvider, &'static str),
+    /// W32Time.
+    Windows,
+}
+
 /// A host, what shall be on it, and what was seen.
 pub struct Planned {
     /// The host.
     pub spec: HostSpec,
-    pub(crate) provider: &'static dyn Provider,
-    /// The unit of the time service.
-    pub(crate) unit: &'static str,
+    pub(crate) service: Service,
     pub(crate) steps: Vec<Step>,
     pub(crate) seen: Vec<Slice>,
     /// The report so far.
@@ -98,6 +106,9 @@ pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Plan
 }
 
 fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+    if spec.is_windows() {
+        return windows::plan::plan(spec, cx, extent, report);
+    }
     let mut session = Session::open(spec, cx)?;
     let facts = read_facts(&mut session)?;
     report.executions = session.executions;
@@ -119,14 +130,14 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec.time.step, &report.sources);
     }
-    Ok(Planned { spec: spec.clone(), provider, unit, steps, seen, report: report.clone() })
+    Ok(Planned { spec: spec.clone(), service: Service::Linux(provider, unit), steps, seen, report: report.clone() })
 }
 
 /// Runs all probes in one execution, and the measurement with them.
 fn read(
     session: &mut Session<'_>,
     steps: &[Step],
-    (provider, unit): (&'static dyn Provider, &str),
+    (provider, unit): (&'static dyn LinuxProvider, &str),
     extent: Extent,
     report: &mut HostReport,
 ) -> Result<Vec<Slice>, Failure> {
@@ -188,44 +199,44 @@ fn restart(step: &Step) -> Delta {
 }
 
 /// Turns the playbook into resources for this host.
-fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn Provider, cx: &Context) -> Result<Vec<Step>> {
-    let playbook = Playbook::load(&cx.assets, provider.playbook())?;
+fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts)?;
     let context = context::context(spec, facts, &provider.layout(facts), firewall);
+    let render = |name: &str| -> Result<String> {
+        let asset = cx.assets.read(&format!("templates/{name}"))?;
+        Engine.render(name, &asset.text, &context)
+    };
+    follow(provider.playbook(), &context, cx, &|kind| resource::build(kind, spec, facts, firewall, &render))
+}
+
+/// Goes through a playbook; `build` makes a resource of each step that holds here.
+pub(crate) fn follow(
+    playbook: &str,
+    context: &Value,
+    cx: &Context,
+    build: &dyn Fn(Kind) -> Result<Box<dyn Resource>>,
+) -> Result<Vec<Step>> {
+    let playbook = Playbook::load(&cx.assets, playbook)?;
     let mut steps = Vec::new();
     for file in &playbook.steps {
-        let step = step(file, spec, facts, firewall, &context, cx);
-        let step = step.with_context(|| format!("playbook `{}` ({})", playbook.name, playbook.origin))?;
-        steps.extend(step);
+        let step = step(file, context, build);
+        steps.extend(step.with_context(|| format!("playbook `{}` ({})", playbook.name, playbook.origin))?);
     }
     Ok(steps)
 }
 
-fn step(
-    file: &StepFile,
-    spec: &HostSpec,
-    facts: &Facts,
-    firewall: Firewall,
-    context: &Value,
-    cx: &Context,
-) -> Result<Option<Step>> {
-    let engine = Engine;
+fn step(file: &StepFile, context: &Value, build: &dyn Fn(Kind) -> Result<Box<dyn Resource>>) -> Result<Option<Step>> {
     if let Some(condition) = &file.when
-        && !engine.holds(condition, context).with_context(|| format!("step `{}`: when", file.name))?
+        && !Engine.holds(condition, context).with_context(|| format!("step `{}`: when", file.name))?
     {
         return Ok(None);
     }
-    let kind = file.resolve(&engine, context)?;
+    let kind = file.resolve(&Engine, context)?;
     let unit = match &kind {
         Kind::Service { name, .. } => Some(name.clone()),
         _ => None,
     };
-    let render = |name: &str| -> Result<String> {
-        let asset = cx.assets.read(&format!("templates/{name}"))?;
-        engine.render(name, &asset.text, context)
-    };
-    let resource =
-        resource::build(kind, spec, facts, firewall, &render).with_context(|| format!("step `{}`", file.name))?;
+    let resource = build(kind).with_context(|| format!("step `{}`", file.name))?;
     Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
 }
 

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use crate::inventory::HostSpec;
-use crate::provider::Provider;
+use crate::provider::{LinuxProvider, Provider};
 use crate::report::HostReport;
 use crate::resource::Slice;
 use crate::transport::Output;
@@ -26,7 +26,7 @@ impl Proof {
     }
 
     /// Adds the wait for the limits to be met, and then the measurement that counts.
-    pub(crate) fn wait(frames: &mut Frames, spec: &HostSpec, provider: &dyn Provider, unit: &str) -> Self {
+    pub(crate) fn wait(frames: &mut Frames, spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str) -> Self {
         let wait = verify::wait(spec, provider, unit, frames.boundary());
         frames.raw(&verify::functions());
         frames.raw(&wait);

@@ -7,7 +7,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport as Measured;
-use crate::provider::{self, Peer, Provider};
+use crate::provider::{self, LinuxProvider, Peer};
 use crate::report::{DaemonReport, SourceReport};
 use crate::transport::quote::sh;
 
@@ -29,7 +29,7 @@ pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String 
 
 /// Returns shell text that waits until the service is synchronised and one of its sources is
 /// within the limits, or until the deadline; a service that does not run is not waited for.
-pub(crate) fn wait(spec: &HostSpec, provider: &dyn Provider, unit: &str, boundary: &str) -> String {
+pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, boundary: &str) -> String {
     // An isolated master waits for nobody.
     let alone = spec.time.sources.is_empty() || spec.time.isolated.is_some();
     let measure = if alone { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS) };
@@ -79,12 +79,21 @@ pub(crate) fn functions() -> String {
 
 /// Joins what was measured with what the time service says of the same sources.
 pub(crate) fn sources(spec: &HostSpec, printed: &str, peers: &[Peer]) -> Vec<SourceReport> {
-    remote::parse(printed).into_iter().map(|measured| source(spec, measured, peers)).collect()
+    joined(spec, remote::parse(printed), peers)
+}
+
+/// As `sources`, for what is measured already.
+pub(crate) fn joined(spec: &HostSpec, measured: Vec<Measured>, peers: &[Peer]) -> Vec<SourceReport> {
+    measured.into_iter().map(|measured| source(spec, measured, peers)).collect()
 }
 
 fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
     let usable = m.usable();
-    let peer = peers.iter().find(|peer| same_address(&peer.address, m.address.as_deref().unwrap_or(&m.source)));
+    // W32Time names its source as it was configured, the others by its address.
+    let is = |peer: &&Peer| {
+        same_address(&peer.address, m.address.as_deref().unwrap_or(&m.source)) || peer.address == m.source
+    };
+    let peer = peers.iter().find(is);
     let seconds = |ns: Option<i64>| ns.map(|ns| ns as f64 / 1e9);
     let bound = seconds(m.error_bound_ns);
     let declared: Option<&Source> = spec.time.sources.iter().find(|source| source.address == m.source);
@@ -100,7 +109,7 @@ fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
         root_dispersion_s: seconds(m.root_dispersion_ns),
         error_bound_s: bound,
         selected: peer.is_some_and(|peer| peer.selected),
-        reach: peer.map(|peer| peer.reach),
+        reach: peer.and_then(|peer| peer.reach),
         within: Some(usable && within(spec, bound, m.stratum)),
         probe: Some(m.probe),
         address: m.source,

@@ -2,12 +2,34 @@
 //! time services are there.
 
 pub mod linux;
+pub mod registry;
+pub mod windows;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-/// What was read from a host in one execution.
+/// What was read from a host of either kind.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(untagged)]
+pub enum Found {
+    /// A Linux host.
+    Linux(Box<Facts>),
+    /// A Windows host.
+    Windows(Box<windows::WindowsFacts>),
+}
+
+impl Found {
+    /// Returns the operating system's own name for itself.
+    pub fn system(&self) -> String {
+        match self {
+            Found::Linux(facts) => facts.os_name.clone(),
+            Found::Windows(facts) => facts.system(),
+        }
+    }
+}
+
+/// What was read from a Linux host in one execution.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Facts {
     /// `ID` of os-release: `debian`, `rocky`.
@@ -85,4 +107,6 @@ pub enum Firewall {
     Firewalld,
     /// ufw is active.
     Ufw,
+    /// The Windows firewall is on.
+    Windows,
 }

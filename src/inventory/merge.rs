@@ -8,8 +8,12 @@ impl Settings {
     pub(super) fn over(self, below: Settings) -> Settings {
         let mut vars = below.vars;
         vars.extend(self.vars);
-        // A way to connect replaces another: `local` on a host means no SSH, and the other way round.
-        let connects = self.local.is_some() || self.winrm;
+        // A way to connect replaces another: `local` on a host means no WinRM, and the other way round.
+        let winrm = match (self.winrm, below.winrm) {
+            (Some((own, at)), Some((below, _))) => Some((own.over(below), at)),
+            (own @ Some(_), None) => own,
+            (None, below) => below.filter(|_| self.local.is_none()),
+        };
         Settings {
             role: self.role.or(below.role),
             upstream: self.upstream.or(below.upstream),
@@ -25,8 +29,9 @@ impl Settings {
             vars,
             extra: self.extra.or(below.extra),
             ssh: self.ssh.over(below.ssh),
-            winrm: self.winrm || (below.winrm && !connects),
+            winrm,
             local: self.local.or(below.local),
+            domain_time: self.domain_time.or(below.domain_time),
         }
     }
 }

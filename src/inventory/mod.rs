@@ -12,6 +12,7 @@ pub mod select;
 pub mod spec;
 mod ssh;
 pub mod topology;
+mod winrm;
 
 use std::path::Path;
 

@@ -8,8 +8,9 @@ use ipnet::IpNet;
 
 use super::node::{At, Key, Kind, Mistake, Node, did_you_mean};
 use super::secret::Secret;
-use super::spec::{FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
+use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::SshLines;
+use super::winrm::WinrmLines;
 
 /// What `defaults`, a group or a host may say. Nothing is filled in yet.
 #[derive(Debug, Clone, Default)]
@@ -29,8 +30,9 @@ pub(super) struct Settings {
     pub(super) vars: BTreeMap<String, Var>,
     pub(super) extra: Option<Vec<String>>,
     pub(super) ssh: SshLines,
-    pub(super) winrm: bool,
+    pub(super) winrm: Option<(WinrmLines, At)>,
     pub(super) local: Option<bool>,
+    pub(super) domain_time: Option<DomainTime>,
 }
 
 /// One entry of `upstream` or `follows`: an address or a name of this file, with options.
@@ -47,8 +49,21 @@ pub(super) struct SourceLine {
 
 /// The settings that any level may have.
 const SETTINGS: &[&str] = &[
-    "role", "upstream", "follows", "serve", "isolated", "provider", "firewall", "step", "limits", "vars", "extra",
-    "ssh", "winrm", "local",
+    "role",
+    "upstream",
+    "follows",
+    "serve",
+    "isolated",
+    "provider",
+    "firewall",
+    "step",
+    "limits",
+    "vars",
+    "extra",
+    "ssh",
+    "winrm",
+    "local",
+    "domain_time",
 ];
 
 type Pairs = Vec<(Key, Node)>;
@@ -113,11 +128,9 @@ impl<'a> Reader<'a> {
             "vars" => s.vars = self.vars(value, what),
             "extra" => s.extra = Some(self.texts(value, what)),
             "ssh" => s.ssh = self.ssh(value, what),
-            "winrm" => {
-                self.map(value, what, WINRM);
-                s.winrm = true;
-            }
+            "winrm" => s.winrm = Some((self.winrm(value, what), value.at)),
             "local" => s.local = self.boolean(value, what),
+            "domain_time" => s.domain_time = self.choice(value, what, DOMAIN_TIME),
             _ => {}
         }
     }
@@ -378,4 +391,4 @@ const FIREWALLS: &[(&str, FirewallChoice)] = &[
     ("windows", FirewallChoice::Windows),
 ];
 
-const WINRM: &[&str] = &["user", "password", "scheme", "port", "auth", "ca", "pin_sha256", "insecure", "timeout"];
+const DOMAIN_TIME: &[(&str, DomainTime)] = &[("keep", DomainTime::Keep), ("replace", DomainTime::Replace)];

@@ -11,8 +11,8 @@ use super::load::{Draft, Drafts, unknown};
 use super::node::At;
 use super::read::{Reader, Settings, SourceLine};
 use super::spec::{
-    Connection, ElevateSettings, FirewallChoice, Fleet, HostKeyPolicy, HostSpec, Jump, Limits, ProviderChoice, Role,
-    Source, SshSettings, StepPolicy, TimeSpec,
+    Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostKeyPolicy, HostSpec, Jump, Limits,
+    ProviderChoice, Role, Source, SshSettings, StepPolicy, TimeSpec,
 };
 
 /// Drift of an ordinary clock between two polls, parts of a second (RFC 5905: 15 ppm).
@@ -23,6 +23,7 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     let links: Vec<Vec<(usize, SourceLine)>> = drafts.hosts.iter().map(|host| follows(host, &drafts, reader)).collect();
     let mut warnings = Vec::new();
     check_hosts(&drafts, &links, reader);
+    check_winrm(&drafts, reader);
     let tiers = tiers(&drafts, &links, reader);
     check_strata(&drafts, &links, &tiers, reader);
     let peers = orphan_peers(&drafts, &links);
@@ -40,6 +41,17 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     }
     same_addresses(&drafts, &mut warnings);
     Fleet { hosts, groups: drafts.groups, warnings }
+}
+
+/// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
+fn check_winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
+    for (winrm, at) in drafts.hosts.iter().filter_map(|host| host.settings.winrm.as_ref()) {
+        if let Some(why) = winrm.conflict()
+            && !reader.mistakes.iter().any(|mistake| mistake.at == *at)
+        {
+            reader.wrong(*at, format!("winrm: {why}"));
+        }
+    }
 }
 
 /// The hosts that a host follows, in the order of its list.
@@ -306,6 +318,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, draf
         connection: connection(s, drafts),
         provider: s.provider.unwrap_or(ProviderChoice::Auto),
         firewall: s.firewall.unwrap_or(FirewallChoice::Auto),
+        domain_time: s.domain_time.unwrap_or(DomainTime::Keep),
         time: TimeSpec {
             sources,
             serve,
@@ -320,7 +333,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, draf
 
 fn limits(s: &Settings) -> Limits {
     // W32Time is not made for milliseconds.
-    let default = if s.winrm { Duration::from_secs(1) } else { Duration::from_millis(100) };
+    let default = if s.winrm.is_some() { Duration::from_secs(1) } else { Duration::from_millis(100) };
     Limits {
         max_error: s.max_error.map_or(default, |(duration, _)| duration),
         max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
@@ -334,8 +347,8 @@ fn connection(s: &Settings, drafts: &Drafts) -> Connection {
     if s.local == Some(true) {
         return Connection::Local(elevate);
     }
-    if s.winrm {
-        return Connection::Winrm;
+    if let Some((winrm, _)) = &s.winrm {
+        return Connection::Winrm(Box::new(winrm.settings()));
     }
     Connection::Ssh(Box::new(SshSettings {
         user: ssh.user.clone(),

@@ -45,6 +45,8 @@ pub struct HostSpec {
     pub provider: ProviderChoice,
     /// The firewall to open.
     pub firewall: FirewallChoice,
+    /// What becomes of the time that a Windows domain gives the host.
+    pub domain_time: DomainTime,
     /// What the time service shall do.
     pub time: TimeSpec,
     /// What the proof has to show.
@@ -105,6 +107,16 @@ pub enum FirewallChoice {
     Nftables,
     /// The Windows firewall.
     Windows,
+}
+
+/// What becomes of the time that a Windows domain gives to its members and controllers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum DomainTime {
+    /// The host stays in the domain's hierarchy: it is refused here.
+    Keep,
+    /// The sources of this inventory replace it.
+    Replace,
 }
 
 /// What the time service of a host shall do.
@@ -198,8 +210,60 @@ pub enum Connection {
     Ssh(Box<SshSettings>),
     /// This machine itself.
     Local(ElevateSettings),
-    /// Over WinRM; accepted by the inventory, not built yet.
-    Winrm,
+    /// Over WinRM: a Windows host.
+    Winrm(Box<WinrmSettings>),
+}
+
+/// How to log in over WinRM.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WinrmSettings {
+    /// Account: `Administrator`, `DOMAIN\\user` or `user@domain`.
+    pub user: String,
+    /// Its password.
+    pub password: Option<Secret>,
+    /// TLS; without it the messages are encrypted by NTLM.
+    pub https: bool,
+    /// TCP port.
+    pub port: u16,
+    /// How the account proves itself.
+    pub auth: WinrmAuth,
+    /// Whose certificate is believed.
+    pub trust: Trust,
+    /// Client certificate, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    pub key: Option<PathBuf>,
+    /// Time limit for connecting.
+    #[serde(with = "humantime_serde")]
+    pub timeout: Duration,
+}
+
+/// How an account proves itself to Windows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum WinrmAuth {
+    /// NTLMv2, the default of every Windows.
+    Ntlm,
+    /// Name and password; over https only.
+    Basic,
+    /// A ticket of the domain.
+    Kerberos,
+    /// A client certificate.
+    Certificate,
+}
+
+/// Whose TLS certificate is believed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Trust {
+    /// The authorities of this machine.
+    System,
+    /// The authorities of a PEM file.
+    Ca(PathBuf),
+    /// The one certificate with this SHA-256, hexadecimal.
+    Pin(String),
+    /// Any: no protection against somebody in between.
+    Anybody,
 }
 
 /// How to log in over SSH. `None` leaves the choice to `~/.ssh/config` and its defaults.
@@ -276,6 +340,11 @@ pub enum HostKeyPolicy {
 }
 
 impl HostSpec {
+    /// Returns whether it is a Windows host.
+    pub fn is_windows(&self) -> bool {
+        matches!(self.connection, Connection::Winrm(_))
+    }
+
     /// Returns the address as a number, if it is written as one.
     pub fn ip(&self) -> Option<IpAddr> {
         self.time_address.parse().ok()
@@ -292,7 +361,10 @@ impl HostSpec {
                 Some(&ssh.elevate)
             }
             Connection::Local(elevate) => Some(elevate),
-            Connection::Winrm => None,
+            Connection::Winrm(winrm) => {
+                winrm.password.iter().try_for_each(Secret::resolve)?;
+                None
+            }
         };
         let become_password = elevate.and_then(|elevate| elevate.password.as_ref());
         self.secret_vars().chain(become_password).try_for_each(Secret::resolve)

@@ -62,7 +62,7 @@ impl Reader<'_> {
     }
 
     /// `~` is the home folder; a relative path is relative to the inventory.
-    fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
+    pub(super) fn path(&mut self, node: &Node, what: &str) -> Option<PathBuf> {
         let text = self.text(node, what)?;
         Some(match (text.strip_prefix("~/"), std::env::home_dir()) {
             (Some(rest), Some(home)) => home.join(rest),

@@ -8,6 +8,7 @@
 
 pub mod exchange;
 pub mod packet;
+pub mod powershell;
 pub mod remote;
 pub mod report;
 pub mod timestamp;

@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use minijinja::value::Serde;
 use minijinja::{Value, context};
+use serde::Serialize;
 
-use crate::facts::{Facts, Firewall};
+use crate::facts::Firewall;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{StepPolicy, TimeSpec, Var};
-use crate::provider::Layout;
 
 /// Puts together what a template may ask for.
-pub fn context(spec: &HostSpec, facts: &Facts, layout: &Layout, firewall: Firewall) -> Value {
+pub fn context(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Value {
     context! {
         host => context! {
             name => spec.name.as_str(),

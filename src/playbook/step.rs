@@ -1,10 +1,13 @@
 //! The steps of a playbook: as written, and with every value filled in.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context, Result, bail};
 use minijinja::Value;
 use serde::Deserialize;
 
 use super::template::Engine;
+use crate::facts::registry;
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]
@@ -22,6 +25,7 @@ pub struct StepFile {
     package: Option<PackageFile>,
     file: Option<FileFile>,
     service: Option<ServiceFile>,
+    registry: Option<RegistryFile>,
     competing: Option<CompetingFile>,
     firewall: Option<FirewallFile>,
     command: Option<CommandFile>,
@@ -61,6 +65,45 @@ struct ServiceFile {
     name: String,
     running: bool,
     enabled: bool,
+    triggers: Option<bool>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RegistryFile {
+    key: String,
+    values: BTreeMap<String, ValueFile>,
+}
+
+/// Exactly one of the types is set.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ValueFile {
+    sz: Option<String>,
+    dword: Option<String>,
+    multi_sz: Option<Vec<String>>,
+}
+
+impl ValueFile {
+    fn texts(&self) -> impl Iterator<Item = &str> {
+        let single = self.sz.iter().chain(&self.dword);
+        single.chain(self.multi_sz.iter().flatten()).map(String::as_str)
+    }
+
+    fn resolve(&self, fill: &dyn Fn(&str) -> Result<String>) -> Result<registry::Value> {
+        match (&self.sz, &self.dword, &self.multi_sz) {
+            (Some(text), None, None) => Ok(registry::Value::Text(fill(text)?)),
+            (None, Some(number), None) => {
+                let text = fill(number)?;
+                let number = text.trim().parse().with_context(|| format!("dword: `{text}` is no number"))?;
+                Ok(registry::Value::Number(number))
+            }
+            (None, None, Some(list)) => {
+                Ok(registry::Value::List(list.iter().map(|text| fill(text)).collect::<Result<_>>()?))
+            }
+            _ => bail!("exactly one of sz, dword, multi_sz is needed"),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Deserialize)]
@@ -114,6 +157,15 @@ pub enum Kind {
         running: bool,
         /// Started at boot.
         enabled: bool,
+        /// Windows: `Some(false)` takes away the triggers that start and stop it.
+        triggers: Option<bool>,
+    },
+    /// Windows: values of a key of the registry.
+    Registry {
+        /// `HKLM\\...`.
+        key: String,
+        /// The values by name.
+        values: BTreeMap<String, registry::Value>,
     },
     /// No time service runs but this one.
     Competing {
@@ -145,7 +197,7 @@ impl StepFile {
         let kinds = self.kinds();
         if kinds.len() != 1 {
             bail!(
-                "step `{}`: exactly one of package, file, service, competing, firewall, command is needed, found {}",
+                "step `{}`: exactly one of package, file, service, registry, competing, firewall, command is needed, found {}",
                 self.name,
                 if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") }
             );
@@ -179,7 +231,15 @@ impl StepFile {
             });
         }
         if let Some(s) = &self.service {
-            return Ok(Kind::Service { name: fill(&s.name)?, running: s.running, enabled: s.enabled });
+            return Ok(Kind::Service {
+                name: fill(&s.name)?,
+                running: s.running,
+                enabled: s.enabled,
+                triggers: s.triggers,
+            });
+        }
+        if let Some(r) = &self.registry {
+            return self.registry_kind(r, &fill);
         }
         if let Some(c) = &self.competing {
             return Ok(Kind::Competing { keep: fill(&c.keep)? });
@@ -193,6 +253,14 @@ impl StepFile {
         bail!("step `{}`: no kind", self.name)
     }
 
+    fn registry_kind(&self, file: &RegistryFile, fill: &dyn Fn(&str) -> Result<String>) -> Result<Kind> {
+        let value = |(name, value): (&String, &ValueFile)| -> Result<(String, registry::Value)> {
+            Ok((name.clone(), value.resolve(fill).with_context(|| self.context(name))?))
+        };
+        let values = file.values.iter().map(value).collect::<Result<_>>()?;
+        Ok(Kind::Registry { key: fill(&file.key)?, values })
+    }
+
     fn context(&self, what: &str) -> String {
         format!("step `{}`: {what}", self.name)
     }
@@ -202,6 +270,7 @@ impl StepFile {
             ("package", self.package.is_some()),
             ("file", self.file.is_some()),
             ("service", self.service.is_some()),
+            ("registry", self.registry.is_some()),
             ("competing", self.competing.is_some()),
             ("firewall", self.firewall.is_some()),
             ("command", self.command.is_some()),
@@ -223,6 +292,10 @@ impl StepFile {
         }
         if let Some(s) = &self.service {
             texts.push(&s.name);
+        }
+        if let Some(r) = &self.registry {
+            texts.push(&r.key);
+            texts.extend(r.values.values().flat_map(ValueFile::texts));
         }
         if let Some(c) = &self.competing {
             texts.push(&c.keep);

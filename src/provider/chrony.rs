@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, Peer, Provider};
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, Provider};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::ProviderChoice;
 use crate::report::DaemonReport;
@@ -23,6 +23,26 @@ impl Provider for Chrony {
         ProviderChoice::Chrony
     }
 
+    fn playbook(&self) -> &'static str {
+        "linux-chrony.yml"
+    }
+
+    fn status(&self) -> &'static str {
+        "chronyc -n -c tracking && echo -- && chronyc -n -c sources"
+    }
+
+    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
+        if seen.status != 0 {
+            return Ok(silent(seen));
+        }
+        let mut lines = seen.stdout.lines();
+        let tracking = lines.next().context("chronyc tracking printed nothing")?;
+        let peers = lines.filter(|line| *line != DIVIDER).map(peer).collect::<Result<Vec<_>>>()?;
+        Ok(DaemonStatus { report: report(tracking, &peers)?, peers })
+    }
+}
+
+impl LinuxProvider for Chrony {
     fn units(&self) -> &'static [&'static str] {
         &["chrony", "chronyd"]
     }
@@ -45,26 +65,8 @@ impl Provider for Chrony {
         }
     }
 
-    fn playbook(&self) -> &'static str {
-        "linux-chrony.yml"
-    }
-
     fn ready(&self) -> &'static str {
         "fc_t=$(chronyc -n -c tracking 2>/dev/null) && [ \"${fc_t%%,*}\" != 00000000 ]"
-    }
-
-    fn status(&self) -> &'static str {
-        "chronyc -n -c tracking && echo -- && chronyc -n -c sources"
-    }
-
-    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
-        if seen.status != 0 {
-            return Ok(silent(seen));
-        }
-        let mut lines = seen.stdout.lines();
-        let tracking = lines.next().context("chronyc tracking printed nothing")?;
-        let peers = lines.filter(|line| *line != DIVIDER).map(peer).collect::<Result<Vec<_>>>()?;
-        Ok(DaemonStatus { report: report(tracking, &peers)?, peers })
     }
 }
 
@@ -103,7 +105,7 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
 }
 
 fn why_not(peers: &[Peer]) -> String {
-    let reached = peers.iter().filter(|peer| peer.reach != 0).count();
+    let reached = peers.iter().filter(|peer| peer.reach != Some(0)).count();
     match (peers.len(), reached) {
         (0, _) => "no source is configured".to_owned(),
         (all, 0) => format!("none of {all} sources has answered"),
@@ -120,7 +122,7 @@ fn peer(line: &str) -> Result<Peer> {
     Ok(Peer {
         address: address.to_owned(),
         selected: state == "*",
-        reach: u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?,
+        reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?),
     })
 }
 
@@ -141,7 +143,7 @@ mod tests {
         assert_eq!(status.report.source.as_deref(), Some("10.10.10.1"));
         assert_eq!(status.report.stratum, Some(11));
         assert_eq!(status.report.root_dispersion_s, Some(0.0003));
-        assert_eq!(status.peers[0], Peer { address: "10.10.10.1".into(), selected: true, reach: 0o377 });
+        assert_eq!(status.peers[0], Peer { address: "10.10.10.1".into(), selected: true, reach: Some(0o377) });
         assert!(!status.peers[1].selected);
     }
 

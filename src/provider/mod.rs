@@ -2,6 +2,7 @@
 
 mod chrony;
 mod ntpd;
+pub mod w32time;
 
 use anyhow::{Result, bail};
 use serde::Serialize;
@@ -46,8 +47,8 @@ pub struct Peer {
     pub address: String,
     /// Whether the service follows it.
     pub selected: bool,
-    /// Reachability register, eight bits.
-    pub reach: u8,
+    /// Reachability register, eight bits, where the service has one.
+    pub reach: Option<u8>,
 }
 
 /// A time service that can be managed.
@@ -58,19 +59,10 @@ pub trait Provider: Sync {
     /// Returns the word of the inventory.
     fn choice(&self) -> ProviderChoice;
 
-    /// Returns the unit names it goes by on the various systems.
-    fn units(&self) -> &'static [&'static str];
-
-    /// Returns its names and paths on a system.
-    fn layout(&self, facts: &Facts) -> Layout;
-
     /// Returns its playbook.
     fn playbook(&self) -> &'static str;
 
-    /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
-    fn ready(&self) -> &'static str;
-
-    /// Returns shell text that prints its status. Changes nothing.
+    /// Returns text for the host's shell that prints its status. Changes nothing.
     fn status(&self) -> &'static str;
 
     /// Reads what `status` printed; no verdict.
@@ -80,17 +72,30 @@ pub trait Provider: Sync {
     fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus>;
 }
 
-/// All that can be managed, in the order of preference.
-pub const ALL: &[&dyn Provider] = &[&chrony::Chrony, &ntpd::Ntpd];
+/// A time service of Linux systems.
+pub trait LinuxProvider: Provider {
+    /// Returns the unit names it goes by on the various systems.
+    fn units(&self) -> &'static [&'static str];
+
+    /// Returns its names and paths on a system.
+    fn layout(&self, facts: &Facts) -> Layout;
+
+    /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
+    fn ready(&self) -> &'static str;
+}
+
+/// All that can be managed on Linux, in the order of preference.
+pub const ALL: &[&dyn LinuxProvider] = &[&chrony::Chrony, &ntpd::Ntpd];
 
 /// Chooses the time service of a host: the declared one, else the one that is active, else
 /// the distribution's own.
 ///
 /// # Errors
 /// The declared one is not built, or not for this system.
-pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn Provider> {
+pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     match choice {
         ProviderChoice::Auto => Ok(active(facts).unwrap_or(ALL[0])),
+        ProviderChoice::W32time => bail!("provider `w32time` is for Windows hosts (those with `winrm`)"),
         declared => match ALL.iter().find(|provider| provider.choice() == declared) {
             Some(provider) => Ok(*provider),
             None => bail!("provider `{}` is not built yet (built: {})", word(declared), names()),
@@ -98,7 +103,7 @@ pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn Prov
     }
 }
 
-fn active(facts: &Facts) -> Option<&'static dyn Provider> {
+fn active(facts: &Facts) -> Option<&'static dyn LinuxProvider> {
     ALL.iter().copied().find(|provider| {
         let is_active = |unit: &str| facts.units.get(unit).is_some_and(|state| state.active);
         provider.units().iter().any(|unit| is_active(unit))

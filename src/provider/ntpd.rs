@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, Peer, Provider, has_ntpsec};
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, Provider, has_ntpsec};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::ProviderChoice;
 use crate::report::DaemonReport;
@@ -20,6 +20,24 @@ impl Provider for Ntpd {
         ProviderChoice::Ntpd
     }
 
+    fn playbook(&self) -> &'static str {
+        "linux-ntpd.yml"
+    }
+
+    fn status(&self) -> &'static str {
+        "ntpq -n -c 'rv 0 leap,stratum,refid,offset,rootdisp' && echo -- && ntpq -n -p"
+    }
+
+    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
+        let Some((variables, table)) = seen.stdout.split_once("--\n").filter(|_| seen.status == 0) else {
+            return Ok(silent(seen));
+        };
+        let peers = table.lines().filter(|line| is_peer(line)).map(peer).collect::<Result<Vec<_>>>()?;
+        Ok(DaemonStatus { report: report(variables, &peers), peers })
+    }
+}
+
+impl LinuxProvider for Ntpd {
     fn units(&self) -> &'static [&'static str] {
         &["ntpsec", "ntp", "ntpd"]
     }
@@ -52,24 +70,8 @@ impl Provider for Ntpd {
         }
     }
 
-    fn playbook(&self) -> &'static str {
-        "linux-ntpd.yml"
-    }
-
     fn ready(&self) -> &'static str {
         "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
-    }
-
-    fn status(&self) -> &'static str {
-        "ntpq -n -c 'rv 0 leap,stratum,refid,offset,rootdisp' && echo -- && ntpq -n -p"
-    }
-
-    fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
-        let Some((variables, table)) = seen.stdout.split_once("--\n").filter(|_| seen.status == 0) else {
-            return Ok(silent(seen));
-        };
-        let peers = table.lines().filter(|line| is_peer(line)).map(peer).collect::<Result<Vec<_>>>()?;
-        Ok(DaemonStatus { report: report(variables, &peers), peers })
     }
 }
 
@@ -111,7 +113,7 @@ fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
 }
 
 fn why_not(peers: &[Peer]) -> String {
-    match peers.iter().filter(|peer| peer.reach != 0).count() {
+    match peers.iter().filter(|peer| peer.reach != Some(0)).count() {
         0 => format!("none of {} sources has answered", peers.len()),
         some => format!("{some} of {} sources have answered, none is selected", peers.len()),
     }
@@ -135,7 +137,7 @@ fn peer(line: &str) -> Result<Peer> {
         address: address.to_owned(),
         // `o` is a system peer disciplined by its pulse per second.
         selected: matches!(tally, '*' | 'o'),
-        reach: u8::from_str_radix(reach, 8).with_context(|| format!("ntpq -p printed `{line}`"))?,
+        reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("ntpq -p printed `{line}`"))?),
     })
 }
 
@@ -152,7 +154,7 @@ mod tests {
         assert!(status.report.synchronised);
         assert_eq!(status.report.source.as_deref(), Some("10.10.10.1"));
         assert_eq!(status.report.offset_s, Some(-0.000_012));
-        assert_eq!(status.peers, [Peer { address: "10.10.10.1".into(), selected: true, reach: 255 }]);
+        assert_eq!(status.peers, [Peer { address: "10.10.10.1".into(), selected: true, reach: Some(255) }]);
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use super::number::signed;
 use super::style::{NAME, paint};
 use super::{HostReport, clean};
-use crate::facts::{Facts, Firewall, Unit};
+use crate::facts::windows::{Kind, WindowsFacts};
+use crate::facts::{Facts, Firewall, Found, Unit};
 
 /// Returns the blocks of all hosts that answered.
-pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Facts)>) -> String {
+pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Found)>) -> String {
     let mut text = String::new();
     for (host, facts) in hosts {
         text.push_str(&block(host, facts));
@@ -17,20 +18,53 @@ pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Facts)>) -
     text
 }
 
-fn block(host: &HostReport, facts: &Facts) -> String {
+fn block(host: &HostReport, found: &Found) -> String {
+    let mut text = format!("{} ({}, {})\n", paint(NAME, &host.name), host.address, host.role);
+    let lines = match found {
+        Found::Linux(facts) => linux(facts),
+        Found::Windows(facts) => windows(facts),
+    };
+    for (label, value) in lines {
+        let _ = writeln!(text, "  {label:<14} {}", clean::text(&value));
+    }
+    text
+}
+
+type Lines = Vec<(&'static str, String)>;
+
+fn linux(facts: &Facts) -> Lines {
     let machine = if facts.platform.is_empty() { "unknown platform" } else { &facts.platform };
     let packages: Vec<String> = facts.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let services: Vec<String> = facts.units.iter().map(|(name, unit)| format!("{name} ({})", state(unit))).collect();
-    let mut text = format!("{} ({}, {})\n", paint(NAME, &host.name), host.address, host.role);
-    let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {label:<14} {}", clean::text(value));
+    vec![
+        ("system", format!("{}, {}, {machine}", facts.os_name, facts.arch)),
+        ("time packages", or_none(&packages)),
+        ("time services", or_none(&services)),
+        ("firewall", firewall(facts.firewall).to_owned()),
+        ("clock", format!("{} against this machine, good to the time of a connection", signed(facts.clock_offset_s))),
+    ]
+}
+
+fn windows(facts: &WindowsFacts) -> Lines {
+    let kind = match facts.kind {
+        Kind::Workstation => "workstation",
+        Kind::Server => "server",
+        Kind::DomainController => "domain controller",
     };
-    line("system", &format!("{}, {}, {machine}", facts.os_name, facts.arch));
-    line("time packages", &or_none(&packages));
-    line("time services", &or_none(&services));
-    line("firewall", firewall(facts.firewall));
-    line("clock", &format!("{} against this machine, good to the time of a connection", signed(facts.clock_offset_s)));
-    text
+    let member = if facts.domain_member { "member of a domain" } else { "workgroup" };
+    let mut service = vec![if facts.running { "running" } else { "stopped" }.to_owned()];
+    service.push(format!("Type {}", facts.sync_type));
+    let more = [
+        (facts.trigger_start, "started and stopped by triggers"),
+        (facts.policy, "a policy sets some of its values"),
+        (facts.hypervisor_time, "the hypervisor sets the clock too"),
+    ];
+    service.extend(more.iter().filter(|(holds, _)| *holds).map(|(_, words)| (*words).to_owned()));
+    vec![
+        ("system", format!("{}, {kind}, {member}", facts.system())),
+        ("w32time", service.join(", ")),
+        ("firewall", if facts.firewall { "windows" } else { "none" }.to_owned()),
+    ]
 }
 
 fn or_none(list: &[String]) -> String {
@@ -47,5 +81,6 @@ fn firewall(firewall: Firewall) -> &'static str {
         Firewall::None => "none",
         Firewall::Firewalld => "firewalld",
         Firewall::Ufw => "ufw",
+        Firewall::Windows => "windows",
     }
 }

@@ -10,6 +10,7 @@ pub mod file;
 pub mod firewall;
 pub mod package;
 pub mod service;
+pub mod windows;
 
 use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
@@ -66,6 +67,11 @@ pub trait Resource: Send + Sync {
     /// # Errors
     /// As for `diff`.
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix>;
+
+    /// Returns what stands in the way and is not changed here.
+    fn warnings(&self) -> Vec<String> {
+        Vec::new()
+    }
 }
 
 /// Turns a step into the resource that it describes. `render` fills in a template by its name.
@@ -90,7 +96,12 @@ pub fn build(
             group,
             validate,
         }),
-        Kind::Service { name, running, enabled } => Box::new(service::Service { unit: name, running, enabled }),
+        Kind::Service { triggers: Some(_), .. } | Kind::Registry { .. } => {
+            bail!("registry and `triggers` are for Windows hosts")
+        }
+        Kind::Service { name, running, enabled, triggers: None } => {
+            Box::new(service::Service { unit: name, running, enabled })
+        }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
         Kind::Firewall { port, from } => open(&port, &from, active)?,
         Kind::Command { check, run } => Box::new(command::Command { check, run }),
@@ -108,7 +119,7 @@ fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
         Firewall::Ufw => {
             bail!("ufw is active and opening it is not built yet; open 123/udp yourself and set `firewall: none`")
         }
-        Firewall::None => bail!("firewall: none is active"),
+        Firewall::None | Firewall::Windows => bail!("firewall: none is active"),
     }
 }
 

@@ -8,6 +8,7 @@ mod elevate;
 mod local;
 pub mod quote;
 mod ssh;
+mod winrm;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +54,7 @@ pub trait Transport: Send {
 #[derive(Debug, Default)]
 pub struct Connections {
     bastions: Arc<ssh::Counts>,
+    accounts: winrm::Accounts,
 }
 
 /// Opens the way to a host.
@@ -63,7 +65,7 @@ pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transpor
     match &spec.connection {
         Connection::Ssh(settings) => Ok(Box::new(ssh::Ssh::connect(&spec.address, settings, shared)?)),
         Connection::Local(elevate) => Ok(Box::new(local::Local { elevate: elevate.clone() })),
-        Connection::Winrm => Err(TransportError::NotBuilt { what: "the connection to Windows hosts over WinRM" }),
+        Connection::Winrm(settings) => Ok(Box::new(winrm::Winrm::connect(&spec.address, settings, &shared.accounts)?)),
     }
 }
 
@@ -130,11 +132,15 @@ pub enum TransportError {
         /// The cause.
         cause: String,
     },
-    /// A way that is not built.
-    #[error("{what} is not built yet")]
-    NotBuilt {
-        /// The way.
-        what: &'static str,
+    /// The TLS certificate of a Windows host is not believed.
+    #[error("TLS to {to}: {cause}")]
+    Certificate {
+        /// Address and port.
+        to: String,
+        /// The cause.
+        cause: String,
+        /// The way out.
+        hint: String,
     },
 }
 
@@ -148,7 +154,10 @@ impl TransportError {
     pub fn hint(&self) -> Option<&str> {
         match self {
             Self::Unreachable { hint, .. } => hint.as_deref(),
-            Self::HostKey { hint, .. } | Self::Login { hint, .. } | Self::Elevate { hint, .. } => Some(hint),
+            Self::HostKey { hint, .. }
+            | Self::Certificate { hint, .. }
+            | Self::Login { hint, .. }
+            | Self::Elevate { hint, .. } => Some(hint),
             _ => None,
         }
     }

@@ -1,0 +1,7 @@
+//! Windows hosts: the same plan, change and proof, through a shell without scripts. Questions are
+//! put into few command lines; changes are driven from here, step by step, and so is the undo.
+
+pub(crate) mod apply;
+mod lines;
+pub(crate) mod plan;
+mod proof;

@@ -1,0 +1,117 @@
+//! From a Windows host as it is to the list of what has to change.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use super::lines::Answers;
+use super::proof;
+use crate::engine::Context;
+use crate::engine::clock;
+use crate::engine::event::Phase;
+use crate::engine::plan::{Extent, Planned, Service, Step, deltas, follow};
+use crate::engine::session::{Failure, Session};
+use crate::exit::Hint;
+use crate::facts::Firewall;
+use crate::facts::windows::{self, WindowsFacts};
+use crate::inventory::HostSpec;
+use crate::inventory::spec::{FirewallChoice, ProviderChoice};
+use crate::playbook::context;
+use crate::provider::Provider;
+use crate::provider::w32time::{self, W32Time};
+use crate::report::{HostReport, Status};
+use crate::resource;
+
+/// Time limit for one command that only reads.
+pub(super) const READ: Duration = Duration::from_secs(60);
+
+/// Reads the facts of a Windows host.
+pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<WindowsFacts, Failure> {
+    let mut answers = Answers::default();
+    facts(session, &mut answers)
+}
+
+fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<WindowsFacts, Failure> {
+    session.phase(Phase::Facts);
+    answers.ask(session, &windows::queries(), READ)?;
+    let facts = windows::parse(&answers.0);
+    if facts.build == 0 {
+        let seen = answers.0.values().next().map_or("", |slice| slice.stdout.trim());
+        return Err(anyhow!("read the registry: {seen}")
+            .hint("the account must be an administrator of the host")
+            .into());
+    }
+    Ok(facts)
+}
+
+/// Reads a host and compares it with what is wanted.
+pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+    let mut session = Session::open(spec, cx)?;
+    let result = compare(&mut session, extent, report);
+    report.executions = session.executions;
+    result
+}
+
+fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+    let (spec, cx) = (session.spec, session.cx);
+    let mut answers = Answers::default();
+    let facts = facts(session, &mut answers)?;
+    report.os = Some(facts.system());
+    report.provider = Some(W32Time.name().to_owned());
+    check(spec, &facts)?;
+    let steps = steps(spec, &facts, cx)?;
+    report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
+    session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
+    answers.ask(session, &lines(&steps), READ)?;
+    let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
+    report.deltas = deltas(&steps, &seen)?;
+    report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
+    match extent {
+        Extent::Configuration => {}
+        Extent::Clock => glance(session, report)?,
+        Extent::Proof => proof::wait(session, report).map(drop)?,
+    }
+    Ok(Planned { spec: spec.clone(), service: Service::Windows, steps, seen, report: report.clone() })
+}
+
+/// One quick measurement, for foretelling what happens to the clock; needless where nothing will.
+fn glance(session: &mut Session<'_>, report: &mut HostReport) -> Result<(), Failure> {
+    if report.deltas.is_empty() {
+        return Ok(());
+    }
+    report.sources = proof::measure(session, 2, 500)?;
+    report.clock = clock::effect(session.spec.time.step, &report.sources);
+    Ok(())
+}
+
+/// All lines of all probes.
+pub(super) fn lines(steps: &[Step]) -> Vec<String> {
+    steps.iter().flat_map(|step| step.resource.probe().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
+/// What speaks against touching the host at all.
+fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
+    if !matches!(spec.provider, ProviderChoice::Auto | ProviderChoice::W32time) {
+        bail!("a Windows host runs w32time, no other time service");
+    }
+    match w32time::refusal(spec, facts) {
+        None => Ok(()),
+        Some(why) => Err(anyhow!("left alone: {why}")
+            .hint("`domain_time: replace` takes the host out of the domain's time and lets it follow this inventory")),
+    }
+}
+
+fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {
+    let firewall = firewall(spec.firewall, facts)?;
+    let context = context::context(spec, facts, &w32time::layout(spec), firewall);
+    follow(W32Time.playbook(), &context, cx, &|kind| resource::windows::build(kind, facts))
+}
+
+fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Result<Firewall> {
+    match choice {
+        FirewallChoice::Auto if facts.firewall => Ok(Firewall::Windows),
+        FirewallChoice::Windows => Ok(Firewall::Windows),
+        FirewallChoice::Auto | FirewallChoice::None => Ok(Firewall::None),
+        other => bail!("firewall `{other:?}` is not for Windows hosts"),
+    }
+}

@@ -1,0 +1,206 @@
+//! The facts of a Windows host. Everything is read by a fixed set of commands in one execution,
+//! and what they print is kept: the resources ask for the same commands and are answered from here.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use super::registry::Registry;
+use crate::resource::Slice;
+
+/// Where the Windows Time service keeps its configuration.
+pub const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
+
+/// Where policies override it (Microsoft, "Windows Time service tools and settings").
+pub const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\W32Time";
+
+/// Where a restart of a service that is owed is noted (see `resource::windows`).
+pub const OWED: &str = r"HKLM\SOFTWARE\fleetclock";
+
+/// Where the firewall keeps its profiles and rules.
+const FIREWALL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
+
+/// The rules of the firewall.
+pub const RULES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules";
+
+const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
+const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
+const NETLOGON: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Netlogon";
+
+/// What a Windows host is.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct WindowsFacts {
+    /// `ProductName` of the registry: `Windows Server 2019 Standard`.
+    pub product: String,
+    /// Build number: 7601 is 2008 R2, 14393 is 2016, 20348 is 2022.
+    pub build: u32,
+    /// Workstation, server or domain controller.
+    pub kind: Kind,
+    /// Whether it belongs to a domain.
+    pub domain_member: bool,
+    /// `Type` of the time service: `NTP`, `NT5DS`, `NoSync`, `AllSync`.
+    pub sync_type: String,
+    /// Whether the service is started and stopped by triggers instead of at boot.
+    pub trigger_start: bool,
+    /// Whether a policy sets values of the time service.
+    pub policy: bool,
+    /// Whether the hypervisor may set the clock too.
+    pub hypervisor_time: bool,
+    /// Whether a profile of the firewall is on.
+    pub firewall: bool,
+    /// Whether the time service runs.
+    pub running: bool,
+    /// The registry that was read.
+    #[serde(skip)]
+    pub registry: Registry,
+}
+
+impl WindowsFacts {
+    /// Returns the system's name with the number of its build.
+    pub fn system(&self) -> String {
+        format!("{} (build {})", self.product, self.build)
+    }
+}
+
+/// What the host is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// A client system.
+    Workstation,
+    /// A server.
+    Server,
+    /// A domain controller.
+    DomainController,
+}
+
+/// The command that prints a key with everything below it.
+pub fn query(key: &str) -> String {
+    format!("reg query \"{key}\" /s 2>&1")
+}
+
+fn query_value(key: &str, name: &str) -> String {
+    format!("reg query \"{key}\" /v {name} 2>&1")
+}
+
+/// The command that prints the state of a service.
+pub fn query_service(name: &str) -> String {
+    format!("sc query {name} 2>&1")
+}
+
+/// The command that prints the rules which open the NTP port, whoever made them. The whole list is
+/// some hundred kilobytes.
+pub fn query_rules() -> String {
+    format!("reg query \"{RULES}\" 2>&1|findstr /c:\"LPort=123|\"")
+}
+
+/// The commands, in the order of [`parse`].
+pub fn queries() -> Vec<String> {
+    let mut all = vec![
+        query_value(VERSION, "ProductName"),
+        query_value(VERSION, "CurrentBuildNumber"),
+        query_value(PRODUCT, "ProductType"),
+        query_value(NETLOGON, "Start"),
+        query(W32TIME),
+        query(POLICY),
+        query_service("w32time"),
+        query_rules(),
+        query(OWED),
+    ];
+    all.extend(PROFILES.iter().map(|profile| query_value(&format!("{FIREWALL}\\{profile}"), "EnableFirewall")));
+    all
+}
+
+const PROFILES: &[&str] = &["DomainProfile", "StandardProfile", "PublicProfile"];
+
+/// Reads what the commands printed, by command.
+pub fn parse(answers: &BTreeMap<String, Slice>) -> WindowsFacts {
+    let printed: String = answers.values().map(|slice| format!("{}\n", slice.stdout)).collect();
+    let registry = Registry::parse(&printed);
+    let text = |key: &str, name: &str| registry.text(key, name).unwrap_or_default().to_owned();
+    let enabled =
+        |provider: &str| registry.number(&format!("{W32TIME}\\TimeProviders\\{provider}"), "Enabled") == Some(1);
+    let service = answers.get(&query_service("w32time"));
+    WindowsFacts {
+        product: text(VERSION, "ProductName"),
+        build: text(VERSION, "CurrentBuildNumber").parse().unwrap_or(0),
+        kind: kind(&text(PRODUCT, "ProductType")),
+        // Set-up makes Netlogon start by itself when the host joins a domain.
+        domain_member: registry.number(NETLOGON, "Start") == Some(2),
+        sync_type: text(&format!("{W32TIME}\\Parameters"), "Type"),
+        trigger_start: registry.has_below(&format!("{W32TIME}\\TriggerInfo")),
+        policy: registry.has(POLICY),
+        hypervisor_time: enabled("VMICTimeProvider"),
+        firewall: PROFILES
+            .iter()
+            .any(|profile| registry.number(&format!("{FIREWALL}\\{profile}"), "EnableFirewall") == Some(1)),
+        running: service.is_some_and(|slice| service_state(&slice.stdout) == Some(RUNNING)),
+        registry,
+    }
+}
+
+fn kind(product: &str) -> Kind {
+    match product {
+        "LanmanNT" => Kind::DomainController,
+        "WinNT" => Kind::Workstation,
+        _ => Kind::Server,
+    }
+}
+
+/// The number of a running service (`SERVICE_RUNNING`, winsvc.h).
+pub const RUNNING: u32 = 4;
+
+/// Reads the state out of `sc query`: the second line with `: NUMBER`, in any language (the first is the type).
+pub fn service_state(printed: &str) -> Option<u32> {
+    let number = |line: &str| line.split_once(':')?.1.split_whitespace().next()?.parse().ok();
+    printed.lines().filter_map(number).nth(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SC: &str = "\nSERVICE_NAME: w32time\n        TYPE               : 20  WIN32_SHARE_PROCESS  \n        STATE              : 4  RUNNING \n                                (STOPPABLE, NOT_PAUSABLE, ACCEPTS_SHUTDOWN)\n        WIN32_EXIT_CODE    : 0  (0x0)\n";
+
+    #[test]
+    fn the_state_of_a_service_is_a_number() {
+        assert_eq!(service_state(SC), Some(RUNNING));
+        let korean = SC.replace("TYPE ", "종류 ").replace("STATE ", "상태 ").replace("4  RUNNING", "1  STOPPED");
+        assert_eq!(service_state(&korean), Some(1));
+        assert_eq!(service_state("[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n"), None);
+    }
+
+    #[test]
+    fn a_bare_host_has_facts_too() {
+        let facts = parse(&BTreeMap::new());
+        assert!(!facts.running && !facts.domain_member && facts.build == 0);
+    }
+
+    #[test]
+    fn a_workgroup_server_is_read() {
+        let slice = |stdout: &str| Slice { stdout: stdout.to_owned(), ..Slice::default() };
+        let key = |short: &str| short.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let answers = BTreeMap::from([
+            (
+                query_value(VERSION, "CurrentBuildNumber"),
+                slice(&format!("\n{}\n    CurrentBuildNumber    REG_SZ    20348\n", key(VERSION))),
+            ),
+            (
+                query_value(PRODUCT, "ProductType"),
+                slice(&format!("\n{}\n    ProductType    REG_SZ    ServerNT\n", key(PRODUCT))),
+            ),
+            (query_service("w32time"), slice(SC)),
+            (
+                query(W32TIME),
+                slice(&format!(
+                    "\n{0}\n    Start    REG_DWORD    0x3\n\n{0}\\TriggerInfo\\0\n    Type    REG_DWORD    0x1\n\n{0}\\Parameters\n    Type    REG_SZ    NTP\n",
+                    key(W32TIME)
+                )),
+            ),
+        ]);
+        let facts = parse(&answers);
+        assert_eq!((facts.build, facts.kind), (20348, Kind::Server));
+        assert!(facts.trigger_start && facts.running && !facts.policy && !facts.hypervisor_time);
+        assert_eq!(facts.sync_type, "NTP");
+    }
+}

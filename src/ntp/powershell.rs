@@ -1,0 +1,231 @@
+//! The probe on a Windows host: PowerShell asks and prints the packets, and the same arithmetic
+//! as everywhere else is done on them here. Where there is no PowerShell, `w32tm /stripchart`.
+
+use std::collections::VecDeque;
+
+use super::exchange::{Measurement, Trouble, Wire, measure};
+use super::packet::LENGTH;
+use super::report::SourceReport;
+use super::timestamp::Timestamp;
+
+const SCRIPT: &str = include_str!("probe.ps1");
+
+/// From 1601 to 1970 in units of 100 ns.
+const FILE_TIME_EPOCH: i64 = 116_444_736_000_000_000;
+
+/// Windows Sockets errors (winsock2.h).
+const NETWORK_UNREACHABLE: &[i32] = &[10051, 10065];
+const CONNECTION_RESET: i32 = 10054;
+const HOST_NOT_FOUND: i32 = 11001;
+
+/// Returns the command line that asks each source; names and addresses only.
+pub fn command(sources: &[&str], samples: u32, timeout_ms: u32) -> String {
+    let servers: Vec<String> = sources.iter().map(|source| format!("'{source}'")).collect();
+    let script: Vec<&str> =
+        SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
+    let script = script
+        .join(" ")
+        .replace("@SERVERS@", &servers.join(","))
+        .replace("@SAMPLES@", &samples.to_string())
+        .replace("@TIMEOUT@", &timeout_ms.to_string());
+    format!("powershell -NoProfile -NonInteractive -Command \"{script}\"")
+}
+
+/// Returns the command line that asks one source with the means of every Windows since Vista.
+pub fn fallback(source: &str, samples: u32) -> String {
+    format!("w32tm /stripchart /computer:{source} /samples:{samples} /period:1 /dataonly 2>&1")
+}
+
+/// One line of the script: a question and what came of it.
+#[derive(Debug, Clone)]
+struct Sample {
+    token: u64,
+    sent: Timestamp,
+    /// The packet and its arrival, or the number of the socket error.
+    answer: Result<(Vec<u8>, Timestamp), i32>,
+}
+
+/// Reads what the script printed; other lines are not ours. Empty when it did not run.
+pub fn parse(printed: &str) -> Vec<SourceReport> {
+    let mut samples: Vec<(String, String, VecDeque<Sample>)> = Vec::new();
+    for (source, address, sample) in printed.lines().filter_map(line) {
+        match samples.iter_mut().find(|(s, a, _)| *s == source && *a == address) {
+            Some((_, _, all)) => all.push_back(sample),
+            None => samples.push((source.to_owned(), address.to_owned(), VecDeque::from([sample]))),
+        }
+    }
+    samples.into_iter().map(|(source, address, samples)| report(&source, &address, samples)).collect()
+}
+
+fn report(source: &str, address: &str, samples: VecDeque<Sample>) -> SourceReport {
+    let probe = "powershell".to_owned();
+    if matches!(samples.front(), Some(Sample { answer: Err(HOST_NOT_FOUND), .. })) {
+        return SourceReport { probe, ..SourceReport::without(source, "unresolved") };
+    }
+    let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
+    let measured: Measurement = measure(&mut Recorded { samples, current: None }, count, i64::MAX);
+    SourceReport { probe, ..SourceReport::local(source, address, &measured) }
+}
+
+/// `ntp SOURCE ADDRESS TOKEN SENT PACKET ARRIVED`, or `ntp SOURCE ADDRESS - SENT error CODE`.
+fn line(line: &str) -> Option<(&str, &str, Sample)> {
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let ["ntp", source, address, token, sent, packet, last] = fields[..] else { return None };
+    let sent = moment(sent)?;
+    if packet == "error" {
+        let answer = Err(last.parse().unwrap_or(0));
+        return Some((source, address, Sample { token: 0, sent, answer }));
+    }
+    let token = u64::from_be_bytes(bytes(token)?.try_into().ok()?);
+    Some((source, address, Sample { token, sent, answer: Ok((bytes(packet)?, moment(last)?)) }))
+}
+
+/// `1C-02-...`, as BitConverter prints bytes.
+fn bytes(text: &str) -> Option<Vec<u8>> {
+    text.split('-').map(|pair| u8::from_str_radix(pair, 16).ok()).collect()
+}
+
+fn moment(text: &str) -> Option<Timestamp> {
+    let unix = text.parse::<i64>().ok()?.checked_sub(FILE_TIME_EPOCH)?;
+    let nanos = u32::try_from(unix.rem_euclid(10_000_000)).ok()? * 100;
+    Some(Timestamp::from_unix(unix.div_euclid(10_000_000), nanos))
+}
+
+/// Plays a recorded exchange to the arithmetic.
+struct Recorded {
+    samples: VecDeque<Sample>,
+    current: Option<Sample>,
+}
+
+impl Wire for Recorded {
+    fn now(&mut self) -> Timestamp {
+        self.current.as_ref().map_or(Timestamp::ZERO, |sample| sample.sent)
+    }
+
+    fn steady(&mut self) -> i64 {
+        0
+    }
+
+    /// Called once at the start of each question.
+    fn token(&mut self) -> u64 {
+        self.current = self.samples.pop_front();
+        self.current.as_ref().map_or(0, |sample| sample.token)
+    }
+
+    fn send(&mut self, _packet: &[u8; LENGTH]) -> Result<(), Trouble> {
+        match self.current.as_ref().map(|sample| &sample.answer) {
+            Some(Err(CONNECTION_RESET)) => Err(Trouble::Refused),
+            Some(Err(code)) if NETWORK_UNREACHABLE.contains(code) => Err(Trouble::Unreachable),
+            _ => Ok(()),
+        }
+    }
+
+    fn receive(&mut self, buffer: &mut [u8; 128], _timeout: i64) -> Result<Option<(usize, Timestamp)>, Trouble> {
+        let Some(Sample { answer: Ok((packet, arrived)), .. }) = self.current.take() else { return Ok(None) };
+        let length = packet.len().min(buffer.len());
+        for (to, from) in buffer.iter_mut().zip(&packet) {
+            *to = *from;
+        }
+        Ok(Some((length, arrived)))
+    }
+}
+
+/// Reads the samples of `w32tm /stripchart`, whose words are in the language of the system: the
+/// offset with the median counts. Delay, stratum and leap are not shown by it.
+pub fn parse_fallback(source: &str, printed: &str) -> SourceReport {
+    let mut offsets: Vec<f64> = printed.lines().filter_map(offset).collect();
+    offsets.sort_by(f64::total_cmp);
+    let probe = "w32tm".to_owned();
+    match offsets.get(offsets.len() / 2) {
+        Some(offset) => SourceReport {
+            probe,
+            offset_ns: Some((offset * 1e9) as i64),
+            received: u32::try_from(offsets.len()).ok(),
+            ..SourceReport::without(source, "ok")
+        },
+        None => SourceReport { probe, received: Some(0), ..SourceReport::without(source, hresult(printed)) },
+    }
+}
+
+/// `11:00:07, +00.0012345s`; some languages write a comma.
+fn offset(line: &str) -> Option<f64> {
+    let last = line.split_whitespace().last()?.strip_suffix('s')?;
+    let signed = last.starts_with(['+', '-']);
+    signed.then(|| last.replace(',', ".").parse().ok()).flatten()
+}
+
+/// The number of an error is the same in every language.
+fn hresult(printed: &str) -> &'static str {
+    let is = |code: &str| printed.to_ascii_uppercase().contains(code);
+    if is("0X80072AF9") {
+        "unresolved"
+    } else if is("0X80072746") {
+        "refused"
+    } else {
+        "timeout"
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A server 1.5 s ahead, asked at 2026-11-21T00:00:00Z, 2 ms away in each direction.
+    fn printed(stratum: &str) -> String {
+        let at = FILE_TIME_EPOCH + 1_795_219_200 * 10_000_000;
+        let (receive, transmit) = (ntp(1_795_219_200, 1_502_000_000), ntp(1_795_219_200, 1_502_000_000));
+        let zeros = |n: usize| vec!["00"; n].join("-");
+        format!(
+            "warning text\nntp 10.0.0.1 10.0.0.1 01-02-03-04-05-06-07-08 {at} 24-{stratum}-06-E9-{}-01-02-03-04-05-06-07-08-{receive}-{transmit} {}\n",
+            zeros(20),
+            at + 40_000
+        )
+    }
+
+    fn ntp(seconds: i64, nanos: u64) -> String {
+        let stamp = Timestamp::from_unix(seconds + (nanos / 1_000_000_000) as i64, (nanos % 1_000_000_000) as u32);
+        stamp.to_bits().to_be_bytes().map(|byte| format!("{byte:02X}")).join("-")
+    }
+
+    #[test]
+    fn packets_are_measured_by_the_common_arithmetic() {
+        let reports = parse(&printed("02"));
+        let [report] = reports.as_slice() else { panic!("{reports:?}") };
+        assert_eq!((report.outcome.as_str(), report.stratum, report.probe.as_str()), ("ok", Some(2), "powershell"));
+        assert!((report.offset_ns.unwrap() - 1_500_000_000).abs() < 200, "{report:?}");
+        assert!((report.delay_ns.unwrap() - 4_000_000).abs() < 200);
+    }
+
+    #[test]
+    fn a_reply_to_another_question_does_not_count() {
+        let forged = printed("02").replace("ntp 10.0.0.1 10.0.0.1 01-02", "ntp 10.0.0.1 10.0.0.1 FF-02");
+        assert_eq!(parse(&forged)[0].outcome, "timeout");
+    }
+
+    #[test]
+    fn errors_have_the_words_of_the_other_probes() {
+        let outcome = |line: &str| parse(line)[0].outcome.clone();
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10060"), "timeout");
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10054"), "refused");
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10065"), "unreachable");
+        assert_eq!(outcome("ntp nowhere - - 0 error 11001"), "unresolved");
+        assert!(parse("'powershell' is not recognized").is_empty());
+    }
+
+    #[test]
+    fn the_command_fits_and_holds_nothing_that_cmd_would_read() {
+        let sources: Vec<String> = (0..8).map(|n| format!("ntp{n}.a-rather-long-name.example.com")).collect();
+        let line = command(&sources.iter().map(String::as_str).collect::<Vec<_>>(), 4, 1000);
+        assert!(line.len() < 3000, "{}", line.len());
+        let script = line.strip_prefix("powershell -NoProfile -NonInteractive -Command \"").unwrap();
+        assert!(!script.trim_end_matches('"').contains(['"', '%', '\n']));
+    }
+
+    #[test]
+    fn a_stripchart_is_read_in_any_language() {
+        let chart = "10.0.0.1 [10.0.0.1:123]을(를) 추적하고 있습니다.\n11:00:01, +00.0012345s\n11:00:02, -00,0001000s\n11:00:03, +00.0020000s\n";
+        assert_eq!(parse_fallback("10.0.0.1", chart).offset_ns, Some(1_234_500));
+        assert_eq!(parse_fallback("x", "11:00:00, 오류: 0x800705B4").outcome, "timeout");
+        assert_eq!(parse_fallback("x", "0x80072AF9").outcome, "unresolved");
+    }
+}

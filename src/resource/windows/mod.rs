@@ -1,0 +1,41 @@
+//! Resources of Windows hosts. Their text is for cmd.exe, and it is made of lines: each line is a
+//! command of its own with a status of its own. A line that begins with `-` may fail.
+//!
+//! Lines begin with a bare word and hold no `%`, `^`, `!`, `<`, `>`: what cmd.exe would read is
+//! refused by [`crate::transport::quote::cmd`].
+
+mod firewall;
+mod registry;
+mod service;
+
+use anyhow::{Result, bail};
+use ipnet::IpNet;
+
+use super::{Resource, command};
+use crate::facts::windows::WindowsFacts;
+use crate::playbook::Kind;
+
+pub use service::{disown, owe};
+
+/// Turns a step into the resource that it describes.
+///
+/// # Errors
+/// The step says something that cannot be on a Windows host.
+pub fn build(kind: Kind, facts: &WindowsFacts) -> Result<Box<dyn Resource>> {
+    Ok(match kind {
+        Kind::Registry { key, values } => Box::new(registry::Values::new(key, values, facts)?),
+        Kind::Service { name, running, enabled, triggers } => {
+            // On a member of a domain the trigger is what starts it.
+            Box::new(service::Service::new(name, running, enabled, triggers.filter(|_| !facts.domain_member))?)
+        }
+        Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?)?),
+        Kind::Command { check, run } => Box::new(command::Command { check, run }),
+        Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => {
+            bail!("a Windows host takes registry, service, firewall and command, not this kind of step")
+        }
+    })
+}
+
+fn networks(from: &str) -> Result<Vec<IpNet>> {
+    from.split_whitespace().map(|word| Ok(word.parse::<IpNet>()?)).collect()
+}

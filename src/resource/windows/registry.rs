@@ -1,0 +1,177 @@
+//! Values of one key of the registry.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Result, bail};
+
+use crate::facts::registry::{Registry, Value};
+use crate::facts::windows::{POLICY, W32TIME, WindowsFacts, query};
+use crate::resource::{Delta, Fix, Resource, Slice};
+use crate::transport::quote::cmd;
+
+/// Values of a key that shall be as given.
+#[derive(Debug, Clone)]
+pub(super) struct Values {
+    key: String,
+    values: BTreeMap<String, Value>,
+    /// Values that a policy sets otherwise: the policy wins whatever stands here.
+    overridden: Vec<String>,
+}
+
+impl Values {
+    pub(super) fn new(key: String, values: BTreeMap<String, Value>, facts: &WindowsFacts) -> Result<Self> {
+        if !key.to_ascii_uppercase().starts_with("HKLM\\") {
+            bail!("registry: `{key}`: keys below HKLM are set, nothing else");
+        }
+        let (overridden, values) = values.into_iter().partition::<BTreeMap<_, _>, _>(|(name, value)| {
+            policy(&key, name, &facts.registry).is_some_and(|other| other != value)
+        });
+        let overridden = overridden
+            .iter()
+            .filter_map(|(name, wanted)| {
+                let set = policy(&key, name, &facts.registry)?;
+                Some(format!("a policy sets {name} to `{set}` (wanted `{wanted}`): change it in the group policy"))
+            })
+            .collect();
+        Ok(Values { key, values, overridden })
+    }
+
+    /// The whole service is read at once, so a key of it is found in that answer.
+    fn root(&self) -> &str {
+        let below = self.key.to_ascii_lowercase().starts_with(&W32TIME.to_ascii_lowercase());
+        if below { W32TIME } else { &self.key }
+    }
+
+    fn differing<'a>(
+        &'a self,
+        registry: &'a Registry,
+    ) -> impl Iterator<Item = (&'a String, &'a Value, Option<&'a Value>)> {
+        self.values.iter().filter_map(|(name, wanted)| {
+            let is = registry.value(&self.key, name);
+            (is != Some(wanted)).then_some((name, wanted, is))
+        })
+    }
+
+    fn add(&self, name: &str, value: &Value) -> Result<String> {
+        let (kind, data) = match value {
+            Value::Text(text) => ("REG_SZ", text.clone()),
+            Value::Number(number) => ("REG_DWORD", number.to_string()),
+            Value::List(list) => ("REG_MULTI_SZ", list.join("\\0")),
+            Value::Other(kind, data) => (kind.as_str(), data.clone()),
+        };
+        Ok(format!("reg add {} /v {} /t {kind} /d {} /f\n", cmd(&self.key)?, cmd(name)?, cmd(&data)?))
+    }
+
+    fn put_back(&self, name: &str, was: Option<&Value>) -> Result<String> {
+        match was {
+            Some(value) => self.add(name, value),
+            None => Ok(format!("-reg delete {} /v {} /f\n", cmd(&self.key)?, cmd(name)?)),
+        }
+    }
+}
+
+/// What a policy says of a value of the time service: the keys below are laid out alike.
+fn policy<'a>(key: &str, name: &str, registry: &'a Registry) -> Option<&'a Value> {
+    let below =
+        key.get(W32TIME.len()..).filter(|_| key.to_ascii_lowercase().starts_with(&W32TIME.to_ascii_lowercase()))?;
+    registry.value(&format!("{POLICY}{below}"), name)
+}
+
+impl Resource for Values {
+    fn label(&self) -> String {
+        let short = self.key.rsplit_once("\\Services\\").map_or(self.key.as_str(), |(_, rest)| rest);
+        format!("registry {short}")
+    }
+
+    fn probe(&self) -> String {
+        query(self.root())
+    }
+
+    fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
+        let registry = Registry::parse(&seen.stdout);
+        let delta = |(name, wanted, is): (&String, &Value, Option<&Value>)| {
+            Delta::new(self.label(), name, is.map(ToString::to_string), Some(wanted.to_string()))
+        };
+        Ok(self.differing(&registry).map(delta).collect())
+    }
+
+    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        let registry = Registry::parse(&seen.stdout);
+        let mut fix = Fix::default();
+        for (name, wanted, was) in self.differing(&registry) {
+            fix.change.push_str(&self.add(name, wanted)?);
+            fix.undo.push_str(&self.put_back(name, was)?);
+        }
+        Ok(fix)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.overridden.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PARAMETERS: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Parameters";
+
+    fn seen(lines: &str) -> Slice {
+        let stdout = format!("\n{}\n{lines}", PARAMETERS.replace("HKLM", "HKEY_LOCAL_MACHINE"));
+        Slice { stdout, ..Slice::default() }
+    }
+
+    fn facts(registry: &str) -> WindowsFacts {
+        let mut facts = crate::facts::windows::parse(&BTreeMap::new());
+        facts.registry = Registry::parse(registry);
+        facts
+    }
+
+    fn wanted() -> BTreeMap<String, Value> {
+        BTreeMap::from([
+            ("NtpServer".to_owned(), Value::Text("10.0.0.1,0x8".to_owned())),
+            ("Type".to_owned(), Value::Text("NTP".to_owned())),
+        ])
+    }
+
+    #[test]
+    fn only_what_differs_is_changed_and_put_back() {
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts("")).unwrap();
+        let slice = seen("    Type    REG_SZ    NTP\n    NtpServer    REG_SZ    time.windows.com,0x8\n");
+        let deltas = values.diff(&slice).unwrap();
+        assert_eq!(deltas.len(), 1);
+        assert_eq!(
+            (deltas[0].resource.as_str(), deltas[0].property.as_str()),
+            (r"registry W32Time\Parameters", "NtpServer")
+        );
+        let fix = values.fix(&slice, false).unwrap();
+        assert_eq!(fix.change, format!("reg add \"{PARAMETERS}\" /v \"NtpServer\" /t REG_SZ /d \"10.0.0.1,0x8\" /f\n"));
+        assert_eq!(
+            fix.undo,
+            format!("reg add \"{PARAMETERS}\" /v \"NtpServer\" /t REG_SZ /d \"time.windows.com,0x8\" /f\n")
+        );
+    }
+
+    #[test]
+    fn a_value_that_was_not_there_is_taken_away_again() {
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts("")).unwrap();
+        let fix = values.fix(&seen("    Type    REG_SZ    NTP\n"), false).unwrap();
+        assert_eq!(fix.undo, format!("-reg delete \"{PARAMETERS}\" /v \"NtpServer\" /f\n"));
+    }
+
+    #[test]
+    fn a_policy_is_reported_and_not_fought() {
+        let registry = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\W32Time\\Parameters\n    NtpServer    REG_SZ    pdc,0x9\n    Type    REG_SZ    NTP\n";
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts(registry)).unwrap();
+        assert!(values.warnings()[0].contains("`pdc,0x9`") && values.warnings().len() == 1);
+        assert!(values.diff(&seen("    Type    REG_SZ    NTP\n")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_value_of_the_wrong_type_differs() {
+        let wanted = BTreeMap::from([("AnnounceFlags".to_owned(), Value::Number(5))]);
+        let values = Values::new(PARAMETERS.to_owned(), wanted, &facts("")).unwrap();
+        assert_eq!(values.diff(&seen("    AnnounceFlags    REG_SZ    5\n")).unwrap().len(), 1);
+        assert!(values.diff(&seen("    AnnounceFlags    REG_DWORD    0x5\n")).unwrap().is_empty());
+    }
+}

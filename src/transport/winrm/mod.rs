@@ -1,0 +1,192 @@
+//! Windows hosts over WinRM (MS-WSMV): one remote shell for each connection, one command line
+//! at a time in it, always closed.
+//!
+//! A command line is text for `cmd.exe /C`; see [`super::quote::cmd`] for what may stand in it.
+//! The crate's own high-level calls are not used: they read the exit code as a signed number
+//! and ask for output as fast as the network allows, where every question is a round trip.
+
+mod account;
+mod decode;
+mod error;
+
+use std::time::{Duration, Instant};
+
+use tokio::runtime::Handle;
+use winrm_rs::{AuthMethod, ReceiveOutput, WinrmClient, WinrmConfig, WinrmCredentials, WinrmError};
+
+use super::{Output, Script, Transport, TransportError};
+use crate::inventory::Secret;
+use crate::inventory::spec::{Trust, WinrmAuth, WinrmSettings};
+
+pub(super) use account::Accounts;
+use decode::CodePage;
+use error::Peer;
+
+/// The longest line that cmd.exe takes (Microsoft KB 830473).
+const LONGEST_LINE: usize = 8191;
+
+/// Pause before each question for output, so that one answer carries what would else come in many.
+const PAUSES: [Duration; 4] =
+    [Duration::from_millis(60), Duration::from_millis(120), Duration::from_millis(250), Duration::from_millis(500)];
+
+/// Time limit of one HTTP exchange; the host answers a question for output after this time at the latest.
+const OPERATION: Duration = Duration::from_secs(20);
+
+/// How long closing the shell may take.
+const CLOSE: Duration = Duration::from_secs(5);
+
+/// Asks for the code page that the console writes in: both commands print its number last.
+const CODE_PAGE: &str = "chcp&reg query HKLM\\SYSTEM\\CurrentControlSet\\Control\\Nls\\CodePage /v OEMCP&";
+
+/// An open remote shell on a Windows host.
+pub(super) struct Winrm {
+    client: WinrmClient,
+    peer: Peer,
+    shell: String,
+    runtime: Handle,
+    code_page: Option<CodePage>,
+}
+
+/// What one command line printed, undecoded.
+#[derive(Default)]
+struct Raw {
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    status: i32,
+}
+
+impl Winrm {
+    /// Logs in and opens the shell.
+    ///
+    /// # Errors
+    /// The host cannot be reached, its certificate is not believed, the login or the shell is refused.
+    pub(super) fn connect(
+        address: &str,
+        settings: &WinrmSettings,
+        accounts: &Accounts,
+    ) -> Result<Self, TransportError> {
+        let peer = Peer::new(address, settings);
+        let runtime = Handle::try_current().map_err(|error| peer.lost(&error.to_string()))?;
+        let client = client(settings).map_err(|error| peer.error(&error))?;
+        let permit = accounts.ask(&settings.user, &peer)?;
+        let opened = runtime.block_on(limited(settings.timeout + OPERATION, client.create_shell(&peer.host)));
+        let opened = opened.unwrap_or(Err(WinrmError::Timeout((settings.timeout + OPERATION).as_secs())));
+        permit.settle(&opened, &peer);
+        let shell = opened.map_err(|error| peer.error(&error))?;
+        Ok(Winrm { client, peer, shell, runtime, code_page: None })
+    }
+
+    async fn command(&self, line: &str, deadline: Instant) -> Result<Raw, WinrmError> {
+        let id = self.client.execute_command(&self.peer.host, &self.shell, line, &[]).await?;
+        let result = self.collect(&id, deadline).await;
+        // Ends what still runs, and frees the slot of what has ended.
+        let signalled = self.client.signal_terminate(&self.peer.host, &self.shell, &id).await;
+        result.and_then(|raw| signalled.map(|()| raw))
+    }
+
+    async fn collect(&self, id: &str, deadline: Instant) -> Result<Raw, WinrmError> {
+        let mut raw = Raw::default();
+        let mut pauses = PAUSES.iter().chain(std::iter::repeat(&PAUSES[PAUSES.len() - 1]));
+        loop {
+            tokio::time::sleep(pauses.next().copied().unwrap_or_default()).await;
+            let part: ReceiveOutput = self.client.receive_output_raw(&self.peer.host, &self.shell, id).await?;
+            raw.stdout.extend_from_slice(&part.stdout);
+            raw.stderr.extend_from_slice(&part.stderr);
+            if part.done {
+                raw.status = part.exit_code.unwrap_or(-1);
+                return Ok(raw);
+            }
+            if Instant::now() >= deadline {
+                return Err(WinrmError::Cancelled);
+            }
+        }
+    }
+
+    /// The first line of a connection also asks what the bytes of its answer mean.
+    fn line(&self, text: &str) -> String {
+        if self.code_page.is_some() { text.to_owned() } else { format!("{CODE_PAGE}echo {}&{text}", decode::MARK) }
+    }
+
+    fn output(&mut self, mut raw: Raw) -> Output {
+        if self.code_page.is_none() {
+            self.code_page = Some(CodePage::take(&mut raw.stdout));
+        }
+        let page = self.code_page.unwrap_or_default();
+        Output { stdout: page.decode(&raw.stdout), stderr: page.decode(&raw.stderr), status: raw.status }
+    }
+}
+
+impl Transport for Winrm {
+    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+        let line = self.line(&script.text);
+        if line.len() > LONGEST_LINE {
+            return Err(self.peer.lost(&format!("a command of {} characters is too long for cmd.exe", line.len())));
+        }
+        let timeout = || TransportError::Timeout { to: self.peer.to.clone(), after: script.deadline };
+        let work = self.command(&line, Instant::now() + script.deadline);
+        let raw = match self.runtime.block_on(limited(script.deadline + OPERATION, work)) {
+            None | Some(Err(WinrmError::Cancelled)) => return Err(timeout()),
+            Some(Err(error)) => return Err(self.peer.error(&error)),
+            Some(Ok(raw)) => raw,
+        };
+        let output = self.output(raw);
+        output.stdout.lines().for_each(on_line);
+        Ok(output)
+    }
+}
+
+impl Drop for Winrm {
+    /// A shell that is left open counts against the quota of the account for hours.
+    fn drop(&mut self) {
+        let _ = self.runtime.block_on(limited(CLOSE, self.client.delete_shell(&self.peer.host, &self.shell)));
+    }
+}
+
+async fn limited<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, work).await.ok()
+}
+
+fn client(settings: &WinrmSettings) -> Result<WinrmClient, WinrmError> {
+    let password = settings.password.as_ref().map_or("", Secret::reveal);
+    let (domain, user) = split(&settings.user);
+    let mut builder =
+        WinrmClient::builder(config(settings)?).credentials(WinrmCredentials::new(user, password, domain));
+    builder = match &settings.trust {
+        Trust::Ca(file) => builder.add_root_certificates_pem(file),
+        Trust::Pin(sha256) => builder.pin_server_certificate_sha256(sha256),
+        Trust::System => builder.platform_roots(true),
+        Trust::Anybody => builder,
+    };
+    builder.build()
+}
+
+/// `DOMAIN\user` apart; `user@domain` is one name.
+fn split(user: &str) -> (&str, &str) {
+    user.split_once('\\').unwrap_or(("", user))
+}
+
+fn config(settings: &WinrmSettings) -> Result<WinrmConfig, WinrmError> {
+    Ok(WinrmConfig {
+        port: Some(settings.port),
+        use_tls: settings.https,
+        accept_invalid_certs: settings.trust == Trust::Anybody,
+        connect_timeout_secs: settings.timeout.as_secs().max(1),
+        operation_timeout_secs: OPERATION.as_secs(),
+        auth_method: method(settings.auth)?,
+        client_cert_pem: settings.certificate.as_ref().map(|path| path.display().to_string()),
+        client_key_pem: settings.key.as_ref().map(|path| path.display().to_string()),
+        ..WinrmConfig::default()
+    })
+}
+
+fn method(auth: WinrmAuth) -> Result<AuthMethod, WinrmError> {
+    match auth {
+        WinrmAuth::Ntlm => Ok(AuthMethod::Ntlm),
+        WinrmAuth::Basic => Ok(AuthMethod::Basic),
+        WinrmAuth::Certificate => Ok(AuthMethod::Certificate),
+        #[cfg(feature = "kerberos")]
+        WinrmAuth::Kerberos => Ok(AuthMethod::Kerberos),
+        #[cfg(not(feature = "kerberos"))]
+        WinrmAuth::Kerberos => Err(WinrmError::AuthFailed(error::NO_KERBEROS.to_owned())),
+    }
+}
