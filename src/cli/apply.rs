@@ -5,6 +5,7 @@ use std::io::IsTerminal;
 use anyhow::{Result, anyhow};
 
 use super::Global;
+use super::consent::Consent;
 use super::run::Run;
 use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, apply_all, plan_all};
@@ -23,9 +24,11 @@ pub(super) struct Args {
     /// Leave a host as it is when its change or its proof fails, to look at it
     #[arg(long)]
     no_undo: bool,
-    /// Neither ask the sources before the change nor prove the clock after it
+    /// Change a host whose sources do not answer, and do not prove the clock afterwards
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
 /// Shows the plan, asks, and changes the hosts.
@@ -33,6 +36,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("apply", global)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
+    args.consent.give(&mut run.hosts)?;
     if !args.yes && !std::io::stdin().is_terminal() {
         return Err(anyhow!("apply asks before it changes anything, and there is no terminal to ask on")
             .hint("`--yes` goes ahead; `fleetclock plan` shows what it would do"));

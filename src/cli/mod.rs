@@ -4,6 +4,7 @@ mod apply;
 mod assets;
 mod check;
 mod completions;
+mod consent;
 mod facts;
 mod init;
 mod inventory;

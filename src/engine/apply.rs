@@ -4,11 +4,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 
-use crate::report::{Delta, ErrorReport, HostReport, Status};
+use crate::inventory::HostSpec;
+use crate::report::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::resource::{Fix, Slice, service};
 use crate::transport::{Output, TransportError};
 
 use super::Context;
+use super::clock;
 use super::event::Phase;
 use super::frame::{Frames, Splitter, last_lines};
 use super::plan::{Planned, Step, deltas, owes};
@@ -48,7 +50,7 @@ fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) 
         return finish(session, planned, report, Status::Unchanged);
     }
     let transaction = transaction(planned, session.cx)?;
-    change(session, planned, &transaction)?;
+    change(session, planned, &transaction, report)?;
     let proven = converged(session, planned).and_then(|()| finish(session, planned, report, Status::Changed));
     proven.map_err(|failure| take_back(session, &transaction, failure))
 }
@@ -74,8 +76,20 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         }
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
-    let guard = verify::guard(&planned.spec).filter(|_| cx.verify);
-    Ok(Transaction { run: run_name(), prelude: verify::functions(), guard, owe, fixes, keep_wreck: !cx.undo })
+    Ok(Transaction {
+        run: run_name(),
+        prelude: verify::functions(),
+        guard: guard(&planned.spec, cx),
+        owe,
+        fixes,
+        keep_wreck: !cx.undo,
+    })
+}
+
+/// What the host asks before it lets anything be changed: is there time, and how far is it off?
+fn guard(spec: &HostSpec, cx: &Context) -> Option<String> {
+    let ask = verify::guard(spec, cx.verify)?;
+    Some(clock::guard(spec).map_or(ask.clone(), |limit| format!("{ask}\n{limit}")))
 }
 
 /// Sorts by time and does not repeat.
@@ -85,7 +99,12 @@ fn run_name() -> String {
 }
 
 /// Runs the transaction.
-fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transaction) -> Result<(), Failure> {
+fn change(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    transaction: &Transaction,
+    report: &mut HostReport,
+) -> Result<(), Failure> {
     session.phase(Phase::Apply);
     let (script, boundary) = transaction.script();
     let splitter = Splitter::new(&boundary);
@@ -93,7 +112,8 @@ fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transactio
     let output = session
         .run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
         .map_err(lost_in_the_middle)?;
-    judge_guard(planned, &splitter, &output)?;
+    let asked = judge_guard(planned, &splitter, &output)?;
+    report.warnings.extend(clock::stepped(&planned.spec, &asked));
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
@@ -130,20 +150,26 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
     cx.send(super::event::Event::Progress { host: host.to_owned(), text });
 }
 
-/// The host asked its sources before it let anything be changed.
-fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<(), Failure> {
+/// The host asked its sources before it let anything be changed. Returns what they said.
+fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<Vec<SourceReport>, Failure> {
     let slice = splitter.part(output, GUARD).context("ask the sources")?;
-    if slice.status == 0 {
-        return Ok(());
+    let sources = verify::sources(&planned.spec, &slice.stdout, &[]);
+    let too_far = (slice.status == clock::TOO_FAR).then(|| clock::refusal(&planned.spec, &sources)).flatten();
+    match slice.status {
+        0 => Ok(sources),
+        _ => Err(Failure { status: Status::Failed, error: too_far.unwrap_or_else(|| silent(&sources)) }),
     }
-    let answers: Vec<String> = verify::sources(&planned.spec, &slice.stdout, &[])
+}
+
+fn silent(sources: &[SourceReport]) -> ErrorReport {
+    let answers: Vec<String> = sources
         .iter()
         .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
         .collect();
     let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
     let hint = "see that the master runs, serves this host and is not behind a closed firewall; \
                 `--no-verify` configures the host all the same";
-    Err(Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } })
+    ErrorReport { message, hint: Some(hint.to_owned()) }
 }
 
 fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {

@@ -8,6 +8,8 @@ pub mod fleet;
 mod frame;
 mod plan;
 mod proof;
+#[cfg(test)]
+mod sample;
 mod session;
 mod transaction;
 mod verify;

@@ -117,7 +117,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.deltas = deltas(&steps, &seen)?;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
-        report.clock = clock::effect(spec.time.step, &report.sources);
+        report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
     }
     Ok(Planned { spec: spec.clone(), provider, unit, steps, seen, report: report.clone() })
 }

@@ -324,6 +324,11 @@ fn limits(s: &Settings) -> Limits {
     Limits {
         max_error: s.max_error.map_or(default, |(duration, _)| duration),
         max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
+        max_step: s.max_step.or(match s.step {
+            // Whoever writes that says so of every step.
+            Some(StepPolicy::Always { .. }) => None,
+            _ => Some(Duration::from_secs(1)),
+        }),
         deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
     }
 }

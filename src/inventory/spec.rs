@@ -171,6 +171,9 @@ pub struct Limits {
     pub max_error: Duration,
     /// Greatest stratum of a source.
     pub max_stratum: u8,
+    /// Greatest step of the clock that `apply` lets happen; `None` is any.
+    #[serde(with = "humantime_serde")]
+    pub max_step: Option<Duration>,
     /// How long `apply` and `verify` wait for the limits to be met.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,

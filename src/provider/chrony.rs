@@ -49,6 +49,11 @@ impl Provider for Chrony {
         "linux-chrony.yml"
     }
 
+    /// Its default `maxslewrate`.
+    fn slew_ppm(&self) -> f64 {
+        83_333.0
+    }
+
     fn ready(&self) -> &'static str {
         "fc_t=$(chronyc -n -c tracking 2>/dev/null) && [ \"${fc_t%%,*}\" != 00000000 ]"
     }

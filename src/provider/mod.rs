@@ -67,6 +67,11 @@ pub trait Provider: Sync {
     /// Returns its playbook.
     fn playbook(&self) -> &'static str;
 
+    /// Returns how fast it slews the clock at most, parts in a million: of the kernel, unless it has its own.
+    fn slew_ppm(&self) -> f64 {
+        500.0
+    }
+
     /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
     fn ready(&self) -> &'static str;
 
