@@ -13,6 +13,7 @@ mod plan;
 mod probe;
 mod render;
 mod run;
+mod undo;
 mod verify;
 
 use std::path::PathBuf;
@@ -129,6 +130,13 @@ enum Command {
         after_help = "Examples:\n  fleetclock apply -l masters\n  fleetclock apply --yes --format json > report.json"
     )]
     Apply(apply::Args),
+    /// Take back what the last run changed
+    ///
+    /// Each host keeps its last five runs: files with their rights, states of services, firewall
+    /// rules. The newest one that was not taken back yet is shown and, after a question, put back;
+    /// again takes back the one before.
+    #[command(after_help = "Examples:\n  fleetclock undo server2\n  fleetclock undo --yes -l slaves")]
+    Undo(undo::Args),
     /// Tell whether a host differs from the inventory
     ///
     /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
@@ -196,6 +204,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => init::run(&args, &global),
         Command::Plan(args) => plan::run(&args, &global),
         Command::Apply(args) => apply::run(&args, &global),
+        Command::Undo(args) => undo::run(&args, &global),
         Command::Check => check::run(&global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Facts => facts::run(&global),

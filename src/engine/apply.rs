@@ -1,6 +1,6 @@
 //! From a plan to a changed and proven host: one transaction, the same probes again, the proof.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
@@ -13,6 +13,7 @@ use super::Context;
 use super::clock;
 use super::event::Phase;
 use super::frame::{Frames, Splitter, last_lines};
+use super::lock::{self, Holder};
 use super::plan::{Planned, Step, deltas, owes};
 use super::proof::Proof;
 use super::session::{Failure, Session};
@@ -47,11 +48,12 @@ fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result
 
 fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
     if !planned.is_pending() {
-        return finish(session, planned, report, Status::Unchanged);
+        return finish(session, planned, report, Status::Unchanged, &Holder::default());
     }
     let transaction = transaction(planned, session.cx)?;
     change(session, planned, &transaction, report)?;
-    let proven = converged(session, planned).and_then(|()| finish(session, planned, report, Status::Changed));
+    let holder = &transaction.holder;
+    let proven = converged(session, planned).and_then(|()| finish(session, planned, report, Status::Changed, holder));
     proven.map_err(|failure| take_back(session, &transaction, failure))
 }
 
@@ -77,7 +79,10 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
     Ok(Transaction {
-        run: run_name(),
+        holder: Holder::me(),
+        limit: CHANGE,
+        lease: lease(planned),
+        about: planned.report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect(),
         prelude: verify::functions(),
         guard: guard(&planned.spec, cx),
         owe,
@@ -92,10 +97,8 @@ fn guard(spec: &HostSpec, cx: &Context) -> Option<String> {
     Some(clock::guard(spec).map_or(ask.clone(), |limit| format!("{ask}\n{limit}")))
 }
 
-/// Sorts by time and does not repeat.
-fn run_name() -> String {
-    let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-    now.replace([':', '-', '.'], "")
+fn lease(planned: &Planned) -> Duration {
+    lock::lease(planned.spec.limits.deadline)
 }
 
 /// Runs the transaction.
@@ -111,9 +114,12 @@ fn change(
     let (cx, host) = (session.cx, planned.spec.name.clone());
     let output = session
         .run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
-        .map_err(lost_in_the_middle)?;
+        .map_err(|error| lost_in_the_middle(error, transaction))?;
     let asked = judge_guard(planned, &splitter, &output)?;
     report.warnings.extend(clock::stepped(&planned.spec, &asked));
+    if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
+        report.warnings.push(format!("no timer would have taken a lost change back: {}", last_lines(&slice.stderr)));
+    }
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
@@ -129,13 +135,18 @@ fn change(
 }
 
 /// We do not know how far the host has come; it goes on, or takes it back, without us.
-fn lost_in_the_middle(error: TransportError) -> Failure {
+fn lost_in_the_middle(error: TransportError, transaction: &Transaction) -> Failure {
     if !error.is_unreachable() {
         // Root rights that are refused are refused before anything begins.
         return error.into();
     }
+    let after = humantime::format_duration(Duration::from_secs(transaction.lease.as_secs()));
     let message = format!("{error}; the change had begun, and the host ends it or takes it back by itself");
-    let hint = "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned();
+    let hint = if transaction.keep_wreck {
+        "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned()
+    } else {
+        format!("`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back")
+    };
     Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint: Some(hint) } }
 }
 
@@ -144,7 +155,7 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
     let Some(frame) = splitter.begins(line).filter(|frame| *frame > GUARD) else { return };
     let text = match (planned.steps.get(frame - 1), transaction.fixes.get(frame - 1)) {
         (Some(step), Some(fix)) if !fix.change.is_empty() => step.name.clone(),
-        (None, None) => "a step failed: putting back what was changed".to_owned(),
+        (None, None) if frame == transaction.undo_frame() => "a step failed: putting back what was changed".to_owned(),
         _ => return,
     };
     cx.send(super::event::Event::Progress { host: host.to_owned(), text });
@@ -154,6 +165,9 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
 fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<Vec<SourceReport>, Failure> {
     let slice = splitter.part(output, GUARD).context("ask the sources")?;
     let sources = verify::sources(&planned.spec, &slice.stdout, &[]);
+    if slice.status == lock::LOCKED {
+        return Err(Failure { status: Status::Failed, error: lock::refused(&slice) });
+    }
     let too_far = (slice.status == clock::TOO_FAR).then(|| clock::refusal(&planned.spec, &sources)).flatten();
     match slice.status {
         0 => Ok(sources),
@@ -231,20 +245,32 @@ fn finish(
     planned: &Planned,
     report: &mut HostReport,
     status: Status,
+    holder: &Holder,
 ) -> Result<(), Failure> {
     report.status = status;
     report.clock = None;
     if !session.cx.verify {
-        return Ok(());
+        return if status == Status::Changed { keep(session, holder) } else { Ok(()) };
     }
     session.phase(Phase::Verify);
     let spec = &planned.spec;
     let mut frames = Frames::new();
     let proof = Proof::wait(&mut frames, spec, planned.provider, planned.unit);
+    // Told in the same breath: the host keeps what it proves, and needs no timer any more.
+    frames.raw(lock::FUNCTIONS);
+    let kept = frames.part(&format!("{} && {}", planned.provider.ready(), holder.keep()));
     let (script, splitter) = frames.finish();
     let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
     let verdict = proof.record(spec, planned.provider, &splitter, &output, report)?;
-    settle(verdict, status, report)
+    settle(verdict, status, report)?;
+    let kept = splitter.part(&output, kept)?.stdout.trim() == "kept";
+    if kept || status != Status::Changed { Ok(()) } else { keep(session, holder) }
+}
+
+/// Tells the host that what was changed stays.
+fn keep(session: &mut Session<'_>, holder: &Holder) -> Result<(), Failure> {
+    session.run(format!("{}\n{}", lock::FUNCTIONS, holder.keep()), READ, &mut |_| ())?;
+    Ok(())
 }
 
 /// A host that was changed and does not follow its sources is a failure; a clock that is on
@@ -278,7 +304,8 @@ fn take_back(session: &mut Session<'_>, transaction: &Transaction, failure: Fail
         }
         Err(error) => {
             let mut failure = with_undo(failure, None);
-            failure.error.message.push_str(&format!(" ({error})"));
+            let after = humantime::format_duration(Duration::from_secs(transaction.lease.as_secs()));
+            failure.error.message.push_str(&format!(" ({error}); the host takes it back by itself within {after}"));
             failure
         }
     }

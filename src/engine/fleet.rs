@@ -20,7 +20,7 @@ use super::{Context, apply};
 pub type PlanResult = Result<Planned, Box<HostReport>>;
 
 /// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
-async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
+pub(super) async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
 where
     I: Send + 'static,
     O: Send + 'static,
@@ -183,12 +183,12 @@ fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Facts), Box<HostR
     }
 }
 
-fn start(cx: &Context, hosts: &[HostSpec]) {
+pub(super) fn start(cx: &Context, hosts: &[HostSpec]) {
     cx.send(Event::Started { hosts: hosts.iter().map(|host| host.name.clone()).collect() });
 }
 
 /// Does not start a host when the user wants to stop, and keeps a bug in one host from the others.
-fn guarded<T>(
+pub(super) fn guarded<T>(
     spec: &HostSpec,
     cx: &Context,
     work: impl FnOnce() -> Result<T, Box<HostReport>>,

@@ -6,12 +6,14 @@ mod clock;
 pub mod event;
 pub mod fleet;
 mod frame;
+mod lock;
 mod plan;
 mod proof;
 #[cfg(test)]
 mod sample;
 mod session;
 mod transaction;
+pub mod undo;
 mod verify;
 
 use std::sync::Arc;

@@ -19,6 +19,7 @@ use super::Context;
 use super::clock;
 use super::event::Phase;
 use super::frame::Frames;
+use super::lock;
 use super::proof::Proof;
 use super::session::{Failure, Session};
 
@@ -70,6 +71,8 @@ pub enum Extent {
 pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     session.phase(Phase::Facts);
     let mut frames = Frames::new();
+    // Half a change of a run that has lost its connection is nothing to plan from.
+    frames.raw(&format!("{}\nfc_orphan '' 60", lock::FUNCTIONS));
     let part = frames.part(&facts::linux::script());
     let (script, splitter) = frames.finish();
     let output = session.run(script, READ, &mut |_| ())?;

@@ -87,3 +87,129 @@ fn the_policy_of_the_inventory_says_how_a_clock_is_corrected() {
     assert!(host(&report, "h1")["warnings"].as_array().unwrap().is_empty(), "{report:#}");
     assert_eq!(lab.sh("h1", "grep -c makestep /etc/chrony/chrony.conf || true"), "0");
 }
+
+/// Two hosts: a master that goes on by itself, and one that follows it.
+const TWO: &str = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { m1: 10.10.10.1 } }
+  slaves: { role: slave, follows: [masters], hosts: { s1: 10.10.10.2 } }
+";
+
+/// What a change of time service touches, in words.
+const STATE: &str = "
+for f in /etc/chrony/chrony.conf /etc/ntp.conf; do [ -e $f ] && stat -c '%n %a %U' $f && sha256sum <$f; done
+for u in chrony systemd-timesyncd; do echo $u $(systemctl is-active $u) $(systemctl is-enabled $u 2>/dev/null); done
+firewall-cmd --list-rich-rules; firewall-cmd --permanent --list-rich-rules
+ls /etc/chrony 2>/dev/null; ls -A /run/fleetclock/owed 2>/dev/null; true";
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn undo_puts_back_the_last_run_and_then_the_one_before() {
+    let lab = Lab::up("rolloutundo", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    // The package is there already, so that a run changes files, services and the firewall only.
+    lab.sh("m1", "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chrony >/dev/null 2>&1; chmod 600 /etc/chrony/chrony.conf; systemctl disable -q chrony");
+    let bare = lab.sh("m1", STATE);
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let first = lab.sh("m1", STATE);
+    assert_ne!(first, bare);
+    lab.inventory(&TWO.replace("10.10.10.0/24", "10.10.10.0/24, 10.20.0.0/16"));
+    assert_eq!(lab.json(&["apply", "--yes", "-l", "m1"]).0, 0);
+    assert_ne!(lab.sh("m1", STATE), first);
+    assert_eq!(
+        lab.sh(
+            "m1",
+            "ls -A /run/fleetclock | grep -v -e owed -e mutex; systemctl is-active fleetclock-undo.timer || true"
+        ),
+        "inactive"
+    );
+    let rights = lab.sh(
+        "m1",
+        "cd /var/lib/fleetclock/runs; stat -c %a *; find . -name old -path '*1/*' -exec stat -c '%a %U' {} + | sort -u",
+    );
+    assert!(rights.lines().all(|line| line != "755" && line != "644"), "{rights}");
+
+    let run = lab.fleetclock(&["undo", "m1"]);
+    assert_eq!(run.code, 2, "it does not ask: {}", run.stderr);
+    let (code, report) = lab.json(&["undo", "m1", "--yes"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["m1 changed".to_owned()]), "{report:#}");
+    assert_eq!(lab.sh("m1", STATE), first);
+    let (code, _) = lab.json(&["undo", "m1", "--yes"]);
+    assert_eq!((code, lab.sh("m1", STATE)), (0, bare));
+    let (code, report) = lab.json(&["undo", "m1", "--yes"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["m1 unchanged".to_owned()]), "{report:#}");
+    // What was taken back is a difference like any other.
+    lab.inventory(TWO);
+    assert_eq!((lab.json(&["check"]).0, lab.json(&["apply", "--yes"]).0), (3, 0));
+    assert_eq!(lab.sh("m1", STATE), first);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
+    let lab = Lab::up("rolloutlock", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    // A package manager that takes its time: the change of m1 lasts.
+    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 6\";};' >/etc/apt/apt.conf.d/99slow");
+    let reports = std::thread::scope(|scope| {
+        let runs = [(); 2].map(|()| scope.spawn(|| lab.json(&["apply", "--yes", "-l", "m1"])));
+        runs.map(|run| run.join().unwrap())
+    });
+    let mut ended: Vec<_> = reports.iter().map(|(_, report)| statuses(report).remove(0)).collect();
+    ended.sort();
+    assert_eq!(ended, ["m1 changed", "m1 failed"], "{reports:#?}");
+    let message = reports.iter().map(|(_, report)| error(report, "m1")).find(|text| text.len() > 1).unwrap();
+    assert!(
+        message.contains("nothing was changed: the host is locked by ") && message.contains("(process "),
+        "{message}"
+    );
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    // A lock that nobody holds any more: another boot, a process that is gone.
+    let stale = |line: &str| {
+        lab.sh("m1", &format!("printf 'run=old\nwho=x@y (process 1)\nwhen=2026\n{line}\n' >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
+        assert_eq!(lab.json(&["apply", "--yes", "-l", "m1"]).0, 0, "{line}");
+        assert_eq!(lab.sh("m1", "ls /run/fleetclock/lock 2>/dev/null || echo free"), "free");
+    };
+    stale("boot=another\nscript=1 1\nline=\nuntil=99999999");
+    stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=99999 1\nline=1 1\nuntil=99999999");
+    stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=\nline=\nuntil=1");
+}
+
+/// Starts an apply and kills the tool while the host is being changed.
+fn die_in_the_middle(lab: &Lab) {
+    let mut tool = lab.start(&["apply", "--yes", "-l", "m1"]);
+    lab.sh("m1", "for n in $(seq 300); do [ -e /run/fleetclock/lock ] && grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1");
+    lab.kill(&mut tool);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
+    let lab = Lab::up("rolloutdead", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    lab.sh("m1", "DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chrony >/dev/null 2>&1;");
+    let bare = lab.sh("m1", STATE);
+    lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 3\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
+    die_in_the_middle(&lab);
+    // The script goes on without us; the timer is set, and the host is held for us.
+    lab.sh("m1", "for n in $(seq 100); do systemctl is-active -q chrony && grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
+    assert_eq!(lab.sh("m1", "systemctl is-active fleetclock-undo.timer"), "active");
+    assert!(lab.sh("m1", "cat /etc/chrony/chrony.conf").contains("fleetclock"));
+    // Whoever comes back in time keeps it, at once, and changes nothing more.
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "m1"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["m1 unchanged".to_owned()]), "{report:#}");
+    assert_eq!(
+        lab.sh("m1", "systemctl is-active fleetclock-undo.timer || true; ls /run/fleetclock"),
+        "inactive\nlock.mutex\nowed"
+    );
+    assert_eq!(lab.json(&["undo", "--yes", "m1"]).0, 0);
+    assert_eq!(lab.sh("m1", STATE), bare);
+
+    // And if nobody comes, the host does what the timer says; here its time is up at once.
+    die_in_the_middle(&lab);
+    lab.sh("m1", "for n in $(seq 100); do grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
+    lab.sh("m1", "systemctl start --wait fleetclock-undo.service");
+    assert_eq!(lab.sh("m1", STATE), bare);
+    let told = lab.sh("m1", "journalctl -q -o cat -u fleetclock-undo.service");
+    assert!(told.contains("lost its connection and nobody came to keep it: it is taken back"), "{told}");
+    assert_eq!(lab.sh("m1", "ls /run/fleetclock/lock 2>/dev/null || echo free"), "free");
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+}
