@@ -14,6 +14,12 @@ pub(super) struct Consent {
 }
 
 impl Consent {
+    /// Returns the hosts that it names.
+    pub(super) fn names(&self, hosts: &[HostSpec]) -> Vec<String> {
+        let named = |host: &&HostSpec| self.allow_step.iter().any(|name| name == "all" || *name == host.name);
+        hosts.iter().filter(named).map(|host| host.name.clone()).collect()
+    }
+
     /// Writes what is allowed into the hosts of the run.
     ///
     /// # Errors

@@ -85,7 +85,7 @@ fn allowed(spec: &HostSpec) -> Option<Duration> {
 }
 
 /// The median of what the sources say, seconds to add to the host's clock, and who says so.
-fn offset(sources: &[SourceReport]) -> Option<(f64, &str)> {
+pub(crate) fn offset(sources: &[SourceReport]) -> Option<(f64, &str)> {
     let good = sources.iter().filter(|source| source.outcome == "ok");
     let mut all: Vec<(f64, &str)> = good.filter_map(|s| Some((s.offset_s?, s.address.as_str()))).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));

@@ -11,6 +11,7 @@ mod plan;
 mod proof;
 #[cfg(test)]
 mod sample;
+pub mod saved;
 mod session;
 mod transaction;
 pub mod undo;

@@ -19,7 +19,7 @@ mod table;
 pub mod text;
 mod words;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -84,7 +84,7 @@ impl Summary {
 }
 
 /// How one host ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// As wanted, nothing changed.
@@ -145,7 +145,7 @@ pub struct HostReport {
 }
 
 /// One property that is not as wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
     /// The thing: `file /etc/chrony/chrony.conf`, `service chrony`.
     pub resource: String,
@@ -242,7 +242,7 @@ pub struct Finding {
 }
 
 /// Why a host failed: what was tried and the cause, then the way out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
     /// What was tried, and the cause.
     pub message: String,

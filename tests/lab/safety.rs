@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use crate::fixture::{Lab, error, host, statuses};
+use crate::fixture::{Lab, error, host, statuses, words};
 use crate::server::{Manner, RIGHT, Server};
 
 /// An outside source that is wrong by so much. The hosts share the machine's clock, so it is
@@ -212,4 +212,52 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
     assert!(told.contains("lost its connection and nobody came to keep it: it is taken back"), "{told}");
     assert_eq!(lab.sh("m1", "ls /run/fleetclock/lock 2>/dev/null || echo free"), "free");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_saved_plan_is_done_as_reviewed_or_refused_host_by_host() {
+    let lab = Lab::up("rolloutplan", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    let file = lab.path("night.plan").display().to_string();
+    let plan = || assert_eq!(lab.fleetclock(&["plan", "--out", &file]).code, 0);
+    let refused = |name: &str, words: &str| {
+        let (code, report) = lab.json(&["apply", &file]);
+        assert_eq!((code, host(&report, name)["status"].as_str()), (1, Some("failed")), "{report:#}");
+        assert!(error(&report, name).contains(words), "no `{words}` in {}", error(&report, name));
+        report
+    };
+    plan();
+    let shown = lab.fleetclock(&["plan", "show", &file]);
+    assert!(shown.code == 0 && words(&shown.stdout).contains("+ file /etc/chrony/chrony.conf"), "{}", shown.stdout);
+    assert!(shown.stdout.contains("Made ") && shown.stdout.contains("Plan: 2 hosts to change"), "{}", shown.stdout);
+    // Somebody changes the slave after the review; the master goes on.
+    lab.sh("s1", "mkdir -p /etc/chrony && echo 'server 192.0.2.1' >/etc/chrony/chrony.conf");
+    let report = refused("s1", "file /etc/chrony/chrony.conf is not as it was seen");
+    assert_eq!(statuses(&report), ["m1 changed", "s1 failed"]);
+    assert_eq!(
+        lab.sh("s1", "cat /etc/chrony/chrony.conf; ls /var/lib/fleetclock 2>/dev/null | wc -l"),
+        "server 192.0.2.1\n0"
+    );
+    // What was reviewed for the master was done; once.
+    refused("m1", "is not as it was seen");
+
+    plan();
+    lab.inventory(&TWO.replace("hosts: { s1: 10.10.10.2 }", "limits: { max_error: 50ms }, hosts: { s1: 10.10.10.2 }"));
+    let report = refused("s1", "the inventory's limits.max_error is \"50ms\" and was \"100ms\"");
+    assert_eq!(statuses(&report), ["m1 unchanged", "s1 failed"]);
+    lab.inventory(TWO);
+    let assets = lab.path("assets");
+    lab.here(&format!(
+        "rm -rf {0} && {1} assets export {0} >/dev/null && echo '# more' >>{0}/templates/chrony.conf.j2",
+        assets.display(),
+        env!("CARGO_BIN_EXE_fleetclock")
+    ));
+    let (_, report) = lab.json(&["apply", &file, "--assets", &assets.display().to_string()]);
+    assert!(error(&report, "s1").contains("templates/chrony.conf.j2 was edited"), "{report:#}");
+    // Nothing has moved: exactly that is done, without a question.
+    let (code, report) = lab.json(&["apply", &file]);
+    assert_eq!((code, statuses(&report)), (0, vec!["m1 unchanged".to_owned(), "s1 changed".into()]), "{report:#}");
+    lab.here(&format!("sed -i s/10.10.10.2/10.10.10.3/ {file}"));
+    let run = lab.fleetclock(&["apply", &file]);
+    assert!(run.code == 2 && run.stderr.contains("is not what was written"), "{}", run.stderr);
 }
