@@ -7,11 +7,13 @@ use anyhow::{Result, anyhow};
 
 use super::Global;
 use super::consent::Consent;
+use super::rollout::Waves;
 use super::run::Run;
 use crate::assets::Assets;
 use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, apply_all, plan_all};
 use crate::engine::saved::Saved;
+use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
 use crate::report::HostReport;
 use crate::report::console;
@@ -34,6 +36,8 @@ pub(super) struct Args {
     no_verify: bool,
     #[command(flatten)]
     consent: Consent,
+    #[command(flatten)]
+    waves: Waves,
 }
 
 /// Shows the plan, asks, and changes the hosts.
@@ -43,6 +47,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.verify = !args.no_verify;
     args.consent.give(&mut run.hosts)?;
     let saved = args.plan.as_deref().map(Saved::read).transpose()?;
+    if saved.is_some() && args.waves.any() {
+        return Err(anyhow!("the waves are in the plan").hint("`fleetclock plan --out` takes --canary and the like"));
+    }
+    let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
     let mut gone = Vec::new();
     if let Some(saved) = &saved {
         gone = if global.limit.is_none() { saved.gone(&run.hosts) } else { gone };
@@ -61,6 +69,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         None => plans,
     };
     let plans: Vec<PlanResult> = plans.into_iter().chain(gone.into_iter().map(Err)).collect();
+    let order = saved.map_or_else(|| order(&plans, &rollout), |saved| saved.order);
+    run.waves.clone_from(&order.waves);
     let pending = plans.iter().filter(|plan| plan.as_ref().is_ok_and(|planned| planned.is_pending())).count();
     let asked = pending > 0 && !agreed_to;
     if asked {
@@ -71,7 +81,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         }
     }
     let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
-    let reports = run.watched(taking_part, |cx| apply_all(plans, run.forks, cx));
+    let reports = run.watched(taking_part, |cx| apply_all(plans, order, run.forks, cx));
     Ok(run.print(reports, !asked))
 }
 

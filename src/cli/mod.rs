@@ -12,6 +12,7 @@ mod man;
 mod plan;
 mod probe;
 mod render;
+mod rollout;
 mod run;
 mod undo;
 mod verify;
@@ -220,7 +221,11 @@ pub fn run(cli: Cli) -> Result<Exit> {
 impl Global {
     /// Reads the inventory and picks the hosts.
     fn hosts(&self) -> Result<Vec<HostSpec>> {
-        let fleet = self.fleet()?;
+        self.pick(self.fleet()?)
+    }
+
+    /// Picks the hosts that --limit names.
+    fn pick(&self, fleet: Fleet) -> Result<Vec<HostSpec>> {
         match &self.limit {
             Some(pattern) => select::select(&fleet, pattern),
             None => Ok(fleet.hosts),

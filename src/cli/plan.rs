@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 
 use super::consent::Consent;
+use super::rollout::Waves;
 use super::run::{Run, into_report};
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::{Inputs, Saved};
+use crate::engine::waves::{Order, order};
 use crate::exit::Exit;
 use crate::report::text::Options;
 use crate::report::{FleetReport, HostReport, SCHEMA, Summary, console, json};
@@ -27,6 +29,8 @@ pub(super) struct Args {
     out: Option<PathBuf>,
     #[command(flatten)]
     consent: Consent,
+    #[command(flatten)]
+    waves: Waves,
     #[command(subcommand)]
     verb: Option<Verb>,
 }
@@ -49,18 +53,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.pending_is_3 = args.exit_code;
     args.consent.give(&mut run.hosts)?;
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
+    let order = order(&plans, &args.waves.over(run.rollout.clone(), &run.hosts)?);
+    run.waves.clone_from(&order.waves);
     if let Some(path) = &args.out {
-        save(path, &plans, &run, args, global)?;
+        save(path, &plans, order, &run, args, global)?;
     }
     Ok(run.print(plans.into_iter().map(into_report).collect(), true))
 }
 
-fn save(path: &Path, plans: &[PlanResult], run: &Run, args: &Args, global: &Global) -> Result<()> {
+fn save(path: &Path, plans: &[PlanResult], order: Order, run: &Run, args: &Args, global: &Global) -> Result<()> {
     let inputs = Inputs {
         inventory: &global.inventory,
         assets: &Assets::new(run.assets.clone())?,
         made: humantime::format_rfc3339_seconds(run.started).to_string(),
         allow_step: args.consent.names(&run.hosts),
+        order,
     };
     Saved::of(plans, &run.hosts, &inputs)?.write(path)
 }
@@ -89,6 +96,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         seconds: 0.0,
         exit_code: Exit::Ok.code(),
         summary: Summary::of(&hosts),
+        waves: plan.order.waves,
         hosts,
     };
     console::print_report(&report, Options { diffs: true, ..Options::of("plan") })?;

@@ -16,6 +16,7 @@ mod session;
 mod transaction;
 pub mod undo;
 mod verify;
+pub mod waves;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -13,6 +13,7 @@ use sha2::{Digest as _, Sha256};
 use super::clock;
 use super::fleet::PlanResult;
 use super::plan::Planned;
+use super::waves::Order;
 use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
@@ -39,6 +40,8 @@ pub struct Saved {
     pub inventory: String,
     /// Every playbook and template that went into it.
     pub assets: Vec<SavedAsset>,
+    /// The order in which the hosts are changed.
+    pub order: Order,
     /// The hosts, in the order of the inventory.
     pub hosts: Vec<SavedHost>,
     /// SHA-256 of the file with this value left empty.
@@ -110,6 +113,8 @@ pub struct Inputs<'a> {
     pub made: String,
     /// The names of hosts whose clock may step however far it is off.
     pub allow_step: Vec<String>,
+    /// The order in which the hosts are changed.
+    pub order: Order,
 }
 
 impl Saved {
@@ -126,6 +131,7 @@ impl Saved {
             made_by: super::lock::whoami(),
             inventory: inputs.inventory.display().to_string(),
             assets: used(inputs.assets)?.into_values().flatten().collect::<BTreeMap<_, _>>().into_values().collect(),
+            order: inputs.order.clone(),
             hosts: plans.iter().map(|plan| saved(plan, spec, &inputs.allow_step)).collect::<Result<_>>()?,
             digest: String::new(),
         })
@@ -376,6 +382,7 @@ mod tests {
             assets: &Assets::default(),
             made: "2026-11-21T02:00:00Z".into(),
             allow_step: vec!["h1".into()],
+            order: Order::default(),
         };
         Saved::of(&[Err(Box::new(blank(&host)))], &[host], &inputs).unwrap()
     }

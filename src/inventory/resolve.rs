@@ -39,7 +39,7 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
     }
     same_addresses(&drafts, &mut warnings);
-    Fleet { hosts, groups: drafts.groups, warnings }
+    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
 }
 
 /// The hosts that a host follows, in the order of its list.

@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::rollout::Rollout;
 use super::secret::Secret;
 
 /// All hosts of an inventory, in the order of the file.
@@ -20,6 +21,8 @@ pub struct Fleet {
     pub hosts: Vec<HostSpec>,
     /// Group name to the names of its hosts, in the order of the file.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// How a change goes over them.
+    pub rollout: Rollout,
     /// Things that are allowed but worth a second look, ready to print.
     pub warnings: Vec<String>,
 }

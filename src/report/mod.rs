@@ -8,7 +8,7 @@ pub mod facts;
 mod failures;
 pub mod json;
 mod live;
-mod names;
+pub(crate) mod names;
 pub mod number;
 pub mod probe;
 mod proof;
@@ -17,6 +17,7 @@ pub(crate) mod sample;
 mod style;
 mod table;
 pub mod text;
+mod waves;
 mod words;
 
 use serde::{Deserialize, Serialize};
@@ -39,8 +40,19 @@ pub struct FleetReport {
     pub exit_code: u8,
     /// Counts of hosts.
     pub summary: Summary,
+    /// The order in which hosts are changed; `plan` and `apply` only.
+    pub waves: Vec<Wave>,
     /// One entry for each host, in the order of the inventory.
     pub hosts: Vec<HostReport>,
+}
+
+/// Hosts that are changed at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Why they are together, and at this place.
+    pub why: String,
+    /// Their names.
+    pub hosts: Vec<String>,
 }
 
 /// Counts of hosts by how they ended.

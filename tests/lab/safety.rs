@@ -261,3 +261,50 @@ fn a_saved_plan_is_done_as_reviewed_or_refused_host_by_host() {
     let run = lab.fleetclock(&["apply", &file]);
     assert!(run.code == 2 && run.stderr.contains("is not what was written"), "{}", run.stderr);
 }
+
+/// Two masters of the same slaves, and three of these.
+const FIVE: &str = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { m1: 10.10.10.1, m2: 10.10.10.2 } }
+  slaves: { role: slave, follows: [masters], hosts: { s1: 10.10.10.3, s2: 10.10.10.4, s3: 10.10.10.5 } }
+rollout: { canary: s2, batch: 1 }
+";
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
+    let hosts: Vec<String> =
+        ["m1", "m2", "s1", "s2", "s3"].iter().zip(1..).map(|(n, i)| format!("{n}=bookworm@10.10.10.{i}")).collect();
+    let lab = Lab::up("rolloutwave", &hosts.iter().map(String::as_str).collect::<Vec<_>>(), FIVE);
+    let plan = words(&lab.fleetclock(&["plan"]).stdout);
+    let order = "1. m1 masters first\n2. m2 masters that serve the same hosts as those above\n3. s2 canary\n4. s1 batch 1 of 2\n5. s3 batch 2 of 2\n";
+    assert!(plan.contains(order), "{plan}");
+    // The canary's disk is read-only.
+    lab.sh("s2", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 1, "{report:#}");
+    let ended = statuses(&report);
+    assert_eq!(ended[..2], ["m1 changed", "m2 changed"], "{report:#}");
+    assert_eq!(ended[2..], ["s1 not_started", "s2 failed_undone", "s3 not_started"], "{report:#}");
+    assert!(
+        error(&report, "s1").contains("the wave before (canary) was not proven on s2; `max_fail` is 0"),
+        "{report:#}"
+    );
+    assert_eq!(lab.sh("s1", "ls -d /var/lib/fleetclock 2>/dev/null || echo untouched"), "untouched");
+    let started = |host: &str| {
+        lab.sh(host, "systemctl show -p ActiveEnterTimestampMonotonic --value chrony").parse::<u64>().unwrap()
+    };
+    // The second master was restarted after the first was proven, which takes longer than a moment.
+    assert!(started("m2") > started("m1") + 1_000_000, "{} {}", started("m1"), started("m2"));
+    // With one that may fail, the others go on.
+    let (code, report) = lab.json(&["apply", "--yes", "--max-fail", "1", "--batch", "2", "--pause", "1s"]);
+    let ended = statuses(&report);
+    assert_eq!(
+        (code, &ended[2..]),
+        (1, &["s1 changed".to_owned(), "s2 failed_undone".into(), "s3 changed".into()][..]),
+        "{report:#}"
+    );
+    lab.sh("s2", "umount /etc/chrony");
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+}
