@@ -25,6 +25,7 @@ fn main() -> anyhow::Result<()> {
         seconds: started.elapsed().as_secs_f64(),
         exit_code: 0,
         summary: Summary::of(&hosts),
+        waves: Vec::new(),
         hosts,
     };
     console::print_report(&report, Options::of(&command))

@@ -14,3 +14,8 @@ mod fixture;
 mod login;
 #[path = "lab/rollout.rs"]
 mod rollout;
+#[path = "lab/safety.rs"]
+mod safety;
+#[allow(dead_code, reason = "the tests of the probe need more of it")]
+#[path = "ntp/server.rs"]
+mod server;

@@ -1,13 +1,19 @@
 //! `apply`: changes the hosts, masters first, and proves the result.
 
 use std::io::IsTerminal;
+use std::path::PathBuf;
 
 use anyhow::{Result, anyhow};
 
 use super::Global;
+use super::consent::Consent;
+use super::rollout::Waves;
 use super::run::Run;
+use crate::assets::Assets;
 use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, apply_all, plan_all};
+use crate::engine::saved::Saved;
+use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
 use crate::report::HostReport;
 use crate::report::console;
@@ -17,15 +23,21 @@ use crate::report::text;
 /// Options of `apply`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
+    /// A plan of `plan --out`: does exactly that, and refuses each host that is not as it was
+    plan: Option<PathBuf>,
     /// Go ahead without asking
     #[arg(short, long)]
     yes: bool,
     /// Leave a host as it is when its change or its proof fails, to look at it
     #[arg(long)]
     no_undo: bool,
-    /// Neither ask the sources before the change nor prove the clock after it
+    /// Change a host whose sources do not answer, and do not prove the clock afterwards
     #[arg(long)]
     no_verify: bool,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    waves: Waves,
 }
 
 /// Shows the plan, asks, and changes the hosts.
@@ -33,13 +45,34 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("apply", global)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
-    if !args.yes && !std::io::stdin().is_terminal() {
+    args.consent.give(&mut run.hosts)?;
+    let saved = args.plan.as_deref().map(Saved::read).transpose()?;
+    if saved.is_some() && args.waves.any() {
+        return Err(anyhow!("the waves are in the plan").hint("`fleetclock plan --out` takes --canary and the like"));
+    }
+    let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
+    let mut gone = Vec::new();
+    if let Some(saved) = &saved {
+        gone = if global.limit.is_none() { saved.gone(&run.hosts) } else { gone };
+        run.hosts.retain(|host| saved.hosts.iter().any(|known| known.name == host.name));
+        saved.consent(&mut run.hosts);
+    }
+    // A plan that was saved was reviewed.
+    let agreed_to = args.yes || saved.is_some();
+    if !agreed_to && !std::io::stdin().is_terminal() {
         return Err(anyhow!("apply asks before it changes anything, and there is no terminal to ask on")
             .hint("`--yes` goes ahead; `fleetclock plan` shows what it would do"));
     }
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
+    let plans = match &saved {
+        Some(saved) => saved.check(plans, &Assets::new(run.assets.clone())?)?,
+        None => plans,
+    };
+    let plans: Vec<PlanResult> = plans.into_iter().chain(gone.into_iter().map(Err)).collect();
+    let order = saved.map_or_else(|| order(&plans, &rollout), |saved| saved.order);
+    run.waves.clone_from(&order.waves);
     let pending = plans.iter().filter(|plan| plan.as_ref().is_ok_and(|planned| planned.is_pending())).count();
-    let asked = pending > 0 && !args.yes;
+    let asked = pending > 0 && !agreed_to;
     if asked {
         show_plan(&plans, &run);
         if !agreed(pending)? {
@@ -48,7 +81,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         }
     }
     let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
-    let reports = run.watched(taking_part, |cx| apply_all(plans, run.forks, cx));
+    let reports = run.watched(taking_part, |cx| apply_all(plans, order, run.forks, cx));
     Ok(run.print(reports, !asked))
 }
 

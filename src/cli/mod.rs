@@ -4,6 +4,7 @@ mod apply;
 mod assets;
 mod check;
 mod completions;
+mod consent;
 mod facts;
 mod init;
 mod inventory;
@@ -11,7 +12,9 @@ mod man;
 mod plan;
 mod probe;
 mod render;
+mod rollout;
 mod run;
+mod undo;
 mod verify;
 
 use std::path::PathBuf;
@@ -128,6 +131,13 @@ enum Command {
         after_help = "Examples:\n  fleetclock apply -l masters\n  fleetclock apply --yes --format json > report.json"
     )]
     Apply(apply::Args),
+    /// Take back what the last run changed
+    ///
+    /// Each host keeps its last five runs: files with their rights, states of services, firewall
+    /// rules. The newest one that was not taken back yet is shown and, after a question, put back;
+    /// again takes back the one before.
+    #[command(after_help = "Examples:\n  fleetclock undo server2\n  fleetclock undo --yes -l slaves")]
+    Undo(undo::Args),
     /// Tell whether a host differs from the inventory
     ///
     /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
@@ -195,6 +205,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Init(args) => init::run(&args, &global),
         Command::Plan(args) => plan::run(&args, &global),
         Command::Apply(args) => apply::run(&args, &global),
+        Command::Undo(args) => undo::run(&args, &global),
         Command::Check => check::run(&global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Facts => facts::run(&global),
@@ -210,7 +221,11 @@ pub fn run(cli: Cli) -> Result<Exit> {
 impl Global {
     /// Reads the inventory and picks the hosts.
     fn hosts(&self) -> Result<Vec<HostSpec>> {
-        let fleet = self.fleet()?;
+        self.pick(self.fleet()?)
+    }
+
+    /// Picks the hosts that --limit names.
+    fn pick(&self, fleet: Fleet) -> Result<Vec<HostSpec>> {
         match &self.limit {
             Some(pattern) => select::select(&fleet, pattern),
             None => Ok(fleet.hosts),

@@ -1,25 +1,104 @@
-//! `plan`: what would change.
+//! `plan`: what would change, on the terminal and as a file.
+
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
-use super::Global;
+use super::consent::Consent;
+use super::rollout::Waves;
 use super::run::{Run, into_report};
+use super::{Format, Global};
+use crate::assets::Assets;
 use crate::engine::Extent;
-use crate::engine::fleet::plan_all;
+use crate::engine::fleet::{PlanResult, plan_all};
+use crate::engine::saved::{Inputs, Saved};
+use crate::engine::waves::{Order, order};
 use crate::exit::Exit;
+use crate::report::text::Options;
+use crate::report::{FleetReport, HostReport, SCHEMA, Summary, console, json};
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
+#[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     /// Exit with 3 instead of 0 when changes are pending
     #[arg(long)]
     exit_code: bool,
+    /// Write the plan to a file, for `apply FILE`
+    #[arg(short, long, value_name = "FILE")]
+    out: Option<PathBuf>,
+    #[command(flatten)]
+    consent: Consent,
+    #[command(flatten)]
+    waves: Waves,
+    #[command(subcommand)]
+    verb: Option<Verb>,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Verb {
+    /// Print a plan that was written to a file; contact no host
+    Show {
+        /// The plan
+        file: PathBuf,
+    },
 }
 
 /// Reads all hosts and shows what differs.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
+    if let Some(Verb::Show { file }) = &args.verb {
+        return show(file, global);
+    }
     let mut run = Run::start("plan", global)?;
     run.pending_is_3 = args.exit_code;
+    args.consent.give(&mut run.hosts)?;
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
+    let order = order(&plans, &args.waves.over(run.rollout.clone(), &run.hosts)?);
+    run.waves.clone_from(&order.waves);
+    if let Some(path) = &args.out {
+        save(path, &plans, order, &run, args, global)?;
+    }
     Ok(run.print(plans.into_iter().map(into_report).collect(), true))
+}
+
+fn save(path: &Path, plans: &[PlanResult], order: Order, run: &Run, args: &Args, global: &Global) -> Result<()> {
+    let inputs = Inputs {
+        inventory: &global.inventory,
+        assets: &Assets::new(run.assets.clone())?,
+        made: humantime::format_rfc3339_seconds(run.started).to_string(),
+        allow_step: args.consent.names(&run.hosts),
+        order,
+    };
+    Saved::of(plans, &run.hosts, &inputs)?.write(path)
+}
+
+fn show(file: &Path, global: &Global) -> Result<Exit> {
+    let plan = Saved::read(file)?;
+    if global.format == Format::Json {
+        console::print(&json::document(&plan))?;
+        return Ok(Exit::Ok);
+    }
+    let hosts: Vec<HostReport> = plan.hosts.iter().map(|host| host.report()).collect();
+    let assets: Vec<String> = plan.assets.iter().map(|asset| format!("{} ({})", asset.name, asset.origin)).collect();
+    console::print(&format!(
+        "Made {} by {}, from {}, with version {}\nPlaybooks and templates: {}\nDigest: {}\n\n",
+        plan.made,
+        plan.made_by,
+        plan.inventory,
+        plan.version,
+        assets.join(", "),
+        plan.digest
+    ))?;
+    let report = FleetReport {
+        schema: SCHEMA,
+        command: "plan".to_owned(),
+        started: plan.made,
+        seconds: 0.0,
+        exit_code: Exit::Ok.code(),
+        summary: Summary::of(&hosts),
+        waves: plan.order.waves,
+        hosts,
+    };
+    console::print_report(&report, Options { diffs: true, ..Options::of("plan") })?;
+    Ok(Exit::Ok)
 }

@@ -15,11 +15,12 @@ use crate::engine::Context;
 use crate::engine::fleet::PlanResult;
 use crate::exit::Exit;
 use crate::inventory::HostSpec;
+use crate::inventory::rollout::Rollout;
 use crate::playbook::Playbook;
 use crate::provider;
 use crate::report::console::{self, Verbosity};
 use crate::report::text::Options;
-use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, json};
+use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json};
 use crate::transport::Connections;
 
 /// What planning a host came to, as its report.
@@ -34,15 +35,19 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 pub(super) struct Run {
     command: &'static str,
     pub(super) hosts: Vec<HostSpec>,
+    /// How a change goes over them.
+    pub(super) rollout: Rollout,
+    /// The order that came of it, for the report.
+    pub(super) waves: Vec<Wave>,
     pub(super) forks: usize,
     format: Format,
     verbosity: Verbosity,
-    assets: Option<PathBuf>,
+    pub(super) assets: Option<PathBuf>,
     pub(super) undo: bool,
     pub(super) verify: bool,
     /// Whether pending changes show in the exit code.
     pub(super) pending_is_3: bool,
-    started: SystemTime,
+    pub(super) started: SystemTime,
     clock: Instant,
     stop: Arc<AtomicBool>,
     runtime: tokio::runtime::Runtime,
@@ -51,7 +56,9 @@ pub(super) struct Run {
 impl Run {
     /// Does all that can go wrong without a host: inventory, playbooks, secrets.
     pub(super) fn start(command: &'static str, global: &Global) -> Result<Self> {
-        let hosts = global.hosts()?;
+        let fleet = global.fleet()?;
+        let rollout = fleet.rollout.clone();
+        let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
         for provider in provider::ALL {
             Playbook::load(&assets, provider.playbook())?;
@@ -68,6 +75,8 @@ impl Run {
         Ok(Run {
             command,
             hosts,
+            rollout,
+            waves: Vec::new(),
             forks: usize::from(global.forks),
             format: global.format,
             verbosity: verbosity(global),
@@ -121,6 +130,7 @@ impl Run {
             seconds: self.clock.elapsed().as_secs_f64(),
             exit_code: self.exit(&hosts).code(),
             summary: Summary::of(&hosts),
+            waves: self.waves.clone(),
             hosts,
         }
     }

@@ -1,17 +1,20 @@
 //! From a plan to a changed and proven host: one transaction, the same probes again, the proof.
 
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 
+use crate::inventory::HostSpec;
 use crate::provider::LinuxProvider;
 use crate::report::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::resource::{Fix, Slice, service};
 use crate::transport::{Output, TransportError};
 
 use super::Context;
+use super::clock;
 use super::event::Phase;
 use super::frame::{Frames, Splitter, last_lines};
+use super::lock::{self, Holder};
 use super::plan::{Planned, Service, Step, deltas, owes};
 use super::proof::Proof;
 use super::session::{Failure, Session};
@@ -55,11 +58,13 @@ fn drive(
     report: &mut HostReport,
 ) -> Result<(), Failure> {
     if !planned.is_pending() {
-        return finish(session, planned, service, report, Status::Unchanged);
+        return finish(session, planned, service, report, Status::Unchanged, &Holder::default());
     }
     let transaction = transaction(planned, session.cx)?;
-    change(session, planned, &transaction)?;
-    let proven = converged(session, planned).and_then(|()| finish(session, planned, service, report, Status::Changed));
+    change(session, planned, &transaction, report)?;
+    let holder = &transaction.holder;
+    let proven =
+        converged(session, planned).and_then(|()| finish(session, planned, service, report, Status::Changed, holder));
     proven.map_err(|failure| take_back(session, &transaction, failure))
 }
 
@@ -84,26 +89,48 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         }
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
-    let guard = verify::guard(&planned.spec).filter(|_| cx.verify);
-    Ok(Transaction { run: run_name(), prelude: verify::functions(), guard, owe, fixes, keep_wreck: !cx.undo })
+    Ok(Transaction {
+        holder: Holder::me(),
+        limit: CHANGE,
+        lease: lease(planned),
+        about: planned.report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect(),
+        prelude: verify::functions(),
+        guard: guard(&planned.spec, cx),
+        owe,
+        fixes,
+        keep_wreck: !cx.undo,
+    })
 }
 
-/// Sorts by time and does not repeat.
-pub(crate) fn run_name() -> String {
-    let now = humantime::format_rfc3339_micros(SystemTime::now()).to_string();
-    now.replace([':', '-', '.'], "")
+/// What the host asks before it lets anything be changed: is there time, and how far is it off?
+fn guard(spec: &HostSpec, cx: &Context) -> Option<String> {
+    let ask = verify::guard(spec, cx.verify)?;
+    Some(clock::guard(spec).map_or(ask.clone(), |limit| format!("{ask}\n{limit}")))
+}
+
+fn lease(planned: &Planned) -> Duration {
+    lock::lease(planned.spec.limits.deadline)
 }
 
 /// Runs the transaction.
-fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transaction) -> Result<(), Failure> {
+fn change(
+    session: &mut Session<'_>,
+    planned: &Planned,
+    transaction: &Transaction,
+    report: &mut HostReport,
+) -> Result<(), Failure> {
     session.phase(Phase::Apply);
     let (script, boundary) = transaction.script();
     let splitter = Splitter::new(&boundary);
     let (cx, host) = (session.cx, planned.spec.name.clone());
     let output = session
         .run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
-        .map_err(lost_in_the_middle)?;
-    judge_guard(planned, &splitter, &output)?;
+        .map_err(|error| lost_in_the_middle(error, transaction))?;
+    let asked = judge_guard(planned, &splitter, &output)?;
+    report.warnings.extend(clock::stepped(&planned.spec, &asked));
+    if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
+        report.warnings.push(format!("no timer would have taken a lost change back: {}", last_lines(&slice.stderr)));
+    }
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
@@ -119,13 +146,18 @@ fn change(session: &mut Session<'_>, planned: &Planned, transaction: &Transactio
 }
 
 /// We do not know how far the host has come; it goes on, or takes it back, without us.
-fn lost_in_the_middle(error: TransportError) -> Failure {
+fn lost_in_the_middle(error: TransportError, transaction: &Transaction) -> Failure {
     if !error.is_unreachable() {
         // Root rights that are refused are refused before anything begins.
         return error.into();
     }
+    let after = humantime::format_duration(Duration::from_secs(transaction.lease.as_secs()));
     let message = format!("{error}; the change had begun, and the host ends it or takes it back by itself");
-    let hint = "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned();
+    let hint = if transaction.keep_wreck {
+        "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned()
+    } else {
+        format!("`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back")
+    };
     Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint: Some(hint) } }
 }
 
@@ -134,23 +166,28 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
     let Some(frame) = splitter.begins(line).filter(|frame| *frame > GUARD) else { return };
     let text = match (planned.steps.get(frame - 1), transaction.fixes.get(frame - 1)) {
         (Some(step), Some(fix)) if !fix.change.is_empty() => step.name.clone(),
-        (None, None) => "a step failed: putting back what was changed".to_owned(),
+        (None, None) if frame == transaction.undo_frame() => "a step failed: putting back what was changed".to_owned(),
         _ => return,
     };
     cx.send(super::event::Event::Progress { host: host.to_owned(), text });
 }
 
-/// The host asked its sources before it let anything be changed.
-fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<(), Failure> {
+/// The host asked its sources before it let anything be changed. Returns what they said.
+fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<Vec<SourceReport>, Failure> {
     let slice = splitter.part(output, GUARD).context("ask the sources")?;
-    if slice.status == 0 {
-        return Ok(());
+    let sources = verify::sources(&planned.spec, &slice.stdout, &[]);
+    if slice.status == lock::LOCKED {
+        return Err(Failure { status: Status::Failed, error: lock::refused(&slice) });
     }
-    Err(nobody_serves(&verify::sources(&planned.spec, &slice.stdout, &[])))
+    let too_far = (slice.status == clock::TOO_FAR).then(|| clock::refusal(&planned.spec, &sources)).flatten();
+    match slice.status {
+        0 => Ok(sources),
+        _ => Err(Failure { status: Status::Failed, error: too_far.unwrap_or_else(|| silent(&sources)) }),
+    }
 }
 
 /// No source would give the host its time.
-pub(crate) fn nobody_serves(sources: &[SourceReport]) -> Failure {
+pub(crate) fn silent(sources: &[SourceReport]) -> ErrorReport {
     let answers: Vec<String> = sources
         .iter()
         .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
@@ -158,7 +195,7 @@ pub(crate) fn nobody_serves(sources: &[SourceReport]) -> Failure {
     let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
     let hint = "see that the master runs, serves this host and is not behind a closed firewall; \
                 `--no-verify` configures the host all the same";
-    Failure { status: Status::Failed, error: ErrorReport { message, hint: Some(hint.to_owned()) } }
+    ErrorReport { message, hint: Some(hint.to_owned()) }
 }
 
 fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
@@ -221,20 +258,32 @@ fn finish(
     (provider, unit): (&dyn LinuxProvider, &str),
     report: &mut HostReport,
     status: Status,
+    holder: &Holder,
 ) -> Result<(), Failure> {
     report.status = status;
     report.clock = None;
     if !session.cx.verify {
-        return Ok(());
+        return if status == Status::Changed { keep(session, holder) } else { Ok(()) };
     }
     session.phase(Phase::Verify);
     let spec = &planned.spec;
     let mut frames = Frames::new();
     let proof = Proof::wait(&mut frames, spec, provider, unit);
+    // Told in the same breath: the host keeps what it proves, and needs no timer any more.
+    frames.raw(lock::FUNCTIONS);
+    let kept = frames.part(&format!("{} && {}", provider.ready(), holder.keep()));
     let (script, splitter) = frames.finish();
     let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
     let verdict = proof.record(spec, provider, &splitter, &output, report)?;
-    settle(verdict, status, report)
+    settle(verdict, status, report)?;
+    let kept = splitter.part(&output, kept)?.stdout.trim() == "kept";
+    if kept || status != Status::Changed { Ok(()) } else { keep(session, holder) }
+}
+
+/// Tells the host that what was changed stays.
+fn keep(session: &mut Session<'_>, holder: &Holder) -> Result<(), Failure> {
+    session.run(format!("{}\n{}", lock::FUNCTIONS, holder.keep()), READ, &mut |_| ())?;
+    Ok(())
 }
 
 /// A host that was changed and does not follow its sources is a failure; a clock that is on
@@ -268,7 +317,8 @@ fn take_back(session: &mut Session<'_>, transaction: &Transaction, failure: Fail
         }
         Err(error) => {
             let mut failure = with_undo(failure, None);
-            failure.error.message.push_str(&format!(" ({error})"));
+            let after = humantime::format_duration(Duration::from_secs(transaction.lease.as_secs()));
+            failure.error.message.push_str(&format!(" ({error}); the host takes it back by itself within {after}"));
             failure
         }
     }

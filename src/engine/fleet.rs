@@ -2,25 +2,28 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::facts::Found;
 use crate::inventory::HostSpec;
+use crate::inventory::rollout::Rollout;
 use crate::report::{ErrorReport, HostReport, Status};
 
 use super::event::Event;
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
 use super::verify::{Verdict, judge};
+use super::waves::Order;
 use super::{Context, apply};
 
 /// What planning a host came to.
 pub type PlanResult = Result<Planned, Box<HostReport>>;
 
 /// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
-async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
+pub(super) async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
 where
     I: Send + 'static,
     O: Send + 'static,
@@ -81,35 +84,90 @@ fn proven(planned: Planned) -> HostReport {
     report
 }
 
-/// Changes all hosts: masters first, then those that follow them.
-pub async fn apply_all(plans: Vec<PlanResult>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
-    let order: Vec<String> = plans.iter().map(|plan| name(plan).to_owned()).collect();
-    let mut tiers: BTreeMap<usize, Vec<Planned>> = BTreeMap::new();
+/// Changes all hosts, wave by wave. A wave starts when the one before is proven.
+pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
+    let names: Vec<String> = plans.iter().map(|plan| name(plan).to_owned()).collect();
+    let mut ready: BTreeMap<String, Planned> = BTreeMap::new();
     let mut done: BTreeMap<String, HostReport> = BTreeMap::new();
     for plan in plans {
         match plan {
-            Ok(planned) => tiers.entry(planned.spec.tier).or_default().push(planned),
+            Ok(planned) => drop(ready.insert(planned.spec.name.clone(), planned)),
             Err(report) => drop(done.insert(report.name.clone(), *report)),
         }
     }
-    for planned in tiers.into_values() {
-        let (ready, held): (Vec<_>, Vec<_>) =
-            planned.into_iter().map(|host| (hold(&host, &done, &cx), host)).partition(|(why, _)| why.is_none());
-        for (why, host) in held {
-            let report = not_started(host.report, why.unwrap_or_default());
-            cx.send(Event::Done(Box::new(report.clone())));
-            done.insert(host.spec.name.clone(), report);
+    let mut halt: Option<String> = None;
+    let mut changed = false;
+    for wave in order.waves {
+        let members: Vec<Planned> = wave.hosts.iter().filter_map(|name| ready.remove(name)).collect();
+        let pending: Vec<String> =
+            members.iter().filter(|host| host.is_pending()).map(|host| host.spec.name.clone()).collect();
+        if changed && halt.is_none() && !pending.is_empty() {
+            pause(order.rollout.pause, &pending, &cx).await;
         }
-        let cx = Arc::clone(&cx);
-        let reports = each(ready, forks, move |(_, host): (Option<String>, Planned)| {
-            let report = catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report);
-            cx.send(Event::Done(Box::new(report.clone())));
-            report
-        })
-        .await;
+        changed |= !pending.is_empty();
+        let lost = wave.hosts.iter().filter(|name| done.contains_key(*name)).cloned();
+        let counted: Vec<String> = pending.into_iter().chain(lost).collect();
+        let reports = one_wave(members, halt.as_ref(), &done, forks, &cx).await;
         done.extend(reports.into_iter().map(|report| (report.name.clone(), report)));
+        halt = halt.or_else(|| too_many(&wave.why, &counted, &order.rollout, &done));
     }
-    order.iter().filter_map(|name| done.remove(name)).collect()
+    names.iter().filter_map(|name| done.remove(name)).collect()
+}
+
+/// Changes the hosts of a wave at the same time, but for those that must not be started.
+async fn one_wave(
+    members: Vec<Planned>,
+    halt: Option<&String>,
+    done: &BTreeMap<String, HostReport>,
+    forks: usize,
+    cx: &Arc<Context>,
+) -> Vec<HostReport> {
+    // A wave that was not let start changes nothing, but hosts that are as wanted are proven all the same.
+    let why = |host: &Planned| halt.filter(|_| host.is_pending()).cloned().or_else(|| hold(host, done, cx));
+    let (ready, held): (Vec<_>, Vec<_>) =
+        members.into_iter().map(|host| (why(&host), host)).partition(|(why, _)| why.is_none());
+    let mut reports = Vec::new();
+    for (why, host) in held {
+        let report = not_started(host.report, why.unwrap_or_default());
+        cx.send(Event::Done(Box::new(report.clone())));
+        reports.push(report);
+    }
+    let cx = Arc::clone(cx);
+    let worked = each(ready, forks, move |(_, host): (Option<String>, Planned)| {
+        let report = catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report);
+        cx.send(Event::Done(Box::new(report.clone())));
+        report
+    })
+    .await;
+    reports.extend(worked);
+    reports
+}
+
+/// Waits between two waves, unless the user wants to stop.
+async fn pause(time: Duration, next: &[String], cx: &Context) {
+    let Some(first) = next.first().filter(|_| !time.is_zero()) else { return };
+    let text = format!("the next wave waits {}", humantime::format_duration(time));
+    cx.send(Event::Progress { host: first.clone(), text });
+    let end = tokio::time::Instant::now() + time;
+    while tokio::time::Instant::now() < end && !cx.stopping() {
+        tokio::time::sleep(BEAT.min(end.saturating_duration_since(tokio::time::Instant::now()))).await;
+    }
+}
+
+/// How often a pause looks whether the user wants to stop.
+const BEAT: Duration = Duration::from_millis(200);
+
+/// Says why no further wave may start, if more hosts of this one than may are not proven.
+fn too_many(wave: &str, counted: &[String], rollout: &Rollout, done: &BTreeMap<String, HostReport>) -> Option<String> {
+    let proven = |name: &String| {
+        done.get(name).is_some_and(|report| matches!(report.status, Status::Unchanged | Status::Changed))
+    };
+    let failed: Vec<&str> = counted.iter().filter(|name| !proven(name)).map(String::as_str).collect();
+    let may = rollout.may_fail(counted.len());
+    (failed.len() > may).then(|| {
+        let who = crate::report::names::all(&failed);
+        format!("not started: the wave before ({wave}) was not proven on {who}; `max_fail` is {may}")
+    })
 }
 
 fn name(plan: &PlanResult) -> &str {
@@ -187,12 +245,12 @@ fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Found), Box<HostR
     }
 }
 
-fn start(cx: &Context, hosts: &[HostSpec]) {
+pub(super) fn start(cx: &Context, hosts: &[HostSpec]) {
     cx.send(Event::Started { hosts: hosts.iter().map(|host| host.name.clone()).collect() });
 }
 
 /// Does not start a host when the user wants to stop, and keeps a bug in one host from the others.
-fn guarded<T>(
+pub(super) fn guarded<T>(
     spec: &HostSpec,
     cx: &Context,
     work: impl FnOnce() -> Result<T, Box<HostReport>>,

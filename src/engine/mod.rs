@@ -6,11 +6,17 @@ mod clock;
 pub mod event;
 pub mod fleet;
 mod frame;
+mod lock;
 mod plan;
 mod proof;
+#[cfg(test)]
+mod sample;
+pub mod saved;
 mod session;
 mod transaction;
+pub mod undo;
 mod verify;
+pub mod waves;
 mod windows;
 
 use std::sync::Arc;

@@ -11,7 +11,8 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
-use crate::provider::{self, LinuxProvider};
+use crate::provider::w32time::W32Time;
+use crate::provider::{self, LinuxProvider, Provider};
 use crate::report::{Delta, HostReport, Status};
 use crate::resource::{self, Resource, Slice};
 
@@ -19,6 +20,7 @@ use super::Context;
 use super::clock;
 use super::event::Phase;
 use super::frame::Frames;
+use super::lock;
 use super::proof::Proof;
 use super::session::{Failure, Session};
 use super::windows;
@@ -43,6 +45,16 @@ pub(crate) enum Service {
     Linux(&'static dyn LinuxProvider, &'static str),
     /// W32Time.
     Windows,
+}
+
+impl Service {
+    /// Returns the time service itself.
+    pub(crate) fn provider(self) -> &'static dyn Provider {
+        match self {
+            Service::Linux(provider, _) => provider,
+            Service::Windows => &W32Time,
+        }
+    }
 }
 
 /// A host, what shall be on it, and what was seen.
@@ -78,6 +90,8 @@ pub enum Extent {
 pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     session.phase(Phase::Facts);
     let mut frames = Frames::new();
+    // Half a change of a run that has lost its connection is nothing to plan from.
+    frames.raw(&format!("{}\nfc_orphan '' 60", lock::FUNCTIONS));
     let part = frames.part(&facts::linux::script());
     let (script, splitter) = frames.finish();
     let output = session.run(script, READ, &mut |_| ())?;
@@ -128,7 +142,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.deltas = deltas(&steps, &seen)?;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
-        report.clock = clock::effect(spec.time.step, &report.sources);
+        report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
     }
     Ok(Planned { spec: spec.clone(), service: Service::Linux(provider, unit), steps, seen, report: report.clone() })
 }

@@ -1,13 +1,16 @@
-//! All changes of one host as one script: undo is armed first, the steps run in order, and
-//! the first failure runs the undo on the host itself, without asking back.
+//! All changes of one host as one script: the host is locked, undo is armed, the steps run in
+//! order, and the first failure runs the undo on the host itself, without asking back.
+
+use std::time::Duration;
 
 use crate::resource::Fix;
 use crate::transport::quote::sh;
 
 use super::frame::Frames;
+use super::lock::{self, Holder};
 
 /// Where runs leave what is needed to take them back.
-const RUNS: &str = "/var/lib/fleetclock/runs";
+pub(crate) const RUNS: &str = "/var/lib/fleetclock/runs";
 
 /// Runs that a host keeps.
 const KEPT_RUNS: usize = 5;
@@ -15,8 +18,14 @@ const KEPT_RUNS: usize = 5;
 /// What one host shall go through.
 #[derive(Debug, Default)]
 pub(crate) struct Transaction {
-    /// Name of the run on the host; sorts by time.
-    pub(crate) run: String,
+    /// Who changes the host, in which run.
+    pub(crate) holder: Holder,
+    /// Time limit for the changes.
+    pub(crate) limit: Duration,
+    /// How long the host waits after them until it is told to keep them.
+    pub(crate) lease: Duration,
+    /// What is changed, one line each.
+    pub(crate) about: Vec<String>,
     /// Text that is needed by `guard`.
     pub(crate) prelude: String,
     /// Text that must succeed before anything is touched.
@@ -46,17 +55,23 @@ impl Transaction {
         self.fixes.len() + 1
     }
 
+    /// Number of the frame that starts the timer.
+    pub(crate) fn arm_frame(&self) -> usize {
+        self.fixes.len() + 2
+    }
+
     /// Returns the script and the boundary of its frames.
     pub(crate) fn script(&self) -> (String, String) {
         let frames = Frames::new();
         let boundary = frames.boundary().to_owned();
-        let mut text = format!("{}\n", self.prelude);
+        let mut text = format!("{}\n{}\n", self.prelude, lock::FUNCTIONS);
         text.push_str(&self.head(&boundary));
-        text.push_str(&format!("fc_frame {GUARD} fc_guard\n[ $? = 0 ] || exit 1\n"));
+        text.push_str(&format!("fc_frame {GUARD} fc_guard\n[ $? = 0 ] || fc_leave\n"));
         text.push_str(&self.arm());
         for index in 0..self.fixes.len() {
             text.push_str(&format!("fc_step {index}\n"));
         }
+        text.push_str(&self.wait());
         (text, boundary)
     }
 
@@ -68,19 +83,24 @@ impl Transaction {
         format!(
             "trap '' HUP PIPE\n\
              FC_RUN={run}\n\
+             fc_leave() {{ fc_release {name}; exit 1; }}\n\
              fc_mark() {{ printf '%b%s\\n' \"$1\" {boundary}\" $2\"; printf '%b%s\\n' \"$1\" {boundary}\" $2\" >&2; }}\n\
              fc_frame() {{ fc_mark '' \"begin $1\"; (set -e; shift; \"$@\"); fc_status=$?; fc_mark '\\n' \"end $1 $fc_status\"; return $fc_status; }}\n\
-             fc_guard() {{\n{guard}\n}}\n\
+             fc_guard() {{\n{take}\n{guard}\n}}\n\
              {steps}\
              fc_change() {{ FC_KEEP=$FC_RUN/$1; mkdir -p \"$FC_KEEP\"; \"fc_change_$1\"; }}\n\
              fc_step() {{\n\
              printf '%s\\n' \"$1\" >\"$FC_RUN/reached\"\n\
+             printf '%s\\n' {boundary}' deaf' 2>/dev/null || exec >>\"$FC_RUN/log\" 2>&1\n\
              fc_frame $(($1 + 1)) fc_change \"$1\"\n\
              [ $? = 0 ] && return\n\
              {undo}\n\
-             exit 1\n\
+             fc_disarm\n\
+             fc_leave\n\
              }}\n",
             run = sh(&self.folder()),
+            name = sh(&self.holder.run),
+            take = self.holder.take(),
             undo = self.undo_call(),
         )
     }
@@ -94,25 +114,47 @@ impl Transaction {
         }
     }
 
-    /// Makes the run's folder, writes the undo into it, and drops the oldest runs.
+    /// Makes the run's folder, writes the undo into it, drops the oldest runs, and starts the timer.
     fn arm(&self) -> String {
-        let undo = sh(&self.undo_text());
+        let file = |name: &str, text: &str| format!("printf '%s' {} >\"$FC_RUN/{name}\"", sh(text));
+        let timer = if self.keep_wreck { ":".to_owned() } else { self.timer(self.limit + self.lease) };
         format!(
-            "(umask 077 && mkdir -p \"$FC_RUN\" && printf '%s' {undo} >\"$FC_RUN/undo\") || exit 1\n\
+            "(umask 077 && mkdir -p \"$FC_RUN\" && {} && {} && {}) || fc_leave\n\
              ls -1r {RUNS} | tail -n +{} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
+             fc_frame {} {timer}\n\
              {}\n",
+            file("undo", &self.undo_text()),
+            file("about", &self.about()),
+            file("expire", &lock::expire(&self.folder(), &self.holder)),
             KEPT_RUNS + 1,
+            self.arm_frame(),
             self.owe
         )
     }
 
+    fn timer(&self, time: Duration) -> String {
+        format!("fc_arm \"$FC_RUN\" {}", time.as_secs())
+    }
+
+    /// The changes are made; from here on the host waits for the proof.
+    fn wait(&self) -> String {
+        let lease = format!("fc_lease {} {}", sh(&self.holder.run), self.lease.as_secs());
+        if self.keep_wreck { format!("{lease}\n") } else { format!("{}\n{lease}\n", self.timer(self.lease)) }
+    }
+
+    fn about(&self) -> String {
+        let Holder { who, when, .. } = &self.holder;
+        let changes: String = self.about.iter().map(|line| format!("change={line}\n")).collect();
+        format!("who={who}\nwhen={when}\n{changes}")
+    }
+
     fn folder(&self) -> String {
-        format!("{RUNS}/{}", self.run)
+        format!("{RUNS}/{}", self.holder.run)
     }
 
     /// The undo as a script of its own: `sh undo LAST` takes back the steps LAST to 0.
     fn undo_text(&self) -> String {
-        let mut text = format!("FC_RUN={}\nfc_failed=0\n", sh(&self.folder()));
+        let mut text = format!("FC_RUN={}\nfc_failed=0\n[ ! -e \"$FC_RUN/undone\" ] || exit 0\n", sh(&self.folder()));
         for (index, fix) in self.fixes.iter().enumerate() {
             text.push_str(&function("fc_undo", index, &fix.undo));
             text.push_str(&function("fc_settle", index, &fix.settle));
@@ -127,6 +169,7 @@ impl Transaction {
              while [ \"$fc_i\" -ge 0 ]; do fc_run fc_undo \"$fc_i\"; fc_i=$((fc_i - 1)); done\n\
              fc_i=0\n\
              while [ \"$fc_i\" -le \"$fc_last\" ]; do fc_run fc_settle \"$fc_i\"; fc_i=$((fc_i + 1)); done\n\
+             [ $fc_failed = 1 ] || : >\"$FC_RUN/undone\"\n\
              exit $fc_failed\n",
         );
         text
@@ -134,7 +177,13 @@ impl Transaction {
 
     /// Returns the script that takes a finished transaction back.
     pub(crate) fn undo_script(&self) -> String {
-        format!("trap '' HUP PIPE\nsh {}/undo\n", sh(&self.folder()))
+        format!(
+            "trap '' HUP PIPE\n{}\n{} >/dev/null || exit\nsh {}/undo\nfc_status=$?\nfc_disarm\nfc_release {}\nexit $fc_status\n",
+            lock::FUNCTIONS,
+            self.holder.take(),
+            sh(&self.folder()),
+            sh(&self.holder.run)
+        )
     }
 }
 
@@ -151,7 +200,8 @@ mod tests {
 
     fn run(transaction: &Transaction, shell: &str, root: &str) -> (Output, Splitter) {
         let (script, boundary) = transaction.script();
-        let script = script.replace(RUNS, root);
+        let script = script.replace(RUNS, root).replace("/run/fleetclock", &format!("{root}.room"));
+        let script = script.replace("/run/systemd/system", "/nowhere");
         #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
         let output = std::process::Command::new(shell).arg("-c").arg(script).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -161,6 +211,10 @@ mod tests {
             status: output.status.code().unwrap_or(-1),
         };
         (output, Splitter::new(&boundary))
+    }
+
+    fn named(run: &str) -> Holder {
+        Holder { run: run.into(), ..Holder::default() }
     }
 
     fn step(dir: &str, name: &str, tail: &str) -> Fix {
@@ -175,7 +229,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let (d, root) = (dir.path().display().to_string(), dir.path().join("runs").display().to_string());
         let fixes = vec![step(&d, "a", ""), step(&d, "b", "false\ntrue"), step(&d, "c", "")];
-        let transaction = Transaction { run: "r1".into(), fixes, ..Transaction::default() };
+        let transaction = Transaction { holder: named("r1"), fixes, ..Transaction::default() };
         let (output, splitter) = run(&transaction, shell, &root);
         assert_eq!(output.status, 1, "{output:?}");
         assert_eq!(splitter.part(&output, Transaction::frame_of(0)).unwrap().status, 0);
@@ -185,6 +239,7 @@ mod tests {
         let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
         assert_eq!(log, "undo-b\nundo-a\nsettle-a\nsettle-b\n");
         assert!(!dir.path().join("a").exists() && !dir.path().join("b").exists());
+        assert!(dir.path().join("runs/r1/undone").exists() && !dir.path().join("runs.room/lock").exists());
     }
 
     #[test]
@@ -198,14 +253,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let d = dir.path().display().to_string();
         let transaction = Transaction {
-            run: "r1".into(),
+            holder: named("r1"),
             guard: Some("false\ntrue".into()),
             fixes: vec![step(&d, "a", "")],
             ..Transaction::default()
         };
         let (output, _) = run(&transaction, "sh", &dir.path().join("runs").display().to_string());
         assert_eq!(output.status, 1);
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
+        let left: Vec<_> = std::fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        assert_eq!(left, ["runs.room"]);
+        assert!(!dir.path().join("runs.room/lock").exists(), "the lock was left");
     }
 
     #[test]
@@ -213,7 +270,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("runs");
         for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7"] {
-            let transaction = Transaction { run: run_id.into(), ..Transaction::default() };
+            let transaction = Transaction { holder: named(run_id), ..Transaction::default() };
             run(&transaction, "sh", &root.display().to_string());
         }
         let mut left: Vec<_> =

@@ -61,15 +61,18 @@ pub(crate) fn proof(spec: &HostSpec) -> String {
     measure(spec, SAMPLES, SAMPLE_TIMEOUT_MS)
 }
 
-/// Returns shell text that succeeds when at least one of the sources serves synchronised time.
-pub(crate) fn guard(spec: &HostSpec) -> Option<String> {
+/// Returns shell text that asks the sources into `$fc_seen`. Where time is `needed`, it succeeds
+/// only when at least one of them serves synchronised time.
+pub(crate) fn guard(spec: &HostSpec, needed: bool) -> Option<String> {
     let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
+    if sources.is_empty() {
+        return None;
+    }
     let probe = format!("fc_probe 2 {SAMPLE_TIMEOUT_MS} 9223372036854775807 {}", sources.join(" "));
+    let ask = format!("fc_seen=$({probe} || :)\nprintf '%s\\n' \"$fc_seen\"");
     // An isolated master goes on without them.
-    let needed = !sources.is_empty() && spec.time.isolated.is_none();
-    needed.then(|| {
-        format!("fc_seen=$({probe} || :)\nprintf '%s\\n' \"$fc_seen\"\ncase $fc_seen in *'\"outcome\":\"ok\"'*) ;; *) false ;; esac")
-    })
+    let needed = needed && spec.time.isolated.is_none();
+    Some(if needed { format!("{ask}\ncase $fc_seen in *'\"outcome\":\"ok\"'*) ;; *) exit 1 ;; esac") } else { ask })
 }
 
 /// Returns the functions that the texts above call.

@@ -6,6 +6,7 @@ use std::path::Path;
 use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::{Reader, Settings};
+use super::rollout::{self, Rollout};
 
 /// A host with its settings merged, names not looked up yet.
 #[derive(Debug, Clone)]
@@ -23,6 +24,7 @@ pub(super) struct Draft {
 pub(super) struct Drafts {
     pub(super) hosts: Vec<Draft>,
     pub(super) groups: BTreeMap<String, Vec<String>>,
+    pub(super) rollout: Rollout,
 }
 
 /// What one place says of a host.
@@ -37,7 +39,7 @@ struct Mention {
 
 /// Reads the tree of a file.
 pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
-    let pairs = reader.map(root, "inventory", &["defaults", "groups", "hosts"]);
+    let pairs = reader.map(root, "inventory", &["defaults", "groups", "hosts", "rollout"]);
     let part = |name: &str| pairs.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
     let defaults = part("defaults").map(|node| reader.settings(node, "defaults", &[]).0).unwrap_or_default();
     let mut mentions = Vec::new();
@@ -48,7 +50,11 @@ pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
     for (key, node) in part("hosts").map(|node| entries(node, reader, "hosts")).unwrap_or_default() {
         mentions.extend(hosts(&key, &node, reader, "hosts", None));
     }
-    gather(mentions, &defaults, &groups, reader)
+    let mut drafts = gather(mentions, &defaults, &groups, reader);
+    if let Some(node) = part("rollout") {
+        drafts.rollout = rollout::read(node, reader, &drafts);
+    }
+    drafts
 }
 
 /// The pairs of a map whose keys are names of the user.

@@ -25,6 +25,7 @@ impl Settings {
             step: self.step.or(below.step),
             max_error: self.max_error.or(below.max_error),
             max_stratum: self.max_stratum.or(below.max_stratum),
+            max_step: self.max_step.or(below.max_step),
             deadline: self.deadline.or(below.deadline),
             vars,
             extra: self.extra.or(below.extra),

@@ -7,6 +7,7 @@ mod node;
 pub mod range;
 mod read;
 mod resolve;
+pub mod rollout;
 pub mod secret;
 pub mod select;
 pub mod spec;

@@ -26,6 +26,7 @@ pub(super) struct Settings {
     pub(super) step: Option<StepPolicy>,
     pub(super) max_error: Option<(Duration, At)>,
     pub(super) max_stratum: Option<(u8, At)>,
+    pub(super) max_step: Option<Duration>,
     pub(super) deadline: Option<Duration>,
     pub(super) vars: BTreeMap<String, Var>,
     pub(super) extra: Option<Vec<String>>,
@@ -330,7 +331,7 @@ impl<'a> Reader<'a> {
     }
 
     fn limits(&mut self, s: &mut Settings, node: &Node, what: &str) {
-        for (key, value) in &self.map(node, what, &["max_error", "max_stratum", "deadline"]) {
+        for (key, value) in &self.map(node, what, &["max_error", "max_stratum", "max_step", "deadline"]) {
             let what = &format!("{what}.{}", key.text);
             match key.text.as_str() {
                 "max_error" => s.max_error = self.duration(value, what).map(|duration| (duration, value.at)),
@@ -338,6 +339,7 @@ impl<'a> Reader<'a> {
                     let number = self.number(value, what, 1, 15).and_then(|n| u8::try_from(n).ok());
                     s.max_stratum = number.map(|n| (n, value.at));
                 }
+                "max_step" => s.max_step = self.duration(value, what),
                 "deadline" => s.deadline = self.duration(value, what),
                 _ => {}
             }

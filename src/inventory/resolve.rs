@@ -40,7 +40,7 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
     }
     same_addresses(&drafts, &mut warnings);
-    Fleet { hosts, groups: drafts.groups, warnings }
+    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
 }
 
 /// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
@@ -337,6 +337,11 @@ fn limits(s: &Settings) -> Limits {
     Limits {
         max_error: s.max_error.map_or(default, |(duration, _)| duration),
         max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
+        max_step: s.max_step.or(match s.step {
+            // Whoever writes that says so of every step.
+            Some(StepPolicy::Always { .. }) => None,
+            _ => Some(Duration::from_secs(1)),
+        }),
         deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
     }
 }

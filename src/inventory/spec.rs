@@ -11,6 +11,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use serde::Serialize;
 
+use super::rollout::Rollout;
 use super::secret::Secret;
 
 /// All hosts of an inventory, in the order of the file.
@@ -20,6 +21,8 @@ pub struct Fleet {
     pub hosts: Vec<HostSpec>,
     /// Group name to the names of its hosts, in the order of the file.
     pub groups: BTreeMap<String, Vec<String>>,
+    /// How a change goes over them.
+    pub rollout: Rollout,
     /// Things that are allowed but worth a second look, ready to print.
     pub warnings: Vec<String>,
 }
@@ -183,6 +186,9 @@ pub struct Limits {
     pub max_error: Duration,
     /// Greatest stratum of a source.
     pub max_stratum: u8,
+    /// Greatest step of the clock that `apply` lets happen; `None` is any.
+    #[serde(with = "humantime_serde")]
+    pub max_step: Option<Duration>,
     /// How long `apply` and `verify` wait for the limits to be met.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,

@@ -27,6 +27,11 @@ impl Provider for Chrony {
         "linux-chrony.yml"
     }
 
+    /// Its default `maxslewrate`.
+    fn slew_ppm(&self) -> f64 {
+        83_333.0
+    }
+
     fn status(&self) -> &'static str {
         "chronyc -n -c tracking && echo -- && chronyc -n -c sources"
     }

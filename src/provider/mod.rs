@@ -62,6 +62,11 @@ pub trait Provider: Sync {
     /// Returns its playbook.
     fn playbook(&self) -> &'static str;
 
+    /// Returns how fast it slews the clock at most, parts in a million: of the kernel, unless it has its own.
+    fn slew_ppm(&self) -> f64 {
+        500.0
+    }
+
     /// Returns text for the host's shell that prints its status. Changes nothing.
     fn status(&self) -> &'static str;
 
@@ -86,6 +91,13 @@ pub trait LinuxProvider: Provider {
 
 /// All that can be managed on Linux, in the order of preference.
 pub const ALL: &[&dyn LinuxProvider] = &[&chrony::Chrony, &ntpd::Ntpd];
+
+/// All time services, of every system.
+pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
+    let upcast = |provider: &&'static dyn LinuxProvider| -> &'static dyn Provider { *provider };
+    let windows: &'static dyn Provider = &w32time::W32Time;
+    ALL.iter().map(upcast).chain([windows])
+}
 
 /// Chooses the time service of a host: the declared one, else the one that is active, else
 /// the distribution's own.

@@ -8,7 +8,7 @@ pub mod facts;
 mod failures;
 pub mod json;
 mod live;
-mod names;
+pub(crate) mod names;
 pub mod number;
 pub mod probe;
 mod proof;
@@ -17,9 +17,10 @@ pub(crate) mod sample;
 mod style;
 mod table;
 pub mod text;
+mod waves;
 mod words;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -39,8 +40,19 @@ pub struct FleetReport {
     pub exit_code: u8,
     /// Counts of hosts.
     pub summary: Summary,
+    /// The order in which hosts are changed; `plan` and `apply` only.
+    pub waves: Vec<Wave>,
     /// One entry for each host, in the order of the inventory.
     pub hosts: Vec<HostReport>,
+}
+
+/// Hosts that are changed at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Why they are together, and at this place.
+    pub why: String,
+    /// Their names.
+    pub hosts: Vec<String>,
 }
 
 /// Counts of hosts by how they ended.
@@ -84,7 +96,7 @@ impl Summary {
 }
 
 /// How one host ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// As wanted, nothing changed.
@@ -145,7 +157,7 @@ pub struct HostReport {
 }
 
 /// One property that is not as wanted.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Delta {
     /// The thing: `file /etc/chrony/chrony.conf`, `service chrony`.
     pub resource: String,
@@ -242,7 +254,7 @@ pub struct Finding {
 }
 
 /// Why a host failed: what was tried and the cause, then the way out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ErrorReport {
     /// What was tried, and the cause.
     pub message: String,

@@ -39,7 +39,7 @@ impl<'a> Numbered<'a> {
 }
 
 /// Returns all names, with those in a row as ranges.
-pub(super) fn all(names: &[&str]) -> String {
+pub(crate) fn all(names: &[&str]) -> String {
     parts(names).join(", ")
 }
 

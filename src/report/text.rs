@@ -10,6 +10,7 @@ use super::failures::failures;
 use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
+use super::waves::waves;
 use super::{FleetReport, HostReport, Status, Summary, clean, names};
 
 /// What a report shows.
@@ -46,6 +47,9 @@ pub fn report(report: &FleetReport, options: Options) -> String {
         unchanged(&mut text, &hosts);
     }
     failures(&mut text, &hosts);
+    if report.command == "plan" {
+        waves(&mut text, report);
+    }
     let _ = writeln!(text, "{}", summary(report));
     text
 }

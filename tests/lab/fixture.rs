@@ -1,7 +1,8 @@
 //! A lab for one test: started, used, and removed whatever happens.
 
+use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
 
 use serde_json::Value;
 
@@ -78,6 +79,28 @@ impl Lab {
             .output()
             .unwrap();
         Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
+    }
+
+    /// Starts fleetclock on the control side, in a process group of its own.
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        command(&script())
+            .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
+            .arg(&self.inventory)
+            .args(arguments)
+            .env_remove("SSH_AUTH_SOCK")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .spawn()
+            .unwrap()
+    }
+
+    /// Ends it as a power failure would, `kill -9`.
+    pub(crate) fn kill(&self, tool: &mut Child) {
+        let group = nix::unistd::Pid::from_raw(i32::try_from(tool.id()).unwrap());
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        tool.wait().unwrap();
     }
 
     /// Runs fleetclock and returns its exit code and JSON report.

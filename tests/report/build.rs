@@ -12,6 +12,7 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
         seconds: 2.1,
         exit_code: 0,
         summary: Summary::of(&hosts),
+        waves: Vec::new(),
         hosts,
     }
 }

@@ -63,6 +63,7 @@ fn json_is_one_document_with_the_promised_names() {
     "out_of_limits": 0,
     "not_started": 0
   },
+  "waves": [],
   "hosts": [
     {
       "name": "server2",

@@ -8,11 +8,12 @@ use anyhow::Result;
 use super::lines::{Answers, at_step, change};
 use super::plan::{READ, lines};
 use super::proof;
-use crate::engine::apply::{left_as_it_is, nobody_serves, nothing_left, settle, with_undo};
+use crate::engine::apply::{left_as_it_is, nothing_left, settle, silent, with_undo};
+use crate::engine::clock;
 use crate::engine::event::Phase;
 use crate::engine::plan::{Planned, Step, owes};
 use crate::engine::session::{Failure, Session};
-use crate::report::{Delta, HostReport, Status};
+use crate::report::{Delta, HostReport, SourceReport, Status};
 use crate::resource::windows::{disown, owe};
 use crate::resource::{Fix, Slice};
 
@@ -62,14 +63,19 @@ fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
     Ok(tasks)
 }
 
-/// Nothing is touched on a host that would then have no source.
-fn guard(session: &mut Session<'_>) -> Result<(), Failure> {
-    let time = &session.spec.time;
-    if !session.cx.verify || time.sources.is_empty() || time.isolated.is_some() {
-        return Ok(());
+/// Nothing is touched on a host that would then have no source, or whose clock would jump.
+fn guard(session: &mut Session<'_>) -> Result<Vec<SourceReport>, Failure> {
+    let spec = session.spec;
+    if spec.time.sources.is_empty() {
+        return Ok(Vec::new());
     }
     let sources = proof::measure(session, 2, 1000)?;
-    if sources.iter().any(|source| source.outcome == "ok") { Ok(()) } else { Err(nobody_serves(&sources)) }
+    let failed = |error| Failure { status: Status::Failed, error };
+    let needed = session.cx.verify && spec.time.isolated.is_none();
+    if needed && !sources.iter().any(|source| source.outcome == "ok") {
+        return Err(failed(silent(&sources)));
+    }
+    clock::refusal(spec, &sources).map_or(Ok(sources), |error| Err(failed(error)))
 }
 
 /// The first step also notes the restarts that the last will make good.

@@ -80,7 +80,7 @@ fn glance(session: &mut Session<'_>, report: &mut HostReport) -> Result<(), Fail
         return Ok(());
     }
     report.sources = proof::measure(session, 2, 500)?;
-    report.clock = clock::effect(session.spec.time.step, &report.sources);
+    report.clock = clock::effect(session.spec, W32Time.slew_ppm(), &report.sources);
     Ok(())
 }
 

@@ -1,0 +1,66 @@
+//! How a change goes over the fleet: what the inventory says, and what this run says instead.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow};
+
+use crate::exit::Hint;
+use crate::inventory::HostSpec;
+use crate::inventory::rollout::{Canary, Rollout, Share};
+
+/// Options of the waves.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(super) struct Waves {
+    /// Hosts changed first: a number, a part as `10%`, or names of hosts and groups
+    #[arg(long, value_name = "HOSTS")]
+    canary: Option<String>,
+    /// Hosts changed at a time afterwards: a number, or a part as `25%`
+    #[arg(long, value_name = "N")]
+    batch: Option<Share>,
+    /// Hosts of a wave that may fail before no further wave is started: a number or a part
+    #[arg(long, value_name = "N")]
+    max_fail: Option<Share>,
+    /// Time between two waves
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    pause: Option<Duration>,
+}
+
+impl Waves {
+    /// Puts what was asked for in this run over what the inventory says.
+    ///
+    /// # Errors
+    /// The canary is no host of this run.
+    pub(super) fn over(&self, below: Rollout, hosts: &[HostSpec]) -> Result<Rollout> {
+        let canary = self.canary.as_deref().map(|text| canary(text, hosts)).transpose()?;
+        Ok(Rollout {
+            canary: canary.or(below.canary),
+            batch: self.batch.or(below.batch),
+            max_fail: self.max_fail.or(below.max_fail),
+            pause: self.pause.unwrap_or(below.pause),
+        })
+    }
+
+    /// Whether something was asked for.
+    pub(super) fn any(&self) -> bool {
+        self.canary.is_some() || self.batch.is_some() || self.max_fail.is_some() || self.pause.is_some()
+    }
+}
+
+fn canary(text: &str, hosts: &[HostSpec]) -> Result<Canary> {
+    if text.starts_with(|c: char| c.is_ascii_digit())
+        && let Ok(share) = text.parse()
+    {
+        return Ok(Canary::Share(share));
+    }
+    let mut names = Vec::new();
+    for word in text.split(',').map(str::trim) {
+        let named = hosts.iter().filter(|host| host.name == word || host.groups.iter().any(|group| group == word));
+        let before = names.len();
+        names.extend(named.map(|host| host.name.clone()));
+        if names.len() == before {
+            return Err(anyhow!("--canary: no group or host `{word}` in this run")
+                .hint("a number (3), a part (10%), or names of hosts and groups"));
+        }
+    }
+    Ok(Canary::Hosts(names))
+}

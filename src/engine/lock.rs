@@ -1,0 +1,194 @@
+//! One run at a time on a host, and a timer on the host that takes a run back when nobody comes
+//! to keep it. Both live on the host as the shell text of `lock.sh`.
+
+use std::time::{Duration, SystemTime};
+
+use crate::report::ErrorReport;
+use crate::resource::Slice;
+use crate::transport::quote::sh;
+
+/// Exit status of a script that found the host locked.
+pub(crate) const LOCKED: i32 = 4;
+
+/// The functions that the texts below call.
+pub(crate) const FUNCTIONS: &str = include_str!("lock.sh");
+
+/// Who changes a host.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Holder {
+    /// Name of the run; sorts by time.
+    pub(crate) run: String,
+    /// User and machine that the run comes from.
+    pub(crate) who: String,
+    /// When it began, RFC 3339, by the clock of that machine.
+    pub(crate) when: String,
+}
+
+impl Holder {
+    /// A new run of this process.
+    pub(crate) fn me() -> Self {
+        let now = SystemTime::now();
+        let run = humantime::format_rfc3339_micros(now).to_string().replace([':', '-', '.'], "");
+        Holder { run, who: whoami(), when: humantime::format_rfc3339_seconds(now).to_string() }
+    }
+
+    /// Shell text that takes the lock, or ends with [`LOCKED`] and prints the lock.
+    pub(crate) fn take(&self) -> String {
+        format!("fc_take {} {} {}", sh(&self.run), sh(&self.who), sh(&self.when))
+    }
+
+    /// Shell text that ends the run: what it did stays. Prints `kept`, unless another run is at work.
+    pub(crate) fn keep(&self) -> String {
+        format!("fc_keep {}", sh(&self.run))
+    }
+}
+
+/// `ops@admin1 (process 4711)`: the user who logged in, whatever `sudo` made of them.
+pub(crate) fn whoami() -> String {
+    let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
+    let uid = login.filter(|uid| *uid != u32::MAX).map_or_else(nix::unistd::getuid, nix::unistd::Uid::from_raw);
+    let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);
+    let machine = nix::unistd::gethostname().ok().and_then(|name| name.into_string().ok());
+    let text = format!("{user}@{} (process {})", machine.as_deref().unwrap_or("?"), std::process::id());
+    text.chars().filter(|c| !c.is_control()).collect()
+}
+
+/// Reads the lock that stood in the way.
+pub(crate) fn refused(seen: &Slice) -> ErrorReport {
+    let value = |name: &str| seen.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    let known = |name: &str| value(name).filter(|text| !text.is_empty()).unwrap_or("?");
+    let script = known("script").split(' ').next().unwrap_or("?");
+    let doing = if script == "?" { String::new() } else { format!(", process {script} on the host") };
+    ErrorReport {
+        message: format!(
+            "nothing was changed: the host is locked by {} since {} (run {}{doing})",
+            known("who"),
+            known("when"),
+            known("run")
+        ),
+        hint: Some("wait until that run has ended; the lock of a run that died is taken over by itself".to_owned()),
+    }
+}
+
+/// How long a host waits for the next word of a run before it takes it back, besides the deadline of the proof.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// How long a host waits after its changes until it is told to keep them.
+pub(crate) fn lease(deadline: Duration) -> Duration {
+    PATIENCE + deadline
+}
+
+/// The script that the timer starts: waits until nobody is at work, and runs the undo.
+pub(crate) fn expire(folder: &str, holder: &Holder) -> String {
+    let expired =
+        Holder { run: format!("{}-expired", holder.run), who: "the host itself".to_owned(), ..holder.clone() };
+    format!(
+        "LC_ALL=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\nexport LC_ALL PATH\n{FUNCTIONS}\n\
+         fc_tries=0\n\
+         until {take} >/dev/null; do\n\
+         fc_tries=$((fc_tries + 1))\n\
+         [ $fc_tries -lt 360 ] || exit 1\n\
+         sleep 5\n\
+         done\n\
+         echo 'run {run} of {who} lost its connection and nobody came to keep it: it is taken back'\n\
+         sh {folder}/undo\n\
+         fc_status=$?\n\
+         fc_release {own}\n\
+         exit $fc_status\n",
+        take = expired.take(),
+        run = holder.run,
+        who = holder.who.replace('\'', ""),
+        folder = sh(folder),
+        own = sh(&expired.run),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shell(dir: &std::path::Path, text: &str) -> Slice {
+        let room = dir.join("room").display().to_string();
+        let text =
+            format!("{FUNCTIONS}\n{text}").replace("/run/fleetclock", &room).replace("/run/systemd/system", "/nowhere");
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("dash").arg("-c").arg(text).output().unwrap();
+        Slice {
+            stdout: String::from_utf8_lossy(&output.stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+            status: output.status.code().unwrap_or(-1),
+        }
+    }
+
+    fn holder(run: &str) -> Holder {
+        Holder { run: run.into(), who: "it's me@here (process 7)".into(), when: "2026-11-21T02:00:00Z".into() }
+    }
+
+    /// Takes the lock as `one`, and says in the same shell how it goes on.
+    fn held(dir: &std::path::Path, then: &str) -> Slice {
+        shell(dir, &format!("{}\n{then}", holder("one").take()))
+    }
+
+    #[test]
+    fn a_lock_names_its_holder_and_lets_only_its_own_run_in() {
+        let dir = tempfile::tempdir().unwrap();
+        // The line is the test's own process, so that the lock is not that of an orphan.
+        let two = format!(
+            "fc_line() {{ echo \"$PPID $(fc_born $PPID)\"; }}\n{}\n{}",
+            holder("one").take(),
+            holder("two").take()
+        );
+        let slice = shell(dir.path(), &two);
+        assert_eq!(slice.status, LOCKED, "{slice:?}");
+        let error = refused(&slice);
+        for part in ["locked by it's me@here (process 7)", "since 2026-11-21T02:00:00Z", "run one, process "] {
+            assert!(error.message.contains(part), "{error:?}");
+        }
+        let again = shell(dir.path(), &format!("{two} >/dev/null; {}", holder("one").take()));
+        assert_eq!(again.status, 0, "{again:?}");
+    }
+
+    #[test]
+    fn the_lock_of_a_run_that_died_is_taken_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let other = |dir| shell(dir, &holder("two").take()).status;
+        // The script is gone.
+        assert_eq!(held(dir.path(), ":").status, 0);
+        assert_eq!(other(dir.path()), 0);
+        // Another boot, a process that still lives.
+        let line = "fc_line() { :; }\n";
+        assert_eq!(shell(dir.path(), &format!("{line}{}\nfc_lease one 60", holder("one").take())).status, 0);
+        assert_eq!(other(dir.path()), LOCKED);
+        shell(dir.path(), "sed -i s/^boot=.*/boot=another/ \"$FC_LOCK\"");
+        assert_eq!(other(dir.path()), 0);
+        // Its time is over.
+        assert_eq!(shell(dir.path(), &format!("{line}{}\nfc_lease one -1", holder("one").take())).status, 0);
+        assert_eq!(other(dir.path()), 0);
+        // Its connection is gone: the shell that stands for it has ended.
+        assert_eq!(
+            shell(dir.path(), &format!("fc_line() {{ echo 1 0; }}\n{}\nfc_lease one 60", holder("one").take())).status,
+            0
+        );
+        assert_eq!(other(dir.path()), 0);
+    }
+
+    #[test]
+    fn only_the_holder_releases_and_keeps() {
+        let dir = tempfile::tempdir().unwrap();
+        let slice = held(
+            dir.path(),
+            "fc_release two; fc_keep two; [ -e \"$FC_LOCK\" ] && fc_keep one; [ -e \"$FC_LOCK\" ] || echo gone",
+        );
+        assert_eq!((slice.status, slice.stdout.as_str()), (0, "kept\ngone\n"), "{slice:?}");
+    }
+
+    #[test]
+    fn of_many_at_once_one_gets_the_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let take = |run: &str| format!("({} >/dev/null && echo mine) &\n", holder(run).take());
+        let all: String = (0..20).map(|n| take(&n.to_string())).collect();
+        // One shell for all: they share its life, as runs that are at work at the same time.
+        let slice = shell(dir.path(), &format!("fc_line() {{ echo \"$PPID $(fc_born $PPID)\"; }}\n{all}wait"));
+        assert_eq!(slice.stdout, "mine\n", "{slice:?}");
+    }
+}

@@ -1,0 +1,16 @@
+//! Hosts made by hand, for tests.
+
+use std::path::Path;
+
+use crate::inventory::{self, HostSpec};
+
+/// Every host of an inventory that is written into a test.
+pub(crate) fn fleet(text: &str) -> Vec<HostSpec> {
+    inventory::parse(Path::new("fleet.yml"), text).unwrap().hosts
+}
+
+/// A master with an outside source.
+pub(crate) fn host(name: &str) -> HostSpec {
+    let text = format!("hosts: {{ {name}: {{ address: 10.10.10.1, role: master, upstream: [10.10.10.254] }} }}");
+    fleet(&text).remove(0)
+}

@@ -1,0 +1,437 @@
+//! A plan as a file: everything that was reviewed, and what it was made from. `apply FILE` plans
+//! again, and refuses host by host what is not as it was reviewed.
+
+use std::collections::BTreeMap;
+use std::io::Write as _;
+use std::path::Path;
+
+use anyhow::{Context as _, Result, anyhow, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use sha2::{Digest as _, Sha256};
+
+use super::clock;
+use super::fleet::PlanResult;
+use super::plan::{Planned, Service};
+use super::waves::Order;
+use crate::assets::Assets;
+use crate::exit::Hint;
+use crate::inventory::HostSpec;
+use crate::playbook::Playbook;
+use crate::provider;
+use crate::report::{Delta, ErrorReport, HostReport, Status};
+
+/// The version of the file.
+pub const FORMAT: u32 = 1;
+
+/// A plan that was written to a file. Holds no secrets.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Saved {
+    /// [`FORMAT`].
+    pub fleetclock_plan: u32,
+    /// Version of the program that made it.
+    pub version: String,
+    /// When it was made, RFC 3339, UTC.
+    pub made: String,
+    /// Who made it, and on which machine.
+    pub made_by: String,
+    /// The inventory that it was made from.
+    pub inventory: String,
+    /// Every playbook and template that went into it.
+    pub assets: Vec<SavedAsset>,
+    /// The order in which the hosts are changed.
+    pub order: Order,
+    /// The hosts, in the order of the inventory.
+    pub hosts: Vec<SavedHost>,
+    /// SHA-256 of the file with this value left empty.
+    pub digest: String,
+}
+
+/// A playbook or template, as it was.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedAsset {
+    /// `templates/chrony.conf.j2`.
+    pub name: String,
+    /// `embedded`, or its path.
+    pub origin: String,
+    /// SHA-256 of its text.
+    pub sha256: String,
+}
+
+/// One host of a plan.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SavedHost {
+    /// The name in the inventory.
+    pub name: String,
+    /// The address that was contacted.
+    pub address: String,
+    /// `master` or `slave`.
+    pub role: String,
+    /// The operating system's own name for itself.
+    pub os: Option<String>,
+    /// The time service.
+    pub provider: Option<String>,
+    /// What planning came to: `drifted`, `unchanged`, or why there is no plan for it.
+    pub status: Status,
+    /// What happens to the clock, in one sentence.
+    pub clock: Option<String>,
+    /// By how much the clock was off, seconds, if its sources answered.
+    pub offset_s: Option<f64>,
+    /// Whether its clock may step that far, beyond `limits.max_step`.
+    pub allow_step: bool,
+    /// Why it could not be planned.
+    pub error: Option<ErrorReport>,
+    /// What will be changed, in order.
+    pub deltas: Vec<Delta>,
+    /// SHA-256 of what was seen, step by step.
+    pub observed: Vec<Observed>,
+    /// The resolved settings of the host, without how it is reached.
+    pub wanted: Value,
+}
+
+/// What one step saw.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observed {
+    /// `file /etc/chrony/chrony.conf`.
+    pub resource: String,
+    /// SHA-256 of what its probe printed, and its status.
+    pub sha256: String,
+}
+
+/// What a plan is made from, besides the hosts themselves.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// Path of the inventory.
+    pub inventory: &'a Path,
+    /// Playbooks and templates.
+    pub assets: &'a Assets,
+    /// When the plan was made, RFC 3339.
+    pub made: String,
+    /// The names of hosts whose clock may step however far it is off.
+    pub allow_step: Vec<String>,
+    /// The order in which the hosts are changed.
+    pub order: Order,
+}
+
+impl Saved {
+    /// Puts a plan together.
+    ///
+    /// # Errors
+    /// A playbook or template cannot be read.
+    pub fn of(plans: &[PlanResult], hosts: &[HostSpec], inputs: &Inputs<'_>) -> Result<Self> {
+        let spec = |name: &str| hosts.iter().find(|host| host.name == name);
+        Ok(Saved {
+            fleetclock_plan: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            made: inputs.made.clone(),
+            made_by: super::lock::whoami(),
+            inventory: inputs.inventory.display().to_string(),
+            assets: used(inputs.assets)?.into_values().flatten().collect::<BTreeMap<_, _>>().into_values().collect(),
+            order: inputs.order.clone(),
+            hosts: plans.iter().map(|plan| saved(plan, spec, &inputs.allow_step)).collect::<Result<_>>()?,
+            digest: String::new(),
+        })
+    }
+
+    /// Writes the file, readable by its owner only, in one move.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn write(&self, path: &Path) -> Result<()> {
+        use std::os::unix::fs::OpenOptionsExt as _;
+        let blank = serde_json::to_string_pretty(&Saved { digest: String::new(), ..self.clone() })? + "\n";
+        let text = blank.replace(BLANK, &format!("\"digest\": \"{}\"", digest(blank.as_bytes())));
+        let new = path.with_extension(format!("new-{}", std::process::id()));
+        let write = || -> std::io::Result<()> {
+            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
+            file.write_all(text.as_bytes())?;
+            file.sync_all()?;
+            std::fs::rename(&new, path)
+        };
+        write().inspect_err(|_| drop(std::fs::remove_file(&new))).with_context(|| format!("write {}", path.display()))
+    }
+
+    /// Reads a plan, and sees that it is whole and of this version.
+    ///
+    /// # Errors
+    /// It cannot be read, is no plan, was edited, or was made by another version.
+    pub fn read(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let plan: Saved = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no plan", path.display()))
+            .hint("`fleetclock plan --out FILE` makes one")?;
+        if plan.fleetclock_plan != FORMAT || plan.version != env!("CARGO_PKG_VERSION") {
+            let own = env!("CARGO_PKG_VERSION");
+            return Err(anyhow!("{} was made by version {}, and this is {own}", path.display(), plan.version)
+                .hint("apply it with the version that made it, or plan again"));
+        }
+        let blank = text.replace(&format!("\"digest\": \"{}\"", plan.digest), BLANK);
+        if digest(blank.as_bytes()) != plan.digest {
+            bail!("{} is not what was written: its digest differs; make a new plan", path.display());
+        }
+        Ok(plan)
+    }
+
+    /// Lets the clocks of its hosts step as far as was reviewed, and no farther.
+    pub fn consent(&self, hosts: &mut [HostSpec]) {
+        for host in hosts {
+            if let Some(saved) = self.hosts.iter().find(|saved| saved.name == host.name && saved.allow_step) {
+                let most = saved.offset_s.map(|offset| std::time::Duration::from_secs_f64(offset.abs() + MARGIN));
+                host.limits.max_step = most;
+            }
+        }
+    }
+
+    /// Hosts of the plan that the inventory does not have any more, each with its refusal.
+    pub fn gone(&self, hosts: &[HostSpec]) -> Vec<Box<HostReport>> {
+        let known = |saved: &&SavedHost| !hosts.iter().any(|host| host.name == saved.name);
+        let why = ["the inventory does not have this host any more".to_owned()];
+        self.hosts.iter().filter(known).map(|saved| Box::new(refused(saved.report(), &why))).collect()
+    }
+
+    /// Compares a new plan with this one; a host that is not as it was reviewed is refused.
+    ///
+    /// # Errors
+    /// A playbook or template cannot be read.
+    pub fn check(&self, plans: Vec<PlanResult>, assets: &Assets) -> Result<Vec<PlanResult>> {
+        let used = used(assets)?;
+        let moved = |planned: &Planned| -> Result<Vec<String>> {
+            let Some(saved) = self.hosts.iter().find(|saved| saved.name == planned.spec.name) else {
+                return Ok(vec!["the plan does not have this host".to_owned()]);
+            };
+            let mut all = self.moved_assets(used.get(planned.service.provider().name()));
+            all.extend(saved.moved(planned)?);
+            Ok(all)
+        };
+        plans
+            .into_iter()
+            .map(|plan| {
+                let Ok(planned) = plan else { return Ok(plan) };
+                let moved = moved(&planned)?;
+                Ok(if moved.is_empty() { Ok(planned) } else { Err(Box::new(refused(planned.report, &moved))) })
+            })
+            .collect()
+    }
+
+    fn moved_assets(&self, now: Option<&BTreeMap<String, SavedAsset>>) -> Vec<String> {
+        let differs = |asset: &&SavedAsset| {
+            !self.assets.iter().any(|saved| saved.name == asset.name && saved.sha256 == asset.sha256)
+        };
+        now.into_iter()
+            .flat_map(BTreeMap::values)
+            .filter(differs)
+            .map(|asset| format!("{} was edited", asset.name))
+            .collect()
+    }
+}
+
+const BLANK: &str = "\"digest\": \"\"";
+
+/// How much farther than reviewed a clock may be off by now, seconds.
+const MARGIN: f64 = 1.0;
+
+impl SavedHost {
+    /// What is not as it was, in words.
+    fn moved(&self, planned: &Planned) -> Result<Vec<String>> {
+        if let Some(error) = &self.error {
+            return Ok(vec![format!("it could not be planned then: {}", error.message)]);
+        }
+        let mut moved = Vec::new();
+        differences("", &self.wanted, &wanted(&planned.spec)?, &mut moved);
+        let now = observed(planned);
+        for step in &now {
+            if !self.observed.contains(step) {
+                moved.push(format!("{} is not as it was seen", step.resource));
+            }
+        }
+        if moved.is_empty() && (now.len() != self.observed.len() || self.deltas != planned.report.deltas) {
+            moved.push("what has to change is not what was reviewed (a secret, or the system itself)".to_owned());
+        }
+        Ok(moved)
+    }
+
+    /// The host as a report, for showing it.
+    pub fn report(&self) -> HostReport {
+        HostReport {
+            name: self.name.clone(),
+            address: self.address.clone(),
+            os: self.os.clone(),
+            role: if self.role == "master" { "master" } else { "slave" },
+            provider: self.provider.clone(),
+            status: self.status,
+            limit_s: None,
+            deltas: self.deltas.clone(),
+            clock: self.clock.clone(),
+            sources: Vec::new(),
+            daemon: None,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            error: self.error.clone(),
+            executions: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
+fn refused(mut report: HostReport, moved: &[String]) -> HostReport {
+    report.status = Status::Failed;
+    let message = format!("nothing was changed: this is not what was planned: {}", moved.join("; "));
+    report.error =
+        Some(ErrorReport { message, hint: Some("look at a new plan: `fleetclock plan --out FILE`".to_owned()) });
+    report
+}
+
+fn saved<'a>(
+    plan: &PlanResult,
+    spec: impl Fn(&str) -> Option<&'a HostSpec>,
+    allow_step: &[String],
+) -> Result<SavedHost> {
+    let report = match plan {
+        Ok(planned) => &planned.report,
+        Err(report) => report,
+    };
+    Ok(SavedHost {
+        name: report.name.clone(),
+        address: report.address.clone(),
+        role: report.role.to_owned(),
+        os: report.os.clone(),
+        provider: report.provider.clone(),
+        status: report.status,
+        clock: report.clock.clone(),
+        offset_s: clock::offset(&report.sources).map(|(offset, _)| offset),
+        allow_step: allow_step.contains(&report.name),
+        error: report.error.clone(),
+        deltas: report.deltas.clone(),
+        observed: plan.as_ref().map_or_else(|_| Vec::new(), observed),
+        wanted: spec(&report.name).map_or(Ok(Value::Null), wanted)?,
+    })
+}
+
+/// What the inventory says of a host. How it is reached is no part of what is done to it, and may
+/// differ on another machine; what its clock may do is in `allow_step`.
+fn wanted(spec: &HostSpec) -> Result<Value> {
+    let mut value = serde_json::to_value(spec)?;
+    if let Value::Object(fields) = &mut value {
+        fields.remove("connection");
+        if let Some(Value::Object(limits)) = fields.get_mut("limits") {
+            limits.remove("max_step");
+        }
+    }
+    Ok(value)
+}
+
+fn observed(planned: &Planned) -> Vec<Observed> {
+    if matches!(planned.service, Service::Windows) {
+        // W32Time notes its own state (the last good time) among its settings; what matters of
+        // them is in the deltas.
+        return Vec::new();
+    }
+    let one = |(step, seen): (&super::plan::Step, &crate::resource::Slice)| Observed {
+        resource: step.resource.label(),
+        sha256: digest(format!("{}\n{}", seen.status, seen.stdout).as_bytes()),
+    };
+    planned.steps.iter().zip(&planned.seen).map(one).collect()
+}
+
+/// The playbook and the templates of each time service, by their names.
+fn used(assets: &Assets) -> Result<BTreeMap<&'static str, BTreeMap<String, SavedAsset>>> {
+    let mut all = BTreeMap::new();
+    for provider in provider::every() {
+        let playbook = Playbook::load(assets, provider.playbook())?;
+        let templates =
+            playbook.steps.iter().filter_map(|step| step.template()).map(|name| format!("templates/{name}"));
+        let names = std::iter::once(format!("playbooks/{}", playbook.name)).chain(templates);
+        let read = |name: String| -> Result<(String, SavedAsset)> {
+            let asset = assets.read(&name)?;
+            let sha256 = digest(asset.text.as_bytes());
+            Ok((name.clone(), SavedAsset { name, origin: asset.origin.to_string(), sha256 }))
+        };
+        all.insert(provider.name(), names.map(read).collect::<Result<_>>()?);
+    }
+    Ok(all)
+}
+
+/// `time.step.over: 1s -> 2s`, for every setting that differs.
+fn differences(path: &str, then: &Value, now: &Value, found: &mut Vec<String>) {
+    let (Value::Object(old), Value::Object(new)) = (then, now) else {
+        if then != now {
+            found.push(format!("the inventory's {} is {now} and was {then}", path.trim_start_matches('.')));
+        }
+        return;
+    };
+    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
+    for key in keys {
+        let side = |side: &serde_json::Map<String, Value>| side.get(key).cloned().unwrap_or_default();
+        differences(&format!("{path}.{key}"), &side(old), &side(new), found);
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::blank;
+    use crate::engine::sample;
+
+    fn plan() -> Saved {
+        let host = sample::host("h1");
+        let inputs = Inputs {
+            inventory: Path::new("fleet.yml"),
+            assets: &Assets::default(),
+            made: "2026-11-21T02:00:00Z".into(),
+            allow_step: vec!["h1".into()],
+            order: Order::default(),
+        };
+        Saved::of(&[Err(Box::new(blank(&host)))], &[host], &inputs).unwrap()
+    }
+
+    #[test]
+    fn a_plan_is_read_back_as_it_was_written_and_one_that_was_edited_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.plan");
+        plan().write(&path).unwrap();
+        let read = Saved::read(&path).unwrap();
+        assert_eq!((read.hosts.len(), read.assets.len(), read.hosts[0].allow_step), (1, 5, true));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary file was left");
+        let text = std::fs::read_to_string(&path).unwrap();
+        let why = |text: String| {
+            std::fs::write(&path, text).unwrap();
+            crate::exit::message(&Saved::read(&path).unwrap_err())
+        };
+        assert!(why(text.replace("10.10.10.1", "10.10.10.2")).contains("its digest differs"));
+        assert!(why(text.replace(env!("CARGO_PKG_VERSION"), "9.9.9")).contains("made by version 9.9.9"));
+        assert!(why("{}".to_owned()).contains("is no plan"));
+    }
+
+    #[test]
+    fn what_has_moved_in_the_inventory_is_named() {
+        let (then, mut now) = (sample::host("h1"), sample::host("h1"));
+        now.limits.max_stratum = 7;
+        now.limits.max_step = None;
+        let mut found = Vec::new();
+        differences("", &wanted(&then).unwrap(), &wanted(&now).unwrap(), &mut found);
+        assert_eq!(found, ["the inventory's limits.max_stratum is 7 and was 15"]);
+    }
+
+    #[test]
+    fn consent_reaches_as_far_as_was_reviewed() {
+        let mut plan = plan();
+        let step = |plan: &Saved| {
+            let mut hosts = [sample::host("h1")];
+            plan.consent(&mut hosts);
+            hosts[0].limits.max_step.map(|most| most.as_secs_f64())
+        };
+        assert_eq!(step(&plan), None);
+        plan.hosts[0].offset_s = Some(-23.0);
+        assert_eq!(step(&plan), Some(24.0));
+        plan.hosts[0].allow_step = false;
+        assert_eq!(step(&plan), Some(1.0));
+    }
+}

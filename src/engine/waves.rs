@@ -1,0 +1,204 @@
+//! The order in which hosts are changed: masters by tier, then the canary, then batches. Masters
+//! that serve the same hosts are never in one wave, so that those keep a source.
+
+use std::collections::BTreeSet;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+use super::fleet::PlanResult;
+use crate::inventory::rollout::{Canary, Rollout, Share};
+use crate::inventory::spec::Role;
+use crate::report::Wave;
+
+/// Waves, and what is between them.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Order {
+    /// The waves. A host is in one of them at most.
+    pub waves: Vec<Wave>,
+    /// What was said of them.
+    pub rollout: Rollout,
+}
+
+/// What the order depends on.
+#[derive(Debug, Clone)]
+struct Member<'a> {
+    name: &'a str,
+    master: bool,
+    tier: usize,
+    serve: &'a [IpNet],
+    /// It will be changed.
+    pending: bool,
+}
+
+/// Puts the hosts of a run into waves. Those that are as wanted are only proven, with the first
+/// wave of their kind.
+pub fn order(plans: &[PlanResult], rollout: &Rollout) -> Order {
+    let members: Vec<Member<'_>> = plans.iter().flatten().map(member).collect();
+    let lost: Vec<&str> =
+        plans.iter().filter_map(|plan| plan.as_ref().err()).map(|report| report.name.as_str()).collect();
+    Order { waves: waves(&members, &lost, rollout), rollout: rollout.clone() }
+}
+
+fn member(planned: &super::Planned) -> Member<'_> {
+    let spec = &planned.spec;
+    Member {
+        name: &spec.name,
+        master: spec.role == Role::Master,
+        tier: spec.tier,
+        serve: &spec.time.serve,
+        pending: planned.is_pending(),
+    }
+}
+
+fn waves<'a>(members: &[Member<'a>], lost: &[&'a str], rollout: &Rollout) -> Vec<Wave> {
+    let mut waves = masters(members);
+    let others: Vec<&Member<'a>> = members.iter().filter(|member| !member.master).collect();
+    let (pending, kept): (Vec<&Member<'a>>, Vec<&Member<'a>>) = others.into_iter().partition(|member| member.pending);
+    let first = waves.len();
+    let (canary, rest) = canary(&pending, lost, rollout.canary.as_ref());
+    if !canary.is_empty() {
+        waves.push(Wave { why: "canary".to_owned(), hosts: canary });
+    }
+    let size = rollout.batch.map_or(usize::MAX, |share: Share| share.at_least_one(pending.len()));
+    let batches = rest.chunks(size.min(rest.len().max(1)));
+    let number = batches.len();
+    for (index, batch) in batches.enumerate() {
+        let why = if number == 1 { "those that follow".to_owned() } else { format!("batch {} of {number}", index + 1) };
+        waves.push(Wave { why, hosts: batch.iter().map(|name| (*name).to_owned()).collect() });
+    }
+    if !kept.is_empty() {
+        if waves.len() == first {
+            waves.push(Wave { why: "those that follow".to_owned(), hosts: Vec::new() });
+        }
+        if let Some(wave) = waves.get_mut(first) {
+            wave.hosts.extend(kept.iter().map(|member| member.name.to_owned()));
+        }
+    }
+    waves
+}
+
+/// One wave or more for each tier: a master goes into the first one without a neighbour of its own.
+fn masters(members: &[Member<'_>]) -> Vec<Wave> {
+    let tiers: BTreeSet<usize> = members.iter().filter(|member| member.master).map(|member| member.tier).collect();
+    let mut waves = Vec::new();
+    for tier in tiers {
+        let of_tier = members.iter().filter(|member| member.master && member.tier == tier);
+        let mut split: Vec<Vec<&Member<'_>>> = Vec::new();
+        for member in of_tier {
+            let free = |wave: &Vec<&Member<'_>>| !wave.iter().any(|other| same_hosts(member, other));
+            match split.iter().position(free) {
+                Some(index) => split.iter_mut().skip(index).take(1).for_each(|wave| wave.push(member)),
+                None => split.push(vec![member]),
+            }
+        }
+        for (index, wave) in split.into_iter().enumerate() {
+            let why = match (index, tier) {
+                (0, 0) => "masters first".to_owned(),
+                (0, _) => "masters that follow those above".to_owned(),
+                _ => "masters that serve the same hosts as those above".to_owned(),
+            };
+            waves.push(Wave { why, hosts: wave.iter().map(|member| member.name.to_owned()).collect() });
+        }
+    }
+    waves
+}
+
+/// Whether two masters that are changed serve hosts in common.
+fn same_hosts(one: &Member<'_>, other: &Member<'_>) -> bool {
+    let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
+    one.pending && other.pending && one.serve.iter().any(|a| other.serve.iter().any(|b| overlap(a, b)))
+}
+
+/// Splits off the canary. A named host that could not be planned is in it, and fails it.
+fn canary<'a>(pending: &[&Member<'a>], lost: &[&'a str], canary: Option<&Canary>) -> (Vec<String>, Vec<&'a str>) {
+    let names = || pending.iter().map(|member| member.name);
+    match canary {
+        None => (Vec::new(), names().collect()),
+        Some(Canary::Share(share)) => {
+            let size = share.at_least_one(pending.len());
+            (names().take(size).map(str::to_owned).collect(), names().skip(size).collect())
+        }
+        Some(Canary::Hosts(hosts)) => {
+            let named = |name: &&str| hosts.iter().any(|host| host == name);
+            let lost = lost.iter().copied().filter(named);
+            (
+                names().filter(named).chain(lost).map(str::to_owned).collect(),
+                names().filter(|name| !named(name)).collect(),
+            )
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use std::time::Duration;
+
+    fn host(name: &'static str, tier: usize, serve: &'static [IpNet]) -> Member<'static> {
+        Member { name, master: !serve.is_empty(), tier, serve, pending: true }
+    }
+
+    fn shown(members: &[Member<'_>], lost: &[&str], rollout: &Rollout) -> Vec<String> {
+        waves(members, lost, rollout).iter().map(|wave| format!("{}: {}", wave.why, wave.hosts.join(" "))).collect()
+    }
+
+    fn nets(text: &[&str]) -> &'static [IpNet] {
+        Vec::leak(text.iter().map(|net| net.parse().unwrap()).collect())
+    }
+
+    #[test]
+    fn masters_of_the_same_hosts_are_never_in_one_wave() {
+        let (ours, yours) = (nets(&["10.1.0.0/16"]), nets(&["10.2.0.5/32"]));
+        let mut all = vec![
+            host("m1", 0, ours),
+            host("m2", 0, nets(&["10.1.7.0/24"])),
+            host("m3", 0, yours),
+            host("relay", 1, ours),
+            host("s1", 1, &[]),
+        ];
+        let expected = [
+            "masters first: m1 m3",
+            "masters that serve the same hosts as those above: m2",
+            "masters that follow those above: relay",
+            "those that follow: s1",
+        ];
+        assert_eq!(shown(&all, &[], &Rollout::default()), expected);
+        // Who is only proven keeps on serving.
+        all[1].pending = false;
+        assert_eq!(shown(&all, &[], &Rollout::default())[0], "masters first: m1 m2 m3");
+    }
+
+    #[test]
+    fn a_canary_goes_before_the_batches_and_what_is_as_wanted_is_proven_with_it() {
+        let mut all: Vec<_> = ["a", "b", "c", "d", "e"].map(|name| host(name, 1, &[])).into();
+        all[4].pending = false;
+        let share = Rollout {
+            canary: Some(Canary::Share(Share::Percent(10))),
+            batch: Some(Share::Count(2)),
+            pause: Duration::ZERO,
+            max_fail: None,
+        };
+        assert_eq!(shown(&all, &[], &share), ["canary: a e", "batch 1 of 2: b c", "batch 2 of 2: d"]);
+        let named = Rollout { canary: Some(Canary::Hosts(vec!["d".into(), "x".into()])), ..Rollout::default() };
+        assert_eq!(shown(&all, &["x"], &named), ["canary: d x e", "those that follow: a b c"]);
+    }
+
+    proptest! {
+        #[test]
+        fn every_host_is_in_exactly_one_wave(
+            pending in prop::collection::vec(any::<bool>(), 0..40), batch in 1usize..50, canary in 0usize..120, percent in any::<bool>()
+        ) {
+            let names: Vec<&'static str> = (0..pending.len()).map(|n| &*String::leak(format!("h{n}"))).collect();
+            let members: Vec<_> = names.iter().zip(&pending).map(|(name, p)| Member { pending: *p, ..host(name, 1, &[]) }).collect();
+            let share = if percent { Share::Percent(canary.min(100)) } else { Share::Count(canary) };
+            let rollout = Rollout { canary: Some(Canary::Share(share)), batch: Some(Share::Count(batch)), ..Rollout::default() };
+            let mut found: Vec<String> = waves(&members, &[], &rollout).into_iter().flat_map(|wave| wave.hosts).collect();
+            found.sort();
+            let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            wanted.sort();
+            prop_assert_eq!(found, wanted);
+        }
+    }
+}
