@@ -248,6 +248,7 @@ fn orphan_source(peer: &Draft) -> Source {
     Source {
         address: time_address(peer).to_owned(),
         host: Some(peer.name.clone()),
+        windows: peer.settings.winrm.is_some(),
         pool: false,
         prefer: false,
         iburst: true,
@@ -257,18 +258,20 @@ fn orphan_source(peer: &Draft) -> Source {
 }
 
 fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
-    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
+    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None, false));
     let inside = links.iter().filter_map(|(to, line)| {
         let master = drafts.hosts.get(*to)?;
-        Some(source(line, time_address(master), Some(master.name.clone())))
+        let windows = master.settings.winrm.is_some();
+        Some(source(line, time_address(master), Some(master.name.clone()), windows))
     });
     outside.chain(inside).collect()
 }
 
-fn source(line: &SourceLine, address: &str, host: Option<String>) -> Source {
+fn source(line: &SourceLine, address: &str, host: Option<String>, windows: bool) -> Source {
     Source {
         address: address.to_owned(),
         host,
+        windows,
         pool: line.pool,
         prefer: line.prefer,
         iburst: line.iburst,

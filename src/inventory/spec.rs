@@ -144,6 +144,8 @@ pub struct Source {
     pub address: String,
     /// The host of this inventory that stands behind it, if any.
     pub host: Option<String>,
+    /// Whether that is a Windows host, whose root dispersion may be seconds.
+    pub windows: bool,
     /// A name that stands for several servers (chrony and ntpd `pool`).
     pub pool: bool,
     /// Preferred over the others when both are good.

@@ -32,6 +32,17 @@ build_all() {
   build_server
 }
 
+# Foreign clients of the protocol, in an environment of their own.
+build_clients() {
+  local venv=$cache/wine/python
+  [[ -e $venv/complete ]] && return
+  say "installing pywinrm and pypsrp"
+  mkdir -p "$cache/wine"
+  python3 -m venv "$venv"
+  "$venv/bin/pip" install --quiet --disable-pip-version-check pywinrm==0.5.0 pypsrp==0.9.1
+  touch "$venv/complete"
+}
+
 # Wine runs without rights to the clock: the machine's is never set.
 without_clock() { setpriv --bounding-set=-sys_time --inh-caps=-sys_time "$@"; }
 

@@ -150,22 +150,20 @@ windows_list() {
   done
 }
 
-# pywinrm and pypsrp, of their own environment, run validate.py.
+# pywinrm and pypsrp run validate.py: against two hosts of a lab, or against a real server.
 windows_validate() {
-  local venv lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
-  venv=$cache/wine/python
-  if [[ ! -x $venv/bin/python ]]; then
-    python3 -m venv "$venv"
-    "$venv/bin/pip" install --quiet --disable-pip-version-check pywinrm==0.5.0 pypsrp==0.9.1
-  fi
+  local python=$cache/wine/python/bin/python lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
+  build_clients
   if [[ -n ${FLEETCLOCK_WINDOWS_HOST:-} ]]; then
-    exec "$venv/bin/python" "$here/validate.py"
+    exec "$python" "$here/validate.py"
   fi
+  deps
+  build_all
   windows_down "$lab" 2>/dev/null || true
   windows_up "$lab" win=2016@10.77.0.1 kor=2008r2,ko@10.77.0.2
   FLEETCLOCK_WINDOWS_HOST=10.77.0.1 FLEETCLOCK_WINDOWS_KOREAN=10.77.0.2 FLEETCLOCK_WINDOWS_PASSWORD=$windows_password \
     FLEETCLOCK_WINDOWS_CA="$(windows_home "$lab" win)/ca.pem" FLEETCLOCK_WINDOWS_BASIC=1 FLEETCLOCK_WINDOWS_OPERATOR=operator \
-    ip netns exec "$(control_ns "$lab")" "$venv/bin/python" "$here/validate.py" || status=$?
+    ip netns exec "$(control_ns "$lab")" "$python" "$here/validate.py" || status=$?
   windows_down "$lab"
   return "$status"
 }

@@ -68,7 +68,8 @@ static bool passes(struct tally tally) { return !tally.named || tally.matched; }
 static enum verdict judge(char *rule, const struct packet *p) {
     struct tally address = {0}, local = {0}, remote = {0}, profile = {0};
     bool applies = true, block = false;
-    for (char *field = strtok(rule, "|"); field; field = strtok(NULL, "|")) {
+    char *rest = NULL;
+    for (char *field = strtok_s(rule, "|", &rest); field; field = strtok_s(NULL, "|", &rest)) {
         char *value = strchr(field, '=');
         if (!value) continue; // The version.
         *value++ = 0;

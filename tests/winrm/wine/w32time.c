@@ -132,10 +132,10 @@ static int flags_of(const char *entry) {
 }
 
 static enum result try_all(bool fallback) {
-    char list[1024];
+    char list[1024], *rest = NULL;
     enum result worst = NO_TIME;
     strcpy(list, config.servers);
-    for (char *entry = strtok(list, " \t"); entry; entry = strtok(NULL, " \t")) {
+    for (char *entry = strtok_s(list, " \t", &rest); entry; entry = strtok_s(NULL, " \t", &rest)) {
         int flags = flags_of(entry);
         if (!(flags & FALLBACK) == fallback) continue;
         enum result result = try_source(entry, flags);
@@ -162,10 +162,10 @@ static enum result poll(void) {
 }
 
 static DWORD interval_ms(void) {
-    char list[1024];
+    char list[1024], *rest = NULL;
     DWORD seconds = 1u << (config.min_poll < 17 ? config.min_poll : 17);
     strcpy(list, config.servers);
-    for (char *entry = strtok(list, " \t"); entry; entry = strtok(NULL, " \t"))
+    for (char *entry = strtok_s(list, " \t", &rest); entry; entry = strtok_s(NULL, " \t", &rest))
         if (flags_of(entry) & SPECIAL_INTERVAL && config.special_poll < seconds) seconds = config.special_poll;
     return seconds * 1000;
 }

@@ -148,10 +148,10 @@ static void verbose_status(void) {
 }
 
 static void peers(void) {
-    char list[1024], *entries[64];
+    char list[1024], *entries[64], *rest = NULL;
     int found = 0;
     reg_text(STATE_KEY, "Servers", list, sizeof list);
-    for (char *entry = strtok(list, " \t"); entry && found < 64; entry = strtok(NULL, " \t")) entries[found++] = entry;
+    for (char *entry = strtok_s(list, " \t", &rest); entry && found < 64; entry = strtok_s(NULL, " \t", &rest)) entries[found++] = entry;
     say(tr("#Peers: %d\n", "#피어: %d\n"), found);
     for (int i = 0; i < found; i++) {
         say("\n");
