@@ -19,3 +19,5 @@ mod safety;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]
 #[path = "ntp/server.rs"]
 mod server;
+#[path = "lab/windows.rs"]
+mod windows;

@@ -135,6 +135,61 @@ impl Lab {
     }
 }
 
+/// Windows hosts of a lab: the stand-in.
+impl Lab {
+    fn winrm(&self, verb: &str, arguments: &[&str]) -> Output {
+        let script = format!("{}/tests/winrm/winrm", env!("CARGO_MANIFEST_DIR"));
+        command(&script).args([verb, &self.name]).args(arguments).output().unwrap()
+    }
+
+    /// Starts Windows hosts (`name=seed@address`) next to the Linux ones.
+    #[track_caller]
+    pub(crate) fn windows(&self, hosts: &[&str]) {
+        let output = self.winrm("up", hosts);
+        assert!(output.status.success(), "winrm up: {}", text(&output.stderr));
+    }
+
+    /// Runs a command line on a Windows host and returns what it printed, whatever its status.
+    pub(crate) fn cmd(&self, host: &str, line: &str) -> String {
+        let output = self.winrm("exec", &[host, line]);
+        let bytes = [output.stdout, output.stderr].concat();
+        encoding_rs::EUC_KR.decode(&bytes).0.into_owned()
+    }
+
+    /// HTTP requests that a Windows host has seen.
+    #[track_caller]
+    pub(crate) fn requests(&self, host: &str) -> usize {
+        text(&self.winrm("requests", &[host]).stdout).trim().parse().unwrap()
+    }
+
+    pub(crate) fn forget_requests(&self, host: &str) {
+        let _ = self.winrm("requests", &[host, "--reset"]);
+    }
+
+    /// What the stand-in noted.
+    pub(crate) fn journal(&self, host: &str) -> String {
+        text(&self.winrm("log", &[host]).stdout)
+    }
+
+    /// Commands over WinRM that changed something.
+    pub(crate) fn writes(&self, host: &str) -> usize {
+        let words = ["reg add", "reg delete", "net stop", "net start", "sc config", "sc triggerinfo", "rule name="];
+        let journal = self.journal(host);
+        journal.lines().filter(|line| words.iter().any(|word| line.contains(word))).count()
+    }
+
+    /// Sets the faults of a Windows host in place of those before.
+    pub(crate) fn faults(&self, host: &str, faults: &[&str]) {
+        let _ = self.winrm("faults", &[&[host], faults].concat());
+    }
+
+    #[track_caller]
+    pub(crate) fn windows_reboot(&self, host: &str) {
+        let output = self.winrm("reboot", &[host]);
+        assert!(output.status.success(), "winrm reboot: {}", text(&output.stderr));
+    }
+}
+
 impl Drop for Lab {
     fn drop(&mut self) {
         let _ = lab(&["down", &self.name]);

@@ -11,7 +11,7 @@ mod error;
 
 use std::time::{Duration, Instant};
 
-use tokio::runtime::Handle;
+use tokio::runtime::{Builder, Runtime};
 use winrm_rs::{AuthMethod, ReceiveOutput, WinrmClient, WinrmConfig, WinrmCredentials, WinrmError};
 
 use super::{Output, Script, Transport, TransportError};
@@ -43,7 +43,7 @@ pub(super) struct Winrm {
     client: WinrmClient,
     peer: Peer,
     shell: String,
-    runtime: Handle,
+    runtime: Runtime,
     code_page: Option<CodePage>,
 }
 
@@ -66,7 +66,7 @@ impl Winrm {
         accounts: &Accounts,
     ) -> Result<Self, TransportError> {
         let peer = Peer::new(address, settings);
-        let runtime = Handle::try_current().map_err(|error| peer.lost(&error.to_string()))?;
+        let runtime = runtime().map_err(|error| peer.lost(&error.to_string()))?;
         let client = client(settings).map_err(|error| peer.error(&error))?;
         let permit = accounts.ask(&settings.user, &peer)?;
         let opened = runtime.block_on(limited(settings.timeout + OPERATION, client.create_shell(&peer.host)));
@@ -77,8 +77,10 @@ impl Winrm {
     }
 
     async fn command(&self, line: &str, deadline: Instant) -> Result<Raw, WinrmError> {
+        idle().await;
         let id = self.client.execute_command(&self.peer.host, &self.shell, line, &[]).await?;
         let result = self.collect(&id, deadline).await;
+        idle().await;
         // Ends what still runs, and frees the slot of what has ended.
         let signalled = self.client.signal_terminate(&self.peer.host, &self.shell, &id).await;
         result.and_then(|raw| signalled.map(|()| raw))
@@ -138,7 +140,25 @@ impl Transport for Winrm {
 impl Drop for Winrm {
     /// A shell that is left open counts against the quota of the account for hours.
     fn drop(&mut self) {
-        let _ = self.runtime.block_on(limited(CLOSE, self.client.delete_shell(&self.peer.host, &self.shell)));
+        let delete = async {
+            idle().await;
+            self.client.delete_shell(&self.peer.host, &self.shell).await
+        };
+        let _ = self.runtime.block_on(limited(CLOSE, delete));
+    }
+}
+
+/// A runtime of one thread, for this connection alone. NTLM logs a TCP connection in, and hyper
+/// opens a second one when the first is not back in its pool at the moment of the next request.
+/// With one thread, the connection's own task always comes before that moment (see [`idle`]).
+fn runtime() -> std::io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+/// Lets the tasks of the connection finish with the answer before the next request.
+async fn idle() {
+    for _ in 0..4 {
+        tokio::task::yield_now().await;
     }
 }
 
