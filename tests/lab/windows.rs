@@ -1,0 +1,296 @@
+//! Windows hosts next to Linux hosts. The Windows hosts are the stand-in of tests/winrm
+//! (docs/windows-stand-in.md says whose behaviour each part is).
+
+use serde_json::Value;
+
+use crate::fixture::{Lab, Run, host, words};
+
+/// Users of the stand-in share it.
+const PASSWORD: (&str, &str) = ("WIN_PASSWORD", "P@ssw0rd!한글");
+
+const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
+
+/// Settings that reach a host of the stand-in as Windows is by default.
+const WINRM: &str = "winrm: { user: Administrator, password: { env: WIN_PASSWORD }, scheme: http }";
+
+fn inventory(text: &str) -> String {
+    let text = text.replace("WINRM", WINRM);
+    format!("defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, limits: {{ deadline: 40s }} }}\n{text}")
+}
+
+fn run(lab: &Lab, arguments: &[&str]) -> Run {
+    lab.fleetclock_with(arguments, &[PASSWORD])
+}
+
+#[track_caller]
+fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
+    let run = run(lab, &[arguments, &["--format", "json"]].concat());
+    let report = serde_json::from_str(&run.stdout);
+    (run.code, report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)))
+}
+
+#[track_caller]
+fn proven(report: &Value, name: &str, source: &str) {
+    let entry = host(report, name);
+    assert_eq!(entry["daemon"]["source"], source, "{entry:#}");
+    let sources = entry["sources"].as_array().unwrap();
+    assert!(
+        sources.iter().any(|s| s["address"] == source && s["within"] == true && s["selected"] == true),
+        "{entry:#}"
+    );
+}
+
+fn error(report: &Value, name: &str) -> String {
+    let error = &host(report, name)["error"];
+    format!("{} ({})", error["message"].as_str().unwrap_or("no error"), error["hint"].as_str().unwrap_or("no hint"))
+}
+
+/// Seed `001`: a server with an outside source, two that follow it, the difference measured from each.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_server_follows_an_outside_source_and_two_follow_the_server() {
+    let text = inventory(
+        "
+groups:
+  servers: { role: master, upstream: [10.10.10.9], hosts: { server1: 10.10.10.1 }, WINRM }
+  others: { role: slave, follows: [servers], hosts: { 'server[2:3]': '10.10.10.[2:3]' }, WINRM }
+",
+    );
+    let lab = Lab::up("wthree", &["outside=bookworm@10.10.10.9"], &text);
+    lab.sh("outside", "apt-get -qq install -y chrony >/dev/null 2>&1; printf 'local stratum 2\\nallow\\n' >/etc/chrony/chrony.conf; systemctl restart chrony; firewall-cmd -q --add-service=ntp");
+    lab.windows(&["server1=2022@10.10.10.1", "server2=2016,ko@10.10.10.2", "server3=2008r2@10.10.10.3"]);
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    proven(&report, "server1", "10.10.10.9");
+    proven(&report, "server2", "10.10.10.1");
+    proven(&report, "server3", "10.10.10.1");
+    assert!(lab.requests("server2") <= 60, "apply: {} requests", lab.requests("server2"));
+    assert!(lab.cmd("server1", "netsh advfirewall firewall show rule name=fleetclock-ntp").contains("123"));
+
+    lab.forget_requests("server2");
+    let (code, report) = json(&lab, &["check"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(lab.requests("server2") <= 12, "check: {} requests", lab.requests("server2"));
+
+    let before = lab.writes("server2");
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!((code, host(&report, "server2")["status"].as_str()), (0, Some("unchanged")), "{report:#}");
+    assert_eq!(lab.writes("server2"), before, "a second apply wrote or restarted");
+
+    lab.windows_reboot("server3");
+    let (code, report) = json(&lab, &["verify", "-l", "server3"]);
+    assert_eq!(code, 0, "after a reboot: {report:#}");
+}
+
+/// Seed `000`: a DMZ master on its local clock that does not serve, and slaves that nobody answers.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_master_on_its_local_clock_is_made_to_serve() {
+    let text = inventory(
+        "
+groups:
+  dmz: { role: master, isolated: true, hosts: { dmz1: 10.10.10.1 }, WINRM }
+  windows: { role: slave, follows: [dmz], hosts: { win1: 10.10.10.2 }, WINRM }
+  linux: { role: slave, follows: [dmz], hosts: { web1: 10.10.10.3, web2: { address: 10.10.10.4, provider: ntpd } } }
+",
+    );
+    let lab = Lab::up("wdmz", &["web1=bookworm@10.10.10.3", "web2=bookworm@10.10.10.4"], &text);
+    lab.windows(&["dmz1=2016,ko@10.10.10.1", "win1=2022,ko@10.10.10.2"]);
+    lab.cmd("dmz1", "net start w32time");
+    assert!(lab.cmd("dmz1", "w32tm /query /source").contains("Local CMOS Clock"));
+    let plan = run(&lab, &["plan", "-l", "dmz1"]);
+    assert_eq!(plan.code, 0, "{}", plan.stderr);
+    let seen = words(&plan.stdout);
+    assert!(seen.contains(r"~ registry W32Time\TimeProviders\NtpServer Enabled 0 -> 1"), "{seen}");
+    assert!(seen.contains(r"~ registry W32Time\Config AnnounceFlags 10 -> 5"), "{seen}");
+    assert!(seen.contains("+ firewall 123/udp inbound absent -> open for 10.10.10.2/32"), "{seen}");
+
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    for slave in ["win1", "web1", "web2"] {
+        proven(&report, slave, "10.10.10.1");
+    }
+    assert!(lab.cmd("win1", "w32tm /query /source").contains("10.10.10.1"));
+}
+
+/// Seed `003`: "no time data was available", because the service has never loaded its sources.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_host_without_time_data_gets_its_source() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, hosts: { ntp1: 10.10.10.1 } }
+  windows: { role: slave, follows: [masters], hosts: { win1: 10.10.10.2 }, WINRM }
+",
+    );
+    let lab = Lab::up("wdata", &["ntp1=bookworm@10.10.10.1"], &text);
+    lab.windows(&["win1=2016,ko@10.10.10.2"]);
+    lab.cmd("win1", "net start w32time");
+    assert!(lab.cmd("win1", "w32tm /resync").contains("시간 데이터"), "{}", lab.cmd("win1", "w32tm /resync"));
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    proven(&report, "win1", "10.10.10.1");
+
+    // Drift by hand, one at a time; what is not loaded at once asks for a restart.
+    for (edit, expected) in [
+        (format!("reg add {W32TIME}\\Parameters /v NtpServer /t REG_SZ /d 192.0.2.1,0x8 /f"), "NtpServer"),
+        (format!("reg delete {W32TIME}\\Config /v MaxAllowedPhaseOffset /f"), "MaxAllowedPhaseOffset"),
+        ("net stop w32time".to_owned(), "running"),
+        ("sc config w32time start= demand".to_owned(), "start"),
+        (r"reg add HKLM\SOFTWARE\fleetclock /v w32time /t REG_DWORD /d 1 /f".to_owned(), "restart"),
+    ] {
+        lab.cmd("win1", &edit);
+        let (code, report) = json(&lab, &["check", "-l", "win1"]);
+        let deltas = host(&report, "win1")["deltas"].as_array().unwrap();
+        assert_eq!((code, deltas[0]["property"].as_str()), (3, Some(expected)), "after `{edit}`: {report:#}");
+        let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
+        assert_eq!(code, 0, "after `{edit}`: {report:#}");
+        assert_eq!(json(&lab, &["check", "-l", "win1"]).0, 0, "after the repair of `{edit}`");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_domain_and_a_policy_are_respected() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { ntp1: 10.10.10.1 } }
+  windows: { role: slave, follows: [masters], hosts: { dc1: 10.10.10.2, member1: 10.10.10.3, member2: { address: 10.10.10.4, domain_time: replace } }, WINRM }
+",
+    );
+    let lab = Lab::up("wdomain", &["ntp1=bookworm@10.10.10.1"], &text);
+    lab.windows(&["dc1=2016-dc@10.10.10.2", "member1=2022-member,ko@10.10.10.3", "member2=2022-member@10.10.10.4"]);
+    lab.cmd(
+        "member2",
+        r"reg add HKLM\SOFTWARE\Policies\Microsoft\W32Time\Config /v MaxPollInterval /t REG_DWORD /d 12 /f",
+    );
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "dc1").contains("left alone: it is a domain controller"), "{report:#}");
+    assert!(
+        error(&report, "member1").contains("takes its time from there (Type NT5DS) (`domain_time: replace`"),
+        "{report:#}"
+    );
+    proven(&report, "member2", "10.10.10.1");
+    let warnings = host(&report, "member2")["warnings"].to_string();
+    assert!(warnings.contains("a policy sets MaxPollInterval to `12`"), "{warnings}");
+    for untouched in ["dc1", "member1"] {
+        assert_eq!(lab.writes(untouched), 0, "{untouched} was touched");
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn what_was_changed_is_put_back_when_a_step_or_the_proof_fails() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, hosts: { ntp1: 10.10.10.1 } }
+  windows: { role: slave, follows: [masters], limits: { deadline: 10s }, hosts: { win1: 10.10.10.2, win2: 10.10.10.3 }, WINRM }
+",
+    );
+    let lab = Lab::up("wundo", &["ntp1=bookworm@10.10.10.1"], &text);
+    lab.windows(&["win1=2016,ko@10.10.10.2", "win2=2022@10.10.10.3"]);
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "ntp1"]);
+    assert_eq!(code, 0, "{report:#}");
+    // One that will not stop, and one whose service finds its source and is refused by a rule of its own.
+    lab.cmd("win1", "net start w32time");
+    lab.cmd("win1", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v StuckService /t REG_DWORD /d 1 /f");
+    lab.cmd("win2", "netsh advfirewall firewall add rule name=blocked dir=out action=block protocol=UDP remoteport=123 service=w32time");
+    let parameters = format!("reg query {W32TIME}\\Parameters");
+    let (first, second) = (lab.cmd("win1", &parameters), lab.cmd("win2", &parameters));
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "windows"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "win1").contains("step `Run the time service"), "{report:#}");
+    assert_eq!(lab.cmd("win1", &parameters), first, "{report:#}");
+    assert_eq!(host(&report, "win2")["status"], "failed_undone", "{report:#}");
+    assert_eq!(lab.cmd("win2", &parameters), second, "{report:#}");
+    assert!(
+        !lab.cmd("win2", r"reg query HKLM\SOFTWARE\fleetclock 2>nul").contains("w32time"),
+        "a restart is still owed"
+    );
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn each_refusal_of_windows_is_named_and_no_password_is_tried_twice() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { ntp1: 10.10.10.1 } }
+  windows: { role: slave, follows: [masters], hosts: { win1: 10.10.10.2 }, winrm: SETTINGS }
+",
+    );
+    let lab = Lab::up(
+        "wrefuse",
+        &["ntp1=bookworm@10.10.10.1"],
+        &text.replace("SETTINGS", "{ password: { env: WIN_PASSWORD } }"),
+    );
+    lab.windows(&["win1=2016,ko@10.10.10.2"]);
+    let ca = lab.path("windows/win1/ca.pem").display().to_string();
+    let attempt = |settings: &str, password: &str, faults: &[&str]| {
+        lab.inventory(
+            &text.replace("SETTINGS", &format!("{{ password: {{ env: WIN_PASSWORD }}, timeout: 3s, {settings} }}")),
+        );
+        lab.faults("win1", faults);
+        let run = lab.fleetclock_with(&["check", "-l", "win1", "--format", "json"], &[("WIN_PASSWORD", password)]);
+        assert!(!format!("{}{}", run.stdout, run.stderr).contains(password), "the password was shown");
+        let report: Value =
+            serde_json::from_str(&run.stdout).unwrap_or_else(|_| panic!("{}{}", run.stdout, run.stderr));
+        (run.code, error(&report, "win1"))
+    };
+    for (settings, password, faults, expected) in [
+        ("scheme: http", "n0t-the-one", &[][..], "the name or the password is wrong"),
+        ("scheme: http, user: operator", PASSWORD.1, &[], "is no administrator of the host"),
+        ("scheme: http, port: 5999", PASSWORD.1, &[], "connect 10.10.10.2:5999"),
+        ("scheme: http", PASSWORD.1, &["quota=1"], "a quota of the host is used up"),
+        ("scheme: http", PASSWORD.1, &["access_denied=1"], "access denied"),
+        ("scheme: http", PASSWORD.1, &["drop_all=1"], "10.10.10.2:5985"),
+        ("scheme: http", PASSWORD.1, &["tamper=5"], "10.10.10.2:5985"),
+        ("scheme: http", PASSWORD.1, &["unauthorized=5"], "10.10.10.2:5985"),
+        ("scheme: http", PASSWORD.1, &["no_sealing=1"], "10.10.10.2:5985"),
+        ("scheme: http", PASSWORD.1, &["status=503"], "503"),
+        ("scheme: https", PASSWORD.1, &[], "TLS to 10.10.10.2:5986"),
+        (&format!("scheme: https, ca: {ca}"), PASSWORD.1, &["certificate=expired"], "TLS to 10.10.10.2:5986"),
+        ("scheme: https, auth: kerberos", PASSWORD.1, &[], "built without Kerberos"),
+    ] {
+        let (code, error) = attempt(settings, password, faults);
+        assert!(code != 0 && code != 3 && error.contains(expected), "{settings} {faults:?}: {code}: {error}");
+    }
+    let refused = |lab: &Lab| lab.journal("win1").matches("refused: ").count();
+    let before = refused(&lab);
+    let _ = attempt("scheme: http", "n0t-the-one", &[]);
+    assert_eq!(refused(&lab), before + 1, "{}", lab.journal("win1"));
+    for settings in [
+        format!("scheme: https, ca: {ca}"),
+        format!("scheme: https, auth: basic, ca: {ca}"),
+        "scheme: https, insecure: true".to_owned(),
+        "scheme: http".to_owned(),
+    ] {
+        let (code, error) = attempt(&settings, PASSWORD.1, &[]);
+        assert_eq!(code, 3, "{settings}: {error}");
+    }
+    // A host that answers slowly and in small pieces is only slow.
+    let (code, error) = attempt("scheme: http", PASSWORD.1, &["slow=2000", "delay_ms=30"]);
+    assert_eq!(code, 3, "{error}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn without_powershell_w32tm_measures() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, hosts: { ntp1: 10.10.10.1 } }
+  windows: { role: slave, follows: [masters], hosts: { win1: 10.10.10.2 }, WINRM }
+",
+    );
+    let lab = Lab::up("wnops", &["ntp1=bookworm@10.10.10.1"], &text);
+    lab.windows(&["win1=2016,ko@10.10.10.2"]);
+    lab.cmd("win1", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v NoPowerShell /t REG_DWORD /d 1 /f");
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(host(&report, "win1")["sources"][0]["probe"], "w32tm", "{report:#}");
+}
