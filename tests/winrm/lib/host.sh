@@ -10,6 +10,10 @@ windows_up() {
   control_up "$lab"
   mkdir -p "$(lab_dir "$lab")/windows"
   for spec in "$@"; do
+    rest=${spec#*=}
+    locked build_seed "${rest%%@*}"
+  done
+  for spec in "$@"; do
     host=${spec%%=*} rest=${spec#*=}
     windows_make "$lab" "$host" "${rest%%@*}" "${rest#*@}"
     windows_boot "$lab" "$host"
@@ -33,7 +37,7 @@ windows_make() {
 # Own registry and own folders that programs write to; the rest of drive C: is shared.
 windows_disk() {
   local home=$1 from base entry
-  from=$(build_seed "$2")
+  from=$(seed_folder "$2")
   base=$(wine_cache)/base/drive_c
   mkdir -p "$home/prefix/dosdevices" "$home/prefix/drive_c/windows/temp"
   cp "$from"/*.reg "$from/.update-timestamp" "$home/prefix/"
@@ -58,7 +62,7 @@ windows_boot() {
   # The hostname is the computer's name: WIN1 for win1.
   setsid ip netns exec "$(host_ns "$lab" "$host")" unshare --uts setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
     sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
-    "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 9>&- &
+    "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
 }
 
