@@ -64,6 +64,7 @@ windows_boot() {
     sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
     "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
+  disown # It is ended by kill, which the shell would report.
 }
 
 windows_wait() {
@@ -156,7 +157,7 @@ windows_list() {
 
 # pywinrm and pypsrp run validate.py: against two hosts of a lab, or against a real server.
 windows_validate() {
-  local python=$cache/wine/python/bin/python lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
+  local python=$cache/wine/python/bin/python lab=${FLEETCLOCK_LAB_PREFIX:-win}judge status=0
   build_clients
   if [[ -n ${FLEETCLOCK_WINDOWS_HOST:-} ]]; then
     exec "$python" "$here/validate.py"
