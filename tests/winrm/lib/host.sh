@@ -78,16 +78,25 @@ windows_wait() {
   die "$host did not come up in 120 s"
 }
 
-# The wineserver ends all programs of its prefix; what is left in the namespace is the server.
+# The wineserver writes the registry and ends all programs of its prefix.
 windows_stop() {
-  local lab=$1 host=$2 home pids
+  local lab=$1 host=$2 home
   home=$(windows_home "$lab" "$host")
   [[ -e $home/pid ]] || return 0
   in_prefix "$home/prefix" timeout 5 "$wineserver" -k 2>/dev/null || true
-  pids=$(ip netns pids "$(host_ns "$lab" "$host")" 2>/dev/null || true)
+  windows_kill "$lab" "$host"
+}
+
+# All processes of the host's namespace, and the folder in which they meet.
+windows_kill() {
+  local home pids socket
+  home=$(windows_home "$1" "$2")
+  pids=$(ip netns pids "$(host_ns "$1" "$2")" 2>/dev/null || true)
   # shellcheck disable=SC2086 # One argument for each process.
   [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
-  rm -f "$home/pid"
+  socket=$(cat "$home/prefix/wineserver" 2>/dev/null || true)
+  [[ $socket =~ ^wine-[A-Za-z0-9]+$ ]] && rm -rf "/tmp/$socket"
+  rm -f "$home/pid" "$home/prefix/wineserver"
 }
 
 windows_start() {
@@ -108,7 +117,7 @@ windows_down() {
   for home in "$dir"/windows/*/; do
     [[ -d $home ]] || continue
     host=$(basename "$home")
-    windows_stop "$lab" "$host"
+    windows_kill "$lab" "$host"
     ip netns del "$(host_ns "$lab" "$host")" 2>/dev/null || true
   done
   rm -rf "$dir/windows"
