@@ -6,7 +6,9 @@ wineserver=/usr/lib/wine/wineserver64
 
 # Programs that take the place of Wine's own; the others are new.
 replaced=(findstr net netsh powershell sc w32tm)
-added=(boot runner w32time)
+added=(absent boot runner w32time)
+# Stubs of Wine that say nothing and succeed: absent.exe takes their place and fails.
+stubs=(arp cacls certutil dism icacls netstat schtasks secedit setx shutdown systeminfo tasklist wevtutil where)
 common=(clock firewall ntp registry service text)
 
 deps() {
@@ -23,13 +25,17 @@ deps() {
 
 build_all() {
   mkdir -p "$(wine_cache)"
-  # Several tests may start at once; the first builds, the others find it done.
-  exec 9>"$(wine_cache)/lock"
-  flock 9
-  build_programs
-  build_base
-  flock -u 9
+  locked build_programs
+  locked build_base
   build_server
+}
+
+# Several tests may start at once; the first builds, the others find it done.
+locked() {
+  (
+    flock 9
+    "$@"
+  ) 9>"$(wine_cache)/lock"
 }
 
 # Foreign clients of the protocol, in an environment of their own.
@@ -50,7 +56,7 @@ in_prefix() {
   local prefix=$1
   shift
   without_clock env -i PATH=/usr/bin:/bin HOME=/root WINEPREFIX="$prefix" WINEDEBUG=-all WINEARCH=win64 \
-    LC_ALL="${locale:-en_US.UTF-8}" "$@"
+    LC_ALL="${locale:-en_US.UTF-8}" "$@" 9>&-
 }
 
 build_programs() {
@@ -68,16 +74,13 @@ build_programs() {
 }
 
 build_base() {
-  local base program
+  local base
   base=$(wine_cache)/base
   if [[ ! -e $base/complete ]]; then
     say "making the base prefix (ten seconds)"
     rm -rf "$base"
     mkdir -p "$base"
     in_prefix "$base" "$wine" wineboot -i >/dev/null 2>&1
-    for program in "${replaced[@]}"; do
-      in_prefix "$base" "$wine" reg add 'HKCU\Software\Wine\DllOverrides' /v "$program.exe" /d native /f >/dev/null
-    done
     in_prefix "$base" "$wineserver" -k -w || true
     mkdir -p "$base/drive_c/fc"
     touch "$base/complete"
@@ -91,6 +94,7 @@ install_programs() {
   [[ -e $1/installed && ! $from/stamp -nt $1/installed ]] && return
   # A new file in place of the old one: a running host keeps what it has.
   for program in findstr net netsh sc w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
+  for program in "${stubs[@]}"; do install -m 755 "$from/absent.exe" "$system/$program.exe"; done
   install -m 755 "$from/powershell.exe" "$system/WindowsPowerShell/v1.0/powershell.exe"
   install -m 755 "$from/w32time.exe" "$system/fcw32time.exe"
   for program in boot runner; do install -m 755 "$from/$program.exe" "$1/drive_c/fc/$program.exe"; done
@@ -112,14 +116,26 @@ seed_files() {
 
 seed_locale() { case $1 in *,ko) echo ko_KR.UTF-8 ;; *) echo en_US.UTF-8 ;; esac; }
 
-# The registry of a seed, imported once; prints its folder.
+# Wine prefers its own programs unless it is told otherwise.
+overrides() {
+  printf 'Windows Registry Editor Version 5.00\n\n[HKEY_CURRENT_USER\\Software\\Wine\\DllOverrides]\n'
+  printf '"%s.exe"="native"\n' "${replaced[@]}" "${stubs[@]}"
+}
+
+# The folder of a seed's registry.
+seed_folder() {
+  local stamp
+  stamp=$({ overrides; seed_files "$1" | xargs cat; } | sha256sum | cut -c1-16)
+  printf '%s/seeds/%s-%s' "$(wine_cache)" "$1" "$stamp"
+}
+
+# The registry of a seed, imported once.
 build_seed() {
-  local seed=$1 files stamp out base file locale
+  local seed=$1 files out base file locale
   base=$(wine_cache)/base
   locale=$(seed_locale "$seed")
   files=$(seed_files "$seed")
-  stamp=$(xargs cat <<<"$files" | sha256sum | cut -c1-16)
-  out=$(wine_cache)/seeds/$seed-$stamp
+  out=$(seed_folder "$seed")
   if [[ ! -e $out/complete ]]; then
     say "making the registry of $seed"
     rm -rf "$out"
@@ -128,13 +144,14 @@ build_seed() {
     ln -s "$base/drive_c" "$out/drive_c"
     ln -s ../drive_c "$out/dosdevices/c:"
     ln -s / "$out/dosdevices/z:"
+    overrides >"$out/overrides.reg"
     while read -r file; do
       import_registry "$out" "$file" || die "cannot import $file"
-    done <<<"$files"
+    done <<<"$files"$'\n'"$out/overrides.reg"
     in_prefix "$out" "$wineserver" -k -w || true
+    rm -f "$out/overrides.reg" "$out/import.reg"
     touch "$out/complete"
   fi
-  printf '%s' "$out"
 }
 
 # Wine reads a file as Windows does only if it is UTF-16, as regedit writes it.

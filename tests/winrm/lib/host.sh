@@ -10,6 +10,10 @@ windows_up() {
   control_up "$lab"
   mkdir -p "$(lab_dir "$lab")/windows"
   for spec in "$@"; do
+    rest=${spec#*=}
+    locked build_seed "${rest%%@*}"
+  done
+  for spec in "$@"; do
     host=${spec%%=*} rest=${spec#*=}
     windows_make "$lab" "$host" "${rest%%@*}" "${rest#*@}"
     windows_boot "$lab" "$host"
@@ -33,7 +37,7 @@ windows_make() {
 # Own registry and own folders that programs write to; the rest of drive C: is shared.
 windows_disk() {
   local home=$1 from base entry
-  from=$(build_seed "$2")
+  from=$(seed_folder "$2")
   base=$(wine_cache)/base/drive_c
   mkdir -p "$home/prefix/dosdevices" "$home/prefix/drive_c/windows/temp"
   cp "$from"/*.reg "$from/.update-timestamp" "$home/prefix/"
@@ -58,8 +62,9 @@ windows_boot() {
   # The hostname is the computer's name: WIN1 for win1.
   setsid ip netns exec "$(host_ns "$lab" "$host")" unshare --uts setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
     sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
-    "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 9>&- &
+    "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
+  disown # It is ended by kill, which the shell would report.
 }
 
 windows_wait() {
@@ -73,16 +78,25 @@ windows_wait() {
   die "$host did not come up in 120 s"
 }
 
-# The wineserver ends all programs of its prefix; what is left in the namespace is the server.
+# The wineserver writes the registry and ends all programs of its prefix.
 windows_stop() {
-  local lab=$1 host=$2 home pids
+  local lab=$1 host=$2 home
   home=$(windows_home "$lab" "$host")
   [[ -e $home/pid ]] || return 0
   in_prefix "$home/prefix" timeout 5 "$wineserver" -k 2>/dev/null || true
-  pids=$(ip netns pids "$(host_ns "$lab" "$host")" 2>/dev/null || true)
+  windows_kill "$lab" "$host"
+}
+
+# All processes of the host's namespace, and the folder in which they meet.
+windows_kill() {
+  local home pids socket
+  home=$(windows_home "$1" "$2")
+  pids=$(ip netns pids "$(host_ns "$1" "$2")" 2>/dev/null || true)
   # shellcheck disable=SC2086 # One argument for each process.
   [[ -z $pids ]] || kill -KILL $pids 2>/dev/null || true
-  rm -f "$home/pid"
+  socket=$(cat "$home/prefix/wineserver" 2>/dev/null || true)
+  [[ $socket =~ ^wine-[A-Za-z0-9]+$ ]] && rm -rf "/tmp/$socket"
+  rm -f "$home/pid" "$home/prefix/wineserver"
 }
 
 windows_start() {
@@ -103,7 +117,7 @@ windows_down() {
   for home in "$dir"/windows/*/; do
     [[ -d $home ]] || continue
     host=$(basename "$home")
-    windows_stop "$lab" "$host"
+    windows_kill "$lab" "$host"
     ip netns del "$(host_ns "$lab" "$host")" 2>/dev/null || true
   done
   rm -rf "$dir/windows"
@@ -152,7 +166,7 @@ windows_list() {
 
 # pywinrm and pypsrp run validate.py: against two hosts of a lab, or against a real server.
 windows_validate() {
-  local python=$cache/wine/python/bin/python lab=${FLEETCLOCK_LAB_PREFIX:-winrm}validate status=0
+  local python=$cache/wine/python/bin/python lab=${FLEETCLOCK_LAB_PREFIX:-win}judge status=0
   build_clients
   if [[ -n ${FLEETCLOCK_WINDOWS_HOST:-} ]]; then
     exec "$python" "$here/validate.py"

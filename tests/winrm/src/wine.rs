@@ -12,6 +12,7 @@ use encoding_rs::{Decoder, EUC_KR};
 
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
+const BOOT_ATTEMPTS: u32 = 10;
 
 /// Where and in which language the programs of a host run.
 pub(crate) struct Wine {
@@ -46,11 +47,14 @@ impl Wine {
     /// Starts the prefix's own server, which then stays, and the services that start by themselves.
     pub(crate) fn boot(&self) -> io::Result<Child> {
         let server = silent(self.process(WINESERVER).args(["-p", "-f"])).spawn()?;
-        let status = silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?;
-        match status.success() {
-            true => Ok(server),
-            false => Err(io::Error::other(format!("boot.exe: {status}"))),
+        for _ in 0..BOOT_ATTEMPTS {
+            if silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?.success() {
+                return Ok(server);
+            }
+            // On a busy machine Wine's first process may come before its server can make it.
+            thread::sleep(Duration::from_millis(500));
         }
+        Err(io::Error::other("boot.exe fails"))
     }
 
     /// Starts a command line. `id` must be new.

@@ -33,9 +33,20 @@ static void settle(SC_HANDLE service) {
     }
 }
 
+// Right after a cold start on a busy machine the service manager is not there yet.
+static SC_HANDLE open_service(void) {
+    for (int i = 0; i < 600; i++) {
+        SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_CONNECT);
+        SC_HANDLE service = manager ? OpenServiceA(manager, "w32time", SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS) : NULL;
+        if (service) return service;
+        if (manager) CloseServiceHandle(manager);
+        Sleep(100);
+    }
+    return NULL;
+}
+
 int main(void) {
-    SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_CONNECT);
-    SC_HANDLE service = OpenServiceA(manager, "w32time", SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS);
+    SC_HANDLE service = open_service();
     if (!service) return 1;
     settle(service);
     for (int i = 0; i < 16; i++) {
