@@ -75,7 +75,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let asked = pending > 0 && !agreed_to;
     if asked {
         show_plan(&plans, &run);
-        if !agreed(pending)? {
+        if !agreed(&run, pending)? {
             console::error_line("nothing was changed");
             return Ok(Exit::Interrupted);
         }
@@ -101,7 +101,7 @@ fn report_of(plan: &PlanResult) -> &HostReport {
     }
 }
 
-fn agreed(pending: usize) -> Result<bool> {
+fn agreed(run: &Run, pending: usize) -> Result<bool> {
     let question = format!("\nChange {}? Only `yes` goes ahead:", count(pending, "host"));
-    Ok(console::ask(&question)? == "yes")
+    run.interrupt.ask(&question)
 }

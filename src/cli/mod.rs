@@ -7,6 +7,7 @@ mod completions;
 mod consent;
 mod facts;
 mod init;
+mod interrupt;
 mod inventory;
 mod man;
 mod plan;

@@ -3,12 +3,13 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
 
+use super::interrupt::Interrupt;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::engine::Context;
@@ -49,7 +50,7 @@ pub(super) struct Run {
     pub(super) pending_is_3: bool,
     pub(super) started: SystemTime,
     clock: Instant,
-    stop: Arc<AtomicBool>,
+    pub(super) interrupt: Interrupt,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -72,6 +73,8 @@ impl Run {
             .enable_all()
             .build()
             .context("start the runtime")?;
+        let interrupt = Interrupt::default();
+        interrupt.listen(&runtime);
         Ok(Run {
             command,
             hosts,
@@ -86,7 +89,7 @@ impl Run {
             pending_is_3: true,
             started: SystemTime::now(),
             clock: Instant::now(),
-            stop: Arc::default(),
+            interrupt,
             runtime,
         })
     }
@@ -110,12 +113,10 @@ impl Run {
             events,
             undo: self.undo,
             verify: self.verify,
-            stop: Arc::clone(&self.stop),
+            stop: Arc::clone(&self.interrupt.stop),
+            busy: Arc::clone(&self.interrupt.busy),
         };
-        let result = self.runtime.block_on(async {
-            tokio::spawn(interrupts(Arc::clone(&self.stop)));
-            work(Arc::new(context)).await
-        });
+        let result = self.runtime.block_on(work(Arc::new(context)));
         // The printer ends when the last sender is gone; a panic in it is a bug that cargo test shows.
         let _ = printer.join();
         result
@@ -139,7 +140,7 @@ impl Run {
     pub(super) fn exit(&self, hosts: &[HostReport]) -> Exit {
         let held = hosts.iter().any(|host| host.status == Status::NotStarted);
         match Exit::of(hosts, self.pending_is_3) {
-            _ if held && self.stop.load(Ordering::Relaxed) => Exit::Interrupted,
+            _ if held && self.interrupt.stop.load(Ordering::Relaxed) => Exit::Interrupted,
             exit => exit,
         }
     }
@@ -168,19 +169,5 @@ fn verbosity(global: &Global) -> Verbosity {
         (true, _) => Verbosity::Quiet,
         (_, true) => Verbosity::Verbose,
         _ => Verbosity::Normal,
-    }
-}
-
-/// Once: no further host is started. Twice: out.
-async fn interrupts(stop: Arc<AtomicBool>) {
-    while tokio::signal::ctrl_c().await.is_ok() {
-        if stop.swap(true, Ordering::Relaxed) {
-            console::error_line("stopped at once; hosts that were being changed finish by themselves");
-            console::clear();
-            std::process::exit(i32::from(Exit::Interrupted.code()));
-        }
-        console::error_line(
-            "stopping: hosts that are being changed are finished, no other is started (again to leave at once)",
-        );
     }
 }

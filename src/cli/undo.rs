@@ -51,5 +51,5 @@ fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     report.command = "plan".to_owned();
     console::error_line(text::report(&report, text::Options { diffs: true, ended: false }).trim_end());
     let question = format!("\nTake back {}? Only `yes` goes ahead:", count(pending, "host"));
-    Ok(console::ask(&question)? == "yes")
+    run.interrupt.ask(&question)
 }

@@ -32,7 +32,8 @@ const READ: Duration = Duration::from_secs(120);
 pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
     let started = Instant::now();
     let mut report = planned.report.clone();
-    if let Err(failure) = try_apply(planned, cx, &mut report) {
+    let work = if cx.stopping() { Err(interrupted()) } else { try_apply(planned, cx, &mut report) };
+    if let Err(failure) = work {
         report.status = failure.status;
         report.error = Some(failure.error);
     }
@@ -61,11 +62,21 @@ fn drive(
         return finish(session, planned, service, report, Status::Unchanged, &Holder::default());
     }
     let transaction = transaction(planned, session.cx)?;
+    if session.cx.stopping() {
+        return Err(interrupted());
+    }
+    let _inside = session.cx.busy.enter(&planned.spec.name);
     change(session, planned, &transaction, report)?;
     let holder = &transaction.holder;
     let proven =
         converged(session, planned).and_then(|()| finish(session, planned, service, report, Status::Changed, holder));
     proven.map_err(|failure| take_back(session, &transaction, failure))
+}
+
+/// The last safe point of a host: nothing was touched yet.
+fn interrupted() -> Failure {
+    let message = "the run was interrupted before this host was changed".to_owned();
+    Failure { status: Status::NotStarted, error: ErrorReport { message, hint: None } }
 }
 
 /// Puts together what the host has to go through.

@@ -2,6 +2,7 @@
 //! is concurrent.
 
 mod apply;
+pub mod busy;
 mod clock;
 pub mod event;
 pub mod fleet;
@@ -43,6 +44,8 @@ pub struct Context {
     pub verify: bool,
     /// Set when the user wants to stop; looked at between the phases of a host.
     pub stop: Arc<AtomicBool>,
+    /// The hosts that are being changed.
+    pub busy: Arc<busy::Busy>,
 }
 
 impl Context {

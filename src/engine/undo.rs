@@ -129,6 +129,7 @@ fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Res
     *report = last.report.clone();
     let mut session = Session::open(&last.spec, cx)?;
     session.phase(Phase::Undo);
+    let _inside = cx.busy.enter(&last.spec.name);
     let output = session.run(script(run, &Holder::me()), LIMIT, &mut |_| ())?;
     report.executions += session.executions;
     match output.status {

@@ -4,6 +4,7 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use nix::sys::signal::Signal;
 use serde_json::Value;
 
 /// One lab with its hosts and an inventory.
@@ -98,9 +99,14 @@ impl Lab {
 
     /// Ends it as a power failure would, `kill -9`.
     pub(crate) fn kill(&self, tool: &mut Child) {
-        let group = nix::unistd::Pid::from_raw(i32::try_from(tool.id()).unwrap());
-        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
+        self.signal(tool, Signal::SIGKILL);
         tool.wait().unwrap();
+    }
+
+    /// Sends a signal; the tool may have ended already.
+    pub(crate) fn signal(&self, tool: &Child, signal: Signal) {
+        let group = nix::unistd::Pid::from_raw(i32::try_from(tool.id()).unwrap());
+        let _ = nix::sys::signal::killpg(group, signal);
     }
 
     /// Runs fleetclock and returns its exit code and JSON report.

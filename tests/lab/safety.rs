@@ -5,6 +5,8 @@ use std::net::UdpSocket;
 use std::time::Duration;
 
 use crate::fixture::{Lab, error, host, statuses, words};
+use nix::sys::signal::Signal;
+
 use crate::server::{Manner, RIGHT, Server};
 
 /// An outside source that is wrong by so much. The hosts share the machine's clock, so it is
@@ -307,4 +309,43 @@ fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
     );
     lab.sh("s2", "umount /etc/chrony");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn ctrl_c_stops_at_the_next_safe_point_and_again_leaves_at_once() {
+    let lab = Lab::up("rolloutint", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 4\";};' >/etc/apt/apt.conf.d/99slow");
+    let begun =
+        "for n in $(seq 300); do grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1";
+    let tool = lab.start(&["apply", "--yes", "--format", "json"]);
+    lab.sh("m1", begun);
+    lab.signal(&tool, Signal::SIGINT);
+    let output = tool.wait_with_output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert_eq!(statuses(&report), ["m1 changed", "s1 not_started"], "{report:#}");
+    assert!(told.contains("stopping: m1 is finished first"), "{told}");
+    assert!(error(&report, "s1").contains("interrupted before this host was started"), "{report:#}");
+
+    lab.lab("reset", "m1");
+    lab.lab("trust", "m1");
+    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 4\";};' >/etc/apt/apt.conf.d/99slow");
+    let tool = lab.start(&["apply", "--yes"]);
+    lab.sh("m1", begun);
+    lab.signal(&tool, Signal::SIGINT);
+    lab.here("sleep 0.5");
+    lab.signal(&tool, Signal::SIGINT);
+    let output = tool.wait_with_output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(130), "{told}");
+    assert!(told.contains("stopped at once; m1 is inside a change"), "{told}");
+    // The next run waits for what the host still does, and goes on.
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(
+        lab.sh("m1", "systemctl is-active chrony; ls /run/fleetclock/lock 2>/dev/null || echo free"),
+        "active\nfree"
+    );
 }
