@@ -9,6 +9,7 @@ pub mod cli;
 pub mod engine;
 pub mod exit;
 pub mod facts;
+pub mod history;
 pub mod inventory;
 pub mod ntp;
 pub mod playbook;

@@ -1,7 +1,7 @@
 //! `apply`: changes the hosts, masters first, and proves the result.
 
 use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
@@ -15,6 +15,7 @@ use crate::engine::fleet::{PlanResult, apply_all, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
+use crate::history::{History, Record};
 use crate::report::HostReport;
 use crate::report::console;
 use crate::report::number::count;
@@ -25,6 +26,9 @@ use crate::report::text;
 pub(super) struct Args {
     /// A plan of `plan --out`: does exactly that, and refuses each host that is not as it was
     plan: Option<PathBuf>,
+    /// Only the hosts that were not as wanted at the end of the last run of this inventory
+    #[arg(long, conflicts_with = "plan")]
+    failed: bool,
     /// Go ahead without asking
     #[arg(short, long)]
     yes: bool,
@@ -45,6 +49,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("apply", global)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
+    if args.failed {
+        let failed = last_failed(&global.inventory)?;
+        run.hosts.retain(|host| failed.contains(&host.name));
+        if run.hosts.is_empty() {
+            console::error_line("the last run left every host as wanted; nothing to do");
+            return Ok(Exit::Ok);
+        }
+    }
     args.consent.give(&mut run.hosts)?;
     let saved = args.plan.as_deref().map(Saved::read).transpose()?;
     if saved.is_some() && args.waves.any() {
@@ -80,9 +92,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
             return Ok(Exit::Interrupted);
         }
     }
+    run.begin(&global.inventory);
     let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
     let reports = run.watched(taking_part, |cx| apply_all(plans, order, run.forks, cx));
     Ok(run.print(reports, !asked))
+}
+
+/// The hosts that the last run with this inventory left in doubt.
+fn last_failed(inventory: &Path) -> Result<Vec<String>> {
+    let inventory = std::path::absolute(inventory)?;
+    let apply = |record: &Record| record.inventory == inventory && record.command == "apply";
+    match History::open()?.all()?.into_iter().find(apply) {
+        Some(record) => Ok(record.failed()),
+        None => Err(anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
+            .hint("`fleetclock history` lists the runs; without --failed all hosts take part")),
+    }
 }
 
 /// On standard error: the result of `apply` is not its plan.

@@ -6,6 +6,7 @@ mod check;
 mod completions;
 mod consent;
 mod facts;
+mod history;
 mod init;
 mod interrupt;
 mod inventory;
@@ -139,6 +140,15 @@ enum Command {
     /// again takes back the one before.
     #[command(after_help = "Examples:\n  fleetclock undo server2\n  fleetclock undo --yes -l slaves")]
     Undo(undo::Args),
+    /// List the runs that changed something, and show them
+    ///
+    /// Every `apply` and `undo` leaves a record in $XDG_STATE_HOME/fleetclock/runs (or below
+    /// ~/.local/state): who, when, which command, how each host ended and how long it took.
+    #[command(
+        args_conflicts_with_subcommands = true,
+        after_help = "Examples:\n  fleetclock history\n  fleetclock history show --format json"
+    )]
+    History(history::Args),
     /// Tell whether a host differs from the inventory
     ///
     /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
@@ -207,6 +217,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Plan(args) => plan::run(&args, &global),
         Command::Apply(args) => apply::run(&args, &global),
         Command::Undo(args) => undo::run(&args, &global),
+        Command::History(args) => history::run(&args, &global),
         Command::Check => check::run(&global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Facts => facts::run(&global),

@@ -1,7 +1,7 @@
 //! One run of a fleet verb: what can go wrong without a host, then the hosts with their events
 //! on the terminal, then the result.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::channel;
@@ -12,9 +12,10 @@ use anyhow::{Context as _, Result};
 use super::interrupt::Interrupt;
 use super::{Format, Global};
 use crate::assets::Assets;
-use crate::engine::Context;
 use crate::engine::fleet::PlanResult;
-use crate::exit::Exit;
+use crate::engine::{Context, whoami};
+use crate::exit::{self, Exit};
+use crate::history::{History, Record};
 use crate::inventory::HostSpec;
 use crate::inventory::rollout::Rollout;
 use crate::playbook::Playbook;
@@ -51,6 +52,7 @@ pub(super) struct Run {
     pub(super) started: SystemTime,
     clock: Instant,
     pub(super) interrupt: Interrupt,
+    record: Option<Record>,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -90,6 +92,7 @@ impl Run {
             started: SystemTime::now(),
             clock: Instant::now(),
             interrupt,
+            record: None,
             runtime,
         })
     }
@@ -145,10 +148,27 @@ impl Run {
         }
     }
 
+    /// Writes the record of a run that is going to change hosts; of one that is killed, it is left.
+    pub(super) fn begin(&mut self, inventory: &Path) {
+        let started = humantime::format_rfc3339_micros(self.started).to_string();
+        self.record = Some(Record::begin(self.command, whoami(), started, inventory, self.names()));
+        self.write_record(None);
+    }
+
+    /// What cannot be written is no reason to leave hosts as they are.
+    fn write_record(&self, report: Option<&FleetReport>) {
+        let Some(record) = self.record.clone() else { return };
+        let record = report.map_or(Ok(record.clone()), |report| record.ended(report));
+        if let Err(error) = record.and_then(|record| History::open()?.write(&record)) {
+            console::warning(&format!("no record of this run: {}", exit::message(&error)));
+        }
+    }
+
     /// Prints the result; `diffs` are left out when they have just been shown.
     pub(super) fn print(&self, hosts: Vec<HostReport>, diffs: bool) -> Exit {
         let exit = self.exit(&hosts);
         let report = self.report(hosts);
+        self.write_record(Some(&report));
         let printed = match self.format {
             Format::Human => console::print_report(&report, Options { diffs, ..Options::of(self.command) }),
             Format::Json => console::print(&json::document(&report)),

@@ -33,13 +33,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         return Err(anyhow!("undo asks before it changes anything, and there is no terminal to ask on")
             .hint("`--yes` goes ahead"));
     }
-    let run = Run::start("undo", &global)?;
+    let mut run = Run::start("undo", &global)?;
     let looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
         console::error_line("nothing was changed");
         return Ok(Exit::Interrupted);
     }
+    run.begin(&global.inventory);
     let taking_part = looks.iter().flatten().map(|last| last.spec.name.clone()).collect();
     let reports = run.watched(taking_part, |cx| undo_all(looks, run.forks, cx));
     Ok(run.print(reports, true))

@@ -44,7 +44,7 @@ impl Holder {
 }
 
 /// `ops@admin1 (process 4711)`: the user who logged in, whatever `sudo` made of them.
-pub(crate) fn whoami() -> String {
+pub fn whoami() -> String {
     let login = std::fs::read_to_string("/proc/self/loginuid").ok().and_then(|text| text.trim().parse().ok());
     let uid = login.filter(|uid| *uid != u32::MAX).map_or_else(nix::unistd::getuid, nix::unistd::Uid::from_raw);
     let user = nix::unistd::User::from_uid(uid).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name);

@@ -15,7 +15,7 @@ mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
 mod style;
-mod table;
+pub(crate) mod table;
 pub mod text;
 mod waves;
 mod words;

@@ -47,6 +47,11 @@ pub(super) fn table<const N: usize>(head: [(&str, Side); N], rows: Vec<[Cell; N]
     all.iter().map(|row| line(row, &sides, &widths)).collect()
 }
 
+/// Returns the lines of a table of plain words.
+pub(crate) fn columns<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
+    table(head.map(|text| (text, Side::Left)), rows.into_iter().map(|row| row.map(Cell::from)).collect())
+}
+
 /// Returns how wide each column has to be.
 pub(super) fn widths<const N: usize>(rows: &[[Cell; N]]) -> [usize; N] {
     std::array::from_fn(|column| {

@@ -76,6 +76,7 @@ impl Lab {
             .arg(&self.inventory)
             .args(arguments)
             .env_remove("SSH_AUTH_SOCK")
+            .env("XDG_STATE_HOME", &self.dir)
             .envs(variables.iter().copied())
             .output()
             .unwrap();
@@ -89,6 +90,7 @@ impl Lab {
             .arg(&self.inventory)
             .args(arguments)
             .env_remove("SSH_AUTH_SOCK")
+            .env("XDG_STATE_HOME", &self.dir)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

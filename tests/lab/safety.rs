@@ -349,3 +349,33 @@ fn ctrl_c_stops_at_the_next_safe_point_and_again_leaves_at_once() {
         "active\nfree"
     );
 }
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
+    let lab = Lab::up("rollouthist", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    let none = lab.fleetclock(&["apply", "--yes", "--failed"]);
+    assert!(none.code == 2 && none.stderr.contains("there is no record of an `apply`"), "{}", none.stderr);
+    lab.sh("s1", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 1);
+    lab.sh("s1", "umount /etc/chrony");
+    let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["s1 changed".to_owned()]), "{report:#}");
+    let last = lab.fleetclock(&["apply", "--yes", "--failed"]);
+    assert!(last.code == 0 && last.stderr.contains("nothing to do"), "{}", last.stderr);
+    let list = words(&lab.fleetclock(&["history"]).stdout);
+    assert!(list.contains("1 changed, 1 failed") && list.lines().count() == 3, "{list}");
+    let show = words(&lab.fleetclock(&["history", "show"]).stdout);
+    assert!(show.contains("s1 changed") && show.contains("exit code 0"), "{show}");
+    // Nobody else may read them.
+    let runs = lab.path("fleetclock/runs");
+    lab.here(&format!("[ $(stat -c %a {0}) = 700 ] && [ -z \"$(find {0} -type f -perm /077)\" ]", runs.display()));
+    // Of a run that was killed, the record says so, and all of its hosts are in doubt.
+    lab.sh("m1", "echo >>/etc/chrony/chrony.conf; mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 2\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
+    let mut tool = lab.start(&["apply", "--yes"]);
+    lab.sh("m1", "for n in $(seq 300); do [ -e /run/fleetclock/lock ] && exit; sleep 0.1; done; exit 1");
+    lab.kill(&mut tool);
+    assert!(lab.fleetclock(&["history"]).stdout.contains("never ended"));
+    let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
+    assert_eq!((code, report["hosts"].as_array().unwrap().len()), (0, 2), "{report:#}");
+}

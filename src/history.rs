@@ -1,0 +1,207 @@
+//! The records of runs that changed something: one JSON file each, on the machine that ran them.
+//!
+//! A record is written before the first host is changed and again at the end: of a run that was
+//! killed, the first one is left, and says that it never ended.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use crate::exit::Hint;
+use crate::report::FleetReport;
+
+/// Records that are kept.
+const KEPT: usize = 500;
+
+/// One run.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Record {
+    /// Version of this description.
+    pub record: u32,
+    /// Its name; sorts by time.
+    pub run: String,
+    /// User, machine and process.
+    pub who: String,
+    /// When it began, RFC 3339, UTC.
+    pub started: String,
+    /// The verb.
+    pub command: String,
+    /// The command line.
+    pub arguments: Vec<String>,
+    /// The inventory.
+    pub inventory: PathBuf,
+    /// The hosts that took part.
+    pub hosts: Vec<String>,
+    /// The report, as `--format json` prints it; `null` of a run that never ended.
+    pub report: Value,
+}
+
+/// Where the records are: `$XDG_STATE_HOME/fleetclock/runs`, else below `~/.local/state`.
+#[derive(Debug, Clone)]
+pub struct History {
+    folder: PathBuf,
+}
+
+impl History {
+    /// The user's own.
+    ///
+    /// # Errors
+    /// The user has no home.
+    pub fn open() -> Result<Self> {
+        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+        let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
+        let state = state.ok_or_else(|| anyhow!("there is no home for the records").hint("set XDG_STATE_HOME"))?;
+        Ok(History { folder: state.join("fleetclock/runs") })
+    }
+
+    /// Writes a record over an earlier one of the same run, in one move, and drops the oldest ones.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn write(&self, record: &Record) -> Result<()> {
+        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        let path = self.path(&record.run);
+        let new = path.with_extension("new");
+        let write = || -> std::io::Result<()> {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
+            let mut options = std::fs::OpenOptions::new();
+            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
+            file.write_all(&serde_json::to_vec_pretty(record)?)?;
+            file.write_all(b"\n")?;
+            std::fs::rename(&new, &path)
+        };
+        write().with_context(|| format!("write {}", path.display()))?;
+        for old in self.names()?.iter().rev().skip(KEPT) {
+            let _ = std::fs::remove_file(self.path(old));
+        }
+        Ok(())
+    }
+
+    /// Returns all records, the newest first. A file that is no record is left out.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn all(&self) -> Result<Vec<Record>> {
+        Ok(self.names()?.iter().rev().filter_map(|name| self.read(name).ok()).collect())
+    }
+
+    /// Returns the record of a run, or of the last one.
+    ///
+    /// # Errors
+    /// There is none.
+    pub fn find(&self, name: Option<&str>) -> Result<Record> {
+        let names = self.names()?;
+        let none = || anyhow!("there is no record of a run in {}", self.folder.display());
+        match name {
+            None => self.read(names.last().ok_or_else(none)?),
+            Some(name) => match names.iter().find(|known| *known == name) {
+                Some(name) => self.read(name),
+                None => Err(anyhow!("there is no record of run `{name}`").hint("`fleetclock history` lists them")),
+            },
+        }
+    }
+
+    /// The names of all runs, the oldest first.
+    fn names(&self) -> Result<Vec<String>> {
+        let entries = match std::fs::read_dir(&self.folder) {
+            Ok(entries) => entries,
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Vec::new()),
+            Err(error) => return Err(error).with_context(|| format!("read {}", self.folder.display())),
+        };
+        let files = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+        let mut names: Vec<String> = files.filter_map(|name| Some(name.strip_suffix(".json")?.to_owned())).collect();
+        names.sort();
+        Ok(names)
+    }
+
+    fn read(&self, name: &str) -> Result<Record> {
+        let path = self.path(name);
+        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is no record", path.display()))
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.json"))
+    }
+}
+
+impl Record {
+    /// A run that begins.
+    pub fn begin(command: &str, who: String, started: String, inventory: &Path, hosts: Vec<String>) -> Self {
+        let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+        let inventory = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
+        let run = started.replace([':', '-', '.'], "");
+        Record {
+            record: 1,
+            run,
+            who,
+            started,
+            command: command.to_owned(),
+            arguments,
+            inventory,
+            hosts,
+            report: Value::Null,
+        }
+    }
+
+    /// The same with its end.
+    ///
+    /// # Errors
+    /// The report cannot be written as JSON.
+    pub fn ended(mut self, report: &FleetReport) -> Result<Self> {
+        self.report = serde_json::to_value(report)?;
+        Ok(self)
+    }
+
+    /// Returns the hosts that are not as they should be: those of a run that never ended are all in doubt.
+    pub fn failed(&self) -> Vec<String> {
+        let Some(hosts) = self.report["hosts"].as_array() else { return self.hosts.clone() };
+        let good = |status: &Value| matches!(status.as_str(), Some("unchanged" | "changed"));
+        hosts
+            .iter()
+            .filter(|host| !good(&host["status"]))
+            .filter_map(|host| Some(host["name"].as_str()?.to_owned()))
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn record(run: &str, report: Value) -> Record {
+        let hosts = vec!["a".into(), "b".into()];
+        let begun = Record::begin("apply", "me@here".into(), run.into(), Path::new("fleet.yml"), hosts);
+        Record { report, ..begun }
+    }
+
+    #[test]
+    fn a_record_is_written_twice_and_the_oldest_ones_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History { folder: dir.path().join("deep/runs") };
+        assert!(history.all().unwrap().is_empty() && history.find(None).is_err());
+        history.write(&record("r1", Value::Null)).unwrap();
+        history.write(&record("r1", json!({ "hosts": [] }))).unwrap();
+        assert_eq!(history.all().unwrap().len(), 1);
+        for number in 0..KEPT {
+            history.write(&record(&format!("s{number:04}"), Value::Null)).unwrap();
+        }
+        assert_eq!(history.names().unwrap().len(), KEPT);
+        assert!(history.find(Some("r1")).is_err());
+        assert_eq!(history.find(None).unwrap().run, format!("s{:04}", KEPT - 1));
+    }
+
+    #[test]
+    fn what_failed_is_taken_again_and_all_of_a_run_that_never_ended() {
+        let hosts = json!({ "hosts": [
+            { "name": "a", "status": "changed" }, { "name": "b", "status": "failed_undone" },
+            { "name": "c", "status": "not_started" }, { "name": "d", "status": "out_of_limits" },
+        ] });
+        assert_eq!(record("r", hosts).failed(), ["b", "c", "d"]);
+        assert_eq!(record("r", Value::Null).failed(), ["a", "b"]);
+    }
+}
