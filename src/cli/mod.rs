@@ -16,6 +16,7 @@ mod probe;
 mod render;
 mod rollout;
 mod run;
+mod trust;
 mod undo;
 mod verify;
 
@@ -149,6 +150,14 @@ enum Command {
         after_help = "Examples:\n  fleetclock history\n  fleetclock history show --format json"
     )]
     History(history::Args),
+    /// Replace the known key of a host that was installed anew
+    ///
+    /// Shows the key that the host is known by and the one that it shows now, and asks. Then only
+    /// the entry of this host in known_hosts is replaced; `apply -l HOST` brings the host back.
+    #[command(
+        after_help = "Examples:\n  fleetclock trust server2\n  fleetclock trust server2 --fingerprint SHA256:8XYOVBgsBdJVXuKxbqVLZuSlsIr+ixd2gYyK0QqWlo4"
+    )]
+    Trust(trust::Args),
     /// Tell whether a host differs from the inventory
     ///
     /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
@@ -218,6 +227,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Apply(args) => apply::run(&args, &global),
         Command::Undo(args) => undo::run(&args, &global),
         Command::History(args) => history::run(&args, &global),
+        Command::Trust(args) => trust::run(&args, &global),
         Command::Check => check::run(&global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Facts => facts::run(&global),

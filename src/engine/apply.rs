@@ -44,6 +44,10 @@ pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
 fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result<(), Failure> {
     let before = report.executions;
     let mut session = Session::open(&planned.spec, cx)?;
+    if planned.is_pending() && cx.stopping() {
+        return Err(interrupted());
+    }
+    let _inside = planned.is_pending().then(|| cx.busy.enter(&planned.spec.name));
     let result = match planned.service {
         Service::Linux(provider, unit) => drive(&mut session, planned, (provider, unit), report),
         Service::Windows => windows::apply::drive(&mut session, planned, report),
@@ -62,10 +66,6 @@ fn drive(
         return finish(session, planned, service, report, Status::Unchanged, &Holder::default());
     }
     let transaction = transaction(planned, session.cx)?;
-    if session.cx.stopping() {
-        return Err(interrupted());
-    }
-    let _inside = session.cx.busy.enter(&planned.spec.name);
     change(session, planned, &transaction, report)?;
     let holder = &transaction.holder;
     let proven =

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 
 use crate::inventory::HostSpec;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
@@ -94,6 +94,9 @@ fn host<T>(spec: &HostSpec, work: impl FnOnce(&mut HostReport) -> Result<T, Fail
 }
 
 fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
+    if spec.is_windows() {
+        return Err(anyhow!("`undo` of a Windows host is not built yet").into());
+    }
     let mut session = Session::open(spec, cx)?;
     session.phase(Phase::Probe);
     let mut frames = Frames::new();

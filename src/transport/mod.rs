@@ -8,6 +8,8 @@ mod elevate;
 mod local;
 pub mod quote;
 mod ssh;
+
+pub use ssh::trust::HostKey;
 mod winrm;
 
 use std::sync::Arc;
@@ -66,6 +68,21 @@ pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transpor
         Connection::Ssh(settings) => Ok(Box::new(ssh::Ssh::connect(&spec.address, settings, shared)?)),
         Connection::Local(elevate) => Ok(Box::new(local::Local { elevate: elevate.clone() })),
         Connection::Winrm(settings) => Ok(Box::new(winrm::Winrm::connect(&spec.address, settings, &shared.accounts)?)),
+    }
+}
+
+/// Asks a host for the key that it shows.
+///
+/// # Errors
+/// It cannot be reached, or is not reached over SSH.
+pub fn host_key(spec: &HostSpec, shared: &Connections) -> Result<HostKey, TransportError> {
+    match &spec.connection {
+        Connection::Ssh(settings) => ssh::trust::look(&spec.address, settings, shared),
+        _ => Err(TransportError::HostKey {
+            to: spec.address.clone(),
+            cause: "this host is not reached over SSH".to_owned(),
+            hint: "only a host that is has a key in known_hosts".to_owned(),
+        }),
     }
 }
 

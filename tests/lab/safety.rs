@@ -379,3 +379,39 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
     assert_eq!((code, report["hosts"].as_array().unwrap().len()), (0, 2), "{report:#}");
 }
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_server_that_was_installed_anew_is_trusted_again_and_brought_back() {
+    let lab = Lab::up("rollouttrust", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.lab("reset", "s1");
+    let (_, report) = lab.json(&["check", "-l", "s1"]);
+    assert!(
+        error(&report, "s1").contains("it has changed") && error(&report, "s1").contains("`fleetclock trust HOST`"),
+        "{report:#}"
+    );
+    let known = lab.path("known_hosts");
+    let before = std::fs::read_to_string(&known).unwrap();
+    let others = |text: &str| {
+        text.lines().filter(|line| !line.starts_with("10.10.10.2 ")).map(str::to_owned).collect::<Vec<_>>()
+    };
+    let wrong = lab.fleetclock(&["trust", "s1", "--fingerprint", "SHA256:nonsense"]);
+    assert!(wrong.code == 2 && wrong.stderr.contains("nothing was changed"), "{}", wrong.stderr);
+    assert_eq!(std::fs::read_to_string(&known).unwrap(), before);
+    // What the server itself says of its key.
+    let own = lab.sh("s1", "ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub | cut -d' ' -f2");
+    let run = lab.fleetclock(&["trust", "s1", "--fingerprint", &own]);
+    assert!(
+        run.code == 0 && run.stdout.contains(&own) && run.stderr.contains("known  ssh-ed25519 SHA256:"),
+        "{}{}",
+        run.stdout,
+        run.stderr
+    );
+    let after = std::fs::read_to_string(&known).unwrap();
+    assert_eq!(others(&after), others(&before));
+    assert_eq!(after.matches("10.10.10.2 ").count(), 1, "{after}");
+    assert!(lab.fleetclock(&["trust", "s1"]).stdout.contains("is trusted already"));
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "s1"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["s1 changed".to_owned()]), "{report:#}");
+}

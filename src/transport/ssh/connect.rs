@@ -25,8 +25,22 @@ pub(super) struct Connected {
     _bastions: Vec<Permit>,
 }
 
+/// A session of a bastion, and its socket.
+type Hop = (Session, OwnedFd);
+
 /// Connects and logs in.
 pub(super) fn connect(address: &str, s: &SshSettings, shared: &Connections) -> Result<Connected, TransportError> {
+    let (target, permits, previous) = way(address, s, shared)?;
+    let (session, socket) = open(&target, s, previous.as_ref())?;
+    Ok(Connected { session, socket, target, _bastions: permits })
+}
+
+/// Finds the way to a host, through its bastions.
+pub(super) fn way(
+    address: &str,
+    s: &SshSettings,
+    shared: &Connections,
+) -> Result<(Target, Vec<Permit>, Option<Hop>), TransportError> {
     let config = config(s.config.as_deref()).map_err(|cause| config_error(address, &cause))?;
     let target = resolve(address, s.user.as_deref(), s.port, s, &config);
     let hops: Vec<Target> = target
@@ -35,13 +49,12 @@ pub(super) fn connect(address: &str, s: &SshSettings, shared: &Connections) -> R
         .map(|jump| resolve(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, s, &config))
         .collect();
     let mut permits = Vec::new();
-    let mut previous: Option<(Session, OwnedFd)> = None;
+    let mut previous: Option<Hop> = None;
     for hop in &hops {
         permits.push(shared.permit(&hop.label(), s.jump_limit)?);
         previous = Some(open(hop, s, previous.as_ref()).map_err(|error| through(error, hop))?);
     }
-    let (session, socket) = open(&target, s, previous.as_ref())?;
-    Ok(Connected { session, socket, target, _bastions: permits })
+    Ok((target, permits, previous))
 }
 
 /// Says at which hop it failed.
@@ -78,7 +91,7 @@ fn open(
 
 /// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
 /// nothing has been tried by then, so it is safe to come again.
-fn shake(
+pub(super) fn shake(
     target: &Target,
     s: &SshSettings,
     known: &Known,

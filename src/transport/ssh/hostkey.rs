@@ -60,14 +60,42 @@ impl Known {
         (!names.is_empty()).then(|| names.join(","))
     }
 
+    /// The same place, with nothing known.
+    pub(super) fn forgotten(&self) -> Self {
+        Known { entries: Vec::new(), file: self.file.clone(), name: self.name.clone() }
+    }
+
+    /// The keys that the host is known by, in base64, each with its place.
+    pub(super) fn keys(&self) -> Vec<(String, String)> {
+        let good = self.entries.iter().filter(|entry| !entry.revoked);
+        good.map(|entry| (entry.key.clone(), entry.place.clone())).collect()
+    }
+
+    /// The name that the host is filed under.
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The file that new keys go to.
+    pub(super) fn file(&self) -> Option<&Path> {
+        self.file.as_deref()
+    }
+
+    /// A revoked key is never trusted.
+    pub(super) fn refuse_revoked(&self, key: &[u8], encoded: &str, to: &str) -> Result<(), TransportError> {
+        match self.entries.iter().find(|entry| entry.revoked && entry.key == encoded) {
+            None => Ok(()),
+            Some(entry) => {
+                let cause = format!("{} is revoked by {}", fingerprint(key), entry.place);
+                Err(refuse(to, cause, "the host must get a new key; do not trust it until then".to_owned()))
+            }
+        }
+    }
+
     /// Judges the key that the host showed.
     pub(super) fn check(&self, key: &[u8], policy: HostKeyPolicy, to: &str) -> Result<(), TransportError> {
         let encoded = STANDARD.encode(key);
-        let matches = |entry: &&Entry| entry.key == encoded;
-        if let Some(entry) = self.entries.iter().filter(|entry| entry.revoked).find(matches) {
-            let cause = format!("{} is revoked by {}", fingerprint(key), entry.place);
-            return Err(refuse(to, cause, "the host must get a new key; do not trust it until then".to_owned()));
-        }
+        self.refuse_revoked(key, &encoded, to)?;
         if self.entries.iter().filter(|entry| !entry.revoked).any(|entry| entry.key == encoded) {
             return Ok(());
         }
@@ -83,8 +111,8 @@ impl Known {
         let cause = format!("it has changed: known as {old} ({}), now {}", entry.place, fingerprint(key));
         let file = entry.place.rsplit_once(':').map_or(entry.place.as_str(), |(file, _)| file);
         let hint = format!(
-            "if the server was re-installed, compare the new fingerprint at its console, then \
-             `ssh-keygen -R '{}' -f {file}` and connect with `host_key: accept-new`; otherwise somebody is in between",
+            "if the server was re-installed, compare the new fingerprint at its console, then `fleetclock trust HOST` \
+             (or `ssh-keygen -R '{}' -f {file}`); otherwise somebody is in between",
             self.name
         );
         refuse(to, cause, hint)
@@ -133,6 +161,11 @@ fn entries(file: &Path, name: &str) -> Vec<Entry> {
     let Ok(text) = std::fs::read_to_string(file) else { return Vec::new() };
     let place = |number: usize| format!("{}:{}", file.display(), number + 1);
     text.lines().enumerate().filter_map(|(number, line)| entry(line, name, place(number))).collect()
+}
+
+/// Whether a line gives a host a key that is not revoked.
+pub(super) fn speaks_of(line: &str, name: &str) -> bool {
+    entry(line, name, String::new()).is_some_and(|entry| !entry.revoked)
 }
 
 /// Reads `[marker] names type key`.
@@ -197,7 +230,7 @@ pub(super) fn fingerprint(key: &[u8]) -> String {
 }
 
 /// The type of a key is the first string of its blob (RFC 4253 section 6.6).
-fn kind(key: &[u8]) -> String {
+pub(super) fn kind(key: &[u8]) -> String {
     let length = key.first_chunk::<4>().map_or(0, |bytes| u32::from_be_bytes(*bytes) as usize);
     let name = key.get(4..4 + length.min(64)).unwrap_or_default();
     String::from_utf8_lossy(name).into_owned()

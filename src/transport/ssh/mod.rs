@@ -4,6 +4,7 @@ mod auth;
 mod connect;
 mod hostkey;
 mod target;
+pub(super) mod trust;
 
 use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
