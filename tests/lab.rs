@@ -8,6 +8,8 @@
 mod bad_days;
 #[path = "lab/drift.rs"]
 mod drift;
+#[path = "lab/faults.rs"]
+mod faults;
 #[path = "lab/fixture.rs"]
 mod fixture;
 #[path = "lab/login.rs"]

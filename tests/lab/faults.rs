@@ -1,0 +1,183 @@
+//! The fault matrix: the tool is killed, connections are cut, hosts reboot, at random moments of
+//! an apply over three hosts. Each time: what the hosts look like then, and after the next apply.
+//!
+//! `FLEETCLOCK_FAULTS` is the number of trials of each kind; `docs/reliability.md` has the counts.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use crate::fixture::{Lab, error, host, statuses};
+
+/// A number from the environment.
+fn setting(name: &str, default: u64) -> u64 {
+    std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(default)
+}
+
+/// Trials of each kind.
+fn trials() -> u64 {
+    setting("FLEETCLOCK_FAULTS", 3)
+}
+
+/// A lab of its own for each process, so that several can share the work.
+fn name(kind: &str) -> String {
+    format!("rollout{kind}{}", setting("FLEETCLOCK_FAULTS_LAB", 0))
+}
+
+fn fleet(turn: u64) -> String {
+    format!(
+        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, extra: ['# turn {turn}'] }}\n\
+         groups:\n\
+         \x20 masters: {{ role: master, isolated: true, serve: [10.10.10.0/24], hosts: {{ m1: 10.10.10.1 }} }}\n\
+         \x20 slaves: {{ role: slave, follows: [masters], hosts: {{ s1: 10.10.10.2, s2: 10.10.10.3 }} }}\n"
+    )
+}
+
+const HOSTS: [&str; 3] = ["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2", "s2=bookworm@10.10.10.3"];
+const NAMES: [&str; 3] = ["m1", "s1", "s2"];
+
+/// Waits until the host has ended what it was doing, and tells what is there.
+const LOOK: &str = "
+for n in $(seq 300); do
+  p=$(sed -n 's/^script=\\([0-9]*\\).*/\\1/p' /run/fleetclock/lock 2>/dev/null)
+  [ -z \"$p\" ] || [ ! -e /proc/$p ] && break
+  sleep 0.2
+done
+systemctl is-active -q chrony || { echo 'chrony does not run'; exit 1; }
+left=$(find /etc/chrony -name '*fleetclock*')
+[ -z \"$left\" ] || { echo \"left behind: $left\"; exit 1; }
+started=$(date -d \"$(systemctl show -p ExecMainStartTimestamp --value chrony)\" +%s)
+[ $started -ge $(stat -c %Y /etc/chrony/chrony.conf) ] || [ -e /run/fleetclock/owed/chrony ] || { echo 'runs with neither'; exit 1; }
+cat /etc/chrony/chrony.conf";
+
+/// What is there when all is done.
+const SETTLED: &str = "
+[ ! -e /run/fleetclock/lock ] || { echo 'still locked'; cat /run/fleetclock/lock; exit 1; }
+[ -z \"$(ls -A /run/fleetclock/owed 2>/dev/null)\" ] || { echo 'a restart is owed'; exit 1; }
+! systemctl is-active -q fleetclock-undo.timer || { echo 'the timer is set'; exit 1; }
+cat /etc/chrony/chrony.conf";
+
+/// A generator that needs no quality but must not repeat itself from run to run.
+struct Dice(u64);
+
+impl Dice {
+    fn new() -> Self {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
+        Dice(u64::from(now) | 1)
+    }
+
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+/// One trial after the other: a change begins, something happens, the hosts are looked at, the
+/// change is made again, the hosts are looked at again.
+fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
+    let lab = Lab::up(&name(kind), &HOSTS, &fleet(0));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let begun = std::time::Instant::now();
+    lab.inventory(&fleet(1));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    // From before the first connection to after the last word.
+    let span = u64::try_from(begun.elapsed().as_millis()).unwrap() * 11 / 10;
+    let mut dice = Dice::new();
+    let mut midway = 0;
+    for turn in 2..2 + trials() {
+        let old = NAMES.map(|host| lab.sh(host, SETTLED));
+        lab.inventory(&fleet(turn));
+        // Every second time while hosts are being changed, and not while they wait for their clocks.
+        let moment = dice.below(if turn % 2 == 0 { span } else { span / 2 });
+        fault(&lab, &mut dice, moment);
+        let between = NAMES.map(|host| lab.sh(host, LOOK));
+        let (code, report) = lab.json(&["apply", "--yes"]);
+        assert_eq!(code, 0, "turn {turn}, {moment} ms: {report:#}");
+        let new = NAMES.map(|host| lab.sh(host, SETTLED));
+        for (index, host) in NAMES.iter().enumerate() {
+            assert!(new[index].contains(&format!("# turn {turn}")), "turn {turn}, {moment} ms, {host}: {}", new[index]);
+            let whole = between[index] == old[index] || between[index] == new[index];
+            assert!(whole, "turn {turn}, {moment} ms, {host}: {}", between[index]);
+        }
+        let changed = between.iter().zip(&old).filter(|(between, old)| between != old).count();
+        midway += u64::from((1..3).contains(&changed));
+        tell(&format!("{kind} {turn}: after {moment} ms, {changed} of 3 hosts were changed"));
+    }
+    tell(&format!("{kind}: {} trials, {midway} of them between two hosts", trials()));
+}
+
+/// The counts are for `docs/reliability.md`; a test that passes shows them with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the counts are the result")]
+fn tell(text: &str) {
+    println!("{text}");
+}
+
+fn rest(milliseconds: u64) {
+    crate::server::rest(Duration::from_millis(milliseconds));
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_tool_is_killed_at_any_moment() {
+    matrix("kill", |lab, _, moment| {
+        let mut tool = lab.start(&["apply", "--yes"]);
+        rest(moment);
+        lab.kill(&mut tool);
+    });
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_connection_to_a_host_is_cut_at_any_moment() {
+    matrix("cut", |lab, dice, moment| {
+        let tool = lab.start(&["apply", "--yes"]);
+        rest(moment);
+        let host = NAMES[usize::try_from(dice.below(3)).unwrap()];
+        lab.sh(host, "pkill -KILL -f '^sshd: ops' || true");
+        let output = tool.wait_with_output().unwrap();
+        assert!(matches!(output.status.code(), Some(0 | 1 | 4)), "{}", String::from_utf8_lossy(&output.stderr));
+    });
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_host_reboots_in_the_middle_of_its_change() {
+    let lab = Lab::up(&name("boot"), &HOSTS, &fleet(0));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=/bin/sleep 3\\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
+    lab.inventory(&fleet(1));
+    let tool = lab.start(&["apply", "--yes", "--format", "json"]);
+    lab.sh("m1", "for n in $(seq 300); do grep -q 'turn 1' /etc/chrony/chrony.conf && exit; sleep 0.1; done; exit 1");
+    lab.lab("reboot", "m1");
+    let output = tool.wait_with_output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    // The slaves have no other master, and are left alone.
+    assert_eq!(statuses(&report)[1..], ["s1 not_started", "s2 not_started"], "{report:#}");
+    assert!(error(&report, "m1").contains("the change had begun"), "{report:#}");
+    lab.sh("m1", LOOK);
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(lab.sh("m1", SETTLED).contains("# turn 1"));
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_host_that_loses_its_source_with_the_change_is_taken_back() {
+    let lab = Lab::up(&name("loss"), &HOSTS, &fleet(0));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let old = lab.sh("s1", SETTLED);
+    // The guard finds the source; the restart cuts the way to it, once.
+    lab.sh("s1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=+/bin/sh -c \"ip route add unreachable 10.10.10.1/32; true\"\\n' >/etc/systemd/system/chrony.service.d/cut.conf; systemctl daemon-reload");
+    lab.inventory(&fleet(1).replace("SSH }", "SSH }, limits: { deadline: 8s }"));
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!((code, host(&report, "s1")["status"].as_str()), (1, Some("failed_undone")), "{report:#}");
+    assert!(error(&report, "s1").contains("verify: "), "{report:#}");
+    assert_eq!(lab.sh("s1", SETTLED), old);
+    lab.sh(
+        "s1",
+        "rm /etc/systemd/system/chrony.service.d/cut.conf; systemctl daemon-reload; ip route del unreachable 10.10.10.1/32",
+    );
+    lab.inventory(&fleet(1));
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+}
