@@ -195,15 +195,18 @@ groups:
     lab.windows(&["win1=2016,ko@10.10.10.2", "win2=2022@10.10.10.3"]);
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "ntp1"]);
     assert_eq!(code, 0, "{report:#}");
-    // One that will not stop, and one whose service finds its source and is refused by a rule of its own.
+    // One that will not stop, and one that a policy sends to a source which is not there.
     lab.cmd("win1", "net start w32time");
     lab.cmd("win1", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v StuckService /t REG_DWORD /d 1 /f");
-    lab.cmd("win2", "netsh advfirewall firewall add rule name=blocked dir=out action=block protocol=UDP remoteport=123 service=w32time");
+    let policy =
+        r"reg add HKLM\SOFTWARE\Policies\Microsoft\W32Time\Parameters /v NtpServer /t REG_SZ /d 192.0.2.1,0x8 /f";
+    lab.cmd("win2", policy);
     let parameters = format!("reg query {W32TIME}\\Parameters");
     let (first, second) = (lab.cmd("win1", &parameters), lab.cmd("win2", &parameters));
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "windows"]);
     assert_eq!(code, 1, "{report:#}");
-    assert!(error(&report, "win1").contains("step `Run the time service"), "{report:#}");
+    assert!(error(&report, "win1").contains("boot`: `net stop w32time`"), "{report:#}");
+    assert!(error(&report, "win2").contains("verify: w32time"), "{report:#}");
     assert_eq!(lab.cmd("win1", &parameters), first, "{report:#}");
     assert_eq!(host(&report, "win2")["status"], "failed_undone", "{report:#}");
     assert_eq!(lab.cmd("win2", &parameters), second, "{report:#}");

@@ -84,9 +84,9 @@ impl Service {
 
     /// The service reads its values when it starts; `/update` makes sure of it, and `/resync`
     /// asks the sources now instead of at the next poll.
-    fn restart(&self) -> String {
+    fn restart(&self, stop: &str) -> String {
         let name = &self.name;
-        let mut lines = format!("-net stop {name}\nnet start {name}\n");
+        let mut lines = format!("{stop}net start {name}\n");
         if name.eq_ignore_ascii_case("w32time") {
             lines.push_str("w32tm /config /update\n-w32tm /resync /rediscover\n");
         }
@@ -143,9 +143,14 @@ impl Resource for Service {
         if !self.running && state.running {
             fix.change.push_str(&format!("net stop {name}\n"));
         } else if self.restarts(&state, refresh) {
-            fix.change.push_str(&self.restart());
+            let stop = if state.running { format!("net stop {name}\n") } else { String::new() };
+            fix.change.push_str(&self.restart(&stop));
         }
-        fix.settle = if state.running { self.restart() } else { format!("-net stop {name}\n{}", disown(name)) };
+        fix.settle = if state.running {
+            self.restart(&format!("-net stop {name}\n"))
+        } else {
+            format!("-net stop {name}\n{}", disown(name))
+        };
         Ok(fix)
     }
 }
@@ -194,9 +199,9 @@ mod tests {
         let properties: Vec<&str> = deltas.iter().map(|delta| delta.property.as_str()).collect();
         assert_eq!(properties, ["start", "triggers", "running"]);
         let fix = w32time().fix(&seen(3, 1, TRIGGER), false).unwrap();
-        assert!(fix.change.starts_with(
-            "sc config w32time start= auto\nsc triggerinfo w32time delete\n-net stop w32time\nnet start w32time\n"
-        ));
+        assert!(
+            fix.change.starts_with("sc config w32time start= auto\nsc triggerinfo w32time delete\nnet start w32time\n")
+        );
         assert!(fix.undo.starts_with("sc config w32time start= demand\n") && fix.settle.starts_with("-net stop"));
     }
 
