@@ -231,3 +231,6 @@ fn tamper(body: &mut [u8]) {
         *byte ^= 1;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -37,7 +37,8 @@ static void settle(SC_HANDLE service) {
 static SC_HANDLE open_service(void) {
     for (int i = 0; i < 600; i++) {
         SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_CONNECT);
-        SC_HANDLE service = manager ? OpenServiceA(manager, "w32time", SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS) : NULL;
+        SC_HANDLE service =
+            manager ? OpenServiceA(manager, "w32time", SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS) : NULL;
         if (service) return service;
         if (manager) CloseServiceHandle(manager);
         Sleep(100);

@@ -32,7 +32,8 @@ static bool covers(const char *range, uint32_t remote) {
     const char *cut = strpbrk(range, "/-");
     uint32_t first, second = 0xffffffff;
     if (!parse_address(range, cut ? (size_t)(cut - range) : strlen(range), &first)) return false;
-    if (cut && *cut == '-') return parse_address(cut + 1, strlen(cut + 1), &second) && remote >= first && remote <= second;
+    if (cut && *cut == '-')
+        return parse_address(cut + 1, strlen(cut + 1), &second) && remote >= first && remote <= second;
     if (cut && strchr(cut, '.')) {
         if (!parse_address(cut + 1, strlen(cut + 1), &second)) return false;
     } else if (cut) {
@@ -58,7 +59,9 @@ static bool port_matches(const char *text, uint16_t port) {
 }
 
 // Of the fields that may stand several times (addresses, ports, profiles), one must match.
-struct tally { bool named, matched; };
+struct tally {
+    bool named, matched;
+};
 static void count(struct tally *tally, bool matched) {
     tally->named = true;
     tally->matched |= matched;
@@ -73,16 +76,26 @@ static enum verdict judge(char *rule, const struct packet *p) {
         char *value = strchr(field, '=');
         if (!value) continue; // The version.
         *value++ = 0;
-        if (!strcmp(field, "Action")) block = _stricmp(value, "Block") == 0;
-        else if (!strcmp(field, "Active")) applies &= _stricmp(value, "TRUE") == 0;
-        else if (!strcmp(field, "Dir")) applies &= (_stricmp(value, "In") == 0) == p->inbound;
-        else if (!strcmp(field, "Protocol")) applies &= atoi(value) == UDP;
-        else if (!strcmp(field, "Svc")) applies &= !strcmp(value, "*") || !_stricmp(value, p->service);
-        else if (!strcmp(field, "Profile")) count(&profile, _stricmp(value, p->profile) == 0);
-        else if (!strncmp(field, "LPort", 5)) count(&local, port_matches(value, p->local_port));
-        else if (!strncmp(field, "RPort", 5)) count(&remote, port_matches(value, p->remote_port));
-        else if (!strcmp(field, "RA4")) count(&address, !_stricmp(value, "LocalSubnet") ? local_subnet(p->remote) : covers(value, p->remote));
-        else if (!strcmp(field, "RA6")) count(&address, false);
+        if (!strcmp(field, "Action"))
+            block = _stricmp(value, "Block") == 0;
+        else if (!strcmp(field, "Active"))
+            applies &= _stricmp(value, "TRUE") == 0;
+        else if (!strcmp(field, "Dir"))
+            applies &= (_stricmp(value, "In") == 0) == p->inbound;
+        else if (!strcmp(field, "Protocol"))
+            applies &= atoi(value) == UDP;
+        else if (!strcmp(field, "Svc"))
+            applies &= !strcmp(value, "*") || !_stricmp(value, p->service);
+        else if (!strcmp(field, "Profile"))
+            count(&profile, _stricmp(value, p->profile) == 0);
+        else if (!strncmp(field, "LPort", 5))
+            count(&local, port_matches(value, p->local_port));
+        else if (!strncmp(field, "RPort", 5))
+            count(&remote, port_matches(value, p->remote_port));
+        else if (!strcmp(field, "RA4"))
+            count(&address, !_stricmp(value, "LocalSubnet") ? local_subnet(p->remote) : covers(value, p->remote));
+        else if (!strcmp(field, "RA6"))
+            count(&address, false);
     }
     if (!applies || !passes(address) || !passes(local) || !passes(remote) || !passes(profile)) return SILENT;
     return block ? BLOCK : ALLOW;

@@ -8,7 +8,9 @@ static char display[256];
 
 static int help_message(int number, const char *text) {
     say("%s\n\n", text);
-    say(tr("More help is available by typing NET HELPMSG %d.\n\n", "NET HELPMSG %d을(를) 입력하면 도움말을 더 볼 수 있습니다.\n\n"), number);
+    say(tr("More help is available by typing NET HELPMSG %d.\n\n",
+           "NET HELPMSG %d을(를) 입력하면 도움말을 더 볼 수 있습니다.\n\n"),
+        number);
     return 2;
 }
 
@@ -28,12 +30,15 @@ static int start(void) {
     say(tr("The %s service is starting.\n", "%s 서비스를 시작합니다..\n"), display);
     if (!StartServiceA(service, 0, NULL)) {
         DWORD error = GetLastError();
-        if (error == ERROR_SERVICE_ALREADY_RUNNING) return help_message(2182, tr("The requested service has already been started.", "요청한 서비스가 이미 시작되었습니다."));
+        if (error == ERROR_SERVICE_ALREADY_RUNNING)
+            return help_message(
+                2182, tr("The requested service has already been started.", "요청한 서비스가 이미 시작되었습니다."));
         say(tr("System error %lu has occurred.\n\n", "시스템 오류 %lu이(가) 생겼습니다.\n\n"), error);
         return 2;
     }
     if (!wait_for(SERVICE_RUNNING)) {
-        snprintf(text, sizeof text, tr("The %s service could not be started.", "%s 서비스를 시작할 수 없습니다."), display);
+        snprintf(text, sizeof text, tr("The %s service could not be started.", "%s 서비스를 시작할 수 없습니다."),
+                 display);
         return help_message(3523, text);
     }
     say(tr("The %s service was started successfully.\n\n", "%s 서비스가 잘 시작되었습니다.\n\n"), display);
@@ -49,8 +54,10 @@ static int stop(void) {
         return help_message(3521, text);
     }
     say(tr("The %s service is stopping.\n", "%s 서비스를 멈춥니다..\n"), display);
-    if (status.dwCurrentState == SERVICE_STOP_PENDING || !ControlService(service, SERVICE_CONTROL_STOP, &status) || !wait_for(SERVICE_STOPPED)) {
-        snprintf(text, sizeof text, tr("The %s service could not be stopped.", "%s 서비스를 멈출 수 없습니다."), display);
+    if (status.dwCurrentState == SERVICE_STOP_PENDING || !ControlService(service, SERVICE_CONTROL_STOP, &status) ||
+        !wait_for(SERVICE_STOPPED)) {
+        snprintf(text, sizeof text, tr("The %s service could not be stopped.", "%s 서비스를 멈출 수 없습니다."),
+                 display);
         return help_message(3522, text);
     }
     say(tr("The %s service was stopped successfully.\n\n", "%s 서비스를 잘 멈추었습니다.\n\n"), display);

@@ -42,27 +42,86 @@ static void append(char *rule, size_t size, const char *key, const char *value) 
     snprintf(rule + length, size - length, "%s=%s|", key, value);
 }
 
-static void append_list(char *rule, size_t size, const char *key, const char *list) {
+// Calls `write` for each item of a list with commas.
+static void each(const char *list, char *rule, size_t size, const char *key,
+                 void (*write)(char *, size_t, const char *, const char *)) {
     char copy[2048], *rest = NULL;
     snprintf(copy, sizeof copy, "%s", list);
-    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest)) append(rule, size, key, item);
+    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest))
+        write(rule, size, key, item);
 }
 
-// 10.0.0.0/24 is kept as 10.0.0.0/255.255.255.0.
-static void append_addresses(char *rule, size_t size, const char *list) {
-    char copy[2048], text[64], *rest = NULL;
-    snprintf(copy, sizeof copy, "%s", list);
-    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest)) {
-        char *slash = strchr(item, '/');
-        const char *key = strchr(item, ':') ? "RA6" : "RA4";
-        if (slash && !strchr(item, '.') == 0 && !strchr(slash, '.')) {
-            int bits = atoi(slash + 1);
-            unsigned mask = bits ? 0xffffffffu << (32 - bits) : 0;
-            snprintf(text, sizeof text, "%.*s/%u.%u.%u.%u", (int)(slash - item), item, mask >> 24, mask >> 16 & 255, mask >> 8 & 255, mask & 255);
-            append(rule, size, key, text);
-        } else append(rule, size, key, _stricmp(item, "localsubnet") ? item : "LocalSubnet");
+static void write_list(char *rule, size_t size, const char *key, const char *list) {
+    each(list, rule, size, key, append);
+}
+
+// 10.0.0.0/24 is kept as 10.0.0.0/255.255.255.0, IPv6 under its own key.
+static void write_address(char *rule, size_t size, const char *key, const char *item) {
+    const char *slash = strchr(item, '/');
+    if (!_stricmp(item, "localsubnet")) {
+        append(rule, size, "RA4", "LocalSubnet");
+        append(rule, size, "RA6", "LocalSubnet");
+    } else if (strchr(item, ':')) {
+        append(rule, size, "RA6", item);
+    } else if (slash && !strchr(slash, '.')) {
+        char text[64];
+        int bits = atoi(slash + 1);
+        unsigned mask = bits ? 0xffffffffu << (32 - bits) : 0;
+        snprintf(text, sizeof text, "%.*s/%u.%u.%u.%u", (int)(slash - item), item, mask >> 24, mask >> 16 & 255,
+                 mask >> 8 & 255, mask & 255);
+        append(rule, size, key, text);
+    } else {
+        append(rule, size, key, item);
     }
 }
+
+static void write_addresses(char *rule, size_t size, const char *key, const char *list) {
+    each(list, rule, size, key, write_address);
+}
+
+static void write_profile(char *rule, size_t size, const char *key, const char *item) {
+    append(rule, size, key, !_stricmp(item, "domain") ? "Domain" : !_stricmp(item, "private") ? "Private" : "Public");
+}
+
+static void write_profiles(char *rule, size_t size, const char *key, const char *list) {
+    each(list, rule, size, key, write_profile);
+}
+
+static void write_action(char *rule, size_t size, const char *key, const char *value) {
+    append(rule, size, key, _stricmp(value, "block") ? "Allow" : "Block");
+}
+
+static void write_enable(char *rule, size_t size, const char *key, const char *value) {
+    append(rule, size, key, _stricmp(value, "no") ? "TRUE" : "FALSE");
+}
+
+static void write_direction(char *rule, size_t size, const char *key, const char *value) {
+    append(rule, size, key, _stricmp(value, "in") ? "Out" : "In");
+}
+
+static void write_protocol(char *rule, size_t size, const char *key, const char *value) {
+    append(rule, size, key, !_stricmp(value, "udp") ? "17" : !_stricmp(value, "tcp") ? "6" : value);
+}
+
+// The options, in the order in which Windows writes their fields.
+static const struct part {
+    const char *option, *key, *second_key;
+    void (*write)(char *, size_t, const char *, const char *);
+} parts[] = {
+    {"action", "Action", NULL, write_action},
+    {"enable", "Active", NULL, write_enable},
+    {"dir", "Dir", NULL, write_direction},
+    {"protocol", "Protocol", NULL, write_protocol},
+    {"profile", "Profile", NULL, write_profiles},
+    {"localport", "LPort", NULL, write_list},
+    {"remoteport", "RPort", NULL, write_list},
+    {"remoteip", "RA4", "RA6", write_addresses},
+    {"program", "App", NULL, append},
+    {"service", "Svc", NULL, append},
+    {"name", "Name", NULL, append},
+    {"description", "Desc", NULL, append},
+};
+enum { PARTS = sizeof parts / sizeof *parts };
 
 static const char *version(void) {
     char build[16];
@@ -70,39 +129,31 @@ static const char *version(void) {
     return atoi(build) >= 20348 ? "v2.31|" : atoi(build) >= 14393 ? "v2.26|" : "v2.10|";
 }
 
-static void append_profiles(char *rule, size_t size, const char *list) {
-    if (!list || !_stricmp(list, "any")) return;
-    char copy[128], *rest = NULL;
-    snprintf(copy, sizeof copy, "%s", list);
-    for (char *item = strtok_s(copy, ",", &rest); item; item = strtok_s(NULL, ",", &rest))
-        append(rule, size, "Profile", !_stricmp(item, "domain") ? "Domain" : !_stricmp(item, "private") ? "Private" : "Public");
-}
-
 static bool given(const char *value) { return value && _stricmp(value, "any"); }
 
-static const char *protocol_number(const char *name) {
-    if (!_stricmp(name, "udp")) return "17";
-    if (!_stricmp(name, "tcp")) return "6";
-    return name;
+// All fields `key` of the old text.
+static void copy_fields(char *rule, size_t size, const char *old, const char *key) {
+    char mark[32], value[2048];
+    snprintf(mark, sizeof mark, "|%s=", key);
+    for (const char *at = strstr(old, mark); at; at = strstr(at + 1, mark)) {
+        at += strlen(mark) - 1;
+        snprintf(value, sizeof value, "%.*s", (int)strcspn(at + 1, "|"), at + 1);
+        append(rule, size, key, value);
+    }
 }
 
-// The rule that the options from `first` on describe, in the order in which Windows writes the fields.
-static void compose(char *rule, size_t size, int first) {
-    const char *direction = option("dir", first), *action = option("action", first), *protocol = option("protocol", first);
-    const char *enable = option("enable", first), *value;
+// The rule that the options from `first` on describe; what they leave out is as in `old`.
+static void compose(char *rule, size_t size, int first, const char *old) {
     snprintf(rule, size, "%s", version());
-    append(rule, size, "Action", action && !_stricmp(action, "block") ? "Block" : "Allow");
-    append(rule, size, "Active", enable && !_stricmp(enable, "no") ? "FALSE" : "TRUE");
-    append(rule, size, "Dir", !_stricmp(direction, "in") ? "In" : "Out");
-    if (given(protocol)) append(rule, size, "Protocol", protocol_number(protocol));
-    append_profiles(rule, size, option("profile", first));
-    if (given(value = option("localport", first))) append_list(rule, size, "LPort", value);
-    if (given(value = option("remoteport", first))) append_list(rule, size, "RPort", value);
-    if (given(value = option("remoteip", first))) append_addresses(rule, size, value);
-    if ((value = option("program", first))) append(rule, size, "App", value);
-    if ((value = option("service", first))) append(rule, size, "Svc", value);
-    append(rule, size, "Name", option("name", first));
-    if ((value = option("description", first))) append(rule, size, "Desc", value);
+    for (const struct part *part = parts; part < parts + PARTS; part++) {
+        const char *value = option(part->option, first);
+        if (given(value)) {
+            part->write(rule, size, part->key, value);
+        } else if (!value) {
+            copy_fields(rule, size, old, part->key);
+            if (part->second_key) copy_fields(rule, size, old, part->second_key);
+        }
+    }
 }
 
 // --- the registry
@@ -133,7 +184,9 @@ static bool field(const char *rule, const char *name, char *out, size_t size) {
     return true;
 }
 
-struct rule { char id[128], text[8192]; };
+struct rule {
+    char id[128], text[8192];
+};
 
 static bool matches(const char *text, const char *name, const char *direction) {
     char value[512];
@@ -160,8 +213,8 @@ static int find(const char *name, const char *direction, struct rule *rules, int
 static void new_guid(char *out, size_t size) {
     GUID g;
     RtlGenRandom(&g, sizeof g);
-    snprintf(out, size, "{%08lX-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", g.Data1, g.Data2, g.Data3, g.Data4[0], g.Data4[1],
-             g.Data4[2], g.Data4[3], g.Data4[4], g.Data4[5], g.Data4[6], g.Data4[7]);
+    snprintf(out, size, "{%08lX-%04X-%04X-%02X%02X-%02X%02X%02X%02X%02X%02X}", g.Data1, g.Data2, g.Data3, g.Data4[0],
+             g.Data4[1], g.Data4[2], g.Data4[3], g.Data4[4], g.Data4[5], g.Data4[6], g.Data4[7]);
 }
 
 // --- the verbs
@@ -172,11 +225,13 @@ static int add(void) {
     static char rule[8192];
     char id[64];
     const char *direction = option("dir", 5);
-    if (!option("name", 5) || !direction || !option("action", 5)) return usage_error("A required tag is missing: name, dir, action.");
-    if (_stricmp(direction, "in") && _stricmp(direction, "out")) return usage_error("A specified value is not valid: dir.");
+    if (!option("name", 5) || !direction || !option("action", 5))
+        return usage_error("A required tag is missing: name, dir, action.");
+    if (_stricmp(direction, "in") && _stricmp(direction, "out"))
+        return usage_error("A specified value is not valid: dir.");
     if ((given(option("localport", 5)) || given(option("remoteport", 5))) && !given(option("protocol", 5)))
         return usage_error("A port can be specified only if the protocol is TCP or UDP.");
-    compose(rule, sizeof rule, 5);
+    compose(rule, sizeof rule, 5, "|Active=TRUE|");
     new_guid(id, sizeof id);
     write_rule(id, rule);
     return ok();
@@ -188,7 +243,8 @@ static int delete(void) {
     int found = find(name, option("dir", 5), rules, 256);
     if (!found) return no_match();
     HKEY key = open_rules();
-    for (int i = 0; i < found; i++) RegDeleteValueA(key, rules[i].id);
+    for (int i = 0; i < found; i++)
+        RegDeleteValueA(key, rules[i].id);
     RegCloseKey(key);
     say(tr("\nDeleted %d rule(s).\n", "\n%d 규칙을 삭제했습니다.\n"), found);
     return ok();
@@ -197,33 +253,19 @@ static int delete(void) {
 // `set rule name=X new KEY=VALUE...`: the fields named after `new` are replaced.
 static void change(struct rule *rule, int first) {
     static char made[8192];
-    char old[1024];
-    static const char *keys[][2] = {{"Action", "action"}, {"Active", "enable"}, {"Dir", "dir"}, {"Protocol", "protocol"}, {"LPort", "localport"}, {"RPort", "remoteport"}, {"Name", "name"}, {"Desc", "description"}};
-    snprintf(made, sizeof made, "%.*s", (int)strcspn(rule->text, "|") + 1, rule->text);
-    for (int i = 0; i < 8; i++) {
-        const char *fresh = option(keys[i][1], first);
-        bool had = field(rule->text, keys[i][0], old, sizeof old);
-        if (fresh && i == 0) fresh = !_stricmp(fresh, "block") ? "Block" : "Allow";
-        if (fresh && i == 1) fresh = !_stricmp(fresh, "yes") ? "TRUE" : "FALSE";
-        if (fresh && i == 3) fresh = protocol_number(fresh);
-        if (fresh || had) append(made, sizeof made, keys[i][0], fresh ? fresh : old);
-        if (i == 5 && option("remoteip", first)) { if (given(option("remoteip", first))) append_addresses(made, sizeof made, option("remoteip", first)); }
-        else if (i == 5) for (const char *at = rule->text; (at = strstr(at, "|RA")); at++) {
-            char one[128];
-            snprintf(one, sizeof one, "%.*s", (int)strcspn(at + 5, "|"), at + 5);
-            append(made, sizeof made, at[3] == '4' ? "RA4" : "RA6", one);
-        }
-    }
+    compose(made, sizeof made, first, rule->text);
     write_rule(rule->id, made);
 }
 
 static int set(void) {
     int fresh = 5;
-    while (fresh < count && _stricmp(arguments[fresh], "new")) fresh++;
+    while (fresh < count && _stricmp(arguments[fresh], "new"))
+        fresh++;
     if (!option("name", 5) || fresh == count) return usage_error("A required tag is missing: name, new.");
     int found = find(option("name", 5), NULL, rules, 256);
     if (!found) return no_match();
-    for (int i = 0; i < found; i++) change(&rules[i], fresh + 1);
+    for (int i = 0; i < found; i++)
+        change(&rules[i], fresh + 1);
     say(tr("\nUpdated %d rule(s).\n", "\n%d 규칙을 업데이트했습니다.\n"), found);
     return ok();
 }
@@ -256,7 +298,8 @@ static int show(void) {
 
 // `set allprofiles state on`
 static int set_profile(const char *which, const char *state) {
-    static const char *names[][2] = {{"domainprofile", "DomainProfile"}, {"privateprofile", "StandardProfile"}, {"publicprofile", "PublicProfile"}};
+    static const char *names[][2] = {
+        {"domainprofile", "DomainProfile"}, {"privateprofile", "StandardProfile"}, {"publicprofile", "PublicProfile"}};
     char key[256];
     int changed = 0;
     for (int i = 0; i < 3; i++) {
@@ -281,7 +324,8 @@ int main(void) {
     if (words("advfirewall", "firewall", "delete", "rule")) return delete();
     if (words("advfirewall", "firewall", "set", "rule")) return set();
     if (words("advfirewall", "firewall", "show", "rule")) return show();
-    if (words("advfirewall", "set", NULL, NULL) && count == 6 && !_stricmp(arguments[4], "state")) return set_profile(arguments[3], arguments[5]);
+    if (words("advfirewall", "set", NULL, NULL) && count == 6 && !_stricmp(arguments[4], "state"))
+        return set_profile(arguments[3], arguments[5]);
     say("netsh of the stand-in: advfirewall firewall add|delete|set|show rule, advfirewall set PROFILE state on|off\n");
     return 1;
 }

@@ -11,7 +11,8 @@
 uint32_t big_endian(const uint8_t *b) { return (uint32_t)b[0] << 24 | b[1] << 16 | b[2] << 8 | b[3]; }
 
 void put_big_endian(uint32_t value, uint8_t *bytes) {
-    for (int i = 0; i < 4; i++) bytes[i] = (uint8_t)(value >> (24 - 8 * i));
+    for (int i = 0; i < 4; i++)
+        bytes[i] = (uint8_t)(value >> (24 - 8 * i));
 }
 
 int64_t ntp_ticks(const uint8_t *t) {

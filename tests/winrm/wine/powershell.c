@@ -34,12 +34,16 @@ static bool is(const char *argument, const char *option, size_t least) {
 static void read_script(int count, char **arguments) {
     for (int i = 1; i < count; i++) {
         bool last = i + 1 == count;
-        if (!last && (is(arguments[i], "-EncodedCommand", 2) || !_stricmp(arguments[i], "-enc"))) decode(arguments[i + 1]);
+        if (!last && (is(arguments[i], "-EncodedCommand", 2) || !_stricmp(arguments[i], "-enc")))
+            decode(arguments[i + 1]);
         else if (!last && is(arguments[i], "-Command", 2)) {
-            if (!strcmp(arguments[i + 1], "-")) script[fread(script, 1, sizeof script - 1, stdin)] = 0;
+            if (!strcmp(arguments[i + 1], "-"))
+                script[fread(script, 1, sizeof script - 1, stdin)] = 0;
             else
-                for (int j = i + 1; j < count; j++) snprintf(script + strlen(script), sizeof script - strlen(script), "%s ", arguments[j]);
-        } else continue;
+                for (int j = i + 1; j < count; j++)
+                    snprintf(script + strlen(script), sizeof script - strlen(script), "%s ", arguments[j]);
+        } else
+            continue;
         return;
     }
 }
@@ -48,7 +52,8 @@ static void read_script(int count, char **arguments) {
 static const char *parameter(const char *name) {
     for (const char *at = script; (at = strstr(at, name)); at++) {
         const char *value = at + strlen(name);
-        while (*value == ' ') value++;
+        while (*value == ' ')
+            value++;
         bool begins = at == script || strchr("\r\n; ", at[-1]);
         if (begins && *value == '=') return value + 1 + strspn(value + 1, " ");
     }
@@ -56,7 +61,8 @@ static const char *parameter(const char *name) {
 }
 
 static void print_bytes(const uint8_t *bytes, int count) {
-    for (int i = 0; i < count; i++) printf(i ? "-%02X" : "%02X", bytes[i]);
+    for (int i = 0; i < count; i++)
+        printf(i ? "-%02X" : "%02X", bytes[i]);
 }
 
 // As the script, which gives a silent server up after the second question.
@@ -99,7 +105,8 @@ int main(void) {
     int count;
     char **arguments = utf8_arguments(&count);
     if (reg_dword(STANDIN_KEY, "NoPowerShell", 0))
-        return refuse("This program is blocked by group policy. For more information, contact your system administrator.");
+        return refuse(
+            "This program is blocked by group policy. For more information, contact your system administrator.");
     read_script(count, arguments);
     const char *servers = parameter("$servers"), *samples = parameter("$samples"), *timeout = parameter("$timeout");
     if (!servers || !samples || !timeout) return refuse("only the probe script of fleetclock is understood");

@@ -25,8 +25,12 @@ void say(const char *format, ...) {
 static const char *error_text(unsigned code) {
     switch (code) {
     case 0x80070426: return tr("The service has not been started.", "서비스가 시작되지 않았습니다.");
-    case 0x80070424: return tr("The specified service does not exist as an installed service.", "지정된 서비스를 설치된 서비스로 찾을 수 없습니다.");
-    case NTP_TIMEOUT: return tr("This operation returned because the timeout period expired.", "시간이 초과되어 작업이 반환되었습니다.");
+    case 0x80070424:
+        return tr("The specified service does not exist as an installed service.",
+                  "지정된 서비스를 설치된 서비스로 찾을 수 없습니다.");
+    case NTP_TIMEOUT:
+        return tr("This operation returned because the timeout period expired.",
+                  "시간이 초과되어 작업이 반환되었습니다.");
     case NTP_NO_HOST: return tr("No such host is known.", "알려진 호스트가 없습니다.");
     case 0x80070057: return tr("The parameter is incorrect.", "매개 변수가 틀립니다.");
     default: return "?";
@@ -34,7 +38,8 @@ static const char *error_text(unsigned code) {
 }
 
 int complain(unsigned code) {
-    say(tr("The following error occurred: %s (0x%08X)\n", "다음 오류가 발생했습니다. %s(0x%08X)\n"), error_text(code), code);
+    say(tr("The following error occurred: %s (0x%08X)\n", "다음 오류가 발생했습니다. %s(0x%08X)\n"), error_text(code),
+        code);
     return (int)code;
 }
 

@@ -73,7 +73,8 @@ static void publish(const char *source, int64_t phase_offset) {
     reg_set_dword(STATE_KEY, "Stratum", state.synchronised ? state.stratum : local ? 1 : 0);
     reg_set_dword(STATE_KEY, "RefId", state.synchronised ? ntohl(state.reference) : local ? 0x4c4f434c : 0);
     reg_set_dword(STATE_KEY, "RootDelayUs", (DWORD)(state.root_delay * 1e6));
-    reg_set_dword(STATE_KEY, "RootDispersionUs", (DWORD)((local ? config.local_dispersion : state.root_dispersion) * 1e6));
+    reg_set_dword(STATE_KEY, "RootDispersionUs",
+                  (DWORD)((local ? config.local_dispersion : state.root_dispersion) * 1e6));
     reg_set_number(STATE_KEY, "LastSync", state.last_sync);
     reg_set_number(STATE_KEY, "PhaseOffset", phase_offset);
     reg_set_dword(STATE_KEY, "MinPoll", config.min_poll);
@@ -207,8 +208,10 @@ static void answer(SOCKET s, const uint8_t *request, int64_t received, struct so
     reply[3] = (uint8_t)config.precision;
     ntp_put_short(now.synchronised ? now.root_delay : 0, reply + 4);
     ntp_put_short(now.synchronised ? now.root_dispersion : config.local_dispersion, reply + 8);
-    if (now.synchronised) memcpy(reply + 12, &now.reference, 4);
-    else if (local) memcpy(reply + 12, "LOCL", 4);
+    if (now.synchronised)
+        memcpy(reply + 12, &now.reference, 4);
+    else if (local)
+        memcpy(reply + 12, "LOCL", 4);
     if (now.synchronised || local) ntp_timestamp(local ? received + offset : now.last_sync, reply + 16);
     memcpy(reply + 24, request + 40, 8);
     ntp_timestamp(received + offset, reply + 32);
@@ -228,7 +231,8 @@ static DWORD WINAPI server(void *enabled) {
     while (WaitForSingleObject(stop, 0) == WAIT_TIMEOUT) {
         uint8_t request[1024];
         struct sockaddr_in from;
-        int size = sizeof from, count = recvfrom(s, (char *)request, sizeof request, 0, (struct sockaddr *)&from, &size);
+        int size = sizeof from,
+            count = recvfrom(s, (char *)request, sizeof request, 0, (struct sockaddr *)&from, &size);
         int64_t received = clock_machine();
         if (count >= 48 && enabled) answer(s, request, received, &from);
     }
@@ -271,7 +275,8 @@ static void WINAPI service_main(DWORD count, WCHAR **arguments) {
     read_config();
     publish("Local CMOS Clock", 0);
     bool enabled = w32time_dword("TimeProviders\\NtpServer", "Enabled", 0);
-    HANDLE threads[] = {CreateThread(NULL, 0, server, enabled ? &config : NULL, 0, NULL), CreateThread(NULL, 0, client, NULL, 0, NULL)};
+    HANDLE threads[] = {CreateThread(NULL, 0, server, enabled ? &config : NULL, 0, NULL),
+                        CreateThread(NULL, 0, client, NULL, 0, NULL)};
     report(SERVICE_RUNNING);
     WaitForMultipleObjects(2, threads, TRUE, INFINITE);
     report(SERVICE_STOPPED);

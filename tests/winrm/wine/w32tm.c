@@ -32,7 +32,8 @@ static int completed(void) {
 static bool tell(DWORD control, const char *counter) {
     DWORD before = reg_dword(STATE_KEY, counter, 0);
     if (!service_control(control)) return false;
-    for (int i = 0; i < 3000 && reg_dword(STATE_KEY, counter, 0) == before; i++) Sleep(20);
+    for (int i = 0; i < 3000 && reg_dword(STATE_KEY, counter, 0) == before; i++)
+        Sleep(20);
     return true;
 }
 
@@ -42,14 +43,16 @@ static bool set_type(const char *flags) {
     const char *type = NULL;
     if (!_stricmp(flags, "manual")) type = "NTP";
     if (!_stricmp(flags, "domhier")) type = "NT5DS";
-    if (!_stricmp(flags, "all") || !_stricmp(flags, "manual,domhier") || !_stricmp(flags, "domhier,manual")) type = "AllSync";
+    if (!_stricmp(flags, "all") || !_stricmp(flags, "manual,domhier") || !_stricmp(flags, "domhier,manual"))
+        type = "AllSync";
     if (!_stricmp(flags, "no")) type = "NoSync";
     if (type) reg_set_text(SERVICE_KEY "\\Parameters", "Type", type);
     return type != NULL;
 }
 
 static int configure(void) {
-    const char *peers = option("/manualpeerlist:"), *flags = option("/syncfromflags:"), *reliable = option("/reliable:");
+    const char *peers = option("/manualpeerlist:"), *flags = option("/syncfromflags:"),
+               *reliable = option("/reliable:");
     if (peers) reg_set_text(SERVICE_KEY "\\Parameters", "NtpServer", peers);
     if (flags && !set_type(flags)) return complain(0x80070057);
     if (reliable) reg_set_dword(SERVICE_KEY "\\Config", "AnnounceFlags", _stricmp(reliable, "yes") ? 10 : 5);
@@ -62,9 +65,18 @@ static int configure(void) {
 static int resync_text(DWORD result) {
     switch (result) {
     case 0: return completed();
-    case 2: say(tr("The computer did not resync because only stale time data was available.\n", "오래된 시간 데이터만 사용할 수 있어 컴퓨터가 동기화하지 못했습니다.\n")); return 1;
-    case 3: say(tr("The computer did not resync because the required time change was too big.\n", "필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.\n")); return 1;
-    default: say(tr("The computer did not resync because no time data was available.\n", "사용 가능한 시간 데이터가 없어 컴퓨터가 동기화하지 못했습니다.\n")); return 1;
+    case 2:
+        say(tr("The computer did not resync because only stale time data was available.\n",
+               "오래된 시간 데이터만 사용할 수 있어 컴퓨터가 동기화하지 못했습니다.\n"));
+        return 1;
+    case 3:
+        say(tr("The computer did not resync because the required time change was too big.\n",
+               "필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.\n"));
+        return 1;
+    default:
+        say(tr("The computer did not resync because no time data was available.\n",
+               "사용 가능한 시간 데이터가 없어 컴퓨터가 동기화하지 못했습니다.\n"));
+        return 1;
     }
 }
 
@@ -78,24 +90,35 @@ static int resync(void) {
 
 // --- /query
 
-static void line(const char *english, const char *in_korean, const char *value) { say("%s: %s\n", tr(english, in_korean), value); }
-
-static const char *leap_text(DWORD leap) {
-    return leap == 3 ? tr("3(not synchronized)", "3(동기화되지 않음)") : leap == 1 ? tr("1(last minute has 61 seconds)", "1(마지막 분이 61초임)")
-         : leap == 2 ? tr("2(last minute has 59 seconds)", "2(마지막 분이 59초임)") : tr("0(no warning)", "0(경고 없음)");
+static void line(const char *english, const char *in_korean, const char *value) {
+    say("%s: %s\n", tr(english, in_korean), value);
 }
 
-static void stratum_text(DWORD stratum, char *out, size_t size) {
-    const char *kind = stratum == 0 ? tr("unspecified", "지정되지 않음") : stratum == 1
-        ? tr("primary reference - syncd by radio clock", "주 참조 - 무선 시계로 동기화됨")
-        : tr("secondary reference - syncd by (S)NTP", "보조 참조 - (S)NTP로 동기화됨");
-    snprintf(out, size, "%lu (%s)", stratum, kind);
+static const char *leap_text(DWORD leap) {
+    switch (leap) {
+    case 0: return tr("0(no warning)", "0(경고 없음)");
+    case 1: return tr("1(last minute has 61 seconds)", "1(마지막 분이 61초임)");
+    case 2: return tr("2(last minute has 59 seconds)", "2(마지막 분이 59초임)");
+    default: return tr("3(not synchronized)", "3(동기화되지 않음)");
+    }
+}
+
+static const char *stratum_text(DWORD stratum) {
+    switch (stratum) {
+    case 0: return tr("unspecified", "지정되지 않음");
+    case 1: return tr("primary reference - syncd by radio clock", "주 참조 - 무선 시계로 동기화됨");
+    default: return tr("secondary reference - syncd by (S)NTP", "보조 참조 - (S)NTP로 동기화됨");
+    }
 }
 
 static void reference_text(DWORD id, char *out, size_t size) {
-    if (id == 0x4c4f434c) snprintf(out, size, "0x%08lX (%s:  \"LOCL\")", id, tr("source name", "원본 이름"));
-    else if (id) snprintf(out, size, "0x%08lX (%s:  %lu.%lu.%lu.%lu)", id, tr("source IP", "원본 IP"), id >> 24, id >> 16 & 255, id >> 8 & 255, id & 255);
-    else snprintf(out, size, "0x00000000 (%s)", tr("unspecified", "지정되지 않음"));
+    if (id == 0x4c4f434c)
+        snprintf(out, size, "0x%08lX (%s:  \"LOCL\")", id, tr("source name", "원본 이름"));
+    else if (id)
+        snprintf(out, size, "0x%08lX (%s:  %lu.%lu.%lu.%lu)", id, tr("source IP", "원본 IP"), id >> 24, id >> 16 & 255,
+                 id >> 8 & 255, id & 255);
+    else
+        snprintf(out, size, "0x00000000 (%s)", tr("unspecified", "지정되지 않음"));
 }
 
 static void basic_status(void) {
@@ -104,9 +127,12 @@ static void basic_status(void) {
     int precision = (int)reg_dword(STATE_KEY, "Precision", 0);
     DWORD poll = reg_dword(STATE_KEY, "MinPoll", 10);
     line("Leap Indicator", "윤초 조정 표시기", leap_text(reg_dword(STATE_KEY, "Leap", 3)));
-    stratum_text(reg_dword(STATE_KEY, "Stratum", 0), text, sizeof text);
+    DWORD stratum = reg_dword(STATE_KEY, "Stratum", 0);
+    snprintf(text, sizeof text, "%lu (%s)", stratum, stratum_text(stratum));
     line("Stratum", "계층", text);
-    snprintf(text, sizeof text, precision == -23 ? tr("-23 (119.209ns per tick)", "-23 (틱당 119.209ns)") : tr("-6 (15.625ms per tick)", "-6 (틱당 15.625ms)"));
+    snprintf(text, sizeof text,
+             precision == -23 ? tr("-23 (119.209ns per tick)", "-23 (틱당 119.209ns)")
+                              : tr("-6 (15.625ms per tick)", "-6 (틱당 15.625ms)"));
     line("Precision", "정밀도", text);
     snprintf(text, sizeof text, "%.7fs", reg_dword(STATE_KEY, "RootDelayUs", 0) / 1e6);
     line("Root Delay", "루트 지연", text);
@@ -114,8 +140,10 @@ static void basic_status(void) {
     line("Root Dispersion", "루트 분산", text);
     reference_text(reg_dword(STATE_KEY, "RefId", 0), text, sizeof text);
     line("ReferenceId", "참조 ID", text);
-    if (last) clock_text(last, text, sizeof text);
-    else strcpy(text, tr("unspecified", "지정되지 않음"));
+    if (last)
+        clock_text(last, text, sizeof text);
+    else
+        strcpy(text, tr("unspecified", "지정되지 않음"));
     line("Last Successful Sync Time", "마지막으로 성공한 동기화 시간", text);
     reg_text(STATE_KEY, "Source", text, sizeof text);
     line("Source", "원본", text);
@@ -126,8 +154,12 @@ static void basic_status(void) {
 static const char *error_text(DWORD result) {
     switch (result) {
     case 0: return tr("0 (The command completed successfully.)", "0 (명령이 성공적으로 완료되었습니다.)");
-    case 3: return tr("3 (The computer did not resync because the required time change was too big.)", "3 (필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.)");
-    default: return tr("1 (The computer did not resync because no time data was available.)", "1 (사용 가능한 시간 데이터가 없어 컴퓨터가 동기화하지 못했습니다.)");
+    case 3:
+        return tr("3 (The computer did not resync because the required time change was too big.)",
+                  "3 (필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.)");
+    default:
+        return tr("1 (The computer did not resync because no time data was available.)",
+                  "1 (사용 가능한 시간 데이터가 없어 컴퓨터가 동기화하지 못했습니다.)");
     }
 }
 
@@ -139,7 +171,8 @@ static void verbose_status(void) {
     snprintf(text, sizeof text, "%.7fs", reg_number(STATE_KEY, "PhaseOffset", 0) / 1e7);
     line("Phase Offset", "위상 오프셋", text);
     line("ClockRate", "클록 속도", "0.0156250s");
-    line("State Machine", "상태 컴퓨터", synchronised ? tr("2 (Sync)", "2 (동기화)") : tr("0 (Unset)", "0 (설정되지 않음)"));
+    line("State Machine", "상태 컴퓨터",
+         synchronised ? tr("2 (Sync)", "2 (동기화)") : tr("0 (Unset)", "0 (설정되지 않음)"));
     line("Time Source Flags", "시간 원본 플래그", tr("0 (None)", "0 (없음)"));
     line("Server Role", "서버 역할", tr("0 (None)", "0 (없음)"));
     line("Last Sync Error", "마지막 동기화 오류", error_text(reg_dword(STATE_KEY, "LastError", 1)));
@@ -151,7 +184,8 @@ static void peers(void) {
     char list[1024], *entries[64], *rest = NULL;
     int found = 0;
     reg_text(STATE_KEY, "Servers", list, sizeof list);
-    for (char *entry = strtok_s(list, " \t", &rest); entry && found < 64; entry = strtok_s(NULL, " \t", &rest)) entries[found++] = entry;
+    for (char *entry = strtok_s(list, " \t", &rest); entry && found < 64; entry = strtok_s(NULL, " \t", &rest))
+        entries[found++] = entry;
     say(tr("#Peers: %d\n", "#피어: %d\n"), found);
     for (int i = 0; i < found; i++) {
         say("\n");
@@ -168,11 +202,13 @@ static int query(void) {
     if (flag("/source")) {
         reg_text(STATE_KEY, "Source", source, sizeof source);
         say("%s\n", source);
-    } else if (flag("/peers")) peers();
+    } else if (flag("/peers"))
+        peers();
     else if (flag("/status")) {
         basic_status();
         if (flag("/verbose")) verbose_status();
-    } else return complain(0x80070057);
+    } else
+        return complain(0x80070057);
     return 0;
 }
 
@@ -193,8 +229,11 @@ static void chart_line(const char *server, bool data_only) {
         return;
     }
     double offset = sample_offset(&sample) / 1e7;
-    if (data_only) say("%s, %+011.7fs\n", clock, offset);
-    else say("%s d:%+011.7fs o:%+011.7fs  [                  *                  ]\n", clock, sample_delay(&sample) / 1e7, offset);
+    if (data_only)
+        say("%s, %+011.7fs\n", clock, offset);
+    else
+        say("%s d:%+011.7fs o:%+011.7fs  [                  *                  ]\n", clock, sample_delay(&sample) / 1e7,
+            offset);
 }
 
 static int stripchart(void) {
@@ -221,7 +260,10 @@ static int stripchart(void) {
 static void dump_value(const char *name, DWORD type, const BYTE *data) {
     char text[64];
     DWORD number;
-    const char *kind = type == REG_SZ ? "REG_SZ" : type == REG_EXPAND_SZ ? "REG_EXPAND_SZ" : type == REG_DWORD ? "REG_DWORD" : "REG_BINARY";
+    const char *kind = type == REG_SZ          ? "REG_SZ"
+                       : type == REG_EXPAND_SZ ? "REG_EXPAND_SZ"
+                       : type == REG_DWORD     ? "REG_DWORD"
+                                               : "REG_BINARY";
     memcpy(&number, data, sizeof number);
     snprintf(text, sizeof text, "%lu", number);
     say("%-30s %-15s %s\n", name, kind, type == REG_DWORD ? text : type == REG_BINARY ? "" : (const char *)data);
