@@ -5,8 +5,13 @@ const DAYS_FROM: f64 = 200_000.0;
 
 /// A time with a sign: `-0.42 ms`, `+23.2 s`.
 pub fn signed(seconds: f64) -> String {
-    let sign = if seconds < 0.0 { '-' } else { '+' };
-    format!("{sign}{}", span(seconds.abs()))
+    let size = span(seconds.abs());
+    // What rounds to nothing has no sign.
+    match seconds {
+        _ if size == "0 µs" => size,
+        s if s < 0.0 => format!("-{size}"),
+        _ => format!("+{size}"),
+    }
 }
 
 /// A length of time: `12 µs`, `0.42 ms`, `1.20 s`, `3.5 d`. What rounds up to the next unit is shown in it.
