@@ -27,6 +27,7 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     let tiers = tiers(&drafts, &links, reader);
     check_strata(&drafts, &links, &tiers, reader);
     let peers = orphan_peers(&drafts, &links);
+    check_orphans(&drafts, &peers, reader);
     let followers = followers(&links);
     let mut hosts = Vec::new();
     for (index, draft) in drafts.hosts.iter().enumerate() {
@@ -238,6 +239,19 @@ fn orphan_peers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>]) -> BTreeMap
         }
     }
     peers
+}
+
+/// W32Time has no orphan mode: of two such masters each goes its own way.
+fn check_orphans(drafts: &Drafts, peers: &BTreeMap<usize, BTreeSet<usize>>, reader: &mut Reader<'_>) {
+    for (index, others) in peers.iter().filter(|(_, others)| !others.is_empty()) {
+        let Some(host) = drafts.hosts.get(*index).filter(|host| host.settings.winrm.is_some()) else { continue };
+        let other = among(drafts, Some(others)).first().map_or("", |other| other.name.as_str());
+        let text = format!(
+            "master `{}` is a Windows host and, like `{other}`, isolated: nothing keeps their clocks together; let one follow the other (`follows` in place of `isolated`)",
+            host.name
+        );
+        reader.wrong(host.at, text);
+    }
 }
 
 fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -> Vec<&'a Draft> {
