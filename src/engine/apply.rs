@@ -110,6 +110,7 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         owe,
         fixes,
         keep_wreck: !cx.undo,
+        journal: cx.journal,
     })
 }
 

@@ -173,6 +173,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_a_connection_holds_nothing_when_its_script_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        // The connection was lost before the script began: its parent is not there any more.
+        let orphan = format!("{}\nfc_lease one 60\ncat \"$FC_LOCK\"", holder("one").take());
+        let alone = "sed() { case $2 in *PPid*) echo 1 ;; *) command sed \"$@\" ;; esac; }";
+        let slice = shell(dir.path(), &format!("{alone}\n{orphan}"));
+        let line = slice.stdout.lines().find(|line| line.starts_with("line=")).unwrap_or_default();
+        assert!(line.len() > "line=1 1".len(), "{slice:?}");
+        assert_eq!(shell(dir.path(), &holder("two").take()).status, 0);
+    }
+
+    #[test]
     fn only_the_holder_releases_and_keeps() {
         let dir = tempfile::tempdir().unwrap();
         let slice = held(

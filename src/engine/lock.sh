@@ -20,15 +20,18 @@ fc_held() {
 fc_lives script && return 0
 [ "$(fc_now)" -lt "$(fc_says until)" ] 2>/dev/null && { [ -z "$(fc_says line)" ] || fc_lives line; }
 }
-# The process that stands for the connection.
+# The process that stands for the connection; without one of a known name, the eldest ancestor,
+# which of a script that has lost its connection already is the script's own.
 fc_line() {
 fc_p=$$
 while [ "${fc_p:-1}" -gt 1 ]; do
+fc_top=$fc_p
 case $(cat "/proc/$fc_p/comm" 2>/dev/null) in
 sshd* | dropbear* | fleetclock*) echo "$fc_p $(fc_born "$fc_p")"; return 0 ;;
 esac
 fc_p=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$fc_p/status" 2>/dev/null)
 done
+echo "$fc_top $(fc_born "$fc_top")"
 }
 # fc_orphan RUN SECONDS: waits for the script of a run that has lost its connection; it ends by itself.
 fc_orphan() {

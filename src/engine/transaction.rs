@@ -36,6 +36,8 @@ pub(crate) struct Transaction {
     pub(crate) fixes: Vec<Fix>,
     /// Leave the host as it is when a step fails.
     pub(crate) keep_wreck: bool,
+    /// Tell the host's own journal.
+    pub(crate) journal: bool,
 }
 
 /// The number of the guard's frame; steps count from 1.
@@ -95,6 +97,7 @@ impl Transaction {
              fc_frame $(($1 + 1)) fc_change \"$1\"\n\
              [ $? = 0 ] && return\n\
              {undo}\n\
+             {told}\n\
              fc_disarm\n\
              fc_leave\n\
              }}\n",
@@ -102,6 +105,7 @@ impl Transaction {
             name = sh(&self.holder.run),
             take = self.holder.take(),
             undo = self.undo_call(),
+            told = self.tell("failed"),
         )
     }
 
@@ -139,7 +143,15 @@ impl Transaction {
     /// The changes are made; from here on the host waits for the proof.
     fn wait(&self) -> String {
         let lease = format!("fc_lease {} {}", sh(&self.holder.run), self.lease.as_secs());
+        let lease = format!("{}\n{lease}", self.tell("changed"));
         if self.keep_wreck { format!("{lease}\n") } else { format!("{}\n{lease}\n", self.timer(self.lease)) }
+    }
+
+    /// A line in the journal, where that is wanted; a host without one is not worse off.
+    fn tell(&self, ended: &str) -> String {
+        let Holder { run, who, .. } = &self.holder;
+        let line = format!("run {run} by {who} {ended}: {}", self.about.join("; "));
+        if self.journal { format!("logger -t fleetclock -- {} 2>/dev/null || :", sh(&line)) } else { ":".to_owned() }
     }
 
     fn about(&self) -> String {

@@ -116,8 +116,10 @@ fn undo_puts_back_the_last_run_and_then_the_one_before() {
     let first = lab.sh("m1", STATE);
     assert_ne!(first, bare);
     lab.inventory(&TWO.replace("10.10.10.0/24", "10.10.10.0/24, 10.20.0.0/16"));
-    assert_eq!(lab.json(&["apply", "--yes", "-l", "m1"]).0, 0);
+    assert_eq!(lab.json(&["apply", "--yes", "-l", "m1", "--journal"]).0, 0);
     assert_ne!(lab.sh("m1", STATE), first);
+    let told = lab.sh("m1", "journalctl -q -o cat -t fleetclock");
+    assert!(told.contains(" changed: file /etc/chrony/chrony.conf: content; ") && told.lines().count() == 1, "{told}");
     assert_eq!(
         lab.sh(
             "m1",
