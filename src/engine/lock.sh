@@ -75,9 +75,9 @@ systemctl -q reset-failed fleetclock-undo.timer fleetclock-undo.service 2>/dev/n
 fc_out=$(systemd-run --unit=fleetclock-undo --on-active="$2" --timer-property=AccuracySec=1s \
 /bin/sh "$1/expire" 2>&1) || { printf '%s\n' "$fc_out" >&2; return 1; }
 }
-# fc_keep RUN: what is there stays, unless somebody else is at work.
+# fc_keep RUN: what is there stays; prints `kept`, or the lock if somebody else is at work.
 fc_keep() {
-if fc_held && [ "$(fc_says run)" != "$1" ]; then return 0; fi
+if fc_held && [ "$(fc_says run)" != "$1" ]; then cat "$FC_LOCK"; return 0; fi
 fc_disarm
 rm -f "$FC_LOCK"
 echo kept

@@ -167,6 +167,7 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
         "{message}"
     );
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let owner = message.split("locked by ").nth(1).and_then(|rest| rest.split(" (process").next()).unwrap();
     // A lock that nobody holds any more: another boot, a process that is gone.
     let stale = |line: &str| {
         lab.sh("m1", &format!("printf 'run=old\nwho=x@y (process 1)\nwhen=2026\n{line}\n' >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
@@ -176,6 +177,14 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
     stale("boot=another\nscript=1 1\nline=\nuntil=99999999");
     stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=99999 1\nline=1 1\nuntil=99999999");
     stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=\nline=\nuntil=1");
+    // This machine lost its power in the middle: the host still waits for a word of that connection.
+    let waiting = |who: &str| {
+        let line = "$(echo $PPID $(cut -d' ' -f22 /proc/1/stat) | sed 's/^[0-9]*/1/')";
+        lab.sh("m1", &format!("printf 'run=old\\nwho={who}\\nwhen=2026\\nboot=%s\\nscript=\\nline=%s\\nuntil=99999999\\n' $(cat /proc/sys/kernel/random/boot_id) \"{line}\" >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
+        lab.json(&["apply", "--yes", "-l", "m1"]).0
+    };
+    assert_eq!(waiting(&format!("{owner} (process 4194305)")), 0);
+    assert_eq!(waiting("ops@elsewhere (process 4194305)"), 1);
 }
 
 /// Starts an apply and kills the tool while the host is being changed.
