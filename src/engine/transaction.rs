@@ -124,15 +124,15 @@ impl Transaction {
         let timer = if self.keep_wreck { ":".to_owned() } else { self.timer(self.limit + self.lease) };
         format!(
             "(umask 077 && mkdir -p \"$FC_RUN\" && {} && {} && {}) || fc_leave\n\
-             ls -1r {RUNS} | tail -n +{} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
+             ls -1r {RUNS} | grep -vxF {own} | tail -n +{KEPT_RUNS} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
              fc_frame {} {timer}\n\
              {}\n",
             file("undo", &self.undo_text()),
             file("about", &self.about()),
             file("expire", &lock::expire(&self.folder(), &self.holder)),
-            KEPT_RUNS + 1,
             self.arm_frame(),
-            self.owe
+            self.owe,
+            own = sh(&self.holder.run),
         )
     }
 
@@ -281,13 +281,14 @@ mod tests {
     fn only_the_last_runs_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("runs");
-        for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7"] {
+        // The last one comes from a machine whose clock is behind, and must keep its own undo.
+        for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r0"] {
             let transaction = Transaction { holder: named(run_id), ..Transaction::default() };
             run(&transaction, "sh", &root.display().to_string());
         }
         let mut left: Vec<_> =
             std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
-        assert_eq!(left, ["r3", "r4", "r5", "r6", "r7"]);
+        assert_eq!(left, ["r0", "r4", "r5", "r6", "r7"]);
     }
 }
