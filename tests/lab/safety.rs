@@ -293,6 +293,14 @@ fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
     let plan = words(&lab.fleetclock(&["plan"]).stdout);
     let order = "1. m1 masters first\n2. m2 masters that serve the same hosts as those above\n3. s2 canary\n4. s1 batch 1 of 2\n5. s3 batch 2 of 2\n";
     assert!(plan.contains(order), "{plan}");
+    // Who has two masters is not to lose both, even if nobody has spoken of waves.
+    lab.inventory(FIVE.split("rollout:").next().unwrap());
+    lab.sh("m1", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    let (_, report) = lab.json(&["apply", "--yes", "-l", "masters"]);
+    assert_eq!(statuses(&report), ["m1 failed_undone", "m2 not_started"], "{report:#}");
+    assert!(error(&report, "m2").contains("`m1` serves the same hosts, and its change failed"), "{report:#}");
+    lab.sh("m1", "umount /etc/chrony");
+    lab.inventory(FIVE);
     // The canary's disk is read-only.
     lab.sh("s2", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
     let (code, report) = lab.json(&["apply", "--yes"]);
