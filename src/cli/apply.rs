@@ -38,6 +38,9 @@ pub(super) struct Args {
     /// Change a host whose sources do not answer, and do not prove the clock afterwards
     #[arg(long)]
     no_verify: bool,
+    /// Leave a line in the journal of each Linux host that is changed: which run, by whom, what
+    #[arg(long)]
+    journal: bool,
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
@@ -49,6 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("apply", global)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
+    run.journal = args.journal;
     if args.failed {
         let failed = last_failed(&global.inventory)?;
         run.hosts.retain(|host| failed.contains(&host.name));

@@ -47,6 +47,7 @@ pub(super) struct Run {
     pub(super) assets: Option<PathBuf>,
     pub(super) undo: bool,
     pub(super) verify: bool,
+    pub(super) journal: bool,
     /// Whether pending changes show in the exit code.
     pub(super) pending_is_3: bool,
     pub(super) started: SystemTime,
@@ -88,6 +89,7 @@ impl Run {
             assets: global.assets.clone(),
             undo: true,
             verify: true,
+            journal: false,
             pending_is_3: true,
             started: SystemTime::now(),
             clock: Instant::now(),
@@ -116,6 +118,7 @@ impl Run {
             events,
             undo: self.undo,
             verify: self.verify,
+            journal: self.journal,
             stop: Arc::clone(&self.interrupt.stop),
             busy: Arc::clone(&self.interrupt.busy),
         };

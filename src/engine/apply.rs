@@ -110,6 +110,7 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         owe,
         fixes,
         keep_wreck: !cx.undo,
+        journal: cx.journal,
     })
 }
 
@@ -133,10 +134,17 @@ fn change(
     session.phase(Phase::Apply);
     let (script, boundary) = transaction.script();
     let splitter = Splitter::new(&boundary);
-    let (cx, host) = (session.cx, planned.spec.name.clone());
-    let output = session
-        .run(script, CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
-        .map_err(|error| lost_in_the_middle(error, transaction))?;
+    let run = |session: &mut Session<'_>| {
+        let (cx, host) = (session.cx, planned.spec.name.clone());
+        session
+            .run(script.clone(), CHANGE, &mut |line| announce(cx, &host, planned, transaction, &splitter, line))
+            .map_err(|error| lost_in_the_middle(error, transaction))
+    };
+    let mut output = run(session)?;
+    if let Some(old) = splitter.find(&output, GUARD).as_ref().and_then(lock::abandoned) {
+        session.run(format!("{}\n{}", lock::FUNCTIONS, old.release()), READ, &mut |_| ())?;
+        output = run(session)?;
+    }
     let asked = judge_guard(planned, &splitter, &output)?;
     report.warnings.extend(clock::stepped(&planned.spec, &asked));
     if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
@@ -287,8 +295,12 @@ fn finish(
     let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
     let verdict = proof.record(spec, provider, &splitter, &output, report)?;
     settle(verdict, status, report)?;
-    let kept = splitter.part(&output, kept)?.stdout.trim() == "kept";
-    if kept || status != Status::Changed { Ok(()) } else { keep(session, holder) }
+    let told = splitter.part(&output, kept)?;
+    match lock::abandoned(&told) {
+        Some(old) => keep(session, &old),
+        None if status == Status::Changed && told.stdout.trim() != "kept" => keep(session, holder),
+        None => Ok(()),
+    }
 }
 
 /// Tells the host that what was changed stays.

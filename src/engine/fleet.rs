@@ -4,19 +4,21 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ipnet::IpNet;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 
 use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::inventory::rollout::Rollout;
+use crate::inventory::spec::Role;
 use crate::report::{ErrorReport, HostReport, Status};
 
 use super::event::Event;
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
 use super::verify::{Verdict, judge};
-use super::waves::Order;
+use super::waves::{Order, overlap};
 use super::{Context, apply};
 
 /// What planning a host came to.
@@ -95,6 +97,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
             Err(report) => drop(done.insert(report.name.clone(), *report)),
         }
     }
+    let masters = masters(&ready);
     let mut halt: Option<String> = None;
     let mut changed = false;
     for wave in order.waves {
@@ -107,25 +110,28 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
         changed |= !pending.is_empty();
         let lost = wave.hosts.iter().filter(|name| done.contains_key(*name)).cloned();
         let counted: Vec<String> = pending.into_iter().chain(lost).collect();
-        let reports = one_wave(members, halt.as_ref(), &done, forks, &cx).await;
+        // A wave that was not let start changes nothing, but hosts that are as wanted are proven all the same.
+        let held = |host: &Planned| {
+            let halted = halt.clone().filter(|_| host.is_pending());
+            halted.or_else(|| neighbour(host, &masters, &order.rollout, &done)).or_else(|| hold(host, &done, &cx))
+        };
+        let reports = one_wave(members, held, forks, &cx).await;
         done.extend(reports.into_iter().map(|report| (report.name.clone(), report)));
         halt = halt.or_else(|| too_many(&wave.why, &counted, &order.rollout, &done));
     }
+    done.extend(ready.into_iter().map(|(name, host)| (name, not_started(host.report, "it is in no wave".to_owned()))));
     names.iter().filter_map(|name| done.remove(name)).collect()
 }
 
 /// Changes the hosts of a wave at the same time, but for those that must not be started.
 async fn one_wave(
     members: Vec<Planned>,
-    halt: Option<&String>,
-    done: &BTreeMap<String, HostReport>,
+    held: impl Fn(&Planned) -> Option<String>,
     forks: usize,
     cx: &Arc<Context>,
 ) -> Vec<HostReport> {
-    // A wave that was not let start changes nothing, but hosts that are as wanted are proven all the same.
-    let why = |host: &Planned| halt.filter(|_| host.is_pending()).cloned().or_else(|| hold(host, done, cx));
     let (ready, held): (Vec<_>, Vec<_>) =
-        members.into_iter().map(|host| (why(&host), host)).partition(|(why, _)| why.is_none());
+        members.into_iter().map(|host| (held(&host), host)).partition(|(why, _)| why.is_none());
     let mut reports = Vec::new();
     for (why, host) in held {
         let report = not_started(host.report, why.unwrap_or_default());
@@ -141,6 +147,31 @@ async fn one_wave(
     .await;
     reports.extend(worked);
     reports
+}
+
+/// The masters that are changed, and whom they serve.
+fn masters(ready: &BTreeMap<String, Planned>) -> Vec<(String, Vec<IpNet>)> {
+    let changed = ready.values().filter(|host| host.spec.role == Role::Master && host.is_pending());
+    changed.map(|host| (host.spec.name.clone(), host.spec.time.serve.clone())).collect()
+}
+
+/// Says why a master must not be started: another one of the same hosts failed at its change, and
+/// these hosts are not to lose both. Who says how many may fail has said so of masters, too.
+fn neighbour(
+    host: &Planned,
+    masters: &[(String, Vec<IpNet>)],
+    rollout: &Rollout,
+    done: &BTreeMap<String, HostReport>,
+) -> Option<String> {
+    let concerned = host.spec.role == Role::Master && host.is_pending() && rollout.max_fail.is_none();
+    let failed = |name: &String| {
+        done.get(name).is_some_and(|report| matches!(report.status, Status::FailedUndone | Status::FailedNotUndone))
+    };
+    let (name, _) = masters
+        .iter()
+        .filter(|(name, serve)| concerned && *name != host.spec.name && overlap(serve, &host.spec.time.serve))
+        .find(|(name, _)| failed(name))?;
+    Some(format!("not started: `{name}` serves the same hosts, and its change failed; `--max-fail` lets it go on"))
 }
 
 /// Waits between two waves, unless the user wants to stop.

@@ -37,7 +37,12 @@ impl Holder {
         format!("fc_take {} {} {}", sh(&self.run), sh(&self.who), sh(&self.when))
     }
 
-    /// Shell text that ends the run: what it did stays. Prints `kept`, unless another run is at work.
+    /// Shell text that gives the lock back, if it is this run's.
+    pub(crate) fn release(&self) -> String {
+        format!("fc_release {}", sh(&self.run))
+    }
+
+    /// Shell text that ends the run: what it did stays. Prints `kept`, or the lock of another run at work.
     pub(crate) fn keep(&self) -> String {
         format!("fc_keep {}", sh(&self.run))
     }
@@ -53,10 +58,29 @@ pub fn whoami() -> String {
     text.chars().filter(|c| !c.is_control()).collect()
 }
 
+/// Reads a line of a printed lock.
+fn value<'a>(seen: &'a Slice, name: &str) -> Option<&'a str> {
+    let value = seen.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
+    value.filter(|text| !text.is_empty())
+}
+
+/// The run of a lock that nobody will come back for: made by this user on this machine, by a
+/// process that is gone, and with no script at work. Its host may still take its connection for a
+/// living one, as after a power failure here.
+pub(crate) fn abandoned(seen: &Slice) -> Option<Holder> {
+    let (run, who) = (value(seen, "run")?, value(seen, "who")?);
+    let (owner, process) = who.strip_suffix(')')?.split_once(" (process ")?;
+    let me = whoami();
+    let mine = me.split_once(" (process ").is_some_and(|(me, _)| me == owner);
+    let process = nix::unistd::Pid::from_raw(process.parse().ok()?);
+    let gone = nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH);
+    let idle = value(seen, "script").is_none();
+    (mine && gone && idle).then(|| Holder { run: run.to_owned(), ..Holder::default() })
+}
+
 /// Reads the lock that stood in the way.
 pub(crate) fn refused(seen: &Slice) -> ErrorReport {
-    let value = |name: &str| seen.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='));
-    let known = |name: &str| value(name).filter(|text| !text.is_empty()).unwrap_or("?");
+    let known = |name: &str| value(seen, name).unwrap_or("?");
     let script = known("script").split(' ').next().unwrap_or("?");
     let doing = if script == "?" { String::new() } else { format!(", process {script} on the host") };
     ErrorReport {
@@ -173,11 +197,40 @@ mod tests {
     }
 
     #[test]
+    fn a_run_without_a_connection_holds_nothing_when_its_script_has_ended() {
+        let dir = tempfile::tempdir().unwrap();
+        // The connection was lost before the script began: its parent is not there any more.
+        let orphan = format!("{}\nfc_lease one 60\ncat \"$FC_LOCK\"", holder("one").take());
+        let alone = "sed() { case $2 in *PPid*) echo 1 ;; *) command sed \"$@\" ;; esac; }";
+        let slice = shell(dir.path(), &format!("{alone}\n{orphan}"));
+        let line = slice.stdout.lines().find(|line| line.starts_with("line=")).unwrap_or_default();
+        assert!(line.len() > "line=1 1".len(), "{slice:?}");
+        assert_eq!(shell(dir.path(), &holder("two").take()).status, 0);
+    }
+
+    #[test]
+    fn a_lock_of_a_process_of_ours_that_is_gone_is_abandoned() {
+        let me = whoami();
+        let (owner, own) = me.split_once(" (process ").unwrap();
+        let abandoned = |who: &str, script: &str| {
+            let stdout = format!("run=one\nwho={who}\nboot=b\nscript={script}\nline=1 2\n");
+            abandoned(&Slice { stdout, ..Slice::default() }).map(|holder| holder.run)
+        };
+        // Above the greatest number that a process of Linux may have.
+        let gone = format!("{owner} (process 4194305)");
+        assert_eq!(abandoned(&gone, "").as_deref(), Some("one"));
+        assert_eq!(abandoned(&gone, "77 5"), None);
+        assert_eq!(abandoned(&format!("{owner} (process {own}"), ""), None);
+        assert_eq!(abandoned("ops@elsewhere (process 4194305)", ""), None);
+        assert_eq!(abandoned("the host itself", ""), None);
+    }
+
+    #[test]
     fn only_the_holder_releases_and_keeps() {
         let dir = tempfile::tempdir().unwrap();
         let slice = held(
             dir.path(),
-            "fc_release two; fc_keep two; [ -e \"$FC_LOCK\" ] && fc_keep one; [ -e \"$FC_LOCK\" ] || echo gone",
+            "fc_release two; fc_keep two >/dev/null; [ -e \"$FC_LOCK\" ] && fc_keep one; [ -e \"$FC_LOCK\" ] || echo gone",
         );
         assert_eq!((slice.status, slice.stdout.as_str()), (0, "kept\ngone\n"), "{slice:?}");
     }

@@ -20,15 +20,18 @@ fc_held() {
 fc_lives script && return 0
 [ "$(fc_now)" -lt "$(fc_says until)" ] 2>/dev/null && { [ -z "$(fc_says line)" ] || fc_lives line; }
 }
-# The process that stands for the connection.
+# The process that stands for the connection; without one of a known name, the eldest ancestor,
+# which of a script that has lost its connection already is the script's own.
 fc_line() {
 fc_p=$$
 while [ "${fc_p:-1}" -gt 1 ]; do
+fc_top=$fc_p
 case $(cat "/proc/$fc_p/comm" 2>/dev/null) in
 sshd* | dropbear* | fleetclock*) echo "$fc_p $(fc_born "$fc_p")"; return 0 ;;
 esac
 fc_p=$(sed -n 's/^PPid:[[:space:]]*//p' "/proc/$fc_p/status" 2>/dev/null)
 done
+echo "$fc_top $(fc_born "$fc_top")"
 }
 # fc_orphan RUN SECONDS: waits for the script of a run that has lost its connection; it ends by itself.
 fc_orphan() {
@@ -72,9 +75,9 @@ systemctl -q reset-failed fleetclock-undo.timer fleetclock-undo.service 2>/dev/n
 fc_out=$(systemd-run --unit=fleetclock-undo --on-active="$2" --timer-property=AccuracySec=1s \
 /bin/sh "$1/expire" 2>&1) || { printf '%s\n' "$fc_out" >&2; return 1; }
 }
-# fc_keep RUN: what is there stays, unless somebody else is at work.
+# fc_keep RUN: what is there stays; prints `kept`, or the lock if somebody else is at work.
 fc_keep() {
-if fc_held && [ "$(fc_says run)" != "$1" ]; then return 0; fi
+if fc_held && [ "$(fc_says run)" != "$1" ]; then cat "$FC_LOCK"; return 0; fi
 fc_disarm
 rm -f "$FC_LOCK"
 echo kept

@@ -41,6 +41,8 @@ pub struct Context {
     pub events: Sender<Event>,
     /// Put back what was changed when a later step or the proof fails.
     pub undo: bool,
+    /// Leave a line in the journal of each host that is changed.
+    pub journal: bool,
     /// Ask the sources before anything is changed, and prove the result.
     pub verify: bool,
     /// Set when the user wants to stop; looked at between the phases of a host.

@@ -145,6 +145,10 @@ impl Saved {
         use std::os::unix::fs::OpenOptionsExt as _;
         let blank = serde_json::to_string_pretty(&Saved { digest: String::new(), ..self.clone() })? + "\n";
         let text = blank.replace(BLANK, &format!("\"digest\": \"{}\"", digest(blank.as_bytes())));
+        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
+            // A pipe or /dev/null is written to, and never replaced.
+            return std::fs::write(path, text).with_context(|| format!("write {}", path.display()));
+        }
         let new = path.with_extension(format!("new-{}", std::process::id()));
         let write = || -> std::io::Result<()> {
             let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;

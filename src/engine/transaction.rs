@@ -36,6 +36,8 @@ pub(crate) struct Transaction {
     pub(crate) fixes: Vec<Fix>,
     /// Leave the host as it is when a step fails.
     pub(crate) keep_wreck: bool,
+    /// Tell the host's own journal.
+    pub(crate) journal: bool,
 }
 
 /// The number of the guard's frame; steps count from 1.
@@ -95,6 +97,7 @@ impl Transaction {
              fc_frame $(($1 + 1)) fc_change \"$1\"\n\
              [ $? = 0 ] && return\n\
              {undo}\n\
+             {told}\n\
              fc_disarm\n\
              fc_leave\n\
              }}\n",
@@ -102,6 +105,7 @@ impl Transaction {
             name = sh(&self.holder.run),
             take = self.holder.take(),
             undo = self.undo_call(),
+            told = self.tell("failed"),
         )
     }
 
@@ -120,15 +124,15 @@ impl Transaction {
         let timer = if self.keep_wreck { ":".to_owned() } else { self.timer(self.limit + self.lease) };
         format!(
             "(umask 077 && mkdir -p \"$FC_RUN\" && {} && {} && {}) || fc_leave\n\
-             ls -1r {RUNS} | tail -n +{} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
+             ls -1r {RUNS} | grep -vxF {own} | tail -n +{KEPT_RUNS} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
              fc_frame {} {timer}\n\
              {}\n",
             file("undo", &self.undo_text()),
             file("about", &self.about()),
             file("expire", &lock::expire(&self.folder(), &self.holder)),
-            KEPT_RUNS + 1,
             self.arm_frame(),
-            self.owe
+            self.owe,
+            own = sh(&self.holder.run),
         )
     }
 
@@ -139,7 +143,15 @@ impl Transaction {
     /// The changes are made; from here on the host waits for the proof.
     fn wait(&self) -> String {
         let lease = format!("fc_lease {} {}", sh(&self.holder.run), self.lease.as_secs());
+        let lease = format!("{}\n{lease}", self.tell("changed"));
         if self.keep_wreck { format!("{lease}\n") } else { format!("{}\n{lease}\n", self.timer(self.lease)) }
+    }
+
+    /// A line in the journal, where that is wanted; a host without one is not worse off.
+    fn tell(&self, ended: &str) -> String {
+        let Holder { run, who, .. } = &self.holder;
+        let line = format!("run {run} by {who} {ended}: {}", self.about.join("; "));
+        if self.journal { format!("logger -t fleetclock -- {} 2>/dev/null || :", sh(&line)) } else { ":".to_owned() }
     }
 
     fn about(&self) -> String {
@@ -269,13 +281,14 @@ mod tests {
     fn only_the_last_runs_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("runs");
-        for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7"] {
+        // The last one comes from a machine whose clock is behind, and must keep its own undo.
+        for run_id in ["r1", "r2", "r3", "r4", "r5", "r6", "r7", "r0"] {
             let transaction = Transaction { holder: named(run_id), ..Transaction::default() };
             run(&transaction, "sh", &root.display().to_string());
         }
         let mut left: Vec<_> =
             std::fs::read_dir(&root).unwrap().map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         left.sort();
-        assert_eq!(left, ["r3", "r4", "r5", "r6", "r7"]);
+        assert_eq!(left, ["r0", "r4", "r5", "r6", "r7"]);
     }
 }

@@ -106,8 +106,12 @@ fn masters(members: &[Member<'_>]) -> Vec<Wave> {
 
 /// Whether two masters that are changed serve hosts in common.
 fn same_hosts(one: &Member<'_>, other: &Member<'_>) -> bool {
-    let overlap = |a: &IpNet, b: &IpNet| a.contains(b) || b.contains(a);
-    one.pending && other.pending && one.serve.iter().any(|a| other.serve.iter().any(|b| overlap(a, b)))
+    one.pending && other.pending && overlap(one.serve, other.serve)
+}
+
+/// Whether two lists of networks have an address in common.
+pub(crate) fn overlap(one: &[IpNet], other: &[IpNet]) -> bool {
+    one.iter().any(|a| other.iter().any(|b| a.contains(b) || b.contains(a)))
 }
 
 /// Splits off the canary. A named host that could not be planned is in it, and fails it.

@@ -116,8 +116,10 @@ fn undo_puts_back_the_last_run_and_then_the_one_before() {
     let first = lab.sh("m1", STATE);
     assert_ne!(first, bare);
     lab.inventory(&TWO.replace("10.10.10.0/24", "10.10.10.0/24, 10.20.0.0/16"));
-    assert_eq!(lab.json(&["apply", "--yes", "-l", "m1"]).0, 0);
+    assert_eq!(lab.json(&["apply", "--yes", "-l", "m1", "--journal"]).0, 0);
     assert_ne!(lab.sh("m1", STATE), first);
+    let told = lab.sh("m1", "journalctl -q -o cat -t fleetclock");
+    assert!(told.contains(" changed: file /etc/chrony/chrony.conf: content; ") && told.lines().count() == 1, "{told}");
     assert_eq!(
         lab.sh(
             "m1",
@@ -165,6 +167,7 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
         "{message}"
     );
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let owner = message.split("locked by ").nth(1).and_then(|rest| rest.split(" (process").next()).unwrap();
     // A lock that nobody holds any more: another boot, a process that is gone.
     let stale = |line: &str| {
         lab.sh("m1", &format!("printf 'run=old\nwho=x@y (process 1)\nwhen=2026\n{line}\n' >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
@@ -174,6 +177,14 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
     stale("boot=another\nscript=1 1\nline=\nuntil=99999999");
     stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=99999 1\nline=1 1\nuntil=99999999");
     stale("boot=$(cat /proc/sys/kernel/random/boot_id)\nscript=\nline=\nuntil=1");
+    // This machine lost its power in the middle: the host still waits for a word of that connection.
+    let waiting = |who: &str| {
+        let line = "$(echo $PPID $(cut -d' ' -f22 /proc/1/stat) | sed 's/^[0-9]*/1/')";
+        lab.sh("m1", &format!("printf 'run=old\\nwho={who}\\nwhen=2026\\nboot=%s\\nscript=\\nline=%s\\nuntil=99999999\\n' $(cat /proc/sys/kernel/random/boot_id) \"{line}\" >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
+        lab.json(&["apply", "--yes", "-l", "m1"]).0
+    };
+    assert_eq!(waiting(&format!("{owner} (process 4194305)")), 0);
+    assert_eq!(waiting("ops@elsewhere (process 4194305)"), 1);
 }
 
 /// Starts an apply and kills the tool while the host is being changed.
@@ -282,6 +293,14 @@ fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
     let plan = words(&lab.fleetclock(&["plan"]).stdout);
     let order = "1. m1 masters first\n2. m2 masters that serve the same hosts as those above\n3. s2 canary\n4. s1 batch 1 of 2\n5. s3 batch 2 of 2\n";
     assert!(plan.contains(order), "{plan}");
+    // Who has two masters is not to lose both, even if nobody has spoken of waves.
+    lab.inventory(FIVE.split("rollout:").next().unwrap());
+    lab.sh("m1", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    let (_, report) = lab.json(&["apply", "--yes", "-l", "masters"]);
+    assert_eq!(statuses(&report), ["m1 failed_undone", "m2 not_started"], "{report:#}");
+    assert!(error(&report, "m2").contains("`m1` serves the same hosts, and its change failed"), "{report:#}");
+    lab.sh("m1", "umount /etc/chrony");
+    lab.inventory(FIVE);
     // The canary's disk is read-only.
     lab.sh("s2", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
     let (code, report) = lab.json(&["apply", "--yes"]);

@@ -122,6 +122,10 @@ fn without(text: &str, name: &str) -> Result<String, usize> {
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
+    if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
+        // `known_hosts: /dev/null` is a habit of many, and must not cost them the device.
+        return Err(std::io::Error::other("it is no regular file, and remembers nothing"));
+    }
     let new = file.with_extension(format!("fleetclock-{}", std::process::id()));
     let put = || {
         let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
@@ -170,6 +174,11 @@ mod tests {
         assert!(text.starts_with(&format!("other {KEY}\nh ssh-ed25519 ")) && text.lines().count() == 2, "{text}");
         assert_eq!(std::fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o644);
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        key.file = Some(dir.path().to_owned());
+        key.known.clear();
+        assert!(key.replace().is_err(), "a folder was replaced");
+        key.known.push((String::new(), String::new()));
+        key.file = Some(file);
         key.known[0].1 = "/etc/ssh/ssh_known_hosts:3".into();
         assert!(key.replace().unwrap_err().to_string().contains("/etc/ssh/ssh_known_hosts:3"));
     }
