@@ -7,7 +7,7 @@ use super::exchange::{Measurement, Outcome};
 /// What one probe measured of one address of a source. Times are nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReport {
-    /// `static`, `bash` or `local`: which implementation measured.
+    /// `static`, `bash`, `powershell`, `w32tm` or `local`: which implementation measured.
     pub probe: String,
     /// The source as it was asked for.
     pub source: String,

@@ -215,7 +215,7 @@ pub struct SourceReport {
     pub reach: Option<u8>,
     /// Whether it is within the limits of the host.
     pub within: Option<bool>,
-    /// `static`, `bash`, `local`: the probe that measured.
+    /// `static`, `bash`, `powershell`, `w32tm`, `local`: the probe that measured.
     pub probe: Option<String>,
 }
 
