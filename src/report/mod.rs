@@ -6,6 +6,7 @@ pub mod console;
 pub mod diff;
 pub mod facts;
 mod failures;
+mod findings;
 pub mod json;
 mod live;
 pub(crate) mod names;
@@ -245,12 +246,22 @@ pub struct Finding {
     pub code: String,
     /// `error`, `warning`, `note`.
     pub severity: String,
+    /// What it is called in `docs/findings.md`.
+    pub title: String,
     /// What was seen.
     pub evidence: String,
+    /// The command that showed it.
+    pub command: String,
+    /// The host on which it was seen.
+    pub on: String,
     /// The cause in one sentence.
     pub cause: String,
     /// The exact fix.
     pub fix: String,
+    /// What it is not, and how that is known.
+    pub excluded: Vec<String>,
+    /// Other hosts that get no time because of it.
+    pub affects: Vec<String>,
 }
 
 /// Why a host failed: what was tried and the cause, then the way out.

@@ -7,6 +7,7 @@ use anstyle::Style;
 
 use super::changes::changes;
 use super::failures::failures;
+use super::findings::findings;
 use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
@@ -39,12 +40,13 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
     changes(&mut text, &hosts, options);
+    findings(&mut text, &hosts);
     if matches!(report.command.as_str(), "verify" | "apply") {
         proof(&mut text, &hosts);
     }
     // The table of `verify` has them all.
     if report.command != "verify" {
-        unchanged(&mut text, &hosts);
+        unchanged(&mut text, &hosts, if report.command == "doctor" { "well" } else { "as wanted" });
     }
     failures(&mut text, &hosts);
     if report.command == "plan" {
@@ -54,11 +56,11 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     text
 }
 
-fn unchanged(text: &mut String, hosts: &[HostReport]) {
+fn unchanged(text: &mut String, hosts: &[HostReport], how: &str) {
     let who: Vec<&str> =
         hosts.iter().filter(|host| host.status == Status::Unchanged).map(|host| host.name.as_str()).collect();
     if !who.is_empty() {
-        let _ = writeln!(text, "{} as wanted: {}\n", count(who.len(), "host"), names::all(&who));
+        let _ = writeln!(text, "{} {how}: {}\n", count(who.len(), "host"), names::all(&who));
     }
 }
 
@@ -98,6 +100,7 @@ fn parts(summary: &Summary, command: &str) -> Vec<Part> {
         "verify" => ("drifted", "ok"),
         "facts" => ("drifted", "read"),
         "check" => ("drifted", "as wanted"),
+        "doctor" => ("drifted", "well"),
         _ => ("drifted", "unchanged"),
     };
     let part = |number, word, style, always| Part { number, word, style, always, hosts: word == "to change" };
@@ -106,7 +109,7 @@ fn parts(summary: &Summary, command: &str) -> Vec<Part> {
         part(summary.changed, "changed", GOOD, apply),
         part(summary.drifted, drifted, CARE, plan || command == "check"),
         part(summary.unchanged, kept, GOOD, true),
-        part(summary.out_of_limits, "out of limits", CARE, false),
+        part(summary.out_of_limits, if command == "doctor" { "not well" } else { "out of limits" }, CARE, false),
         part(summary.failed, "failed", BAD, apply),
         part(summary.unreachable, "unreachable", BAD, false),
         part(summary.not_started, "not started", ALARM, false),
