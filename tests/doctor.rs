@@ -27,7 +27,7 @@ fn read(path: &Path) -> (Vec<HostSpec>, BTreeMap<String, Looked>) {
     let name = head.strip_prefix("inventory: ").unwrap();
     let fleet = inventory::load(&Path::new(FOLDER).join(name)).unwrap();
     let looked = record::read(evidence).into_iter();
-    let looked = looked.map(|(host, parts)| match parts.get("unreachable") {
+    let looked = looked.map(|(host, parts)| match parts.get(record::UNREACHABLE) {
         Some(why) => (host, Err(why.stdout.trim().to_owned())),
         None => (host, Ok(Evidence::read(parts, 0.0).unwrap())),
     });
@@ -56,12 +56,15 @@ fn every_case_is_recognised() {
 }
 
 #[test]
-fn every_rule_has_a_section() {
+fn every_rule_has_a_case_and_a_section() {
     let manual = std::fs::read_to_string("docs/findings.md").unwrap();
+    let seen: BTreeSet<String> =
+        cases().iter().flat_map(|case| findings(case).into_values().flatten().map(|finding| finding.code)).collect();
     let mut codes = BTreeSet::new();
     for rule in rules::all() {
         assert!(codes.insert(rule.code), "{} is there twice", rule.code);
         let heading = format!("### {} {}\n", rule.code, rule.title);
+        assert!(seen.contains(rule.code), "{FOLDER} has no case of {}", rule.code);
         assert!(manual.contains(&heading), "docs/findings.md has no `{}`", heading.trim());
     }
 }

@@ -29,6 +29,8 @@ pub struct Evidence {
     pub kind: String,
     /// Its configuration file; empty if none is there.
     pub file: String,
+    /// Whether the service answers its own tool.
+    pub talks: bool,
     /// All units that keep time, by name without `.service`.
     pub units: BTreeMap<String, Unit>,
     /// When the service was started, seconds since 1970 by the clock of the host.
@@ -200,6 +202,7 @@ impl Evidence {
         let mut service = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
         let mut word = || service.next().unwrap_or_default();
         let (unit, kind, file) = (word(), word(), word());
+        let talks = part("status").status == 0;
         let provider = provider::ALL.iter().find(|provider| provider.name() == kind);
         let daemon = provider.and_then(|provider| provider.parse_status(part("status")).ok());
         Ok(Evidence {
@@ -224,6 +227,7 @@ impl Evidence {
             unit,
             kind,
             file,
+            talks,
             daemon,
             parts,
         })

@@ -7,7 +7,7 @@
 # start systemd-timesyncd.
 
 #: before: what the parts below have in common
-fc_unit=; fc_daemon=; fc_config=
+fc_unit=; fc_daemon=; fc_config=; fc_began=$(date +%s)
 for fc_u in @UNITS@; do
   systemctl -q is-active "$fc_u.service" && { fc_unit=$fc_u; break; }
 done
@@ -21,6 +21,13 @@ chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;
 *) fc_files= ;;
 esac
 for fc_f in $fc_files; do [ -e "$fc_f" ] && { fc_config=$fc_f; break; }; done
+
+# A service that hangs keeps its own tool waiting for seconds, each time.
+fc_talks=no
+case $fc_daemon in
+chrony) timeout 4 chronyc -n -c tracking >/dev/null 2>&1 && fc_talks=yes ;;
+ntpd) timeout 6 ntpq -n -c 'rv 0 leap' >/dev/null 2>&1 && fc_talks=yes ;;
+esac
 
 #: service: systemctl list-units --type service
 echo "$fc_unit $fc_daemon $fc_config"
@@ -74,24 +81,24 @@ echo
 cat /etc/default/ntpsec /etc/default/ntp /etc/sysconfig/ntpd 2>/dev/null | grep -E '^(NTPD_OPTS|OPTIONS)='
 
 #: status: chronyc tracking; chronyc sources; ntpq -n -p
-case $fc_daemon in
-chrony) @CHRONY@ ;;
-ntpd) @NTPD@ ;;
-*) false ;;
+case $fc_talks$fc_daemon in
+yeschrony) @CHRONY@ ;;
+yesntpd) @NTPD@ ;;
+*) echo "${fc_unit:-no time service} does not answer"; false ;;
 esac
 
 #: associations: ntpq -c associations
-[ "$fc_daemon" != ntpd ] || ntpq -n -c associations
+[ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations
 
 #: clients: chronyc -n clients
-case "$fc_daemon:@ASKERS@" in
+case "$fc_talks$fc_daemon:@ASKERS@" in
 *:) ;;
-chrony:*) chronyc -n -c clients ;;
-ntpd:*) ntpq -n -c mrulist ;;
+yeschrony:*) chronyc -n -c clients ;;
+yesntpd:*) ntpq -n -c mrulist ;;
 esac
 
 #: access: chronyc accheck ADDRESS
-[ "$fc_daemon" != chrony ] || for fc_a in @ASKERS@; do
+[ "$fc_talks$fc_daemon" != yeschrony ] || for fc_a in @ASKERS@; do
   case $(chronyc accheck "${fc_a%=*}" 2>/dev/null) in
   208*) echo "${fc_a%=*} allowed" ;;
   209*) echo "${fc_a%=*} denied" ;;
@@ -99,7 +106,7 @@ esac
 done
 
 #: askers: fleetclock's own notes: who asked, and how many seconds ago
-for fc_a in @ASKERS@; do echo "${fc_a%=*} ${fc_a#*=}"; done
+for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + $(date +%s) - fc_began))"; done
 
 #: listeners: ss -nlup 'sport = :123'
 ss -Hnlup 'sport = :123'
@@ -115,8 +122,9 @@ for fc_s in @SOURCES@ @ASKERS@; do
 done
 
 #: names: getent ahosts NAME
+# In the order of the resolver, which is that in which a service tries.
 for fc_s in @SOURCES@; do
-  for fc_a in $(fc_resolve "$fc_s"); do echo "$fc_s $fc_a"; done
+  getent ahosts "$fc_s" | while read -r fc_a fc_l; do echo "$fc_s $fc_a"; done | uniq
 done
 
 #: hosts: grep NAME /etc/hosts

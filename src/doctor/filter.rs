@@ -104,15 +104,17 @@ const DEEPEST: usize = 16;
 
 fn walk(chains: &[Chain], chain: &Chain, packet: &Packet<'_>, depth: usize) -> Fate {
     for rule in &chain.rules {
-        let fate = match verdict(rule, packet) {
-            Some("accept") => Fate::Accepted,
-            Some("drop" | "reject") => Fate::Stopped(chain.stop(rule)),
-            Some("return") => return Fate::On,
-            Some(name) => match chains.iter().find(|other| other.table == chain.table && other.name == name) {
-                Some(other) if depth < DEEPEST => walk(chains, other, packet, depth + 1),
-                _ => Fate::On,
-            },
-            None => Fate::On,
+        let fate = match read_rule(rule, packet) {
+            Reading::Matches("accept") => Fate::Accepted,
+            Reading::Matches("drop" | "reject") => Fate::Stopped(chain.stop(rule)),
+            Reading::Matches("return") => return Fate::On,
+            Reading::Matches(name) => {
+                match chains.iter().find(|other| other.table == chain.table && other.name == name) {
+                    Some(other) if depth < DEEPEST => walk(chains, other, packet, depth + 1),
+                    _ => Fate::On,
+                }
+            }
+            Reading::Passes | Reading::Unclear => Fate::On,
         };
         if !matches!(fate, Fate::On) {
             return fate;
@@ -121,30 +123,53 @@ fn walk(chains: &[Chain], chain: &Chain, packet: &Packet<'_>, depth: usize) -> F
     Fate::On
 }
 
-/// The verdict of a rule, or the chain that it jumps to, if the rule is understood and matches.
-fn verdict<'a>(rule: &'a str, packet: &Packet<'_>) -> Option<&'a str> {
+/// What a rule does with a packet.
+enum Reading<'a> {
+    /// It matches: its verdict, or the chain that it jumps to.
+    Matches(&'a str),
+    /// It does not match.
+    Passes,
+    /// It has a condition that is not understood.
+    Unclear,
+}
+
+fn read_rule<'a>(rule: &'a str, packet: &Packet<'_>) -> Reading<'a> {
     let mut words = Words::of(rule);
     while let Some(word) = words.next() {
         let holds = match word {
-            "accept" | "drop" | "reject" | "return" => return Some(word),
-            "jump" | "goto" => return words.next(),
+            "accept" | "drop" | "reject" | "return" => return Reading::Matches(word),
+            "jump" | "goto" => return words.next().map_or(Reading::Unclear, Reading::Matches),
             "counter" => {
                 words.skip_counter();
                 continue;
             }
+            "tcp" | "icmp" | "icmpv6" => Some(false),
             "ip" | "ip6" => words.address(word, packet),
             "udp" | "th" => words.port(packet),
             "meta" => words.meta(packet),
-            "iifname" | "iif" => words.device(packet.inbound, packet),
-            "oifname" | "oif" => words.device(!packet.inbound, packet),
+            "iifname" | "iif" => Some(words.device(packet.inbound, packet)),
+            "oifname" | "oif" => Some(words.device(!packet.inbound, packet)),
             "ct" => words.state(packet),
-            _ => false,
+            _ => None,
         };
-        if !holds {
-            return None;
+        match holds {
+            Some(true) => {}
+            Some(false) => return Reading::Passes,
+            None => return Reading::Unclear,
         }
     }
-    None
+    Reading::Passes
+}
+
+/// Returns a rule that might stop a packet, as far as it is understood.
+pub fn doubt<'a>(chains: &'a [Chain], packet: &Packet<'_>) -> Option<&'a str> {
+    let might = |rule: &&String| {
+        let stops = rule.split(' ').any(|word| matches!(word, "drop" | "reject"));
+        stops && matches!(read_rule(rule, packet), Reading::Unclear)
+    };
+    let other = if packet.inbound { ["output", "postrouting"] } else { ["prerouting", "input"] };
+    let ours = chains.iter().filter(|chain| !other.contains(&chain.hook.as_str()) && chain.hook != "forward");
+    ours.flat_map(|chain| &chain.rules).find(might).map(String::as_str)
 }
 
 /// The words of a rule; a set in braces is one word.
@@ -186,45 +211,41 @@ impl<'a> Words<'a> {
         (list.map(|part| part.trim().trim_matches('"')).filter(|part| !part.is_empty()).collect(), not)
     }
 
-    fn address(&mut self, family: &str, packet: &Packet<'_>) -> bool {
+    fn address(&mut self, family: &str, packet: &Packet<'_>) -> Option<bool> {
         let address = match self.next() {
             Some("saddr") => packet.from,
             Some("daddr") => packet.to,
-            Some("protocol" | "nexthdr") => {
-                let (list, not) = self.value();
-                return list.contains(&"udp") != not;
-            }
-            _ => return false,
+            Some("protocol" | "nexthdr") => return Some(self.is("udp")),
+            _ => return None,
         };
         let (list, not) = self.value();
         // A named set is not read.
         if list.iter().any(|part| part.starts_with('@')) {
-            return false;
+            return None;
         }
-        address.is_ipv4() == (family == "ip") && list.iter().any(|part| covers(part, address)) != not
+        Some(address.is_ipv4() == (family == "ip") && list.iter().any(|part| covers(part, address)) != not)
     }
 
     /// A question comes from any port; an answer goes to any.
-    fn port(&mut self, packet: &Packet<'_>) -> bool {
-        let which = self.next();
-        let (list, not) = self.value();
-        let known = matches!((which, packet.answer), (Some("dport"), false) | (Some("sport"), true));
-        known && list.iter().any(|part| is_ntp(part)) != not
+    fn port(&mut self, packet: &Packet<'_>) -> Option<bool> {
+        match (self.next(), packet.answer) {
+            (Some("dport"), false) | (Some("sport"), true) => {
+                let (list, not) = self.value();
+                Some(list.iter().any(|part| is_ntp(part)) != not)
+            }
+            // The other port is one of thousands: a rule that asks for it seldom means NTP.
+            (Some("dport" | "sport"), _) => Some(false),
+            _ => None,
+        }
     }
 
-    fn meta(&mut self, packet: &Packet<'_>) -> bool {
+    fn meta(&mut self, packet: &Packet<'_>) -> Option<bool> {
         match self.next() {
-            Some("l4proto") => {
-                let (list, not) = self.value();
-                list.contains(&"udp") != not
-            }
-            Some("nfproto") => {
-                let (list, not) = self.value();
-                list.contains(&if packet.from.is_ipv4() { "ipv4" } else { "ipv6" }) != not
-            }
-            Some("iifname" | "iif") => self.device(packet.inbound, packet),
-            Some("oifname" | "oif") => self.device(!packet.inbound, packet),
-            _ => false,
+            Some("l4proto") => Some(self.is("udp")),
+            Some("nfproto") => Some(self.is(if packet.from.is_ipv4() { "ipv4" } else { "ipv6" })),
+            Some("iifname" | "iif") => Some(self.device(packet.inbound, packet)),
+            Some("oifname" | "oif") => Some(self.device(!packet.inbound, packet)),
+            _ => None,
         }
     }
 
@@ -233,12 +254,17 @@ impl<'a> Words<'a> {
         here && packet.device.is_some_and(|device| list.contains(&device) != not)
     }
 
-    fn state(&mut self, packet: &Packet<'_>) -> bool {
+    fn state(&mut self, packet: &Packet<'_>) -> Option<bool> {
         if self.next() != Some("state") {
-            return false;
+            return None;
         }
+        Some(self.is(if packet.answer { "established" } else { "new" }))
+    }
+
+    /// Whether the value is a word, or has it in its list.
+    fn is(&mut self, word: &str) -> bool {
         let (list, not) = self.value();
-        list.contains(&if packet.answer { "established" } else { "new" }) != not
+        list.contains(&word) != not
     }
 }
 
@@ -294,6 +320,23 @@ mod tests {
         ] {
             assert_eq!(stops(open, &asks), None, "{open}");
         }
+    }
+
+    #[test]
+    fn a_rule_that_is_not_understood_is_a_doubt() {
+        let asks = packet(true, false);
+        let chains = |rule: &str| {
+            read(&format!(
+                "table ip t {{\nchain in {{\ntype filter hook input priority 0; policy accept;\n{rule}\n}}\n}}"
+            ))
+        };
+        let doubts = |rule: &str| doubt(&chains(rule), &asks).is_some();
+        assert!(doubts("udp dport 123 limit rate 5/second drop") && doubts("ip saddr @bad drop"));
+        assert!(
+            !doubts("tcp dport 22 drop")
+                && !doubts("ip saddr @good accept")
+                && !doubts("udp dport 53 meta mark 1 drop")
+        );
     }
 
     #[test]

@@ -116,36 +116,47 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// A packet of this link at the server, or at the client.
+    fn packet(&self, at_server: bool, answer: bool) -> Option<Packet<'a>> {
+        let (client, server) = (self.from()?, self.address()?);
+        let (from, to) = if answer { (server, client) } else { (client, server) };
+        let device = if at_server { self.server_device() } else { self.client_device() };
+        Some(Packet { inbound: at_server != answer, answer, from, to, device })
+    }
+
     /// Returns who stops the questions on the server.
     pub fn stop_at_server(&self) -> Option<Stop> {
-        let packet = Packet {
-            inbound: true,
-            answer: false,
-            from: self.from()?,
-            to: self.address()?,
-            device: self.server_device(),
-        };
-        filter::stop(&self.server?.evidence.filter, &packet)
+        filter::stop(&self.server?.evidence.filter, &self.packet(true, false)?)
     }
 
     /// Returns who stops the answers on the server.
     pub fn stop_of_answers(&self) -> Option<Stop> {
-        let packet = Packet {
-            inbound: false,
-            answer: true,
-            from: self.address()?,
-            to: self.from()?,
-            device: self.server_device(),
-        };
-        filter::stop(&self.server?.evidence.filter, &packet)
+        filter::stop(&self.server?.evidence.filter, &self.packet(true, true)?)
     }
 
     /// Returns who stops packets on the client: questions on their way out, or answers coming in.
     pub fn stop_at_client(&self, answer: bool) -> Option<Stop> {
-        let (here, there) = (self.from()?, self.address()?);
-        let (from, to) = if answer { (there, here) } else { (here, there) };
-        let packet = Packet { inbound: answer, answer, from, to, device: self.client_device() };
-        filter::stop(&self.client.evidence.filter, &packet)
+        filter::stop(&self.client.evidence.filter, &self.packet(false, answer)?)
+    }
+
+    /// Returns a rule of either end that might stop something, and is not understood.
+    pub fn doubt(&self) -> Option<(&'a str, &'a str)> {
+        let of = |patient: Patient<'a>, at_server| {
+            let doubt = |answer| filter::doubt(&patient.evidence.filter, &self.packet(at_server, answer)?);
+            Some((patient.name(), doubt(false).or_else(|| doubt(true))?))
+        };
+        of(self.client, false).or_else(|| of(self.server?, true))
+    }
+
+    fn client_lets_pass(&self) -> bool {
+        let doubtful = self.doubt().is_some_and(|(name, _)| name == self.client.name());
+        !doubtful && self.stop_at_client(false).is_none() && self.stop_at_client(true).is_none()
+    }
+
+    /// Returns whether no rule of the server stops questions or answers.
+    pub fn server_lets_pass(&self) -> bool {
+        let doubtful = self.doubt().is_some_and(|(name, _)| name != self.client.name());
+        !doubtful && self.stop_at_server().is_none() && self.stop_of_answers().is_none()
     }
 
     /// Returns whether the server's service allows the client; `None` when it cannot be told.
@@ -173,7 +184,7 @@ impl<'a> Link<'a> {
         {
             list.push(format!("no route: {client} sends by {device}, from {from} (ip route get)"));
         }
-        if self.stop_at_client(false).is_none() && self.stop_at_client(true).is_none() {
+        if self.client_lets_pass() {
             list.push(format!("the packet filter of {client}: no rule stops questions or answers (nft list ruleset)"));
         }
         if let Some(server) = self.server {
@@ -199,7 +210,7 @@ impl<'a> Link<'a> {
             None if server.evidence.firewalld.is_none() => list.push(format!("firewalld of {name}: it does not run")),
             _ => {}
         }
-        if self.stop_at_server().is_none() && self.stop_of_answers().is_none() {
+        if self.server_lets_pass() {
             list.push(format!("the packet filter of {name}: no rule stops questions or answers (nft list ruleset)"));
         }
     }

@@ -29,6 +29,15 @@ pub fn write(host: &str, parts: &Parts) -> String {
     text
 }
 
+/// The part that says why there are no others.
+pub const UNREACHABLE: &str = "unreachable";
+
+/// Returns the text of a host that could not be looked at.
+pub fn unreachable(host: &str, why: &str) -> String {
+    let slice = Slice { stdout: why.to_owned(), stderr: String::new(), status: 1 };
+    write(host, &Parts::from([(UNREACHABLE.to_owned(), slice)]))
+}
+
 /// Reads the text of all hosts.
 pub fn read(text: &str) -> BTreeMap<String, Parts> {
     let mut hosts: BTreeMap<String, Parts> = BTreeMap::new();

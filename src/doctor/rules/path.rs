@@ -76,7 +76,7 @@ fn would_take(link: &Link<'_>) -> bool {
         Some((_, door)) => door == Door::Open,
         None => link.server.is_some_and(|server| server.evidence.firewalld.is_none()),
     };
-    link.listener().is_some() && link.access() == Some(true) && open && link.stop_at_server().is_none()
+    link.listener().is_some() && link.access() == Some(true) && open && link.server_lets_pass()
 }
 
 fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
@@ -95,7 +95,7 @@ fn questions_lost(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn answers_lost(link: &Link<'_>) -> Option<Seen> {
-    lost(link, true).filter(|_| link.stop_of_answers().is_none())
+    lost(link, true)
 }
 
 fn unseen(link: &Link<'_>) -> Option<Seen> {
@@ -110,5 +110,13 @@ fn outside(link: &Link<'_>) -> Option<Seen> {
 fn unknown(link: &Link<'_>) -> Option<Seen> {
     // A server whose configuration waits to be loaded has a finding of its own.
     let waits = link.server.is_some_and(|server| server.evidence.is_stale());
-    (link.is_silent() && !waits).then(|| link.asked().excluding(link.excluded()))
+    if !link.is_silent() || waits {
+        return None;
+    }
+    let mut seen = link.asked().excluding(link.excluded());
+    link.server_name().clone_into(&mut seen.host);
+    if let Some((name, rule)) = link.doubt() {
+        seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {rule}"));
+    }
+    Some(seen)
 }

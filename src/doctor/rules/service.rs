@@ -52,6 +52,15 @@ pub(super) const RULES: &[Rule] = &[
         ..ROW
     },
     Rule {
+        code: "FC013",
+        title: "The time service hangs",
+        cause: "`{unit}` runs on {host} and answers nobody, not even its own tool.",
+        fix: "on {host}: systemctl restart {unit}; its state before (`systemctl status {unit}`) says whether somebody stopped it",
+        silences: true,
+        find: Find::Host(hangs),
+        ..ROW
+    },
+    Rule {
         code: "FC005",
         severity: Severity::Warning,
         title: "The time service does not start at boot",
@@ -164,6 +173,15 @@ fn is_stopped(unit: &Unit) -> bool {
 fn stopped(host: &Patient<'_>) -> Vec<Seen> {
     let alone = others(host, |unit| unit.active == "active").next().is_none();
     own(host, |unit| is_stopped(unit) && alone && super::clock::panicked(host).is_none())
+}
+
+/// chronyd may be told not to talk to chronyc.
+fn hangs(host: &Patient<'_>) -> Vec<Seen> {
+    let mute = host.evidence.config.value("bindcmdaddress") == Some("/");
+    if !host.evidence.runs() || host.evidence.talks || mute {
+        return Vec::new();
+    }
+    vec![host.seen("status", host.evidence.text("status"))]
 }
 
 fn instead(host: &Patient<'_>) -> Vec<Seen> {
