@@ -15,11 +15,14 @@ pub mod probe;
 mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod spread;
 mod style;
 pub(crate) mod table;
 pub mod text;
 mod waves;
 mod words;
+
+pub use spread::Spread;
 
 use serde::{Deserialize, Serialize};
 
@@ -43,6 +46,8 @@ pub struct FleetReport {
     pub summary: Summary,
     /// The order in which hosts are changed; `plan` and `apply` only.
     pub waves: Vec<Wave>,
+    /// The two clocks that are furthest apart, as far as the hosts have measured common sources.
+    pub spread: Option<Spread>,
     /// One entry for each host, in the order of the inventory.
     pub hosts: Vec<HostReport>,
 }

@@ -12,7 +12,7 @@ use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{FleetReport, HostReport, Status, Summary, clean, names};
+use super::{FleetReport, HostReport, Status, Summary, clean, names, spread};
 
 /// What a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +43,9 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     findings(&mut text, &hosts);
     if matches!(report.command.as_str(), "verify" | "apply") {
         proof(&mut text, &hosts);
+    }
+    if let Some(spread) = report.spread.as_ref().filter(|_| report.command == "verify") {
+        let _ = writeln!(text, "{}\n", clean::text(&spread::line(spread)));
     }
     // The table of `verify` has them all.
     if report.command != "verify" {

@@ -283,6 +283,13 @@ const OUTSIDE: &[Case] = &[
     case("outside-no-time", "time", "TELL 9 leap=3 stratum=16", "TELL 9", &["one FC023", "many FC023"]),
     case("too-distant", "time", "TELL 9 root_dispersion=10", "TELL 9", &["one FC070", "many FC070"]),
     case("far-off", "time", "TELL 9 offset=5", "TELL 9", &["one FC075", "many FC072"]),
+    case(
+        "stranger",
+        "one",
+        "echo 'server 10.10.10.10 iburst prefer' >>CONF; systemctl restart chrony; sleep 8",
+        "RESTORE",
+        &["one FC014"],
+    ),
     case("panic", "time", "TELL 11 offset=2000", "TELL 11", &["many FC072", "ntpd FC071"]),
 ];
 
@@ -409,6 +416,7 @@ fn what_a_source_does_wrong_is_found() {
         lab.sh("time", &shell(&format!("TELL {address}")));
     }
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.sh("one", "cp -p /etc/chrony/chrony.conf /root/keep");
     lab.sh("ntpd", "sed -i 's/-g -N/-N/' /etc/default/ntpsec");
     let wrong = wrong(&lab, "outside.yml", OUTSIDE);
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -23,6 +23,14 @@ def kernel_time(extra):
     return time.time()
 
 
+def hold(seconds):
+    """Waits exactly: a sleep alone comes back late, which would be a delay that nobody asked for."""
+    end = time.monotonic() + seconds
+    time.sleep(max(0.0, seconds - 0.001))
+    while time.monotonic() < end:
+        pass
+
+
 def main():
     told = dict(word.split("=", 1) for word in sys.argv[2:])
     number = lambda key, default=0.0: float(told.get(key, default))
@@ -36,7 +44,7 @@ def main():
             continue
         received = kernel_time(extra) + number("offset")
         if number("delay_in"):
-            time.sleep(number("delay_in"))
+            hold(number("delay_in"))
             received = time.time() + number("offset")
         stratum = 0 if kiss else int(number("stratum", 1))
         first = int(number("leap", 3 if kiss else 0)) << 6 | request[0] & 0x38 | 4
@@ -44,9 +52,13 @@ def main():
         head = struct.pack("!BBbb", first, stratum, 4, -20) + short("root_delay") + short("root_dispersion")
         reference = (kiss or "LAB").encode().ljust(4, b"\0")
         times = stamp(received - 1) + request[40:48] + stamp(received)
-        sent = stamp(time.time() + number("offset"))
-        time.sleep(number("delay_out"))
-        sock.sendto(head + reference + times + sent, peer)
+        answer = head + reference + times
+        delay, offset = number("delay_out"), number("offset")
+        # The last thing before it leaves: what comes in between would be an error of ours.
+        answer += stamp(time.time() + offset)
+        if delay:
+            hold(delay)
+        sock.sendto(answer, peer)
 
 
 main()

@@ -1,7 +1,7 @@
 //! Reports made by hand.
 
 use fleetclock::report::{
-    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary,
+    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary, spread,
 };
 
 pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
@@ -13,6 +13,7 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
         exit_code: 0,
         summary: Summary::of(&hosts),
         waves: Vec::new(),
+        spread: spread::spread(&hosts),
         hosts,
     }
 }

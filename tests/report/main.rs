@@ -64,6 +64,7 @@ fn json_is_one_document_with_the_promised_names() {
     "not_started": 0
   },
   "waves": [],
+  "spread": null,
   "hosts": [
     {
       "name": "server2",

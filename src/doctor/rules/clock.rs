@@ -110,7 +110,9 @@ pub(super) fn panicked(host: &Patient<'_>) -> Option<Seen> {
     if !ended || least.abs() <= PANIC {
         return None;
     }
-    let told = evidence.text("journal").lines().find(|line| line.contains("sanity limit")).unwrap_or("ntpd has ended");
+    // In the words of ntpsec, and in those of classic ntp.
+    let panics = |line: &&str| line.contains("Panic:") || line.contains("sanity limit");
+    let told = evidence.text("journal").lines().find(panics).unwrap_or("ntpd has ended");
     Some(host.seen("journal", told).with("offset", signed(least)))
 }
 

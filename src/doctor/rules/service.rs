@@ -111,6 +111,14 @@ pub(super) const RULES: &[Rule] = &[
         ..ROW
     },
     Rule {
+        code: "FC014",
+        title: "The service follows a source that the inventory does not name",
+        cause: "`{unit}` on {host} follows {other}, and the inventory does not name it.",
+        fix: "fleetclock apply -l {host}, or name {other} in the inventory",
+        find: Find::Host(follows_another),
+        ..ROW
+    },
+    Rule {
         code: "FC011",
         severity: Severity::Warning,
         title: "Another time service starts at boot",
@@ -251,6 +259,33 @@ fn dhcp(host: &Patient<'_>) -> Vec<Seen> {
             host.seen("dhcp", format!("{file} names {server}, and {} asks it", host.evidence.unit))
                 .with("server", server)
                 .with("line", line.as_str())
+        })
+        .collect()
+}
+
+/// A pool may stand for more addresses than its name had just now, and a name that stands for
+/// none of the service's sources may have stood for one of them when it was started.
+fn follows_another(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let loaded = |address: &std::net::IpAddr| evidence.peers.iter().any(|peer| peer.address.parse() == Ok(*address));
+    let moved = |name: &str| name.parse::<std::net::IpAddr>().is_err() && !evidence.stands_for(name).iter().any(loaded);
+    if host.spec.time.sources.iter().any(|source| moved(&source.address)) {
+        return Vec::new();
+    }
+    let from_dhcp = |address: &str| evidence.text("dhcp").lines().any(|line| line.split(' ').next() == Some(address));
+    let named = |address: &str| {
+        let is_it = |source: &crate::inventory::spec::Source| {
+            source.pool || evidence.stands_for(&source.address).iter().any(|own| address.parse() == Ok(*own))
+        };
+        host.spec.time.sources.iter().any(is_it)
+    };
+    let selected = evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o'));
+    let strange = selected.filter(|peer| peer.address.parse::<std::net::IpAddr>().is_ok_and(|a| !a.is_loopback()));
+    let strange = strange.filter(|peer| !named(&peer.address) && !from_dhcp(&peer.address));
+    strange
+        .map(|peer| {
+            let text = format!("{} is marked {}", peer.address, peer.mark);
+            host.seen("status", text).with("other", peer.address.as_str())
         })
         .collect()
 }
