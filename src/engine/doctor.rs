@@ -16,7 +16,7 @@ use crate::exit::Hint;
 use crate::facts;
 use crate::inventory::HostSpec;
 use crate::ntp::remote;
-use crate::report::{ErrorReport, HostReport, Status};
+use crate::report::{ErrorReport, Finding, HostReport, Status};
 
 use super::Context;
 use super::event::{Event, Phase};
@@ -67,11 +67,10 @@ pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) 
         let (cx, salt) = (Arc::clone(&cx), salt.clone());
         let done = each(todo, forks, move |(asking, spec): (Vec<(String, Instant)>, HostSpec)| {
             let result = guarded(&spec, &cx, || visit(&spec, &asking, &salt, &cx));
-            let report = match &result {
-                Ok(visit) => visit.report.clone(),
-                Err(report) => (**report).clone(),
-            };
-            cx.send(Event::Done(Box::new(report)));
+            cx.send(match &result {
+                Ok(_) => Event::Looked { host: spec.name.clone() },
+                Err(report) => Event::Done(report.clone()),
+            });
             (spec.name, result)
         })
         .await;
@@ -174,13 +173,13 @@ fn conclude(hosts: &[HostSpec], visits: BTreeMap<String, Result<Visit, Box<HostR
         reports.insert(name, report);
     }
     let mut findings = causes(hosts, &looked);
-    let suffering: Vec<String> = findings.values().flatten().flat_map(|finding| finding.affects.clone()).collect();
+    let suffering = suffering(&findings);
     let mut list = Vec::new();
     for spec in hosts {
         let Some(mut report) = reports.remove(&spec.name) else { continue };
         report.findings = findings.remove(&spec.name).unwrap_or_default();
         if let Some(Ok(evidence)) = looked.get(&spec.name) {
-            finish(&mut report, spec, evidence, suffering.contains(&spec.name));
+            finish(&mut report, spec, evidence, suffering.get(&spec.name));
         }
         list.push(report);
     }
@@ -191,22 +190,31 @@ fn conclude(hosts: &[HostSpec], visits: BTreeMap<String, Result<Visit, Box<HostR
     Diagnosis { hosts: list, evidence: text.collect() }
 }
 
+/// Whose findings each host suffers from: `FC040 on server1`.
+fn suffering(findings: &BTreeMap<String, Vec<Finding>>) -> BTreeMap<String, Vec<String>> {
+    let mut all: BTreeMap<String, Vec<String>> = BTreeMap::new();
+    for (host, list) in findings {
+        for finding in list {
+            for name in &finding.affects {
+                all.entry(name.clone()).or_default().push(format!("{} on {host}", finding.code));
+            }
+        }
+    }
+    all
+}
+
 /// What the evidence says of the host itself, as in the report of `verify`.
-fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers: bool) {
+fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers: Option<&Vec<String>>) {
     report.os = Some(evidence.facts.os_name.clone());
     report.provider = (!evidence.kind.is_empty()).then(|| evidence.kind.clone());
     let peers = evidence.daemon.as_ref().map(|daemon| daemon.peers.as_slice()).unwrap_or_default();
     report.sources = verify::sources(spec, evidence.text("probe"), peers);
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());
-    let sick = report.findings.iter().any(|finding| finding.severity == "error");
-    if sick || suffers || !diagnose::is_well(spec, evidence) {
+    let mut causes: Vec<String> = report.findings.iter().map(|finding| finding.code.clone()).collect();
+    causes.extend(suffers.into_iter().flatten().cloned());
+    let sick = report.findings.iter().any(|finding| finding.severity == "error") || suffers.is_some();
+    if sick || !diagnose::is_well(spec, evidence) {
         report.status = Status::OutOfLimits;
-        let own = report.findings.iter().map(|finding| finding.code.as_str()).collect::<Vec<_>>().join(", ");
-        let message = match (own.is_empty(), suffers) {
-            (false, _) => format!("findings: {own}"),
-            (true, true) => "gets no good time because of a finding of another host".to_owned(),
-            (true, false) => "does not follow its sources yet".to_owned(),
-        };
-        report.error = Some(ErrorReport { message, hint: None });
+        report.error = Some(ErrorReport { message: causes.join(", "), hint: None });
     }
 }

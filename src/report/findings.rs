@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
-use super::{Finding, HostReport, names};
+use super::{Finding, HostReport, Status, names};
 
 /// Appends the findings of all hosts.
 pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
@@ -13,6 +13,23 @@ pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
         for finding in &host.findings {
             write_finding(text, &host.name, finding);
         }
+    }
+}
+
+/// Takes out the hosts that are not well, of which `doctor` has said all in its findings.
+pub(super) fn sick(command: &str, hosts: Vec<HostReport>) -> (Vec<HostReport>, Vec<HostReport>) {
+    hosts.into_iter().partition(|host| command == "doctor" && host.status == Status::OutOfLimits)
+}
+
+/// Appends why each of them is not well, in the codes of the findings.
+pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
+    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    for host in hosts {
+        let why = host.error.as_ref().map_or("", |error| &error.message);
+        let _ = writeln!(text, "{:width$} | {}: {why}", host.name, paint(CARE, "not well"));
+    }
+    if !hosts.is_empty() {
+        text.push('\n');
     }
 }
 

@@ -7,12 +7,11 @@ use anstyle::Style;
 
 use super::changes::changes;
 use super::failures::failures;
-use super::findings::findings;
 use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{FleetReport, HostReport, Status, Summary, clean, names, spread};
+use super::{FleetReport, HostReport, Status, Summary, clean, findings, names, spread};
 
 /// What a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +39,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
     changes(&mut text, &hosts, options);
-    findings(&mut text, &hosts);
+    findings::findings(&mut text, &hosts);
     if matches!(report.command.as_str(), "verify" | "apply") {
         proof(&mut text, &hosts);
     }
@@ -51,7 +50,9 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     if report.command != "verify" {
         unchanged(&mut text, &hosts, if report.command == "doctor" { "well" } else { "as wanted" });
     }
-    failures(&mut text, &hosts);
+    let (sick, others) = findings::sick(&report.command, hosts);
+    findings::write_sick(&mut text, &sick);
+    failures(&mut text, &others);
     if report.command == "plan" {
         waves(&mut text, report);
     }

@@ -3,6 +3,7 @@
 mod build;
 mod changes;
 mod endings;
+mod findings;
 mod proof;
 
 use build::{delta, fleet, host};
