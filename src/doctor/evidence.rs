@@ -65,6 +65,8 @@ pub struct Evidence {
     pub firewalld: Option<Firewalld>,
     /// The packet filter without firewalld's tables.
     pub filter: Vec<Chain>,
+    /// Whether all of the packet filter could be read.
+    pub filter_read: bool,
     /// Digests of the keys of the service, by number.
     pub keys: BTreeMap<String, String>,
     /// All parts as they were printed.
@@ -222,6 +224,7 @@ impl Evidence {
             answers: remote::parse(text("probe")),
             firewalld: Firewalld::read(text("firewalld")),
             filter: filter::read(text("filter")),
+            filter_read: !text("filter").lines().any(|line| line == "unreadable"),
             keys: text("keys").lines().filter_map(|line| line.split_once(' ')).map(owned).collect(),
             facts,
             unit,

@@ -154,7 +154,9 @@ if systemctl -q is-active firewalld; then
 fi
 
 #: filter: nft list ruleset
-# The tables of firewalld are judged by its zones.
+# The tables of firewalld are judged by its zones. What cannot be read is never said to be in order.
+[ -z "$(cat /proc/net/ip_tables_names 2>/dev/null)" ] || echo unreadable
+command -v nft >/dev/null 2>&1 || echo unreadable
 if command -v nft >/dev/null 2>&1; then
   nft list tables 2>/dev/null | while read -r fc_k fc_f fc_t; do
     [ "$fc_t" = firewalld ] || nft list table "$fc_f" "$fc_t" 2>/dev/null

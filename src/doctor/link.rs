@@ -150,13 +150,19 @@ impl<'a> Link<'a> {
 
     fn client_lets_pass(&self) -> bool {
         let doubtful = self.doubt().is_some_and(|(name, _)| name == self.client.name());
-        !doubtful && self.stop_at_client(false).is_none() && self.stop_at_client(true).is_none()
+        self.client.evidence.filter_read
+            && !doubtful
+            && self.stop_at_client(false).is_none()
+            && self.stop_at_client(true).is_none()
     }
 
     /// Returns whether no rule of the server stops questions or answers.
     pub fn server_lets_pass(&self) -> bool {
         let doubtful = self.doubt().is_some_and(|(name, _)| name != self.client.name());
-        !doubtful && self.stop_at_server().is_none() && self.stop_of_answers().is_none()
+        self.server.is_some_and(|server| server.evidence.filter_read)
+            && !doubtful
+            && self.stop_at_server().is_none()
+            && self.stop_of_answers().is_none()
     }
 
     /// Returns whether the server's service allows the client; `None` when it cannot be told.

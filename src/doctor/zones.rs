@@ -41,7 +41,8 @@ pub enum Door {
 }
 
 impl Firewalld {
-    /// Reads what the part printed; `None` when firewalld does not run.
+    /// Reads what the part printed; `None` when firewalld does not run. One that runs and could
+    /// not be asked (`busctl` before systemd 240 has no JSON) has no zones.
     pub fn read(text: &str) -> Option<Self> {
         let mut firewalld = Firewalld::default();
         for line in text.lines() {
@@ -54,7 +55,7 @@ impl Firewalld {
                 _ => {}
             }
         }
-        (!firewalld.default.is_empty()).then_some(firewalld)
+        (!text.trim().is_empty()).then_some(firewalld)
     }
 
     /// Returns the zone that a packet from `from` is in, when it comes in by `device`: sources
@@ -135,4 +136,33 @@ fn holds(ports: &str, port: u16) -> bool {
 fn covers(network: &str, address: IpAddr) -> bool {
     network.parse::<IpNet>().is_ok_and(|network| network.contains(&address))
         || network.parse::<IpAddr>().is_ok_and(|other| other == address)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CLOSED: &str = r#"{"data":[{"services":{"type":"as","data":["ssh"]}}]}"#;
+    const OPEN: &str =
+        r#"{"data":[{"services":{"type":"as","data":["ntp"]},"sources":{"type":"as","data":["10.9.0.0/16"]}}]}"#;
+
+    #[test]
+    fn a_source_comes_before_an_interface_and_both_before_the_default() {
+        let text = format!(
+            "default public\ninterface eth1 dmz\nrunning public {CLOSED}\nrunning dmz {CLOSED}\nrunning lan {OPEN}\n"
+        );
+        let firewalld = Firewalld::read(&text).unwrap();
+        let zone = |from: &str, device| firewalld.zone(from.parse().unwrap(), device).to_owned();
+        assert_eq!(zone("10.9.1.1", Some("eth1")), "lan");
+        assert_eq!(zone("10.8.1.1", Some("eth1")), "dmz");
+        assert_eq!(zone("10.8.1.1", Some("eth0")), "public");
+        assert_eq!(firewalld.open_zones("10.8.1.1".parse().unwrap()), ["lan"]);
+    }
+
+    #[test]
+    fn a_firewalld_that_could_not_be_asked_is_not_taken_for_none() {
+        let firewalld = Firewalld::read("default \n").unwrap();
+        assert!(firewalld.running.is_empty());
+        assert_eq!(Firewalld::read(""), None);
+    }
 }
