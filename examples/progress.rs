@@ -26,6 +26,7 @@ fn main() -> anyhow::Result<()> {
         exit_code: 0,
         summary: Summary::of(&hosts),
         waves: Vec::new(),
+        spread: None,
         hosts,
     };
     console::print_report(&report, Options::of(&command))

@@ -6,6 +6,7 @@
 
 pub mod assets;
 pub mod cli;
+pub mod doctor;
 pub mod engine;
 pub mod exit;
 pub mod facts;

@@ -5,6 +5,7 @@ mod assets;
 mod check;
 mod completions;
 mod consent;
+mod doctor;
 mod facts;
 mod history;
 mod init;
@@ -171,6 +172,15 @@ enum Command {
     /// with 5 when a clock is outside.
     #[command(after_help = "Examples:\n  fleetclock verify\n  fleetclock verify -l db --deadline 2m")]
     Verify(verify::Args),
+    /// Find out why a clock does not follow
+    ///
+    /// Looks at the hosts, at those of their sources that are in the inventory, and at the way
+    /// between them; says what is wrong, how that was seen, and how it is put right. Reads only.
+    /// docs/findings.md explains each code. Exits with 5 when a host is not well.
+    #[command(
+        after_help = "Examples:\n  fleetclock doctor web3\n  fleetclock doctor --format json | jq '.hosts[].findings[]'"
+    )]
+    Doctor(doctor::Args),
     /// Show what is known of the hosts
     ///
     /// System, time packages and services, firewall and clock, as they are.
@@ -230,6 +240,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Trust(args) => trust::run(&args, &global),
         Command::Check => check::run(&global),
         Command::Verify(args) => verify::run(&args, &global),
+        Command::Doctor(args) => doctor::run(&args, &global),
         Command::Facts => facts::run(&global),
         Command::Probe(args) => probe::run(&args, &global),
         Command::Inventory(verb) => inventory::run(&verb, &global),

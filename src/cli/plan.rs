@@ -97,6 +97,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         exit_code: Exit::Ok.code(),
         summary: Summary::of(&hosts),
         waves: plan.order.waves,
+        spread: None,
         hosts,
     };
     console::print_report(&report, Options { diffs: true, ..Options::of("plan") })?;

@@ -22,7 +22,7 @@ use crate::playbook::Playbook;
 use crate::provider;
 use crate::report::console::{self, Verbosity};
 use crate::report::text::Options;
-use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json};
+use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json, spread};
 use crate::transport::Connections;
 
 /// What planning a host came to, as its report.
@@ -138,6 +138,7 @@ impl Run {
             exit_code: self.exit(&hosts).code(),
             summary: Summary::of(&hosts),
             waves: self.waves.clone(),
+            spread: spread::spread(&hosts),
             hosts,
         }
     }

@@ -24,6 +24,11 @@ pub enum Event {
         /// The line, without the host.
         text: String,
     },
+    /// A host was looked at; what is to be said of it comes when all were.
+    Looked {
+        /// The host.
+        host: String,
+    },
     /// A host has ended.
     Done(Box<HostReport>),
 }

@@ -4,6 +4,7 @@
 mod apply;
 pub mod busy;
 mod clock;
+pub mod doctor;
 pub mod event;
 pub mod fleet;
 mod frame;

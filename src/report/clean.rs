@@ -50,8 +50,9 @@ fn delta(delta: &mut Delta) {
 }
 
 fn finding(finding: &mut Finding) {
-    let Finding { code, severity, evidence, cause, fix } = finding;
-    [code, severity, evidence, cause, fix].into_iter().for_each(clean);
+    let Finding { code, severity, title, evidence, command, on, cause, fix, excluded, affects } = finding;
+    [code, severity, title, evidence, command, on, cause, fix].into_iter().for_each(clean);
+    excluded.iter_mut().chain(affects).for_each(clean);
 }
 
 fn clean(field: &mut String) {

@@ -79,6 +79,11 @@ impl Live {
                 self.run(host, &text, now);
                 (self.is_new(host, &text) && self.can_be_read()).then_some((host, text))
             }
+            Event::Looked { host } => {
+                self.running.remove(host);
+                self.done.insert(host.clone(), Status::Unchanged);
+                (!self.drawn || self.verbosity == Verbosity::Verbose).then(|| (host, "looked at".to_owned()))
+            }
             Event::Done(report) => {
                 self.running.remove(&report.name);
                 self.done.insert(report.name.clone(), report.status);

@@ -6,6 +6,7 @@ pub mod console;
 pub mod diff;
 pub mod facts;
 mod failures;
+mod findings;
 pub mod json;
 mod live;
 pub(crate) mod names;
@@ -14,11 +15,14 @@ pub mod probe;
 mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod spread;
 mod style;
 pub(crate) mod table;
 pub mod text;
 mod waves;
 mod words;
+
+pub use spread::Spread;
 
 use serde::{Deserialize, Serialize};
 
@@ -42,6 +46,8 @@ pub struct FleetReport {
     pub summary: Summary,
     /// The order in which hosts are changed; `plan` and `apply` only.
     pub waves: Vec<Wave>,
+    /// The two clocks that are furthest apart, as far as the hosts have measured common sources.
+    pub spread: Option<Spread>,
     /// One entry for each host, in the order of the inventory.
     pub hosts: Vec<HostReport>,
 }
@@ -245,12 +251,22 @@ pub struct Finding {
     pub code: String,
     /// `error`, `warning`, `note`.
     pub severity: String,
+    /// What it is called in `docs/findings.md`.
+    pub title: String,
     /// What was seen.
     pub evidence: String,
+    /// The command that showed it.
+    pub command: String,
+    /// The host on which it was seen.
+    pub on: String,
     /// The cause in one sentence.
     pub cause: String,
     /// The exact fix.
     pub fix: String,
+    /// What it is not, and how that is known.
+    pub excluded: Vec<String>,
+    /// Other hosts that get no time because of it.
+    pub affects: Vec<String>,
 }
 
 /// Why a host failed: what was tried and the cause, then the way out.

@@ -11,7 +11,7 @@ use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{FleetReport, HostReport, Status, Summary, clean, names};
+use super::{FleetReport, HostReport, Status, Summary, clean, findings, names, spread};
 
 /// What a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,14 +39,20 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
     changes(&mut text, &hosts, options);
+    findings::findings(&mut text, &hosts);
     if matches!(report.command.as_str(), "verify" | "apply") {
         proof(&mut text, &hosts);
     }
+    if let Some(spread) = report.spread.as_ref().filter(|_| report.command == "verify") {
+        let _ = writeln!(text, "{}\n", clean::text(&spread::line(spread)));
+    }
     // The table of `verify` has them all.
     if report.command != "verify" {
-        unchanged(&mut text, &hosts);
+        unchanged(&mut text, &hosts, if report.command == "doctor" { "well" } else { "as wanted" });
     }
-    failures(&mut text, &hosts);
+    let (sick, others) = findings::sick(&report.command, hosts);
+    findings::write_sick(&mut text, &sick);
+    failures(&mut text, &others);
     if report.command == "plan" {
         waves(&mut text, report);
     }
@@ -54,11 +60,11 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     text
 }
 
-fn unchanged(text: &mut String, hosts: &[HostReport]) {
+fn unchanged(text: &mut String, hosts: &[HostReport], how: &str) {
     let who: Vec<&str> =
         hosts.iter().filter(|host| host.status == Status::Unchanged).map(|host| host.name.as_str()).collect();
     if !who.is_empty() {
-        let _ = writeln!(text, "{} as wanted: {}\n", count(who.len(), "host"), names::all(&who));
+        let _ = writeln!(text, "{} {how}: {}\n", count(who.len(), "host"), names::all(&who));
     }
 }
 
@@ -98,6 +104,7 @@ fn parts(summary: &Summary, command: &str) -> Vec<Part> {
         "verify" => ("drifted", "ok"),
         "facts" => ("drifted", "read"),
         "check" => ("drifted", "as wanted"),
+        "doctor" => ("drifted", "well"),
         _ => ("drifted", "unchanged"),
     };
     let part = |number, word, style, always| Part { number, word, style, always, hosts: word == "to change" };
@@ -106,7 +113,7 @@ fn parts(summary: &Summary, command: &str) -> Vec<Part> {
         part(summary.changed, "changed", GOOD, apply),
         part(summary.drifted, drifted, CARE, plan || command == "check"),
         part(summary.unchanged, kept, GOOD, true),
-        part(summary.out_of_limits, "out of limits", CARE, false),
+        part(summary.out_of_limits, if command == "doctor" { "not well" } else { "out of limits" }, CARE, false),
         part(summary.failed, "failed", BAD, apply),
         part(summary.unreachable, "unreachable", BAD, false),
         part(summary.not_started, "not started", ALARM, false),

@@ -1,7 +1,7 @@
 //! Reports made by hand.
 
 use fleetclock::report::{
-    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary,
+    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary, spread,
 };
 
 pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
@@ -13,6 +13,7 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
         exit_code: 0,
         summary: Summary::of(&hosts),
         waves: Vec::new(),
+        spread: spread::spread(&hosts),
         hosts,
     }
 }
@@ -93,5 +94,16 @@ pub(crate) fn daemon(synchronised: bool) -> DaemonReport {
 
 pub(crate) fn finding() -> Finding {
     let text = |text: &str| text.to_owned();
-    Finding { code: text("a"), severity: text("b"), evidence: text("c"), cause: text("d"), fix: text("e") }
+    Finding {
+        code: text("FC040"),
+        severity: text("error"),
+        title: text("The firewall of the server is closed"),
+        evidence: text("zone public has no ntp; server2 got: timeout"),
+        command: text("firewall-cmd --zone=public --list-all"),
+        on: text("server1"),
+        cause: text("firewalld zone `public` of server1 does not let NTP in."),
+        fix: text("fleetclock apply -l server1"),
+        excluded: vec![text("a host that is down: server1 answered our login")],
+        affects: vec![text("server2"), text("server3")],
+    }
 }

@@ -3,6 +3,7 @@
 mod build;
 mod changes;
 mod endings;
+mod findings;
 mod proof;
 
 use build::{delta, fleet, host};
@@ -64,6 +65,7 @@ fn json_is_one_document_with_the_promised_names() {
     "not_started": 0
   },
   "waves": [],
+  "spread": null,
   "hosts": [
     {
       "name": "server2",

@@ -38,6 +38,8 @@ server2  * server1 (10.10.10.1)    377        3   +1.25 s  0.80 ms    1.00 ms   
 server2    10.10.10.9                0        -         -        -          -            -  100 ms  FAIL: timeout
 measured with the bash probe on server2
 
+of 2 clocks, those of server1 and server2 differ most: by 1.25 s, give or take 0.40 ms
+
 server2 | out of limits: error bound 1253.0 ms to `10.10.10.1` is above the limit of 100.0 ms
 server3 | unreachable: connect 10.10.10.3:22: timed out after 10 s
 

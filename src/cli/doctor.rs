@@ -1,0 +1,84 @@
+//! `doctor`: why a clock does not follow.
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+
+use super::Global;
+use super::run::Run;
+use crate::engine::doctor::diagnose_all;
+use crate::exit::Exit;
+use crate::inventory::{Fleet, HostSpec};
+use crate::report::Status;
+
+/// Options of `doctor`.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// The hosts, as --limit takes them; all of the inventory if none is named
+    #[arg(value_name = "HOST")]
+    hosts: Vec<String>,
+    /// Also write all evidence to a file, for a second opinion
+    #[arg(long, value_name = "FILE")]
+    save: Option<PathBuf>,
+}
+
+/// Looks at the hosts and at those that they follow.
+pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
+    let mut global = global.clone();
+    if !args.hosts.is_empty() {
+        let all = args.hosts.iter().chain(&global.limit).map(String::as_str).collect::<Vec<_>>();
+        global.limit = Some(all.join(","));
+    }
+    let mut run = Run::start("doctor", &global)?;
+    let chosen = run.names();
+    run.hosts = with_sources(&global.fleet()?, &chosen);
+    for host in &run.hosts {
+        host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
+    }
+    let diagnosis = run.watched(run.names(), |cx| diagnose_all(run.hosts.clone(), run.forks, cx));
+    if let Some(path) = &args.save {
+        std::fs::write(path, &diagnosis.evidence).with_context(|| format!("write {}", path.display()))?;
+    }
+    let mut reports = diagnosis.hosts;
+    reports.retain_mut(|report| {
+        // Of a source that was only looked at as a witness, what concerns the chosen hosts matters.
+        if !chosen.contains(&report.name) {
+            report.findings.retain(|finding| finding.affects.iter().any(|name| chosen.contains(name)));
+        }
+        chosen.contains(&report.name)
+            || !report.findings.is_empty()
+            || matches!(report.status, Status::Failed | Status::Unreachable)
+    });
+    Ok(run.print(reports, true))
+}
+
+/// The chosen hosts and all that they follow, in the order of the inventory.
+fn with_sources(fleet: &Fleet, chosen: &[String]) -> Vec<HostSpec> {
+    let mut wanted: Vec<&str> = chosen.iter().map(String::as_str).collect();
+    let mut at = 0;
+    while let Some(name) = wanted.get(at) {
+        let spec = fleet.hosts.iter().find(|host| host.name == *name);
+        let sources =
+            spec.into_iter().flat_map(|spec| spec.time.sources.iter().filter_map(|source| source.host.as_deref()));
+        let new: Vec<&str> = sources.filter(|name| !wanted.contains(name)).collect();
+        wanted.extend(new);
+        at += 1;
+    }
+    fleet.hosts.iter().filter(|host| wanted.contains(&host.name.as_str())).cloned().collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_sources_of_the_sources_are_looked_at_too() {
+        let text = "groups:\n  top: { role: master, isolated: true, hosts: { a: 10.0.0.1 } }\n  relay: { role: master, follows: [top], hosts: { b: 10.0.0.2 } }\n  slaves: { role: slave, follows: [relay], hosts: { c: 10.0.0.3, d: 10.0.0.4 } }\n";
+        let fleet = crate::inventory::parse(std::path::Path::new("fleet.yml"), text).unwrap();
+        let names = |chosen: &str| {
+            with_sources(&fleet, &[chosen.to_owned()]).into_iter().map(|host| host.name).collect::<Vec<_>>()
+        };
+        assert_eq!(names("d"), ["a", "b", "d"]);
+        assert_eq!(names("a"), ["a"]);
+    }
+}

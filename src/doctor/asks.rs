@@ -1,0 +1,101 @@
+//! The questions: `evidence.sh` taken apart and filled in for one host.
+
+use std::time::Duration;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::ProviderChoice;
+use crate::provider;
+use crate::transport::quote::sh;
+
+/// All questions, one after the other.
+const SCRIPT: &str = include_str!("evidence.sh");
+
+/// The part of the script that the others need and that answers nothing.
+const BEFORE: &str = "before";
+
+/// The names that a time service may go by, in the order in which they are looked for.
+const UNITS: &[&str] = &["chrony", "chronyd", "ntpsec", "ntp", "ntpd"];
+
+/// One question.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ask {
+    /// The name of the part.
+    pub name: String,
+    /// The command as a finding shows it.
+    pub shown: String,
+    /// The shell text that runs.
+    pub body: String,
+}
+
+/// Somebody who asked this host for time and got no good answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Asker {
+    /// The address that its questions came from.
+    pub address: String,
+    /// How long ago its first question was sent.
+    pub ago: Duration,
+}
+
+/// Returns what runs before the questions, and the questions for a host. `probe` measures its
+/// sources; `salt` is the same for all hosts of a run, and of no other.
+pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (String, Vec<Ask>) {
+    let fill = |text: &str| {
+        text.replace("@UNITS@", &units(spec.provider))
+            .replace("@SOURCES@", &sources(spec))
+            .replace("@ASKERS@", &words(askers))
+            .replace("@CHRONY@", status(ProviderChoice::Chrony))
+            .replace("@NTPD@", status(ProviderChoice::Ntpd))
+            .replace("@PROBE@", probe)
+            .replace("@SALT@", salt)
+    };
+    let mut before = String::new();
+    let mut asks = Vec::new();
+    for ask in split() {
+        match ask.name.as_str() {
+            BEFORE => before = fill(&ask.body),
+            _ => asks.push(Ask { body: fill(&ask.body), ..ask }),
+        }
+    }
+    (before, asks)
+}
+
+/// Returns the command of a part as a finding shows it, for this service and its file.
+pub fn shown(name: &str, unit: &str, config: &str) -> String {
+    let ask = split().into_iter().find(|ask| ask.name == name);
+    let shown = ask.map_or_else(|| name.to_owned(), |ask| ask.shown);
+    shown.replace("$fc_unit", unit).replace("$fc_config", config)
+}
+
+fn units(choice: ProviderChoice) -> String {
+    let wanted = provider::ALL.iter().find(|provider| provider.choice() == choice);
+    let fits = |unit: &&&str| wanted.is_none_or(|provider| provider.units().contains(unit));
+    UNITS.iter().filter(fits).copied().collect::<Vec<_>>().join(" ")
+}
+
+fn sources(spec: &HostSpec) -> String {
+    spec.time.sources.iter().map(|source| sh(&source.address)).collect::<Vec<_>>().join(" ")
+}
+
+/// `ADDRESS=SECONDS` for each; digits, dots and colons only, so they need no quotes.
+fn words(askers: &[Asker]) -> String {
+    let plain = |asker: &&Asker| asker.address.parse::<std::net::IpAddr>().is_ok();
+    let word = |asker: &Asker| format!("{}={}", asker.address, asker.ago.as_secs());
+    askers.iter().filter(plain).map(word).collect::<Vec<_>>().join(" ")
+}
+
+fn status(choice: ProviderChoice) -> &'static str {
+    provider::ALL.iter().find(|provider| provider.choice() == choice).map_or("false", |provider| provider.status())
+}
+
+fn split() -> Vec<Ask> {
+    let mut asks: Vec<Ask> = Vec::new();
+    for line in SCRIPT.lines() {
+        if let Some((name, shown)) = line.strip_prefix("#: ").and_then(|rest| rest.split_once(": ")) {
+            asks.push(Ask { name: name.to_owned(), shown: shown.to_owned(), body: String::new() });
+        } else if let Some(ask) = asks.last_mut() {
+            ask.body.push_str(line);
+            ask.body.push('\n');
+        }
+    }
+    asks
+}

@@ -1,0 +1,381 @@
+//! What was read on a host, typed. Reads text, judges nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use anyhow::{Context, Result};
+
+use super::asks;
+use super::filter::{self, Chain};
+use super::record::Parts;
+use super::zones::Firewalld;
+use crate::facts::{self, Facts};
+use crate::ntp::remote;
+use crate::ntp::report::SourceReport;
+use crate::provider::{self, DaemonStatus};
+use crate::resource::Slice;
+
+/// The part that holds the facts; it is asked by the script of `facts`.
+pub const FACTS: &str = "facts";
+
+/// Everything that was read on one host.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    /// System and packages.
+    pub facts: Facts,
+    /// The unit of the time service without `.service`; empty if none is there.
+    pub unit: String,
+    /// The time service: `chrony`, `ntpd`; empty if none is there.
+    pub kind: String,
+    /// Its configuration file; empty if none is there.
+    pub file: String,
+    /// Whether the service answers its own tool.
+    pub talks: bool,
+    /// All units that keep time, by name without `.service`.
+    pub units: BTreeMap<String, Unit>,
+    /// When the service was started, seconds since 1970 by the clock of the host.
+    pub started: Option<i64>,
+    /// When its file was changed, likewise.
+    pub changed: Option<i64>,
+    /// Programs that keep time and run.
+    pub processes: Vec<Process>,
+    /// What is configured, line by line, comments left out.
+    pub config: Config,
+    /// What the service says of itself.
+    pub daemon: Option<DaemonStatus>,
+    /// Its sources, with their marks.
+    pub peers: Vec<Peer>,
+    /// Who has asked it for time.
+    pub visitors: Vec<Visitor>,
+    /// What it says of the access of an address.
+    pub access: BTreeMap<IpAddr, bool>,
+    /// Who asked this host during this run, with the age of the question in seconds.
+    pub askers: BTreeMap<IpAddr, f64>,
+    /// Where somebody listens on udp/123.
+    pub listeners: Vec<Listener>,
+    /// The addresses of the host, with their interfaces.
+    pub addresses: Vec<(String, IpAddr)>,
+    /// How packets leave for an address.
+    pub routes: BTreeMap<IpAddr, Route>,
+    /// What the names of the sources stand for.
+    pub names: BTreeMap<String, Vec<IpAddr>>,
+    /// What the host's sources answered.
+    pub answers: Vec<SourceReport>,
+    /// firewalld, if it runs.
+    pub firewalld: Option<Firewalld>,
+    /// The packet filter without firewalld's tables.
+    pub filter: Vec<Chain>,
+    /// Whether all of the packet filter could be read.
+    pub filter_read: bool,
+    /// Digests of the keys of the service, by number.
+    pub keys: BTreeMap<String, String>,
+    /// All parts as they were printed.
+    pub parts: Parts,
+}
+
+/// The state of a unit, in the words of systemd.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Unit {
+    /// `loaded`, `masked`, `not-found`.
+    pub load: String,
+    /// `active`, `inactive`, `failed`, `activating`.
+    pub active: String,
+    /// `running`, `dead`, `auto-restart`.
+    pub sub: String,
+    /// `enabled`, `disabled`, `masked`.
+    pub file: String,
+    /// `success`, `exit-code`, `signal`, ...
+    pub result: String,
+    /// Exit status of the main process.
+    pub status: String,
+}
+
+/// A program that keeps time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Process {
+    /// Process id.
+    pub id: String,
+    /// Name.
+    pub name: String,
+    /// The last part of its control group: its unit.
+    pub group: String,
+}
+
+/// The lines of a configuration file.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Config {
+    lines: Vec<Vec<String>>,
+}
+
+/// A source as the service sees it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// Numeric address.
+    pub address: String,
+    /// The mark of `chronyc sources` or `ntpq -p`: `*`, `+`, `-`, `x`, `?`, ...
+    pub mark: char,
+    /// Reachability register.
+    pub reach: u8,
+}
+
+/// Somebody who has asked the service for time.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Visitor {
+    /// Its address.
+    pub address: IpAddr,
+    /// Questions that were not answered on purpose.
+    pub drops: u64,
+    /// Seconds since its last question.
+    pub last: f64,
+}
+
+/// A socket on udp/123.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listener {
+    /// The address it is bound to; `None` is any.
+    pub address: Option<IpAddr>,
+    /// Whether it takes IPv6.
+    pub six: bool,
+    /// The program behind it.
+    pub program: String,
+}
+
+/// How packets leave for an address.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Route {
+    /// By this interface, from this address.
+    By {
+        /// Interface.
+        device: String,
+        /// Source address.
+        from: Option<IpAddr>,
+    },
+    /// They do not; in the words of `ip`.
+    None(String),
+}
+
+impl Config {
+    /// Reads lines; a word in its own right begins after a blank.
+    pub fn read(text: &str) -> Self {
+        let fine = |line: &&str| !line.is_empty() && !line.starts_with(['#', '!', ';', '%']);
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
+        Config { lines: text.lines().map(str::trim).filter(fine).map(words).collect() }
+    }
+
+    /// Returns the words after a directive, for each line of it.
+    pub fn all<'a>(&'a self, directive: &str) -> impl Iterator<Item = &'a [String]> + use<'a> {
+        let directive = directive.to_owned();
+        self.lines.iter().filter_map(move |line| match line.split_first() {
+            Some((first, rest)) if first.eq_ignore_ascii_case(&directive) => Some(rest),
+            _ => None,
+        })
+    }
+
+    /// Returns the first word after a directive; the last line of it counts.
+    pub fn value(&self, directive: &str) -> Option<&str> {
+        self.all(directive).last().map(|rest| rest.first().map_or("", String::as_str))
+    }
+
+    /// Returns the options of a source, if it is configured.
+    pub fn source(&self, address: &str) -> Option<&[String]> {
+        ["server", "pool", "peer"].iter().find_map(|directive| {
+            let lines = self.all(directive);
+            lines.filter_map(<[String]>::split_first).find(|(name, _)| *name == address).map(|(_, options)| options)
+        })
+    }
+
+    /// Returns all configured sources.
+    pub fn sources(&self) -> Vec<&str> {
+        let of = |directive| self.all(directive).filter_map(|rest| rest.first().map(String::as_str));
+        of("server").chain(of("pool")).chain(of("peer")).collect()
+    }
+}
+
+impl Evidence {
+    /// Reads what the parts printed; `now` is our own clock, seconds since 1970.
+    ///
+    /// # Errors
+    /// The facts cannot be read.
+    pub fn read(parts: Parts, now: f64) -> Result<Self> {
+        let empty = Slice::default();
+        let part = |name: &str| parts.get(name).unwrap_or(&empty);
+        let text = |name: &str| part(name).stdout.as_str();
+        let facts = facts::linux::parse(text(FACTS), now).context("read facts")?;
+        let mut service = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
+        let mut word = || service.next().unwrap_or_default();
+        let (unit, kind, file) = (word(), word(), word());
+        let talks = part("status").status == 0;
+        let provider = provider::ALL.iter().find(|provider| provider.name() == kind);
+        let daemon = provider.and_then(|provider| provider.parse_status(part("status")).ok());
+        Ok(Evidence {
+            units: units(text("units")),
+            started: text("started").trim().parse().ok(),
+            changed: text("changed").trim().parse().ok(),
+            processes: text("processes").lines().filter_map(process).collect(),
+            config: Config::read(text("config")),
+            peers: peers(text("status")),
+            visitors: text("clients").lines().filter_map(|line| visitor(line, &kind)).collect(),
+            access: pairs(text("access")).map(|(address, word)| (address, word == "allowed")).collect(),
+            askers: pairs(text("askers")).filter_map(|(address, ago)| Some((address, ago.parse().ok()?))).collect(),
+            listeners: text("listeners").lines().filter_map(listener).collect(),
+            addresses: text("addresses").lines().filter_map(device).collect(),
+            routes: pairs(text("routes")).map(|(address, line)| (address, route(line))).collect(),
+            names: names(text("names")),
+            answers: remote::parse(text("probe")),
+            firewalld: Firewalld::read(text("firewalld")),
+            filter: filter::read(text("filter")),
+            filter_read: !text("filter").lines().any(|line| line == "unreadable"),
+            keys: text("keys").lines().filter_map(|line| line.split_once(' ')).map(owned).collect(),
+            facts,
+            unit,
+            kind,
+            file,
+            talks,
+            daemon,
+            parts,
+        })
+    }
+
+    /// Returns the command of a part as an administrator would type it on this host.
+    pub fn shown(&self, part: &str) -> String {
+        asks::shown(part, &self.unit, &self.file)
+    }
+
+    /// Returns what a part printed.
+    pub fn text(&self, part: &str) -> &str {
+        self.parts.get(part).map_or("", |slice| slice.stdout.trim())
+    }
+
+    /// Returns the state of the service's own unit.
+    pub fn own(&self) -> Option<&Unit> {
+        self.units.get(&self.unit)
+    }
+
+    /// Returns whether the service runs.
+    pub fn runs(&self) -> bool {
+        self.own().is_some_and(|unit| unit.active == "active")
+    }
+
+    /// Returns whether the file was changed after the service has read it.
+    pub fn is_stale(&self) -> bool {
+        matches!((self.changed, self.started), (Some(changed), Some(started)) if changed > started) && self.runs()
+    }
+
+    /// Returns whether the service follows somebody, or itself on purpose.
+    pub fn follows(&self) -> bool {
+        self.runs() && self.daemon.as_ref().is_some_and(|daemon| daemon.report.synchronised)
+    }
+
+    /// Returns what a source's name or address stands for on this host.
+    pub fn stands_for(&self, source: &str) -> Vec<IpAddr> {
+        match source.parse() {
+            Ok(address) => vec![address],
+            Err(_) => self.names.get(source).cloned().unwrap_or_default(),
+        }
+    }
+}
+
+fn owned((left, right): (&str, &str)) -> (String, String) {
+    (left.to_owned(), right.to_owned())
+}
+
+/// Lines that begin with an address.
+fn pairs(text: &str) -> impl Iterator<Item = (IpAddr, &str)> {
+    text.lines().filter_map(|line| {
+        let (address, rest) = line.split_once(' ')?;
+        Some((address.parse().ok()?, rest))
+    })
+}
+
+/// Reads the blocks of `systemctl show`; an alias shows its unit's own name, and both are kept.
+fn units(text: &str) -> BTreeMap<String, Unit> {
+    let block = |block: &str| {
+        let value = |key: &str| {
+            let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+            line.unwrap_or_default().to_owned()
+        };
+        let name = value("Id").trim_end_matches(".service").to_owned();
+        let unit = Unit {
+            load: value("LoadState"),
+            active: value("ActiveState"),
+            sub: value("SubState"),
+            file: value("UnitFileState"),
+            result: value("Result"),
+            status: value("ExecMainStatus"),
+        };
+        (!name.is_empty() && unit.load != "not-found").then_some((name, unit))
+    };
+    text.split("\n\n").filter_map(block).collect()
+}
+
+fn process(line: &str) -> Option<Process> {
+    let mut words = line.split(' ').map(str::to_owned);
+    Some(Process { id: words.next()?, name: words.next()?, group: words.next().unwrap_or_default() })
+}
+
+/// Reads the lines of `chronyc -c sources` and of `ntpq -p`; others are not sources.
+fn peers(text: &str) -> Vec<Peer> {
+    let chrony = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [mode, mark, address, _, _, reach, ..] = fields[..] else { return None };
+        let is_source = matches!(mode, "^" | "=" | "#");
+        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| is_source)?;
+        Some(Peer { address: address.to_owned(), mark: mark.chars().next()?, reach })
+    };
+    let ntpq = |line: &str| {
+        let (mark, rest) = (line.chars().next()?, line.get(1..)?);
+        let fields: Vec<&str> = rest.split_whitespace().collect();
+        let [address, refid, _, _, _, _, reach, _, _, _] = fields[..] else { return None };
+        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| refid != ".POOL.")?;
+        Some(Peer { address: address.to_owned(), mark, reach })
+    };
+    text.lines().filter_map(|line| chrony(line).or_else(|| ntpq(line))).collect()
+}
+
+/// Reads a line of `chronyc -c clients` (address, packets, dropped, interval, .., last) or of
+/// `ntpq -c mrulist` (last, interval, restrictions, rate, mode, version, count, score, drop, port, address).
+fn visitor(line: &str, kind: &str) -> Option<Visitor> {
+    if kind == "chrony" {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [address, _, drops, _, _, last, ..] = fields[..] else { return None };
+        return Some(Visitor { address: address.parse().ok()?, drops: drops.parse().ok()?, last: last.parse().ok()? });
+    }
+    let fields: Vec<&str> = line.split_whitespace().collect();
+    let (last, address) = (fields.first()?.parse().ok()?, fields.last()?.parse().ok()?);
+    let drops = fields.len().checked_sub(3).and_then(|at| fields.get(at)?.parse().ok()).unwrap_or(0);
+    Some(Visitor { address, drops, last })
+}
+
+/// Reads a line of `ss -Hnlup`: state, queues, local address and port, peer, program.
+fn listener(line: &str) -> Option<Listener> {
+    let local = line.split_whitespace().nth(3)?.strip_suffix(":123")?;
+    let plain = local.trim_start_matches('[').split(['%', ']']).next()?;
+    let program = line.split('"').nth(1).unwrap_or("an unknown program").to_owned();
+    let any = matches!(plain, "*" | "0.0.0.0" | "::");
+    let address = if any { None } else { Some(plain.parse().ok()?) };
+    Some(Listener { address, six: local.contains(['[', ':']) || plain == "*", program })
+}
+
+fn device(line: &str) -> Option<(String, IpAddr)> {
+    let (device, address) = line.split_once(' ')?;
+    Some((device.to_owned(), address.parse().ok()?))
+}
+
+fn route(line: &str) -> Route {
+    let after = |word: &str| line.split(' ').skip_while(|other| *other != word).nth(1);
+    let refused = ["unreachable", "prohibit", "blackhole", "throw"].iter().any(|word| line.starts_with(word));
+    match after("dev") {
+        Some(device) if !refused => {
+            Route::By { device: device.to_owned(), from: after("src").and_then(|text| text.parse().ok()) }
+        }
+        _ => Route::None(line.trim().to_owned()),
+    }
+}
+
+fn names(text: &str) -> BTreeMap<String, Vec<IpAddr>> {
+    let mut names: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
+    for (name, address) in text.lines().filter_map(|line| line.split_once(' ')) {
+        names.entry(name.to_owned()).or_default().extend(address.parse::<IpAddr>().ok());
+    }
+    names
+}

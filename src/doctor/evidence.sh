@@ -1,0 +1,177 @@
+# What `fleetclock doctor` reads on a host. Nothing here changes anything.
+#
+# Each part begins with `#: NAME: COMMAND`. The command is what a finding shows, for an
+# administrator to try; the lines below it are what runs. Words in @ are filled in: @UNITS@ that
+# the time service may go by, @SOURCES@ that the inventory names, @ASKERS@ that got no answer
+# from this host, @SALT@ of this run. `timedatectl timesync-status` is not among them: it can
+# start systemd-timesyncd.
+
+#: before: what the parts below have in common
+fc_unit=; fc_daemon=; fc_config=; fc_began=$(date +%s)
+for fc_u in @UNITS@; do
+  systemctl -q is-active "$fc_u.service" && { fc_unit=$fc_u; break; }
+done
+for fc_u in @UNITS@; do
+  [ -z "$fc_unit" ] || break
+  [ "$(systemctl show -p LoadState --value "$fc_u.service")" = not-found ] || fc_unit=$fc_u
+done
+case $fc_unit in
+chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;;
+?*) fc_daemon=ntpd; fc_files='/etc/ntpsec/ntp.conf /etc/ntp.conf' ;;
+*) fc_files= ;;
+esac
+for fc_f in $fc_files; do [ -e "$fc_f" ] && { fc_config=$fc_f; break; }; done
+
+# A service that hangs keeps its own tool waiting for seconds, each time.
+fc_talks=no
+case $fc_daemon in
+chrony) timeout 4 chronyc -n -c tracking >/dev/null 2>&1 && fc_talks=yes ;;
+ntpd) timeout 6 ntpq -n -c 'rv 0 leap' >/dev/null 2>&1 && fc_talks=yes ;;
+esac
+
+#: service: systemctl list-units --type service
+echo "$fc_unit $fc_daemon $fc_config"
+
+#: units: systemctl show $fc_unit
+systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -p ExecMainStatus -p NRestarts \
+  chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service systemd-timesyncd.service
+
+#: started: systemctl show -p ExecMainStartTimestamp $fc_unit
+fc_t=$(systemctl show -p ExecMainStartTimestamp --value "$fc_unit")
+[ -z "$fc_t" ] || date -d "$fc_t" +%s
+
+#: journal: journalctl -b -n 6 -o cat -u $fc_unit
+journalctl -b -n 6 -o cat --no-pager -u "$fc_unit" 2>/dev/null
+
+#: processes: ps ax -o pid,comm,cgroup
+for fc_p in /proc/[0-9]*; do
+  read -r fc_c <"$fc_p/comm" || continue
+  case $fc_c in chronyd | ntpd | openntpd | systemd-timesyn | ntpdate | sntp | ntpd-rs | ptp4l | phc2sys) ;; *) continue ;; esac
+  fc_g=; while read -r fc_l; do fc_g=${fc_l##*/}; done <"$fc_p/cgroup"
+  echo "${fc_p#/proc/} $fc_c $fc_g"
+done 2>/dev/null
+
+#: cron: grep -rE 'ntpdate|sntp|rdate|chronyd -q|ntpd -q|hwclock' /etc/cron* /var/spool/cron
+grep -rHsE '^[^#]*(ntpdate|sntp |rdate |chronyd -q|ntpd (-g)?q|ntpd -[a-z]*q|hwclock|date -s)' /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /var/spool/cron
+
+#: dhcp: cat /run/chrony-dhcp/* /run/ntpsec/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp
+for fc_f in /run/chrony-dhcp/*.sources /var/run/chrony-helper/*.sources /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp; do
+  [ -r "$fc_f" ] || continue
+  while read -r fc_k fc_a fc_l; do
+    case $fc_k in server | pool | peer) echo "$fc_a $fc_f" ;; esac
+  done <"$fc_f"
+done
+
+#: config: cat $fc_config
+case $fc_daemon in
+chrony) chronyd -p -f "$fc_config" 2>/dev/null || cat "$fc_config" ;;
+ntpd) sed 's/#.*//; /^[[:space:]]*$/d' "$fc_config" ;;
+esac
+
+#: refused: chronyd -p -f $fc_config
+[ "$fc_daemon" != chrony ] || chronyd -p -f "$fc_config" 2>&1 >/dev/null
+
+#: changed: stat -c %Y $fc_config
+[ -z "$fc_config" ] || stat -c %Y "$fc_config"
+
+#: options: cat /proc/$(pidof ntpd)/cmdline
+fc_p=$(systemctl show -p MainPID --value "$fc_unit")
+[ "${fc_p:-0}" = 0 ] || tr '\0' ' ' <"/proc/$fc_p/cmdline"
+echo
+cat /etc/default/ntpsec /etc/default/ntp /etc/sysconfig/ntpd 2>/dev/null | grep -E '^(NTPD_OPTS|OPTIONS)='
+
+#: status: chronyc tracking; chronyc sources; ntpq -n -p
+case $fc_talks$fc_daemon in
+yeschrony) @CHRONY@ ;;
+yesntpd) @NTPD@ ;;
+*) echo "${fc_unit:-no time service} does not answer"; false ;;
+esac
+
+#: associations: ntpq -c associations
+[ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations
+
+#: clients: chronyc -n clients
+case "$fc_talks$fc_daemon:@ASKERS@" in
+*:) ;;
+yeschrony:*) chronyc -n -c clients ;;
+yesntpd:*) ntpq -n -c mrulist ;;
+esac
+
+#: access: chronyc accheck ADDRESS
+[ "$fc_talks$fc_daemon" != yeschrony ] || for fc_a in @ASKERS@; do
+  case $(chronyc accheck "${fc_a%=*}" 2>/dev/null) in
+  208*) echo "${fc_a%=*} allowed" ;;
+  209*) echo "${fc_a%=*} denied" ;;
+  esac
+done
+
+#: askers: fleetclock's own notes: who asked, and how many seconds ago
+for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + $(date +%s) - fc_began))"; done
+
+#: listeners: ss -nlup 'sport = :123'
+ss -Hnlup 'sport = :123'
+
+#: addresses: ip -o addr
+ip -o addr | while read -r fc_i fc_d fc_f fc_a fc_l; do echo "$fc_d ${fc_a%/*}"; done
+
+#: routes: ip route get ADDRESS
+for fc_s in @SOURCES@ @ASKERS@; do
+  for fc_a in $(fc_resolve "${fc_s%=*}"); do
+    echo "$fc_a $(ip -o route get "$fc_a" 2>&1 | head -n 1)"
+  done
+done
+
+#: names: getent ahosts NAME
+# In the order of the resolver, which is that in which a service tries.
+for fc_s in @SOURCES@; do
+  getent ahosts "$fc_s" | while read -r fc_a fc_l; do echo "$fc_s $fc_a"; done | uniq
+done
+
+#: hosts: grep NAME /etc/hosts
+for fc_s in @SOURCES@; do grep -nsw -e "$fc_s" /etc/hosts; done
+
+#: probe: fleetclock's own NTP probe, on the host
+@PROBE@
+
+#: neighbours: ip neigh
+ip neigh
+
+#: firewalld: firewall-cmd --list-all-zones
+if systemctl -q is-active firewalld; then
+  fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1
+  fc_call() { busctl --json=short call $fc_d "$@" 2>/dev/null | sed 's/"description":{[^}]*},//'; }
+  fc_text() { fc_x=${1#*\[\"}; fc_x=${fc_x#*\[\[\"}; echo "${fc_x%%\"*}"; }
+  echo "default $(fc_text "$(fc_call $fc_p $fc_d getDefaultZone)")"
+  for fc_s in @SOURCES@ @ASKERS@; do
+    fc_i=$(ip -o route get "${fc_s%=*}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+    [ -z "$fc_i" ] || echo "interface $fc_i $(fc_text "$(fc_call $fc_p $fc_d.zone getZoneOfInterface s "$fc_i")")"
+  done | sort -u
+  fc_call $fc_p $fc_d.zone getZones | tr -d '[]{}' | tr ',' '\n' | sed -n 's/^\("data":\)\{0,1\}"\([^":]*\)"$/\2/p' | while read -r fc_z; do
+    echo "running $fc_z $(fc_call $fc_p $fc_d.zone getZoneSettings2 s "$fc_z")"
+    fc_o=$(fc_text "$(fc_call $fc_p/config $fc_d.config getZoneByName s "$fc_z")")
+    echo "permanent $fc_z $(fc_call "$fc_o" $fc_d.config.zone getSettings2)"
+  done
+fi
+
+#: filter: nft list ruleset
+# The tables of firewalld are judged by its zones. What cannot be read is never said to be in order.
+[ -z "$(cat /proc/net/ip_tables_names 2>/dev/null)" ] || echo unreadable
+command -v nft >/dev/null 2>&1 || echo unreadable
+if command -v nft >/dev/null 2>&1; then
+  nft list tables 2>/dev/null | while read -r fc_k fc_f fc_t; do
+    [ "$fc_t" = firewalld ] || nft list table "$fc_f" "$fc_t" 2>/dev/null
+  done
+fi
+
+#: keys: the file that `keyfile` or `keys` of $fc_config names
+# Never the keys themselves: a digest with the salt of this run tells whether two are the same.
+fc_k=$(sed -n 's/^[[:space:]]*\(keyfile\|keys\)[[:space:]][[:space:]]*\([^[:space:]]*\).*/\2/p' "$fc_config" 2>/dev/null | tail -n 1)
+[ -z "$fc_k" ] || [ ! -r "$fc_k" ] || while read -r fc_i fc_t fc_v fc_l; do
+  case $fc_i in '' | \#* | !* | %*) continue ;; esac
+  [ -n "$fc_v" ] || { fc_v=$fc_t; fc_t=MD5; }
+  fc_v=${fc_v#ASCII:}; fc_v=${fc_v#HEX:}
+  echo "$fc_i $(printf '%s' "@SALT@ $fc_t $fc_v" | tr a-z A-Z | sha256sum | cut -c1-12)"
+done <"$fc_k"
+
+#: rtc: tail -1 /etc/adjtime
+[ ! -r /etc/adjtime ] || sed -n 3p /etc/adjtime

@@ -1,0 +1,261 @@
+//! What can be said of the way between a host and its source, from both ends.
+
+use std::net::IpAddr;
+
+use super::evidence::{Listener, Peer, Route};
+use super::filter::{self, Packet, Stop};
+use super::zones::Door;
+use super::{Link, Patient, Seen};
+use crate::ntp::report::SourceReport;
+
+impl<'a> Link<'a> {
+    /// Returns whether one of the source's addresses serves time to our own probe.
+    pub fn works(&self) -> bool {
+        self.answers.iter().any(|answer| answer.usable())
+    }
+
+    /// Returns whether none of the source's addresses has answered anything.
+    pub fn is_silent(&self) -> bool {
+        let silent = |answer: &&SourceReport| {
+            answer.received.unwrap_or(0) == 0
+                && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable")
+        };
+        !self.answers.is_empty() && self.answers.iter().all(silent)
+    }
+
+    /// Returns the answer that says most: a good one, else the first.
+    pub fn answer(&self) -> Option<&'a SourceReport> {
+        self.answers.iter().find(|answer| answer.usable()).or(self.answers.first()).copied()
+    }
+
+    /// Returns how the questions ended, in the word of the report.
+    pub fn outcome(&self) -> &'a str {
+        self.answer().map_or("not asked", |answer| answer.outcome.as_str())
+    }
+
+    /// Returns the address that was asked.
+    pub fn address(&self) -> Option<IpAddr> {
+        self.answer()?.address.as_deref()?.parse().ok()
+    }
+
+    /// Returns the address that the questions come from.
+    pub fn from(&self) -> Option<IpAddr> {
+        match self.client.evidence.routes.get(&self.address()?)? {
+            Route::By { from, .. } => *from,
+            Route::None(_) => None,
+        }
+    }
+
+    /// Returns the name of the other end: the host of the inventory, else the address.
+    pub fn server_name(&self) -> &'a str {
+        self.source.host.as_deref().unwrap_or(&self.source.address)
+    }
+
+    /// Returns the source as the client's service sees it.
+    pub fn peer(&self) -> Option<&'a Peer> {
+        let addresses = self.client.evidence.stands_for(&self.source.address);
+        let is_it = |peer: &&Peer| peer.address.parse().is_ok_and(|address| addresses.contains(&address));
+        let mut all = self.client.evidence.peers.iter().filter(is_it);
+        all.clone().find(|peer| peer.reach != 0).or_else(|| all.next())
+    }
+
+    /// Something seen at the client: how its questions ended.
+    pub fn asked(&self) -> Seen {
+        let sent = self.answer().and_then(|answer| answer.sent).unwrap_or(0);
+        let text = format!("{sent} questions to {}: {}", self.source.address, self.outcome());
+        self.name_both(self.client.seen("probe", text))
+    }
+
+    /// Something seen at the server, where the cause lies; with what the client saw.
+    pub fn at(&self, server: &Patient<'_>, part: &str, text: &str) -> Seen {
+        let asked = format!("{text}; {} got: {}", self.client.name(), self.outcome());
+        self.name_both(server.seen(part, asked))
+    }
+
+    /// Fills in both ends.
+    pub fn name_both(&self, seen: Seen) -> Seen {
+        let from = self.from().map_or_else(|| self.client.spec.time_address.clone(), |from| from.to_string());
+        seen.with("client", self.client.name())
+            .with("server", self.server_name())
+            .with("source", self.source.address.as_str())
+            .with("from", from)
+    }
+
+    /// Returns the socket of the server that takes the questions.
+    pub fn listener(&self) -> Option<&'a Listener> {
+        let address = self.address()?;
+        let takes = |listener: &&Listener| match listener.address {
+            Some(bound) => bound == address,
+            None => listener.six == address.is_ipv6() || listener.program.is_empty(),
+        };
+        self.server?.evidence.listeners.iter().find(takes)
+    }
+
+    /// Returns the zone of the server's firewalld that the questions are in, and whether it is open.
+    pub fn door(&self) -> Option<(&'a str, Door)> {
+        let firewalld = self.server?.evidence.firewalld.as_ref()?;
+        let from = self.from()?;
+        let zone = firewalld.zone(from, self.server_device());
+        Some((zone, firewalld.running.get(zone)?.door(from)))
+    }
+
+    /// The interface of the server where the client's packets come in.
+    fn server_device(&self) -> Option<&'a str> {
+        let evidence = self.server?.evidence;
+        if let Some(Route::By { device, .. }) = evidence.routes.get(&self.from()?) {
+            return Some(device);
+        }
+        let address = self.address()?;
+        evidence.addresses.iter().find(|(_, own)| *own == address).map(|(device, _)| device.as_str())
+    }
+
+    fn client_device(&self) -> Option<&'a str> {
+        match self.client.evidence.routes.get(&self.address()?)? {
+            Route::By { device, .. } => Some(device),
+            Route::None(_) => None,
+        }
+    }
+
+    /// A packet of this link at the server, or at the client.
+    fn packet(&self, at_server: bool, answer: bool) -> Option<Packet<'a>> {
+        let (client, server) = (self.from()?, self.address()?);
+        let (from, to) = if answer { (server, client) } else { (client, server) };
+        let device = if at_server { self.server_device() } else { self.client_device() };
+        Some(Packet { inbound: at_server != answer, answer, from, to, device })
+    }
+
+    /// Returns who stops the questions on the server.
+    pub fn stop_at_server(&self) -> Option<Stop> {
+        filter::stop(&self.server?.evidence.filter, &self.packet(true, false)?)
+    }
+
+    /// Returns who stops the answers on the server.
+    pub fn stop_of_answers(&self) -> Option<Stop> {
+        filter::stop(&self.server?.evidence.filter, &self.packet(true, true)?)
+    }
+
+    /// Returns who stops packets on the client: questions on their way out, or answers coming in.
+    pub fn stop_at_client(&self, answer: bool) -> Option<Stop> {
+        filter::stop(&self.client.evidence.filter, &self.packet(false, answer)?)
+    }
+
+    /// Returns a rule of either end that might stop something, and is not understood.
+    pub fn doubt(&self) -> Option<(&'a str, &'a str)> {
+        let of = |patient: Patient<'a>, at_server| {
+            let doubt = |answer| filter::doubt(&patient.evidence.filter, &self.packet(at_server, answer)?);
+            Some((patient.name(), doubt(false).or_else(|| doubt(true))?))
+        };
+        of(self.client, false).or_else(|| of(self.server?, true))
+    }
+
+    fn client_lets_pass(&self) -> bool {
+        let doubtful = self.doubt().is_some_and(|(name, _)| name == self.client.name());
+        self.client.evidence.filter_read
+            && !doubtful
+            && self.stop_at_client(false).is_none()
+            && self.stop_at_client(true).is_none()
+    }
+
+    /// Returns whether no rule of the server stops questions or answers.
+    pub fn server_lets_pass(&self) -> bool {
+        let doubtful = self.doubt().is_some_and(|(name, _)| name != self.client.name());
+        self.server.is_some_and(|server| server.evidence.filter_read)
+            && !doubtful
+            && self.stop_at_server().is_none()
+            && self.stop_of_answers().is_none()
+    }
+
+    /// Returns whether the server's service allows the client; `None` when it cannot be told.
+    pub fn access(&self) -> Option<bool> {
+        let (server, from) = (self.server?.evidence, self.from()?);
+        match server.access.get(&from) {
+            Some(allowed) => Some(*allowed),
+            None => (server.kind == "ntpd").then(|| restrict(server, from)),
+        }
+    }
+
+    /// Returns whether the server's service has seen the questions of this run.
+    pub fn arrived(&self) -> bool {
+        let Some((server, from)) = self.server.zip(self.from()) else { return false };
+        let Some(ago) = server.evidence.askers.get(&from) else { return false };
+        server.evidence.visitors.iter().any(|visitor| visitor.address == from && visitor.last <= *ago)
+    }
+
+    /// Returns what a missing answer is not, and how that is known.
+    pub fn excluded(&self) -> Vec<String> {
+        let mut list = Vec::new();
+        let client = self.client.name();
+        if let Some(Route::By { device, from: Some(from) }) =
+            self.address().and_then(|to| self.client.evidence.routes.get(&to))
+        {
+            list.push(format!("no route: {client} sends by {device}, from {from} (ip route get)"));
+        }
+        if self.client_lets_pass() {
+            list.push(format!("the packet filter of {client}: no rule stops questions or answers (nft list ruleset)"));
+        }
+        if let Some(server) = self.server {
+            list.push(format!("a host that is down: {} answered our login", server.name()));
+            self.exclude_server(&server, &mut list);
+        }
+        list
+    }
+
+    fn exclude_server(&self, server: &Patient<'_>, list: &mut Vec<String>) {
+        let name = server.name();
+        if let Some(listener) = self.listener() {
+            list.push(format!(
+                "a service that does not listen: {} of {name} has 123/udp open (ss -nlup)",
+                listener.program
+            ));
+        }
+        if self.access() == Some(true) {
+            list.push(format!("a service that refuses: {} of {name} allows the address", server.evidence.unit));
+        }
+        match self.door() {
+            Some((zone, Door::Open)) => list.push(format!("firewalld of {name}: zone {zone} lets NTP in")),
+            None if server.evidence.firewalld.is_none() => list.push(format!("firewalld of {name}: it does not run")),
+            _ => {}
+        }
+        if self.server_lets_pass() {
+            list.push(format!("the packet filter of {name}: no rule stops questions or answers (nft list ruleset)"));
+        }
+    }
+}
+
+/// What the `restrict` lines of ntpd say: the narrowest that fits counts.
+fn restrict(server: &super::Evidence, from: IpAddr) -> bool {
+    let mut best: Option<(u8, bool)> = None;
+    for words in server.config.all("restrict") {
+        let Some((bits, flags)) = fits(words, from) else { continue };
+        let serves = !flags.iter().any(|flag| matches!(flag.as_str(), "ignore" | "noserve"));
+        if best.is_none_or(|(most, _)| bits >= most) {
+            best = Some((bits, serves));
+        }
+    }
+    best.is_none_or(|(_, serves)| serves)
+}
+
+/// Returns how narrow a `restrict` line is and its flags, if it fits the address.
+fn fits(words: &[String], from: IpAddr) -> Option<(u8, &[String])> {
+    let (words, family) = match words.first().map(String::as_str) {
+        Some(option @ ("-4" | "-6")) => (words.get(1..)?, Some(option)),
+        _ => (words, None),
+    };
+    let (address, rest) = words.split_first()?;
+    if family.is_some_and(|family| (family == "-4") != from.is_ipv4()) {
+        return None;
+    }
+    if address == "default" {
+        return Some((0, rest));
+    }
+    let (mask, flags) = match rest.first().map(String::as_str) {
+        Some("mask") => (rest.get(1)?.parse().ok(), rest.get(2..)?),
+        _ => (None, rest),
+    };
+    let network = match (address.parse::<ipnet::IpNet>(), address.parse::<IpAddr>().ok()?, mask) {
+        (Ok(network), ..) => network,
+        (_, address, Some(mask)) => ipnet::IpNet::with_netmask(address, mask).ok()?,
+        (_, address, None) => address.into(),
+    };
+    network.contains(&from).then_some((network.prefix_len(), flags))
+}

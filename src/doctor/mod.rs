@@ -1,0 +1,110 @@
+//! Why a clock does not follow: evidence from both ends, rules, findings.
+//!
+//! `evidence.sh` asks (`asks`), `evidence` reads the answers, `rules` know what they mean, and
+//! [`diagnose`](diagnose::diagnose) decides what is a cause and what only follows from it.
+//! Text in, findings out: nothing here talks to a host.
+
+pub mod asks;
+pub mod diagnose;
+pub mod evidence;
+pub mod filter;
+mod link;
+pub mod record;
+pub mod rules;
+pub mod zones;
+
+pub use diagnose::diagnose;
+pub use evidence::Evidence;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
+use crate::ntp::report::SourceReport;
+
+/// A host that was looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Patient<'a> {
+    /// What it shall be.
+    pub spec: &'a HostSpec,
+    /// What was read on it.
+    pub evidence: &'a Evidence,
+}
+
+/// The way from a host to one of its sources, seen from as many ends as could be looked at.
+#[derive(Debug, Clone)]
+pub struct Link<'a> {
+    /// Who asks.
+    pub client: Patient<'a>,
+    /// Whom it asks.
+    pub source: &'a Source,
+    /// The other end, if it is in the inventory and was looked at.
+    pub server: Option<Patient<'a>>,
+    /// Why the other end could not be looked at, though it is in the inventory.
+    pub unseen: Option<&'a str>,
+    /// What each of the source's addresses answered.
+    pub answers: Vec<&'a SourceReport>,
+}
+
+/// What a rule has seen, and where.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The host where the cause lies, and where it is to be put right.
+    pub host: String,
+    /// The host on which it was seen.
+    pub on: String,
+    /// The command that showed it, as an administrator would type it.
+    pub command: String,
+    /// What it is about: what is seen twice about the same thing is one finding.
+    pub about: String,
+    /// What was seen.
+    pub evidence: String,
+    /// What fills in the braces of cause and fix.
+    pub values: Vec<(&'static str, String)>,
+    /// What it is not, and how that is known.
+    pub excluded: Vec<String>,
+}
+
+impl<'a> Patient<'a> {
+    /// Returns the name in the inventory.
+    pub fn name(&self) -> &'a str {
+        &self.spec.name
+    }
+
+    /// Something seen on this host, in what a part printed.
+    pub fn seen(&self, part: &str, evidence: impl Into<String>) -> Seen {
+        let values = vec![
+            ("unit", self.evidence.unit.clone()),
+            ("config", self.evidence.file.clone()),
+            ("host", self.name().to_owned()),
+        ];
+        Seen {
+            host: self.name().to_owned(),
+            on: self.name().to_owned(),
+            command: self.evidence.shown(part),
+            about: self.evidence.shown(part),
+            evidence: evidence.into(),
+            values,
+            excluded: Vec::new(),
+        }
+    }
+}
+
+impl Seen {
+    /// Fills in a name in braces.
+    #[must_use]
+    pub fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.values.push((name, value.into()));
+        self
+    }
+
+    /// Says what it is not.
+    #[must_use]
+    pub fn excluding(mut self, what: Vec<String>) -> Self {
+        self.excluded = what;
+        self
+    }
+
+    /// Fills the braces of a text.
+    pub fn fill(&self, text: &str) -> String {
+        self.values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+}

@@ -1,0 +1,201 @@
+//! Sources that answer and are not followed, and clocks that are followed in vain.
+
+use super::{Find, ROW, Rule, Severity};
+use crate::doctor::{Link, Patient, Seen};
+use crate::ntp::report::SourceReport;
+use crate::report::number::{signed, span};
+
+/// Root distance above which chronyd ignores a source, unless `maxdistance` says otherwise.
+const CHRONY_DISTANCE: f64 = 3.0;
+
+/// The same for ntpd (`tos maxdist`).
+const NTPD_DISTANCE: f64 = 1.5;
+
+/// Offset above which ntpd gives up, seconds (`tinker panic`).
+const PANIC: f64 = 1000.0;
+
+/// Worst drift of a clock that nobody corrects, seconds per second (RFC 5905, PHI).
+const DRIFT: f64 = 15e-6;
+
+/// Greatest poll interval where none is configured, log2 seconds.
+const MAXPOLL: i32 = 10;
+
+/// The rules of this family.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC071",
+        title: "The clock is too far off for ntpd",
+        cause: "The clock of {host} is off by {offset}, more than ntpd corrects, and ntpd has given up.",
+        fix: "on {host}: systemctl stop {unit}; ntpd -g -q; systemctl start {unit} (the clock will jump)",
+        silences: true,
+        find: Find::Host(panic),
+        ..ROW
+    },
+    Rule {
+        code: "FC072",
+        title: "A source disagrees with the others",
+        cause: "{source} is a falseticker for {client}: the other sources agree with one another, and not with it.",
+        fix: "put the clock of {server} right, or take it out of the sources of {client}",
+        find: Find::Link(falseticker),
+        ..ROW
+    },
+    Rule {
+        code: "FC070",
+        title: "The source is too far from true time",
+        cause: "{source} claims a root distance of {distance}, and `{unit}` on {client} accepts {limit} at most.",
+        fix: "give {server} a better source; or, knowing what it means, add `{line}` to `extra` of {client} and fleetclock apply",
+        find: Find::Link(too_distant),
+        ..ROW
+    },
+    Rule {
+        code: "FC075",
+        title: "The clock is far off and may not step",
+        cause: "The clock of {client} is off by {offset}, and `{unit}` may only slew it, which takes about {time}.",
+        fix: "on {client}: {command} (the clock will jump)",
+        find: Find::Link(slews),
+        ..ROW
+    },
+    Rule {
+        code: "FC073",
+        severity: Severity::Warning,
+        title: "The poll interval cannot hold the limit",
+        cause: "{unit} on {host} may ask {source} only every {interval}, in which a clock drifts by up to {drift}; the limit is {limit}.",
+        fix: "set `maxpoll` of {source} to {maxpoll} or less in the inventory, and fleetclock apply -l {host}",
+        find: Find::Host(polls_seldom),
+        ..ROW
+    },
+    Rule {
+        code: "FC074",
+        severity: Severity::Warning,
+        title: "The hardware clock is in local time",
+        cause: "{host} reads its hardware clock as local time, so it can start an hour or more off.",
+        fix: "on {host}: timedatectl set-local-rtc 0",
+        find: Find::Host(local_rtc),
+        ..ROW
+    },
+    Rule {
+        code: "FC079",
+        severity: Severity::Note,
+        title: "The service has just been started",
+        cause: "`{unit}` on {host} has heard of a source and is still measuring.",
+        fix: "wait a minute, then fleetclock verify -l {host}",
+        find: Find::Host(measuring),
+        ..ROW
+    },
+    UNKNOWN,
+];
+
+/// Found when no other rule explains a host that follows nobody.
+pub(in crate::doctor) const UNKNOWN: Rule = Rule {
+    code: "FC090",
+    title: "The clock does not follow, and it is not known why",
+    cause: "`{unit}` on {host} follows no source, and none of the known causes fits.",
+    fix: "fleetclock doctor {host} --save evidence.txt, and show the file to somebody",
+    ..ROW
+};
+
+fn seconds(nanoseconds: Option<i64>) -> Option<f64> {
+    nanoseconds.map(|ns| ns as f64 / 1e9)
+}
+
+fn offset(answer: &SourceReport) -> Option<f64> {
+    seconds(answer.offset_ns).filter(|_| answer.usable())
+}
+
+/// ntpd that ended because its clock was too far off.
+pub(super) fn panicked(host: &Patient<'_>) -> Option<Seen> {
+    let evidence = host.evidence;
+    let ended = evidence.kind == "ntpd" && evidence.own().is_some_and(|unit| unit.active != "active");
+    let least = evidence.answers.iter().filter_map(offset).min_by(|a, b| a.abs().total_cmp(&b.abs()))?;
+    if !ended || least.abs() <= PANIC {
+        return None;
+    }
+    // In the words of ntpsec, and in those of classic ntp.
+    let panics = |line: &&str| line.contains("Panic:") || line.contains("sanity limit");
+    let told = evidence.text("journal").lines().find(panics).unwrap_or("ntpd has ended");
+    Some(host.seen("journal", told).with("offset", signed(least)))
+}
+
+fn panic(host: &Patient<'_>) -> Vec<Seen> {
+    panicked(host).into_iter().collect()
+}
+
+fn falseticker(link: &Link<'_>) -> Option<Seen> {
+    let peer = link.peer().filter(|peer| peer.mark == 'x')?;
+    let offset =
+        link.answer().and_then(offset).map_or_else(String::new, |offset| format!(", off by {}", signed(offset)));
+    Some(link.name_both(link.client.seen("status", format!("{} is marked x{offset}", peer.address))))
+}
+
+/// A source that was heard and is not taken.
+fn not_taken(link: &Link<'_>) -> bool {
+    link.works() && link.peer().is_some_and(|peer| peer.reach != 0 && matches!(peer.mark, '?' | ' '))
+}
+
+fn too_distant(link: &Link<'_>) -> Option<Seen> {
+    let answer = link.answer().filter(|_| not_taken(link))?;
+    let distance = seconds(answer.root_delay_ns)? / 2.0 + seconds(answer.root_dispersion_ns)?;
+    let config = &link.client.evidence.config;
+    let (limit, line) = if link.client.evidence.kind == "chrony" {
+        (config.value("maxdistance").and_then(|text| text.parse().ok()).unwrap_or(CHRONY_DISTANCE), "maxdistance")
+    } else {
+        (NTPD_DISTANCE, "tos maxdist")
+    };
+    let text = format!("root delay/2 + root dispersion of {} is {}", link.source.address, span(distance));
+    let line = format!("{line} {:.0}", (distance * 1.5).ceil());
+    let seen = link.name_both(link.client.seen("probe", text));
+    let seen = seen.with("distance", span(distance)).with("limit", span(limit)).with("line", line);
+    (distance > limit).then_some(seen)
+}
+
+/// Off by more than a step would be worth, and nobody steps. chronyd slews by 1/12 at most.
+fn slews(link: &Link<'_>) -> Option<Seen> {
+    let evidence = link.client.evidence;
+    let offset = link.answer().and_then(offset).filter(|offset| offset.abs() > 1.0)?;
+    let chrony = evidence.kind == "chrony" && link.peer().is_some_and(|peer| peer.mark == '*');
+    // A negative number of updates allows a step at any time.
+    let may_step = evidence.config.all("makestep").any(|words| words.get(1).is_some_and(|word| word.starts_with('-')));
+    let seen =
+        link.name_both(link.client.seen("probe", format!("{} is ahead by {}", link.source.address, signed(offset))));
+    let seen =
+        seen.with("offset", signed(offset)).with("time", span(offset.abs() * 12.0)).with("command", "chronyc makestep");
+    (chrony && !may_step).then_some(seen)
+}
+
+fn polls_seldom(host: &Patient<'_>) -> Vec<Seen> {
+    let limit = host.spec.limits.max_error.as_secs_f64();
+    let most = (limit / DRIFT).log2().floor();
+    let seen = |source: &crate::inventory::spec::Source| {
+        let options = host.evidence.config.source(&source.address)?;
+        let at = options.iter().position(|word| word == "maxpoll");
+        let maxpoll: i32 = at.and_then(|at| options.get(at + 1)?.parse().ok()).unwrap_or(MAXPOLL);
+        let interval = f64::from(maxpoll).exp2();
+        let seen = host.seen("config", format!("{} maxpoll {maxpoll}", source.address));
+        let seen = seen.with("source", source.address.as_str()).with("interval", span(interval));
+        let seen =
+            seen.with("drift", span(interval * DRIFT)).with("limit", span(limit)).with("maxpoll", format!("{most:.0}"));
+        (interval * DRIFT > limit).then_some(seen)
+    };
+    host.spec.time.sources.iter().filter_map(seen).collect()
+}
+
+fn local_rtc(host: &Patient<'_>) -> Vec<Seen> {
+    let local = host.evidence.text("rtc") == "LOCAL";
+    if local { vec![host.seen("rtc", "LOCAL")] } else { Vec::new() }
+}
+
+/// Samples that a service takes before it follows; later polls are a minute apart.
+const FEW: u8 = 0b1111;
+
+fn measuring(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let heard =
+        evidence.peers.iter().any(|peer| peer.reach != 0 && peer.reach <= FEW && matches!(peer.mark, '?' | ' '));
+    let near = evidence.answers.iter().any(|answer| {
+        let distance =
+            seconds(answer.root_delay_ns).unwrap_or(0.0) / 2.0 + seconds(answer.root_dispersion_ns).unwrap_or(0.0);
+        answer.usable() && distance < NTPD_DISTANCE
+    });
+    let young = evidence.runs() && !evidence.follows() && heard && near;
+    if young { vec![host.seen("status", "a source has answered a few times")] } else { Vec::new() }
+}

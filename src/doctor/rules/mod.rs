@@ -1,0 +1,92 @@
+//! The rules: what can be wrong with time, how it is recognised, and how it is put right.
+//!
+//! A rule is a row of its family's table: words, and a predicate that says where it has seen it.
+//! `docs/findings.md` has a section for each, `tests/doctor/` a case. A code is never reused.
+
+mod clock;
+mod firewall;
+mod names;
+mod path;
+mod service;
+mod serving;
+
+pub(super) use clock::UNKNOWN;
+
+use super::{Link, Patient, Seen};
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Severity {
+    /// Time is, or will be, wrong because of it.
+    Error,
+    /// It will go wrong on a bad day.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// Returns the word of the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// What a rule looks at.
+#[derive(Clone, Copy)]
+pub enum Find {
+    /// A host for itself.
+    Host(fn(&Patient<'_>) -> Vec<Seen>),
+    /// A host and a source that gives it no time; the first rule that matches explains it.
+    Link(fn(&Link<'_>) -> Option<Seen>),
+}
+
+/// One rule.
+#[derive(Clone, Copy)]
+pub struct Rule {
+    /// Stable code.
+    pub code: &'static str,
+    /// How bad it is.
+    pub severity: Severity,
+    /// The heading in `docs/findings.md`.
+    pub title: &'static str,
+    /// The cause in one sentence.
+    pub cause: &'static str,
+    /// The exact fix.
+    pub fix: &'static str,
+    /// Whether a host with it serves nobody, which then needs no further reason.
+    pub silences: bool,
+    /// How it is recognised.
+    pub find: Find,
+}
+
+/// What most rows have in common.
+const ROW: Rule = Rule {
+    code: "",
+    severity: Severity::Error,
+    title: "",
+    cause: "",
+    fix: "",
+    silences: false,
+    find: Find::Host(|_| Vec::new()),
+};
+
+/// Returns all rules, in the order in which links are explained by them.
+pub fn all() -> impl Iterator<Item = &'static Rule> {
+    [
+        service::RULES,
+        names::RULES,
+        path::CLIENT,
+        firewall::CLIENT,
+        serving::RULES,
+        firewall::SERVER,
+        path::RULES,
+        clock::RULES,
+    ]
+    .into_iter()
+    .flatten()
+}

@@ -1,0 +1,122 @@
+//! The way between two hosts, when both ends are in order.
+
+use super::{Find, ROW, Rule};
+use crate::doctor::evidence::Route;
+use crate::doctor::zones::Door;
+use crate::doctor::{Link, Seen};
+
+/// What can be told at the client alone.
+pub(super) const CLIENT: &[Rule] = &[Rule {
+    code: "FC050",
+    title: "There is no route to the source",
+    cause: "{client} does not know where to send packets for {source}.",
+    fix: "on {client}: add a route to {source}, or a default route; then systemctl restart {unit}",
+    find: Find::Link(no_route),
+    ..ROW
+}];
+
+/// What is left when nothing else explains it.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC051",
+        title: "Questions are lost on the way to the source",
+        cause: "What {client} sends to {server} does not arrive there, and both ends would let it.",
+        fix: "open 123/udp from {from} to {source} on the routers and firewalls between {client} and {server}",
+        find: Find::Link(questions_lost),
+        ..ROW
+    },
+    Rule {
+        code: "FC052",
+        title: "Answers are lost on the way back",
+        cause: "{server} has answered {client}, and the answers do not arrive, though both ends would let them.",
+        fix: "let answers from {source} port 123 to {from} pass on the routers and firewalls between {server} and {client}",
+        find: Find::Link(answers_lost),
+        ..ROW
+    },
+    Rule {
+        code: "FC053",
+        title: "The source does not answer and could not be looked at",
+        cause: "{server} gives no time to {client}, and fleetclock could not look why: {unseen}",
+        fix: "make {server} reachable for fleetclock, then fleetclock doctor {client}",
+        find: Find::Link(unseen),
+        ..ROW
+    },
+    Rule {
+        code: "FC054",
+        title: "A source outside the inventory does not answer",
+        cause: "{source} gives no time to {client}, and it is nothing on {client}.",
+        fix: "ask who runs {source}, and who runs the firewalls on the way, to let 123/udp from {from} in; or name another source",
+        find: Find::Link(outside),
+        ..ROW
+    },
+    Rule {
+        code: "FC055",
+        title: "The source does not answer, and it is not known why",
+        cause: "{server} gives no time to {client}; what is listed below was looked at and is in order.",
+        fix: "look at {server} with tcpdump -n udp port 123 while {client} asks",
+        find: Find::Link(unknown),
+        ..ROW
+    },
+];
+
+fn no_route(link: &Link<'_>) -> Option<Seen> {
+    if link.works() {
+        return None;
+    }
+    let address = link.address()?;
+    let Some(Route::None(words)) = link.client.evidence.routes.get(&address) else { return None };
+    let mut seen = link.client.seen("routes", words.as_str());
+    seen.command = seen.command.replace("ADDRESS", &address.to_string());
+    Some(link.name_both(seen))
+}
+
+/// Whether the server would take the questions of the client, as far as can be seen there.
+fn would_take(link: &Link<'_>) -> bool {
+    let open = match link.door() {
+        Some((_, door)) => door == Door::Open,
+        None => link.server.is_some_and(|server| server.evidence.firewalld.is_none()),
+    };
+    link.listener().is_some() && link.access() == Some(true) && open && link.server_lets_pass()
+}
+
+fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
+    let server = link.server.filter(|_| link.is_silent() && would_take(link) && link.arrived() == arrived)?;
+    let from = link.from()?;
+    let text = if arrived {
+        format!("{} has counted the questions of {from}", server.name())
+    } else {
+        format!("{} has counted no question of {from}", server.name())
+    };
+    Some(link.at(&server, "clients", &text).excluding(link.excluded()))
+}
+
+fn questions_lost(link: &Link<'_>) -> Option<Seen> {
+    lost(link, false)
+}
+
+fn answers_lost(link: &Link<'_>) -> Option<Seen> {
+    lost(link, true)
+}
+
+fn unseen(link: &Link<'_>) -> Option<Seen> {
+    let why = link.unseen.filter(|_| !link.works())?;
+    Some(link.asked().with("unseen", why).excluding(link.excluded()))
+}
+
+fn outside(link: &Link<'_>) -> Option<Seen> {
+    (link.source.host.is_none() && link.is_silent()).then(|| link.asked().excluding(link.excluded()))
+}
+
+fn unknown(link: &Link<'_>) -> Option<Seen> {
+    // A server whose configuration waits to be loaded has a finding of its own.
+    let waits = link.server.is_some_and(|server| server.evidence.is_stale());
+    if !link.is_silent() || waits {
+        return None;
+    }
+    let mut seen = link.asked().excluding(link.excluded());
+    link.server_name().clone_into(&mut seen.host);
+    if let Some((name, rule)) = link.doubt() {
+        seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {rule}"));
+    }
+    Some(seen)
+}

@@ -1,0 +1,315 @@
+//! The time service of a host, and those that stand in its way.
+
+use super::{Find, ROW, Rule, Severity};
+use crate::doctor::evidence::Unit;
+use crate::doctor::{Patient, Seen};
+
+/// The rules of this family.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC001",
+        title: "No time service is installed",
+        cause: "Nothing on {host} keeps its clock right.",
+        fix: "fleetclock apply -l {host}",
+        silences: true,
+        find: Find::Host(not_installed),
+        ..ROW
+    },
+    Rule {
+        code: "FC002",
+        title: "The time service is masked",
+        cause: "Somebody has forbidden `{unit}` to start on {host}.",
+        fix: "on {host}: systemctl unmask {unit} && systemctl enable --now {unit}",
+        silences: true,
+        find: Find::Host(masked),
+        ..ROW
+    },
+    Rule {
+        code: "FC003",
+        title: "The time service has crashed",
+        cause: "`{unit}` on {host} was started and ended by itself.",
+        fix: "on {host}: put right what the last lines name, then systemctl restart {unit}",
+        silences: true,
+        find: Find::Host(crashed),
+        ..ROW
+    },
+    Rule {
+        code: "FC004",
+        title: "The time service is stopped",
+        cause: "`{unit}` on {host} was stopped, or never started.",
+        fix: "on {host}: systemctl enable --now {unit}",
+        silences: true,
+        find: Find::Host(stopped),
+        ..ROW
+    },
+    Rule {
+        code: "FC012",
+        title: "Another time service runs instead",
+        cause: "`{other}` runs on {host}, and `{unit}`, which the inventory wants, does not.",
+        fix: "on {host}: systemctl disable --now {other}; systemctl enable --now {unit}",
+        silences: true,
+        find: Find::Host(instead),
+        ..ROW
+    },
+    Rule {
+        code: "FC013",
+        title: "The time service hangs",
+        cause: "`{unit}` runs on {host} and answers nobody, not even its own tool.",
+        fix: "on {host}: systemctl restart {unit}; its state before (`systemctl status {unit}`) says whether somebody stopped it",
+        silences: true,
+        find: Find::Host(hangs),
+        ..ROW
+    },
+    Rule {
+        code: "FC005",
+        severity: Severity::Warning,
+        title: "The time service does not start at boot",
+        cause: "`{unit}` runs now, and will not after the next boot of {host}.",
+        fix: "on {host}: systemctl enable {unit}",
+        find: Find::Host(not_enabled),
+        ..ROW
+    },
+    Rule {
+        code: "FC006",
+        title: "Two time services fight over one clock",
+        cause: "`{other}` runs on {host} beside `{unit}`, and each takes back what the other does.",
+        fix: "on {host}: systemctl disable --now {other}",
+        find: Find::Host(fight),
+        ..ROW
+    },
+    Rule {
+        code: "FC007",
+        title: "A program sets the clock from time to time",
+        cause: "A timed job on {host} makes the clock jump behind the back of `{unit}`.",
+        fix: "on {host}: remove the line from {file}",
+        find: Find::Host(timed),
+        ..ROW
+    },
+    Rule {
+        code: "FC008",
+        severity: Severity::Warning,
+        title: "DHCP adds time servers",
+        cause: "The DHCP server of {host}'s network has named `{server}`, and `{unit}` has taken it.",
+        fix: "on {host}: remove `{line}` from {config} and restart {unit}, or name the server in the inventory",
+        find: Find::Host(dhcp),
+        ..ROW
+    },
+    Rule {
+        code: "FC009",
+        title: "The configuration on disk is not the one that runs",
+        cause: "{config} on {host} was changed after `{unit}` had read it.",
+        fix: "on {host}: systemctl restart {unit}",
+        find: Find::Host(not_loaded),
+        ..ROW
+    },
+    Rule {
+        code: "FC010",
+        title: "The configuration does not name the source",
+        cause: "{config} on {host} does not name `{source}`, which the inventory does.",
+        fix: "fleetclock apply -l {host}",
+        find: Find::Host(not_named),
+        ..ROW
+    },
+    Rule {
+        code: "FC014",
+        title: "The service follows a source that the inventory does not name",
+        cause: "`{unit}` on {host} follows {other}, and the inventory does not name it.",
+        fix: "fleetclock apply -l {host}, or name {other} in the inventory",
+        find: Find::Host(follows_another),
+        ..ROW
+    },
+    Rule {
+        code: "FC011",
+        severity: Severity::Warning,
+        title: "Another time service starts at boot",
+        cause: "`{other}` does not run on {host} now, and will beside `{unit}` after the next boot.",
+        fix: "on {host}: systemctl disable {other}",
+        find: Find::Host(fights_at_boot),
+        ..ROW
+    },
+];
+
+fn not_installed(host: &Patient<'_>) -> Vec<Seen> {
+    let there = !host.evidence.unit.is_empty();
+    if there { Vec::new() } else { vec![host.seen("service", "neither chrony nor ntpd is there")] }
+}
+
+/// Returns what is wrong with the unit when `holds` says so.
+fn own(host: &Patient<'_>, holds: impl Fn(&Unit) -> bool) -> Vec<Seen> {
+    let Some(unit) = host.evidence.own().filter(|unit| holds(unit)) else { return Vec::new() };
+    let text = format!("{} is {} ({}), {}", host.evidence.unit, unit.active, unit.sub, unit.file);
+    vec![host.seen("units", text)]
+}
+
+fn is_masked(unit: &Unit) -> bool {
+    unit.load == "masked" || unit.file.starts_with("masked")
+}
+
+fn has_crashed(unit: &Unit) -> bool {
+    unit.active == "failed" || unit.sub == "auto-restart"
+}
+
+fn masked(host: &Patient<'_>) -> Vec<Seen> {
+    own(host, is_masked)
+}
+
+fn crashed(host: &Patient<'_>) -> Vec<Seen> {
+    let panicked = super::clock::panicked(host).is_some();
+    let mut seen = own(host, |unit| has_crashed(unit) && !is_masked(unit) && !panicked);
+    for seen in &mut seen {
+        let refused = host.evidence.text("refused");
+        let (part, why) =
+            if refused.is_empty() { ("journal", last_words(host)) } else { ("refused", refused.to_owned()) };
+        let result = host.evidence.own().map(|unit| format!("{}, status {}", unit.result, unit.status));
+        seen.evidence = format!("{} ({}): {why}", seen.evidence, result.unwrap_or_default());
+        seen.command = host.evidence.shown(part);
+    }
+    seen
+}
+
+/// The last line of the service itself; those of systemd only say that it has gone.
+fn last_words(host: &Patient<'_>) -> String {
+    let of_systemd = |line: &str| line.contains(".service") || line.starts_with("Start") || line.starts_with("Stopp");
+    let mut lines = host.evidence.text("journal").lines();
+    lines.rfind(|line| !of_systemd(line)).unwrap_or("no last words in the journal").to_owned()
+}
+
+fn is_stopped(unit: &Unit) -> bool {
+    !is_masked(unit) && !has_crashed(unit) && unit.active != "active"
+}
+
+fn stopped(host: &Patient<'_>) -> Vec<Seen> {
+    let alone = others(host, |unit| unit.active == "active").next().is_none();
+    own(host, |unit| is_stopped(unit) && alone && super::clock::panicked(host).is_none())
+}
+
+/// chronyd may be told not to talk to chronyc.
+fn hangs(host: &Patient<'_>) -> Vec<Seen> {
+    let mute = host.evidence.config.value("bindcmdaddress") == Some("/");
+    if !host.evidence.runs() || host.evidence.talks || mute {
+        return Vec::new();
+    }
+    vec![host.seen("status", host.evidence.text("status"))]
+}
+
+fn instead(host: &Patient<'_>) -> Vec<Seen> {
+    let Some(other) = others(host, |unit| unit.active == "active").next() else { return Vec::new() };
+    let seen = own(host, is_stopped).into_iter();
+    seen.map(|mut seen| {
+        seen.evidence.push_str(&format!("; {other} is active"));
+        seen.with("other", other.as_str())
+    })
+    .collect()
+}
+
+fn not_enabled(host: &Patient<'_>) -> Vec<Seen> {
+    own(host, |unit| unit.active == "active" && !is_masked(unit) && matches!(unit.file.as_str(), "disabled" | "linked"))
+}
+
+/// The units that are not the service's own, by any of its names.
+fn others<'a>(host: &'a Patient<'_>, holds: impl Fn(&Unit) -> bool + 'a) -> impl Iterator<Item = &'a String> {
+    let own = |name: &str| name.trim_end_matches('d') == host.evidence.unit.trim_end_matches('d');
+    let units = host.evidence.units.iter().filter(move |(name, unit)| !own(name) && holds(unit));
+    units.map(|(name, _)| name)
+}
+
+fn fight(host: &Patient<'_>) -> Vec<Seen> {
+    if !host.evidence.runs() {
+        return Vec::new();
+    }
+    let by_unit = others(host, |unit| unit.active == "active").map(|other| {
+        host.seen("units", format!("{other} is active, {} too", host.evidence.unit)).with("other", other.as_str())
+    });
+    by_unit.chain(by_hand(host)).collect()
+}
+
+/// A daemon that runs outside every unit that is known.
+fn by_hand<'a>(host: &'a Patient<'_>) -> impl Iterator<Item = Seen> + 'a {
+    let known = |group: &str| host.evidence.units.contains_key(group.trim_end_matches(".service"));
+    let strays =
+        host.evidence.processes.iter().filter(move |process| !process.group.is_empty() && !known(&process.group));
+    strays.map(|process| {
+        let text = format!("process {} is {}, in {}", process.id, process.name, process.group);
+        host.seen("processes", text).with("other", process.group.trim_end_matches(".service"))
+    })
+}
+
+fn fights_at_boot(host: &Patient<'_>) -> Vec<Seen> {
+    if host.evidence.unit.is_empty() {
+        return Vec::new();
+    }
+    let enabled = others(host, |unit| unit.active != "active" && unit.file == "enabled" && unit.load == "loaded");
+    enabled.map(|other| host.seen("units", format!("{other} is enabled")).with("other", other.as_str())).collect()
+}
+
+fn timed(host: &Patient<'_>) -> Vec<Seen> {
+    let lines = host.evidence.text("cron").lines().filter_map(|line| line.split_once(':'));
+    lines.map(|(file, line)| host.seen("cron", format!("{file}: {}", line.trim())).with("file", file)).collect()
+}
+
+fn dhcp(host: &Patient<'_>) -> Vec<Seen> {
+    let named = |server: &str| host.spec.time.sources.iter().any(|source| source.address == server);
+    let loaded = |server: &str| host.evidence.peers.iter().any(|peer| peer.address == server);
+    let lines = host.evidence.text("dhcp").lines().filter_map(|line| line.split_once(' '));
+    let taken = lines.filter(|(server, _)| loaded(server) && !named(server));
+    let line =
+        host.evidence.config.value("sourcedir").map_or("the DHCP file".to_owned(), |dir| format!("sourcedir {dir}"));
+    taken
+        .map(|(server, file)| {
+            host.seen("dhcp", format!("{file} names {server}, and {} asks it", host.evidence.unit))
+                .with("server", server)
+                .with("line", line.as_str())
+        })
+        .collect()
+}
+
+/// A pool may stand for more addresses than its name had just now, and a name that stands for
+/// none of the service's sources may have stood for one of them when it was started.
+fn follows_another(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let loaded = |address: &std::net::IpAddr| evidence.peers.iter().any(|peer| peer.address.parse() == Ok(*address));
+    let moved = |name: &str| name.parse::<std::net::IpAddr>().is_err() && !evidence.stands_for(name).iter().any(loaded);
+    if host.spec.time.sources.iter().any(|source| moved(&source.address)) {
+        return Vec::new();
+    }
+    let from_dhcp = |address: &str| evidence.text("dhcp").lines().any(|line| line.split(' ').next() == Some(address));
+    let named = |address: &str| {
+        let is_it = |source: &crate::inventory::spec::Source| {
+            source.pool || evidence.stands_for(&source.address).iter().any(|own| address.parse() == Ok(*own))
+        };
+        host.spec.time.sources.iter().any(is_it)
+    };
+    let selected = evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o'));
+    let strange = selected.filter(|peer| peer.address.parse::<std::net::IpAddr>().is_ok_and(|a| !a.is_loopback()));
+    let strange = strange.filter(|peer| !named(&peer.address) && !from_dhcp(&peer.address));
+    strange
+        .map(|peer| {
+            let text = format!("{} is marked {}", peer.address, peer.mark);
+            host.seen("status", text).with("other", peer.address.as_str())
+        })
+        .collect()
+}
+
+fn not_loaded(host: &Patient<'_>) -> Vec<Seen> {
+    let (Some(changed), Some(started)) = (host.evidence.changed, host.evidence.started) else { return Vec::new() };
+    if !host.evidence.is_stale() {
+        return Vec::new();
+    }
+    let text =
+        format!("{} was changed {} s after {} was started", host.evidence.file, changed - started, host.evidence.unit);
+    vec![host.seen("changed", text)]
+}
+
+/// A configuration that waits to be loaded is judged when it is.
+fn not_named(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    if evidence.unit.is_empty() || evidence.is_stale() {
+        return Vec::new();
+    }
+    let missing = host.spec.time.sources.iter().filter(|source| evidence.config.source(&source.address).is_none());
+    let text = match evidence.config.sources()[..] {
+        [] => "no source is configured".to_owned(),
+        ref some => format!("configured: {}", some.join(", ")),
+    };
+    missing.map(|source| host.seen("config", text.as_str()).with("source", source.address.as_str())).collect()
+}

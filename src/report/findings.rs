@@ -1,0 +1,62 @@
+//! What `doctor` has found, one block for each cause.
+
+use std::fmt::Write as _;
+
+use anstyle::Style;
+
+use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
+use super::{Finding, HostReport, Status, names};
+
+/// Appends the findings of all hosts.
+pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
+    for host in hosts {
+        for finding in &host.findings {
+            write_finding(text, &host.name, finding);
+        }
+    }
+}
+
+/// Takes out the hosts that are not well, of which `doctor` has said all in its findings.
+pub(super) fn sick(command: &str, hosts: Vec<HostReport>) -> (Vec<HostReport>, Vec<HostReport>) {
+    hosts.into_iter().partition(|host| command == "doctor" && host.status == Status::OutOfLimits)
+}
+
+/// Appends why each of them is not well, in the codes of the findings.
+pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
+    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    for host in hosts {
+        let why = host.error.as_ref().map_or("", |error| &error.message);
+        let _ = writeln!(text, "{:width$} | {}: {why}", host.name, paint(CARE, "not well"));
+    }
+    if !hosts.is_empty() {
+        text.push('\n');
+    }
+}
+
+fn write_finding(text: &mut String, host: &str, finding: &Finding) {
+    let label = paint(style(&finding.severity), &format!("{} {}", finding.code, finding.severity));
+    let _ = writeln!(text, "{}: {label}: {}", paint(NAME, host), finding.title);
+    let mut line = |label: &str, value: &str| {
+        let _ = writeln!(text, "  {label:<8} {value}");
+    };
+    line("cause", &finding.cause);
+    line("fix", &finding.fix);
+    line("seen", &finding.evidence);
+    line("by", &paint(FAINT, &format!("{} (on {})", finding.command, finding.on)));
+    if !finding.affects.is_empty() {
+        let affected: Vec<&str> = finding.affects.iter().map(String::as_str).collect();
+        line("affects", &names::some(&affected));
+    }
+    for what in &finding.excluded {
+        line("not", what);
+    }
+    text.push('\n');
+}
+
+fn style(severity: &str) -> Style {
+    match severity {
+        "error" => ALARM,
+        "warning" => CARE,
+        _ => PLAIN,
+    }
+}

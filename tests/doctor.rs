@@ -1,0 +1,82 @@
+//! Evidence in, findings out: every file in `tests/doctor/` is a case. Its first line names the
+//! inventory, the rest is what `fleetclock doctor --save` wrote on real hosts that were broken
+//! on purpose (`tests/lab/doctor.rs`). `UPDATE=1 cargo test --test doctor` rewrites what is expected.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use fleetclock::doctor::diagnose::Looked;
+use fleetclock::doctor::{Evidence, diagnose, record, rules};
+use fleetclock::inventory::{self, HostSpec};
+use fleetclock::report::Finding;
+
+const FOLDER: &str = "tests/doctor";
+
+fn cases() -> Vec<PathBuf> {
+    let files = std::fs::read_dir(FOLDER).unwrap().map(|entry| entry.unwrap().path());
+    let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
+    cases.sort();
+    cases
+}
+
+fn read(path: &Path) -> (Vec<HostSpec>, BTreeMap<String, Looked>) {
+    let text = std::fs::read_to_string(path).unwrap();
+    let (head, evidence) = text.split_once('\n').unwrap();
+    let name = head.strip_prefix("inventory: ").unwrap();
+    let fleet = inventory::load(&Path::new(FOLDER).join(name)).unwrap();
+    let looked = record::read(evidence).into_iter();
+    let looked = looked.map(|(host, parts)| match parts.get(record::UNREACHABLE) {
+        Some(why) => (host, Err(why.stdout.trim().to_owned())),
+        None => (host, Ok(Evidence::read(parts, 0.0).unwrap())),
+    });
+    (fleet.hosts, looked.collect())
+}
+
+fn findings(path: &Path) -> BTreeMap<String, Vec<Finding>> {
+    let (hosts, looked) = read(path);
+    diagnose(&hosts, &looked)
+}
+
+#[test]
+fn every_case_is_recognised() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    for case in cases() {
+        let expected = case.with_extension("json");
+        let found = serde_json::to_string_pretty(&findings(&case)).unwrap() + "\n";
+        if update {
+            std::fs::write(&expected, &found).unwrap();
+        } else if std::fs::read_to_string(&expected).unwrap_or_default() != found {
+            wrong.push(format!("{}: found\n{found}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_rule_has_a_case_and_a_section() {
+    let manual = std::fs::read_to_string("docs/findings.md").unwrap();
+    let seen: BTreeSet<String> =
+        cases().iter().flat_map(|case| findings(case).into_values().flatten().map(|finding| finding.code)).collect();
+    let mut codes = BTreeSet::new();
+    for rule in rules::all() {
+        assert!(codes.insert(rule.code), "{} is there twice", rule.code);
+        let heading = format!("### {} {}\n", rule.code, rule.title);
+        assert!(seen.contains(rule.code), "{FOLDER} has no case of {}", rule.code);
+        assert!(manual.contains(&heading), "docs/findings.md has no `{}`", heading.trim());
+    }
+}
+
+#[test]
+fn nothing_is_left_to_be_filled_in() {
+    for case in cases() {
+        for finding in findings(&case).into_values().flatten() {
+            for text in [&finding.cause, &finding.fix, &finding.command, &finding.evidence] {
+                let blank = text.contains(['{', '}']) && !text.contains("{ ") && finding.code != "FC044";
+                assert!(!blank && !text.contains("$fc_"), "{}: {}: {text}", case.display(), finding.code);
+            }
+        }
+    }
+}

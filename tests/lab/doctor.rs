@@ -1,0 +1,423 @@
+//! Hosts are broken for real, and `doctor` has to name exactly that. With `UPDATE=1` what was
+//! seen becomes a case of `tests/doctor.rs`.
+
+use serde_json::Value;
+
+use crate::fixture::Lab;
+
+const HOSTS: &[&str] = &[
+    "server1=bookworm@10.10.10.1",
+    "server2=bookworm@10.10.10.2",
+    "server3=bookworm@10.10.10.3",
+    "server4=rhel@10.10.10.4",
+];
+
+/// What is done to a host, how it is put right, and what has to be found: `HOST CODE [AFFECTED..]`.
+struct Case {
+    name: &'static str,
+    host: &'static str,
+    wreck: &'static str,
+    mend: &'static str,
+    found: &'static [&'static str],
+}
+
+const fn case(
+    name: &'static str,
+    host: &'static str,
+    wreck: &'static str,
+    mend: &'static str,
+    found: &'static [&'static str],
+) -> Case {
+    Case { name, host, wreck, mend, found }
+}
+
+const ALL: &str = "server2 server3 server4";
+
+const SERVICE: &[Case] = &[
+    case("well", "server2", ":", ":", &[]),
+    case("stopped", "server2", "systemctl stop chrony", "systemctl start chrony", &["server2 FC004"]),
+    case("stopped-ntpd", "server3", "systemctl stop ntpsec", "systemctl start ntpsec", &["server3 FC004"]),
+    case("stopped-server", "server1", "systemctl stop chrony", "systemctl start chrony", &["server1 FC004 ALL"]),
+    case(
+        "masked",
+        "server2",
+        "systemctl stop chrony; systemctl mask -q chrony",
+        "systemctl unmask -q chrony; systemctl enable -q --now chrony",
+        &["server2 FC002"],
+    ),
+    case("crashed", "server2", "echo nonsense 1 >>CONF; systemctl restart chrony || :", "RESTORE", &["server2 FC003"]),
+    case("not-enabled", "server2", "systemctl disable -q chrony", "systemctl enable -q chrony", &["server2 FC005"]),
+    case(
+        "instead",
+        "server4",
+        "dnf -q -y install ntp >/dev/null 2>&1; systemctl start ntpd",
+        "systemctl stop ntpd; systemctl start chronyd",
+        &["server4 FC012"],
+    ),
+    case(
+        "fight",
+        "server4",
+        "cd /usr/lib/systemd/system; sed -i '/^Conflicts/d' ntpd.service chronyd.service; systemctl daemon-reload; systemctl start ntpd",
+        "systemctl stop ntpd; systemctl start chronyd",
+        &["server4 FC006"],
+    ),
+    case(
+        "fight-by-hand",
+        "server2",
+        "printf 'server 10.10.10.1\\nport 0\\ncmdport 0\\nbindcmdaddress /\\npidfile /run/other.pid\\n' >/run/other.conf; systemd-run -q --unit=other-clock chronyd -x -d -f /run/other.conf",
+        "systemctl stop other-clock",
+        &["server2 FC006"],
+    ),
+    case("at-boot", "server4", "systemctl enable -q ntpd", "systemctl disable -q ntpd", &["server4 FC011"]),
+    case(
+        "cron",
+        "server2",
+        "echo '7 * * * * root /usr/sbin/ntpdate 10.10.10.1' >/etc/cron.d/time",
+        "rm /etc/cron.d/time",
+        &["server2 FC007"],
+    ),
+    case(
+        "dhcp",
+        "server2",
+        "mkdir -p /run/chrony-dhcp; echo 'server 10.10.10.3 iburst' >/run/chrony-dhcp/host0.sources; echo 'sourcedir /run/chrony-dhcp' >>CONF; systemctl restart chrony; sleep 6",
+        "rm -r /run/chrony-dhcp; RESTORE",
+        &["server2 FC008"],
+    ),
+    case(
+        "not-loaded",
+        "server1",
+        "sed -i '/^allow/d' CONF; systemctl restart chrony; sleep 2; cp /root/keep CONF",
+        "systemctl restart chrony",
+        &["server1 FC009 ALL"],
+    ),
+    case(
+        "not-named",
+        "server2",
+        "sed -i 's/^server/#server/' CONF; systemctl restart chrony",
+        "RESTORE",
+        &["server2 FC010"],
+    ),
+];
+
+/// The last, for it takes the service away.
+const GONE: &[Case] =
+    &[case("not-installed", "server2", "dpkg --purge --force-all chrony >/dev/null 2>&1", "", &["server2 FC001"])];
+
+const SERVING: &[Case] = &[
+    case("hangs", "server1", "pkill -STOP chronyd", "pkill -CONT chronyd", &["server1 FC013 ALL"]),
+    case(
+        "not-allowed",
+        "server1",
+        "sed -i '/^allow/d' CONF; systemctl restart chrony",
+        "RESTORE",
+        &["server1 FC020 ALL"],
+    ),
+    case(
+        "others-allowed",
+        "server1",
+        "sed -i 's/^allow.*/allow 10.99.0.0\\/16/' CONF; systemctl restart chrony",
+        "RESTORE",
+        &["server1 FC020 ALL"],
+    ),
+    case("port-off", "server1", "echo 'port 0' >>CONF; systemctl restart chrony", "RESTORE", &["server1 FC021 ALL"]),
+    case(
+        "bound-elsewhere",
+        "server1",
+        "echo 'bindaddress 127.0.0.1' >>CONF; systemctl restart chrony",
+        "RESTORE",
+        &["server1 FC022 ALL"],
+    ),
+    case("no-time", "server1", "sed -i '/^local/d' CONF; systemctl restart chrony", "RESTORE", &["server1 FC023 ALL"]),
+    case(
+        "key-missing",
+        "server2",
+        "printf 'keyfile /etc/chrony/chrony.keys\\n' >>CONF; sed -i 's/^server.*/& key 7/' CONF; echo '5 SHA1 HEX:00112233445566778899AABBCCDDEEFF00112233' >/etc/chrony/chrony.keys; systemctl restart chrony; sleep 6",
+        "RESTORE",
+        &["server2 FC026"],
+    ),
+    case(
+        "key-differs",
+        "server2",
+        "printf 'keyfile /etc/chrony/chrony.keys\\n' >>CONF; sed -i 's/^server.*/& key 5/' CONF; echo '5 SHA1 HEX:00112233445566778899AABBCCDDEEFF00112299' >/etc/chrony/chrony.keys; systemctl restart chrony; sleep 6",
+        "RESTORE",
+        &["server2 FC027"],
+    ),
+];
+
+const FIREWALL: &[Case] = &[
+    case("closed", "server1", "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE", "OPEN", &["server1 FC040 ALL"]),
+    case("closed-until-reload", "server1", "firewall-cmd -q RULE", "OPEN", &["server1 FC047 ALL"]),
+    case("not-permanent", "server1", "firewall-cmd -q --permanent RULE", "OPEN", &["server1 FC041"]),
+    case(
+        "wrong-zone",
+        "server1",
+        "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE; firewall-cmd -q --zone=work --add-service=ntp",
+        "firewall-cmd -q --zone=work --remove-service=ntp; OPEN",
+        &["server1 FC042 ALL"],
+    ),
+    case(
+        "wrong-source",
+        "server1",
+        "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE; firewall-cmd -q --add-rich-rule='rule family=\"ipv4\" source address=\"10.10.20.0/24\" service name=\"ntp\" accept'",
+        "firewall-cmd -q --remove-rich-rule='rule family=\"ipv4\" source address=\"10.10.20.0/24\" service name=\"ntp\" accept'; OPEN",
+        &["server1 FC043 ALL"],
+    ),
+    case(
+        "client-out",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out udp dport 123 drop'",
+        "nft delete table inet lab",
+        &["server2 FC044"],
+    ),
+    case(
+        "client-in",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab in { type filter hook input priority -300; }; add rule inet lab in udp sport 123 counter drop'",
+        "nft delete table inet lab",
+        &["server2 FC045"],
+    ),
+    case(
+        "server-filter",
+        "server1",
+        "nft 'add table inet lab; add chain inet lab in { type filter hook input priority 5; }; add rule inet lab in ip saddr 10.10.10.2 udp dport 123 counter drop'",
+        "nft delete table inet lab",
+        &["server1 FC046 server2"],
+    ),
+];
+
+const PATH: &[Case] = &[
+    case(
+        "no-route",
+        "server2",
+        "ip route add unreachable 10.10.10.1",
+        "ip route del unreachable 10.10.10.1",
+        &["server2 FC050"],
+    ),
+    case(
+        "questions-lost",
+        "control",
+        "LOSE ip saddr 10.10.10.2 udp dport 123 drop'; sleep 4",
+        "FOUND",
+        &["server1 FC051 server2"],
+    ),
+    case(
+        "answers-lost",
+        "control",
+        "LOSE ip daddr 10.10.10.2 udp sport 123 drop'",
+        "FOUND",
+        &["server1 FC052 server2"],
+    ),
+    case(
+        "unseen",
+        "server1",
+        "systemctl stop chrony ssh.socket ssh",
+        "systemctl start ssh chrony",
+        &["server2 FC053", "server3 FC053", "server4 FC053"],
+    ),
+];
+
+const CLOCK: &[Case] = &[
+    case(
+        "seldom",
+        "server2",
+        "sed -i 's/^server.*/& maxpoll 17/' CONF; systemctl restart chrony; sleep 6",
+        "RESTORE",
+        &["server2 FC073"],
+    ),
+    case("local-rtc", "server2", "printf '0 0 0\\n0\\nLOCAL\\n' >/etc/adjtime", "rm /etc/adjtime", &["server2 FC074"]),
+];
+
+const UNSURE: &[Case] = &[
+    case(
+        "just-started",
+        "server2",
+        "sed -i 's/ iburst//' CONF; systemctl restart chrony; sleep 3",
+        "RESTORE",
+        &["server2 FC079"],
+    ),
+    case(
+        "not-known",
+        "server2",
+        "sed -i 's/^server.*/& minpoll 0 maxpoll 0/' CONF; echo minsources 2 >>CONF; systemctl restart chrony; sleep 12",
+        "RESTORE",
+        &["server2 FC090"],
+    ),
+    case(
+        "not-known-link",
+        "server1",
+        "echo 'bindcmdaddress /' >>CONF; systemctl restart chrony; nft 'add table inet lab; add chain inet lab in { type filter hook input priority 5; }; add rule inet lab in udp length 56 meta mark 0 ip saddr 10.10.10.2 drop'",
+        "nft delete table inet lab; RESTORE",
+        &["server1 FC055 server2"],
+    ),
+];
+
+const NAMES: &[Case] = &[
+    case(
+        "no-name",
+        "server2",
+        "sed -i /ntp.lab/d /etc/hosts",
+        "echo '10.10.10.1 ntp.lab' >>/etc/hosts",
+        &["server2 FC060"],
+    ),
+    case(
+        "other-name",
+        "server2",
+        "sed -i 's/.*ntp.lab/10.10.10.77 ntp.lab/' /etc/hosts",
+        "sed -i 's/.*ntp.lab/10.10.10.1 ntp.lab/' /etc/hosts",
+        &["server2 FC061"],
+    ),
+    case(
+        "dead-six",
+        "server2",
+        "ip addr add 2001:db8::2/64 dev host0 nodad; echo '2001:db8::1 ntp.lab' >>/etc/hosts",
+        "sed -i /2001:db8::1/d /etc/hosts; ip addr del 2001:db8::2/64 dev host0",
+        &["server2 FC062"],
+    ),
+];
+
+/// The host `time` serves at three addresses as it is told.
+const OUTSIDE: &[Case] = &[
+    case("outside-dead", "time", "systemctl stop time9", "TELL 9", &["one FC054", "many FC054"]),
+    case("rate", "time", "TELL 9 kiss=RATE", "TELL 9", &["one FC024", "many FC024"]),
+    case("deny", "time", "TELL 9 kiss=DENY", "TELL 9", &["one FC025", "many FC025"]),
+    case("outside-no-time", "time", "TELL 9 leap=3 stratum=16", "TELL 9", &["one FC023", "many FC023"]),
+    case("too-distant", "time", "TELL 9 root_dispersion=10", "TELL 9", &["one FC070", "many FC070"]),
+    case("far-off", "time", "TELL 9 offset=5", "TELL 9", &["one FC075", "many FC072"]),
+    case(
+        "stranger",
+        "one",
+        "echo 'server 10.10.10.10 iburst prefer' >>CONF; systemctl restart chrony; sleep 8",
+        "RESTORE",
+        &["one FC014"],
+    ),
+    case("panic", "time", "TELL 11 offset=2000", "TELL 11", &["many FC072", "ntpd FC071"]),
+];
+
+const RULE: &str =
+    r#"--remove-rich-rule='rule family="ipv4" source address="10.10.10.0/24" service name="ntp" accept'"#;
+
+/// Fills in the short words of the table.
+fn shell(text: &str) -> String {
+    let tell = "tell() { a=$1; shift; systemctl stop time$a 2>/dev/null; systemd-run -q --collect --unit=time$a python3 /root/server.py 10.10.10.$a \"$@\"; }; tell";
+    let open = format!("firewall-cmd -q {RULE}; firewall-cmd -q --permanent {RULE}; ").replace("--remove", "--add");
+    text.replace("OPEN", &open)
+        .replace("RULE", RULE)
+        .replace("RESTORE", "cp /root/keep CONF; systemctl reset-failed chrony; systemctl restart chrony")
+        .replace("CONF", "/etc/chrony/chrony.conf")
+        .replace("TELL", tell)
+        .replace("LOSE", "ip netns exec fc-doctor chroot \"$(tests/lab/lab dir doctor)/hosts/server4/root\" nft 'add table bridge lab; add chain bridge lab f { type filter hook forward priority 0; }; add rule bridge lab f")
+        .replace("FOUND", "ip netns exec fc-doctor chroot \"$(tests/lab/lab dir doctor)/hosts/server4/root\" nft delete table bridge lab")
+}
+
+fn inventory(name: &str) -> String {
+    let text = std::fs::read_to_string(format!("{}/tests/doctor/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+    format!("defaults: {{ ssh: {{ user: ops, become: sudo, SSH }} }}\n{text}")
+}
+
+/// Returns `HOST CODE [AFFECTED..]` for each finding.
+fn found(lab: &Lab, name: &str, inventory: &str) -> Vec<String> {
+    let file = lab.path("evidence.txt");
+    let (_, report) = lab.json(&["doctor", "--save", file.to_str().unwrap()]);
+    if std::env::var_os("UPDATE").is_some() {
+        let text = format!("inventory: {inventory}\n{}", std::fs::read_to_string(&file).unwrap());
+        std::fs::write(format!("{}/tests/doctor/{name}.txt", env!("CARGO_MANIFEST_DIR")), text).unwrap();
+    }
+    let mut all = Vec::new();
+    for host in report["hosts"].as_array().unwrap() {
+        for finding in host["findings"].as_array().unwrap() {
+            let mut words = vec![host["name"].as_str().unwrap(), finding["code"].as_str().unwrap()];
+            words.extend(finding["affects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()));
+            all.push(words.join(" "));
+        }
+    }
+    all
+}
+
+/// Runs shell text on a host, or on the bridge between them.
+fn on(lab: &Lab, host: &str, text: &str) {
+    if host == "control" { lab.here(text) } else { drop(lab.sh(host, text)) }
+}
+
+/// What a source does from now on is learned by the service at its next poll, or at its start.
+fn again(lab: &Lab, case: &Case) {
+    if case.host == "time" {
+        lab.sh("ntpd", "systemctl restart ntpsec");
+        lab.sh("one", "systemctl restart chrony");
+        lab.sh("many", "systemctl restart chrony; sleep 8");
+    }
+}
+
+/// Breaks, asks, mends; returns what was found wrongly.
+fn wrong(lab: &Lab, inventory: &str, cases: &[Case]) -> Vec<String> {
+    let only = std::env::var_os("ONLY").unwrap_or_default();
+    let mut wrong = Vec::new();
+    for case in
+        cases.iter().filter(|case| only.is_empty() || only.to_string_lossy().split(',').any(|name| name == case.name))
+    {
+        on(lab, case.host, &shell(case.wreck));
+        again(lab, case);
+        let found = found(lab, case.name, inventory);
+        let expected: Vec<String> = case.found.iter().map(|line| line.replace("ALL", ALL)).collect();
+        if found != expected {
+            wrong.push(format!("{}: expected {expected:?}, found {found:?}", case.name));
+        }
+        if case.mend.is_empty() {
+            break;
+        }
+        on(lab, case.host, &shell(case.mend));
+        again(lab, case);
+        // The next case begins with clocks that follow.
+        let (_, report) = lab.json(&["verify"]);
+        let follows = |host: &Value| host["daemon"]["synchronised"] == true;
+        assert!(report["hosts"].as_array().unwrap().iter().all(follows), "after {}: {report:#}", case.name);
+    }
+    wrong
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn exactly_what_was_broken_is_found() {
+    let lab = Lab::up("doctor", HOSTS, &inventory("three.yml"));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    for host in ["server1", "server2"] {
+        lab.sh(host, "cp -p /etc/chrony/chrony.conf /root/keep");
+    }
+    lab.sh("server1", "echo '5 SHA1 HEX:00112233445566778899AABBCCDDEEFF00112233' >/etc/chrony/chrony.keys; echo 'keyfile /etc/chrony/chrony.keys' >>/root/keep; cp /root/keep /etc/chrony/chrony.conf; systemctl restart chrony");
+    let families = [SERVICE, SERVING, FIREWALL, PATH, CLOCK, UNSURE, GONE];
+    let wrong: Vec<String> = families.iter().flat_map(|cases| wrong(&lab, "three.yml", cases)).collect();
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn names_that_lead_nowhere_or_elsewhere_are_found() {
+    let lab = Lab::up("doctorn", HOSTS.get(..2).unwrap(), &inventory("names.yml"));
+    lab.sh("server2", "echo '10.10.10.1 ntp.lab' >>/etc/hosts");
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let wrong = wrong(&lab, "names.yml", NAMES);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The fault of a time server is no fault of those who ask it.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn what_a_source_does_wrong_is_found() {
+    let hosts = [
+        "one=bookworm@10.10.10.1",
+        "many=bookworm@10.10.10.2",
+        "ntpd=bookworm@10.10.10.3",
+        "time=bookworm@10.10.10.9,10.10.10.10,10.10.10.11",
+    ];
+    let lab = Lab::up("doctoro", &hosts, &inventory("outside.yml"));
+    lab.sh("time", "systemctl stop firewalld");
+    let server = format!("{}/tests/lab/server.py", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(server, lab.path("hosts/time/root/root/server.py")).unwrap();
+    for address in ["9", "10", "11"] {
+        lab.sh("time", &shell(&format!("TELL {address}")));
+    }
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.sh("one", "cp -p /etc/chrony/chrony.conf /root/keep");
+    lab.sh("ntpd", "sed -i 's/-g -N/-N/' /etc/default/ntpsec");
+    let wrong = wrong(&lab, "outside.yml", OUTSIDE);
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
