@@ -135,6 +135,7 @@ impl File {
     }
 
     /// The new content is complete, on the disk and accepted before it takes the old one's place.
+    /// What a power failure has left of an earlier run is swept away first; the host is locked.
     fn write(&self) -> String {
         let validate = self.validate.as_deref().map_or(String::new(), |command| {
             let command = command.replace("{}", "\"$fc_n\"");
@@ -143,7 +144,9 @@ impl File {
             )
         });
         format!(
-            "fc_n=$(mktemp \"$(dirname \"$fc_f\")/.$(basename \"$fc_f\").fleetclock.XXXXXX\")\n\
+            "fc_n=\"$(dirname \"$fc_f\")/.$(basename \"$fc_f\").fleetclock.\"\n\
+             rm -f \"$fc_n\"?????? \"$fc_f.fleetclock-undo\"\n\
+             fc_n=$(mktemp \"${{fc_n}}XXXXXX\")\n\
              trap 'rm -f \"$fc_n\"' EXIT\n\
              printf '%s' {content} >\"$fc_n\" 2>/dev/null || :\n\
              fc_d=$(sha256sum <\"$fc_n\")\n\

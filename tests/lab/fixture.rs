@@ -57,7 +57,7 @@ impl Lab {
         let key = self.dir.join("id_ed25519");
         let known = self.dir.join("known_hosts");
         // Not /dev/null: a program that takes that for a file of its own may have taken it away.
-        let config = self.dir.join("ssh_config");
+        let config = self.dir.join("no_ssh_config");
         std::fs::write(&config, "").unwrap();
         let ssh = format!("key: {}, known_hosts: {}, config: {}", key.display(), known.display(), config.display());
         std::fs::write(&self.inventory, text.replace("SSH", &ssh)).unwrap();

@@ -69,7 +69,7 @@ fn guard(session: &mut Session<'_>) -> Result<Vec<SourceReport>, Failure> {
     if spec.time.sources.is_empty() {
         return Ok(Vec::new());
     }
-    let sources = proof::measure(session, 2, 1000)?;
+    let sources = proof::measure(session, 2, 2000)?;
     let failed = |error| Failure { status: Status::Failed, error };
     let needed = session.cx.verify && spec.time.isolated.is_none();
     if needed && !sources.iter().any(|source| source.outcome == "ok") {
