@@ -415,7 +415,9 @@ fn what_a_source_does_wrong_is_found() {
     for address in ["9", "10", "11"] {
         lab.sh("time", &shell(&format!("TELL {address}")));
     }
-    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    lab.sh("time", "for n in $(seq 200); do [ $(ss -lunH 'sport = :123' | wc -l) -ge 3 ] && exit; sleep 0.1; done; ss -lun; exit 1");
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
     lab.sh("one", "cp -p /etc/chrony/chrony.conf /root/keep");
     lab.sh("ntpd", "sed -i 's/-g -N/-N/' /etc/default/ntpsec");
     let wrong = wrong(&lab, "outside.yml", OUTSIDE);
