@@ -25,3 +25,5 @@ mod safety;
 mod server;
 #[path = "lab/windows.rs"]
 mod windows;
+#[path = "lab/windows_safety.rs"]
+mod windows_safety;

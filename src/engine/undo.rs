@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 
 use crate::inventory::HostSpec;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
@@ -19,6 +19,7 @@ use super::lock::{self, Holder};
 use super::plan::blank;
 use super::session::{Failure, Session};
 use super::transaction::RUNS;
+use super::windows;
 
 /// Time limit for reading and for putting back.
 const LIMIT: Duration = Duration::from_secs(120);
@@ -95,7 +96,7 @@ fn host<T>(spec: &HostSpec, work: impl FnOnce(&mut HostReport) -> Result<T, Fail
 
 fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
     if spec.is_windows() {
-        return Err(anyhow!("`undo` of a Windows host is not built yet").into());
+        return windows::undo::look(spec, cx, report);
     }
     let mut session = Session::open(spec, cx)?;
     session.phase(Phase::Probe);
@@ -119,7 +120,7 @@ fn value<'a>(seen: &'a Slice, name: &str) -> Option<&'a str> {
 }
 
 /// `change=file /etc/chrony.conf: content`, the other way round.
-fn changes(seen: &Slice) -> Vec<Delta> {
+pub(crate) fn changes(seen: &Slice) -> Vec<Delta> {
     let lines = seen.stdout.lines().filter_map(|line| line.strip_prefix("change=")?.rsplit_once(": "));
     let back = |(resource, property): (&str, &str)| {
         let (from, to) = (Some("changed".to_owned()), Some("as it was".to_owned()));
@@ -133,26 +134,39 @@ fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Res
     let mut session = Session::open(&last.spec, cx)?;
     session.phase(Phase::Undo);
     let _inside = cx.busy.enter(&last.spec.name);
-    let output = session.run(script(run, &Holder::me()), LIMIT, &mut |_| ())?;
+    let done =
+        if last.spec.is_windows() { windows::undo::undo(&mut session, run) } else { put_back(&mut session, run) };
     report.executions += session.executions;
+    done?;
+    report.status = Status::Changed;
+    Ok(report.clone())
+}
+
+fn put_back(session: &mut Session<'_>, run: &str) -> Result<(), Failure> {
+    let output = session.run(script(run, &Holder::me()), LIMIT, &mut |_| ())?;
     match output.status {
-        0 => report.status = Status::Changed,
+        0 => Ok(()),
         lock::LOCKED => {
             let seen = Slice { stdout: output.stdout, stderr: output.stderr, status: output.status };
-            return Err(Failure { status: Status::Failed, error: lock::refused(&seen) });
+            Err(Failure { status: Status::Failed, error: lock::refused(&seen) })
         }
-        MOVED => {
-            let message = format!("run {run} is no longer the last one of this host; nothing was taken back");
-            let hint = Some("`fleetclock undo` again shows what is there now".to_owned());
-            return Err(Failure { status: Status::Failed, error: ErrorReport { message, hint } });
-        }
-        _ => {
-            let message = format!("run {run} was not taken back in full: {}", last_lines(&output.stderr));
-            let hint = Some("`fleetclock apply` makes the host as wanted; a further `undo` tries again".to_owned());
-            return Err(Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint } });
-        }
+        MOVED => Err(moved(run)),
+        _ => Err(not_in_full(run, &last_lines(&output.stderr))),
     }
-    Ok(report.clone())
+}
+
+/// Another run came between the look and the undo.
+pub(crate) fn moved(run: &str) -> Failure {
+    let message = format!("run {run} is no longer the last one of this host; nothing was taken back");
+    let hint = Some("`fleetclock undo` again shows what is there now".to_owned());
+    Failure { status: Status::Failed, error: ErrorReport { message, hint } }
+}
+
+/// A part of the undo failed.
+pub(crate) fn not_in_full(run: &str, why: &str) -> Failure {
+    let message = format!("run {run} was not taken back in full: {why}");
+    let hint = Some("`fleetclock apply` makes the host as wanted; a further `undo` tries again".to_owned());
+    Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint } }
 }
 
 /// Exit status when another run is the last one by now.

@@ -14,7 +14,7 @@ pub const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
 /// Where policies override it (Microsoft, "Windows Time service tools and settings").
 pub const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\W32Time";
 
-/// Where a restart of a service that is owed is noted (see `resource::windows`).
+/// Where a restart of a service that is owed is noted (see `resource::windows`), and the lock of a run.
 pub const OWED: &str = r"HKLM\SOFTWARE\fleetclock";
 
 /// Where the firewall keeps its profiles and rules.
@@ -79,8 +79,14 @@ pub fn query(key: &str) -> String {
     format!("reg query \"{key}\" /s 2>&1")
 }
 
-fn query_value(key: &str, name: &str) -> String {
+/// The command that prints one value.
+pub fn query_value(key: &str, name: &str) -> String {
     format!("reg query \"{key}\" /v {name} 2>&1")
+}
+
+/// The command that prints whether a restart of a service is owed, and nothing else of that key.
+pub fn query_owed(name: &str) -> String {
+    query_value(OWED, name)
 }
 
 /// The command that prints the state of a service.
@@ -105,7 +111,7 @@ pub fn queries() -> Vec<String> {
         query(POLICY),
         query_service("w32time"),
         query_rules(),
-        query(OWED),
+        query_owed("w32time"),
     ];
     all.extend(PROFILES.iter().map(|profile| query_value(&format!("{FIREWALL}\\{profile}"), "EnableFirewall")));
     all

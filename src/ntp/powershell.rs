@@ -221,6 +221,42 @@ mod tests {
         assert!(!script.trim_end_matches('"').contains(['"', '%', '\n']));
     }
 
+    /// As PowerShell's own grammar reads it; a mistake would show on a real host only.
+    #[test]
+    fn the_script_is_powershell() {
+        let mut parser = tree_sitter::Parser::new();
+        parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
+        let mut mistaken = |text: &str| parser.parse(text, None).unwrap().root_node().has_error();
+        let line = command(&["ntp1.example.com", "10.0.0.1"], 4, 1000);
+        let script = line.split_once('"').unwrap().1.trim_end_matches('"').to_owned();
+        let broken = script.replacen("foreach ($s in $servers) {", "foreach ($s in $servers {", 1);
+        assert_eq!([&script, &broken].map(|text| text.contains("foreach ($s in")), [true, true]);
+        assert_eq!([script, broken].map(|text| mistaken(&text)), [false, true]);
+    }
+
+    /// Windows 2008 R2 comes with PowerShell 2.0.
+    #[test]
+    fn the_script_keeps_to_powershell_2() {
+        let later = [
+            "::new(",
+            "-shl",
+            "-shr",
+            "convertto-json",
+            "[ordered]",
+            "-in ",
+            "-notin ",
+            "[pscustomobject]",
+            "$using:",
+            "get-ciminstance",
+            "&&",
+            "??",
+        ];
+        let script: String =
+            SCRIPT.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n").to_lowercase();
+        let found: Vec<&str> = later.into_iter().filter(|word| script.contains(word)).collect();
+        assert!(found.is_empty(), "{found:?} is not in PowerShell 2.0");
+    }
+
     #[test]
     fn a_stripchart_is_read_in_any_language() {
         let chart = "10.0.0.1 [10.0.0.1:123]을(를) 추적하고 있습니다.\n11:00:01, +00.0012345s\n11:00:02, -00,0001000s\n11:00:03, +00.0020000s\n";

@@ -210,6 +210,13 @@ impl Driver {
         self.prompted
     }
 
+    /// Whether the login shell is one of Windows: cmd.exe names what it does not know in quotes, in
+    /// any language; PowerShell gives the number of the error its name.
+    pub(super) fn met_windows(&self) -> bool {
+        let words = String::from_utf8_lossy(&self.stderr.bytes);
+        !self.ended() && (words.trim_start().starts_with("'exec'") || words.contains("CommandNotFoundException"))
+    }
+
     /// Whether the script has come to its end; the shell is then ready for the next.
     pub(super) fn ended(&self) -> bool {
         self.stdout.ended.is_some() && self.stderr.ended.is_some()
@@ -255,6 +262,20 @@ mod tests {
 
     fn pending(driver: &Driver) -> String {
         String::from_utf8(driver.pending().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn the_shells_of_windows_are_known_in_any_language() {
+        for (words, windows) in [
+            (&b"'exec' is not recognized as an internal or external command,\r\n"[..], true),
+            (b"'exec'\xc0\xba(\xb4\xc2) \xb3\xbb\xba\xce\r\n", true),
+            (b"exec : ...\r\n    + FullyQualifiedErrorId : CommandNotFoundException\r\n", true),
+            (b"sh: 1: exec: sudo: not found\n", false),
+        ] {
+            let mut driver = driver(Become::Sudo, None);
+            driver.stderr(words).unwrap();
+            assert_eq!(driver.met_windows(), windows, "{words:?}");
+        }
     }
 
     #[test]

@@ -6,31 +6,31 @@ use serde_json::Value;
 use crate::fixture::{Lab, Run, host, words};
 
 /// Users of the stand-in share it.
-const PASSWORD: (&str, &str) = ("WIN_PASSWORD", "P@ssw0rd!한글");
+pub(crate) const PASSWORD: (&str, &str) = ("WIN_PASSWORD", "P@ssw0rd!한글");
 
-const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
+pub(crate) const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";
 
 /// Settings that reach a host of the stand-in as Windows is by default.
 const WINRM: &str = "winrm: { user: Administrator, password: { env: WIN_PASSWORD }, scheme: http }";
 
-fn inventory(text: &str) -> String {
+pub(crate) fn inventory(text: &str) -> String {
     let text = text.replace("WINRM", WINRM);
     format!("defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, limits: {{ deadline: 40s }} }}\n{text}")
 }
 
-fn run(lab: &Lab, arguments: &[&str]) -> Run {
+pub(crate) fn run(lab: &Lab, arguments: &[&str]) -> Run {
     lab.fleetclock_with(arguments, &[PASSWORD])
 }
 
 #[track_caller]
-fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
     let run = run(lab, &[arguments, &["--format", "json"]].concat());
     let report = serde_json::from_str(&run.stdout);
     (run.code, report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)))
 }
 
 #[track_caller]
-fn proven(report: &Value, name: &str, source: &str) {
+pub(crate) fn proven(report: &Value, name: &str, source: &str) {
     let entry = host(report, name);
     assert_eq!(entry["daemon"]["source"], source, "{entry:#}");
     let sources = entry["sources"].as_array().unwrap();
@@ -40,7 +40,7 @@ fn proven(report: &Value, name: &str, source: &str) {
     );
 }
 
-fn error(report: &Value, name: &str) -> String {
+pub(crate) fn error(report: &Value, name: &str) -> String {
     let error = &host(report, name)["error"];
     format!("{} ({})", error["message"].as_str().unwrap_or("no error"), error["hint"].as_str().unwrap_or("no hint"))
 }

@@ -5,9 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::lines::{Answers, at_step, change};
-use super::plan::{READ, lines};
-use super::proof;
+use super::lines::{self, Answers, at_step, change, judge};
+use super::lock::{self, Lock};
+use super::plan::{self, READ};
+use super::{far, proof, undo};
 use crate::engine::apply::{left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
 use crate::engine::event::Phase;
@@ -28,22 +29,77 @@ struct Task<'a> {
     owed: Option<&'a str>,
 }
 
+/// One run on a host.
+struct Run<'a> {
+    planned: &'a Planned,
+    tasks: Vec<Task<'a>>,
+    lock: Lock,
+}
+
 /// Changes and proves a host, or leaves it as it was.
 pub(crate) fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
-    if !planned.is_pending() {
+    if !planned.is_pending() && !far_off(session)? {
         return finish(session, report, Status::Unchanged);
     }
-    let tasks = tasks(planned)?;
-    guard(session)?;
+    let run = Run { planned, tasks: tasks(planned)?, lock: Lock::new(session.spec) };
+    let result = locked(session, &run, report);
+    release(session, &run, result, report)
+}
+
+/// Whether the clock of a host that is otherwise as wanted needs the large step that is allowed to
+/// it. `step: always` lets W32Time do it alone.
+fn far_off(session: &mut Session<'_>) -> Result<bool, Failure> {
+    if session.spec.limits.max_step.is_some() || !far::is_limited(session.spec) {
+        return Ok(false);
+    }
+    let sources = proof::measure(session, 2, 2000)?;
+    Ok(far::is_far(session.spec, &sources) && far::refusal(session.spec, &sources).is_none())
+}
+
+fn locked(session: &mut Session<'_>, run: &Run<'_>, report: &mut HostReport) -> Result<(), Failure> {
+    let (sources, others) = guard(session, &run.lock)?;
+    report.warnings.extend(clock::stepped(session.spec, &sources));
+    let pending = run.planned.is_pending();
+    if pending {
+        let about: Vec<String> =
+            report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
+        undo::arm(session, &run.lock, &undo::text(&run.lock.holder, &about, &undo_of(&run.tasks))?, &others)?;
+    }
     session.phase(Phase::Apply);
-    for (index, task) in tasks.iter().enumerate() {
-        session.progress(&task.step.name);
-        if let Err(failure) = run(session, &tasks, index) {
-            return Err(take_back(session, tasks.get(..=index).unwrap_or_default(), failure));
+    let mut done = 0;
+    for batch in batches(&run.tasks) {
+        done += batch.len();
+        if let Err(failure) = steps(session, run, batch, done == batch.len()) {
+            return Err(take_back(session, run.tasks.get(..done).unwrap_or_default(), failure));
         }
     }
-    let proven = converged(session, planned).and_then(|()| finish(session, report, Status::Changed));
-    proven.map_err(|failure| take_back(session, &tasks, failure))
+    let status = if pending { Status::Changed } else { Status::Unchanged };
+    let corrected = if far::is_far(session.spec, &sources) { far::correct(session) } else { Ok(()) };
+    let proven = corrected.and_then(|()| converged(session, run)).and_then(|()| finish(session, report, status));
+    proven.map_err(|failure| if pending { take_back(session, &run.tasks, failure) } else { failure })
+}
+
+/// Gives the lock back, and forgets an undo that has been done. The error that we have counts more.
+fn release(
+    session: &mut Session<'_>,
+    run: &Run<'_>,
+    result: Result<(), Failure>,
+    report: &mut HostReport,
+) -> Result<(), Failure> {
+    let mut last = vec![run.lock.release()?];
+    if result.as_ref().is_err_and(|failure| failure.status == Status::FailedUndone) {
+        last.insert(0, undo::forget(&run.lock.holder.run));
+    }
+    let released = lines::run(session, &last, READ).or_else(|_| {
+        // The connection may be what had failed.
+        let mut fresh = Session::open(session.spec, session.cx)?;
+        lines::run(&mut fresh, &last, READ)
+    });
+    if let Err(failure) = released {
+        let cause = failure.error.message;
+        report.warnings.push(format!("the lock on the host stays until its time is over: {cause}"));
+    }
+    result
 }
 
 fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
@@ -63,32 +119,60 @@ fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
     Ok(tasks)
 }
 
-/// Nothing is touched on a host that would then have no source, or whose clock would jump.
-fn guard(session: &mut Session<'_>) -> Result<Vec<SourceReport>, Failure> {
+/// Takes the lock. Nothing is touched on a host that would then have no source, or whose clock
+/// would jump. Returns what the sources say, and the runs that the host has the undo of.
+fn guard(session: &mut Session<'_>, lock: &Lock) -> Result<(Vec<SourceReport>, Vec<String>), Failure> {
     let spec = session.spec;
+    let more = [Some(undo::list()), proof::probe(session, 2, 2000)];
+    let slices = lock::take(session, lock, more.into_iter().flatten().collect())?;
+    let printed = |index: usize| slices.get(index).map_or("", |slice| slice.stdout.as_str());
+    let runs = undo::runs(printed(0));
     if spec.time.sources.is_empty() {
-        return Ok(Vec::new());
+        return Ok((Vec::new(), runs));
     }
-    let sources = proof::measure(session, 2, 2000)?;
-    let failed = |error| Failure { status: Status::Failed, error };
+    let sources = proof::read(session, printed(1))?;
+    let failed = |error| Err(Failure { status: Status::Failed, error });
     let needed = session.cx.verify && spec.time.isolated.is_none();
     if needed && !sources.iter().any(|source| source.outcome == "ok") {
-        return Err(failed(silent(&sources)));
+        return failed(silent(&sources));
     }
-    clock::refusal(spec, &sources).map_or(Ok(sources), |error| Err(failed(error)))
+    let refusal = far::refusal(spec, &sources).or_else(|| clock::refusal(spec, &sources));
+    refusal.map_or(Ok((sources, runs)), failed)
 }
 
-/// The first step also notes the restarts that the last will make good.
-fn run(session: &mut Session<'_>, tasks: &[Task<'_>], index: usize) -> Result<(), Failure> {
-    let Some(task) = tasks.get(index) else { return Ok(()) };
-    let owed = tasks.iter().filter(|_| index == 0).filter_map(|task| task.owed);
-    let text: String = owed.map(owe).chain([task.fix.change.clone()]).collect();
-    at_step(change(session, &text, CHANGE), &task.step.name)
+/// Settings share a command: nobody has loaded them yet, and the undo knows all of them. A step
+/// that acts, or that cannot be taken back, waits until those before it have gone well.
+fn batches<'a>(tasks: &'a [Task<'a>]) -> impl Iterator<Item = &'a [Task<'a>]> {
+    let setting = |task: &Task<'_>| task.step.unit.is_none() && !task.fix.undo.is_empty();
+    tasks.chunk_by(move |left, right| setting(left) && setting(right))
 }
 
-fn converged(session: &mut Session<'_>, planned: &Planned) -> Result<(), Failure> {
+/// Runs a batch; the first also notes the restarts that the last will make good.
+fn steps(session: &mut Session<'_>, run: &Run<'_>, batch: &[Task<'_>], first: bool) -> Result<(), Failure> {
+    let owed = run.tasks.iter().filter(|_| first).filter_map(|task| task.owed);
+    let mut texts: Vec<String> = batch.iter().map(|task| task.fix.change.clone()).collect();
+    let prelude: String = owed.map(owe).chain([run.lock.renew()? + "\n"]).collect();
+    if let (Some(text), Some(task)) = (texts.first_mut(), batch.first()) {
+        text.insert_str(0, &prelude);
+        session.progress(&task.step.name);
+    }
+    let lines: Vec<String> = texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
+    let slices = lines::run(session, &lines, CHANGE)?;
+    let mut rest = slices.as_slice();
+    for (task, text) in batch.iter().zip(&texts) {
+        let (own, others) = rest.split_at(text.lines().count().min(rest.len()));
+        at_step(judge(text, own), &task.step.name)?;
+        rest = others;
+    }
+    Ok(())
+}
+
+fn converged(session: &mut Session<'_>, run: &Run<'_>) -> Result<(), Failure> {
+    let planned = run.planned;
     let mut answers = Answers::default();
-    answers.ask(session, &lines(&planned.steps), READ)?;
+    let mut questions = plan::lines(&planned.steps);
+    questions.push(run.lock.renew()?);
+    answers.ask(session, &questions, READ)?;
     let seen: Vec<Slice> = planned.steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     nothing_left(planned, &seen)
 }
@@ -100,7 +184,21 @@ fn finish(session: &mut Session<'_>, report: &mut HostReport, status: Status) ->
         return Ok(());
     }
     session.phase(Phase::Verify);
-    settle(proof::wait(session, report)?, status, report)
+    let verdict = proof::wait(session, report)?;
+    let far = far::is_far(session.spec, &report.sources).then(|| far::advice(session.spec));
+    let settled = settle(verdict, status, report);
+    if let (Some(error), Some(advice)) = (&mut report.error, far) {
+        error.hint.get_or_insert(advice);
+    }
+    settled
+}
+
+/// The lines that put back what the tasks change, the last first, and then restart what was running.
+fn undo_of(tasks: &[Task<'_>]) -> String {
+    let undo = tasks.iter().rev().map(|task| task.fix.undo.as_str());
+    let settle = tasks.iter().map(|task| task.fix.settle.as_str());
+    let owed: String = tasks.iter().filter_map(|task| task.owed).map(disown).collect();
+    undo.chain(settle).chain([owed.as_str()]).collect()
 }
 
 /// Puts back what the tasks have changed, the last first, and then restarts with it.
@@ -110,10 +208,7 @@ fn take_back(session: &mut Session<'_>, tasks: &[Task<'_>], failure: Failure) ->
     }
     session.phase(Phase::Undo);
     session.progress("putting back what was changed");
-    let undo = tasks.iter().rev().map(|task| task.fix.undo.as_str());
-    let settle = tasks.iter().map(|task| task.fix.settle.as_str());
-    let owed: String = tasks.iter().filter_map(|task| task.owed).map(disown).collect();
-    let text: String = undo.chain(settle).chain([owed.as_str()]).collect();
+    let text = undo_of(tasks);
     let undone = change(session, &text, CHANGE).or_else(|first| again(session, &text).map_err(|_| first));
     match undone {
         Ok(()) => with_undo(failure, Some(&Slice::default())),

@@ -103,12 +103,16 @@ fn mark() -> String {
 pub(crate) fn change(session: &mut Session<'_>, text: &str, limit: Duration) -> Result<(), Failure> {
     let lines: Vec<String> = text.lines().map(str::to_owned).collect();
     let slices = run(session, &lines, limit)?;
-    for (line, slice) in lines.iter().zip(slices) {
-        if slice.status != 0 && !line.starts_with('-') {
-            return Err(failed(line, &slice).into());
-        }
+    judge(text, &slices)
+}
+
+/// The first line of a text that failed, and may not, is the error.
+pub(crate) fn judge(text: &str, slices: &[Slice]) -> Result<(), Failure> {
+    let bad = |(line, slice): &(&str, &Slice)| slice.status != 0 && !line.starts_with('-');
+    match text.lines().zip(slices).find(bad) {
+        Some((line, slice)) => Err(failed(line, slice).into()),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 fn failed(line: &str, slice: &Slice) -> anyhow::Error {

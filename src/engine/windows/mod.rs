@@ -2,6 +2,9 @@
 //! put into few command lines; changes are driven from here, step by step, and so is the undo.
 
 pub(crate) mod apply;
+mod far;
 mod lines;
+mod lock;
 pub(crate) mod plan;
 mod proof;
+pub(crate) mod undo;

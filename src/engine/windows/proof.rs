@@ -28,12 +28,17 @@ const PAUSE: Duration = Duration::from_secs(4);
 pub(super) fn measure(session: &mut Session<'_>, samples: u32, timeout_ms: u32) -> Result<Vec<SourceReport>, Failure> {
     let Some(line) = probe(session, samples, timeout_ms) else { return Ok(Vec::new()) };
     let slices = run(session, &[line], READ)?;
-    let printed = slices.first().map_or("", |slice| slice.stdout.as_str());
+    read(session, slices.first().map_or("", |slice| slice.stdout.as_str()))
+}
+
+/// Reads what [`probe`] printed.
+pub(super) fn read(session: &mut Session<'_>, printed: &str) -> Result<Vec<SourceReport>, Failure> {
     let measured = measured(session, printed, None)?;
     Ok(verify::joined(session.spec, measured, &[]))
 }
 
-fn probe(session: &Session<'_>, samples: u32, timeout_ms: u32) -> Option<String> {
+/// Returns the line that measures all sources, if there are any.
+pub(super) fn probe(session: &Session<'_>, samples: u32, timeout_ms: u32) -> Option<String> {
     let sources: Vec<&str> = session.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
     (!sources.is_empty()).then(|| powershell::command(&sources, samples, timeout_ms))
 }

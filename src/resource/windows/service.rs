@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use crate::facts::registry::Registry;
-use crate::facts::windows::{OWED, RUNNING, query, query_service, service_state};
+use crate::facts::windows::{OWED, RUNNING, query, query_owed, query_service, service_state};
 use crate::resource::{Delta, Fix, Resource, Slice};
 
 /// Returns the line that notes a restart as owed: a run that dies between a new value and the
@@ -101,7 +101,7 @@ impl Resource for Service {
     }
 
     fn probe(&self) -> String {
-        format!("{}\n{}\n{}", query(&self.key()), query_service(&self.name), query(OWED))
+        format!("{}\n{}\n{}", query(&self.key()), query_service(&self.name), query_owed(&self.name))
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {

@@ -134,6 +134,17 @@ fn ready(result: std::io::Result<usize>) -> Result<Option<usize>, Stop> {
     }
 }
 
+impl Ssh {
+    fn windows(&self) -> TransportError {
+        TransportError::Login {
+            to: self.label(),
+            user: self.connected.target.user.clone(),
+            cause: "the login shell is one of Windows, and SSH to Windows is not supported".to_owned(),
+            hint: "reach this host over WinRM: `winrm: { user: ..., password: ... }` in place of `ssh`".to_owned(),
+        }
+    }
+}
+
 impl Transport for Ssh {
     fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
         let deadline = Instant::now() + script.deadline;
@@ -154,6 +165,7 @@ impl Transport for Ssh {
         }
         let end = driven.and_then(|()| self.status(&mut channel, deadline));
         match end {
+            Ok(_) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.windows()),
             Ok(status) if driver.started() => Ok(driver.finish(status)),
             Ok(status) => Err(ended_early(elevate, &self.label(), &user, driver, status)),
             Err(Stop::Refused(refusal)) => Err(refused(elevate, &self.label(), &user, &refusal)),

@@ -26,8 +26,7 @@ use error::Peer;
 const LONGEST_LINE: usize = 8191;
 
 /// Pause before each question for output, so that one answer carries what would else come in many.
-const PAUSES: [Duration; 4] =
-    [Duration::from_millis(60), Duration::from_millis(120), Duration::from_millis(250), Duration::from_millis(500)];
+const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(500)];
 
 /// Time limit of one HTTP exchange; the host answers a question for output after this time at the latest.
 const OPERATION: Duration = Duration::from_secs(20);

@@ -1,0 +1,169 @@
+//! Clocks that are farther off than W32Time corrects by itself (`MaxPosPhaseCorrection` and
+//! `MaxNegPhaseCorrection`): refused before anything is changed, or, where the step is allowed,
+//! corrected with wider limits that are put back at once.
+
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow};
+
+use super::lines::{change, run};
+use super::plan::READ;
+use super::proof;
+use crate::engine::clock;
+use crate::engine::session::{Failure, Session};
+use crate::facts::registry::{Registry, Value};
+use crate::facts::windows::{W32TIME, query_value};
+use crate::inventory::HostSpec;
+use crate::inventory::spec::StepPolicy;
+use crate::provider::w32time;
+use crate::report::{ErrorReport, SourceReport};
+
+/// The two limits, seconds.
+const LIMITS: [&str; 2] = ["MaxPosPhaseCorrection", "MaxNegPhaseCorrection"];
+
+/// "No limit".
+const ANY: u32 = u32::MAX;
+
+/// Between two attempts: the service has to hear from its sources first.
+const PAUSE: Duration = Duration::from_secs(2);
+
+fn config() -> String {
+    format!("{W32TIME}\\Config")
+}
+
+/// Returns whether there is an error that W32Time would not correct.
+pub(super) fn is_limited(spec: &HostSpec) -> bool {
+    w32time::layout(spec).max_correction != ANY
+}
+
+/// Returns whether W32Time would leave the clock as it is.
+pub(super) fn is_far(spec: &HostSpec, sources: &[SourceReport]) -> bool {
+    let most = f64::from(w32time::layout(spec).max_correction);
+    is_limited(spec) && clock::offset(sources).is_some_and(|(offset, _)| offset.abs() > most)
+}
+
+/// The way out for whoever finds such a clock.
+pub(super) fn advice(spec: &HostSpec) -> String {
+    format!(
+        "set the clock near the right time first (`date` and `time` on the host), \
+         or let the run do it: `--allow-step {}`",
+        spec.name
+    )
+}
+
+/// Why the host must not be changed, if its clock is that far off and may not step.
+pub(super) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<ErrorReport> {
+    if !is_far(spec, sources) {
+        return None;
+    }
+    let limit = format!(
+        "W32Time corrects no more than {} by itself",
+        humantime::format_duration(Duration::from_secs(w32time::layout(spec).max_correction.into()))
+    );
+    if let Some(refused) = clock::refusal(spec, sources) {
+        return Some(ErrorReport { message: format!("{}; {limit}", refused.message), hint: Some(advice(spec)) });
+    }
+    let (offset, address) = clock::offset(sources)?;
+    let never = spec.time.step == StepPolicy::Never;
+    never.then(|| ErrorReport {
+        message: format!(
+            "nothing was changed: the clock is {offset:+.3} s off (measured against `{address}`) and may \
+             never step, and {limit}"
+        ),
+        hint: Some("set the clock near the right time first (`date` and `time` on the host)".to_owned()),
+    })
+}
+
+/// Lets the service correct any error until the clock is near, and puts the limits back whatever
+/// comes of it. The proof that follows says what did.
+pub(super) fn correct(session: &mut Session<'_>) -> Result<(), Failure> {
+    session.progress("letting the clock make a large step");
+    let before = limits(session)?;
+    let wide: String = LIMITS.iter().map(|name| set(name, ANY)).collect();
+    let corrected = change(session, &format!("{wide}{UPDATE}"), READ).and_then(|()| resync(session));
+    let narrow: String =
+        LIMITS.iter().zip(before).map(|(name, was)| set(name, was)).chain([UPDATE.to_owned()]).collect();
+    let back = change(session, &narrow, READ).or_else(|first| {
+        // The connection may be what had failed.
+        let mut fresh = Session::open(session.spec, session.cx).map_err(|_| first)?;
+        change(&mut fresh, &narrow, READ)
+    });
+    corrected.and(back)
+}
+
+const UPDATE: &str = "w32tm /config /update\n";
+
+fn set(name: &str, seconds: u32) -> String {
+    format!("reg add \"{}\" /v {name} /t REG_DWORD /d {seconds} /f\n", config())
+}
+
+fn limits(session: &mut Session<'_>) -> Result<[u32; 2], Failure> {
+    let lines = LIMITS.map(|name| query_value(&config(), name));
+    let printed: String = run(session, &lines, READ)?.into_iter().map(|slice| slice.stdout).collect();
+    let registry = Registry::parse(&printed);
+    let read = |name: &str| match registry.value(&config(), name) {
+        Some(Value::Number(seconds)) => Ok(*seconds),
+        _ => Err(anyhow!("read {name} before it is widened: no such number on the host")),
+    };
+    Ok([read(LIMITS[0])?, read(LIMITS[1])?])
+}
+
+fn resync(session: &mut Session<'_>) -> Result<(), Failure> {
+    let end = Instant::now() + session.spec.limits.deadline;
+    loop {
+        change(session, "-w32tm /resync /rediscover\n", READ)?;
+        let sources = proof::measure(session, 2, 2000)?;
+        if !is_far(session.spec, &sources) || Instant::now() >= end || session.cx.stopping() {
+            return Ok(());
+        }
+        #[expect(clippy::disallowed_methods, reason = "cmd.exe cannot wait for us")]
+        std::thread::sleep(PAUSE);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample;
+
+    const HOURS_20: f64 = 72_000.0;
+
+    fn spec(step: StepPolicy, max_step: Option<Duration>) -> HostSpec {
+        let mut spec = sample::host("win1");
+        spec.time.step = step;
+        spec.limits.max_step = max_step;
+        spec
+    }
+
+    fn off(offset: f64) -> [SourceReport; 1] {
+        [SourceReport { address: "m1".into(), outcome: "ok".into(), offset_s: Some(offset), ..SourceReport::default() }]
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+    const AT_START: StepPolicy = StepPolicy::AtStart { over: SECOND, updates: 3 };
+
+    #[test]
+    fn twenty_hours_are_refused_with_the_way_out() {
+        let error = refusal(&spec(AT_START, Some(SECOND)), &off(-HOURS_20)).unwrap();
+        for part in ["would step -72000.000 s BACKWARDS", "; W32Time corrects no more than 15h by itself"] {
+            assert!(error.message.contains(part), "{error:?}");
+        }
+        let hint = error.hint.unwrap();
+        assert!(hint.contains("near the right time first") && hint.contains("`--allow-step win1`"), "{hint}");
+    }
+
+    #[test]
+    fn with_consent_they_are_not_and_less_is_no_matter_of_this_file() {
+        assert_eq!(refusal(&spec(AT_START, None), &off(HOURS_20)), None);
+        assert!(is_far(&spec(AT_START, None), &off(HOURS_20)) && !is_far(&spec(AT_START, None), &off(23.0)));
+        assert_eq!(refusal(&spec(AT_START, Some(SECOND)), &off(23.0)), None);
+        // The limits of such a host are wide for good.
+        assert!(!is_far(&spec(StepPolicy::Always { over: SECOND }, None), &off(HOURS_20)));
+    }
+
+    #[test]
+    fn a_clock_that_never_steps_would_never_come_near() {
+        let error = refusal(&spec(StepPolicy::Never, Some(SECOND)), &off(HOURS_20)).unwrap();
+        assert!(error.message.contains("is +72000.000 s off") && !error.hint.unwrap().contains("--allow-step"));
+    }
+}

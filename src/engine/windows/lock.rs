@@ -1,0 +1,211 @@
+//! One run at a time on a Windows host: a value of the registry names the run that is at work.
+//!
+//! No command of Windows writes a value only where there is none. Between the question and the
+//! answer of [`Lock::take`] lie some milliseconds on the host, and a run looks once more before its
+//! first change, so that of two at once at most one goes on. The age of a lock is judged by the
+//! clock of the machine that fleetclock runs on: that of the host may be about to jump.
+
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Result, anyhow};
+
+use super::lines::run;
+use super::plan::READ;
+use crate::engine::frame::last_lines;
+use crate::engine::lock::{self, Holder};
+use crate::engine::session::{Failure, Session};
+use crate::facts::registry::{Value, value};
+use crate::facts::windows::OWED;
+use crate::inventory::HostSpec;
+use crate::report::Status;
+use crate::resource::Slice;
+use crate::transport::quote::cmd;
+
+/// The name of the value.
+const NAME: &str = "Lock";
+
+/// The lock of one run.
+pub(super) struct Lock {
+    pub(super) holder: Holder,
+    /// How long it holds after it was taken or renewed.
+    lease: Duration,
+}
+
+/// A lock as it stands in the registry.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    run: String,
+    who: String,
+    when: String,
+    /// When it was taken or renewed.
+    alive: Option<SystemTime>,
+    lease: Duration,
+}
+
+impl Lock {
+    pub(super) fn new(spec: &HostSpec) -> Self {
+        Lock { holder: Holder::me(), lease: lock::lease(spec.limits.deadline) }
+    }
+
+    /// `run=...; when=...; alive=...; lease=360; who=...`; who comes last, as it may hold anything.
+    fn text(&self, now: SystemTime) -> String {
+        let Holder { run, who, when } = &self.holder;
+        let alive = humantime::format_rfc3339_seconds(now);
+        format!("run={run}; when={when}; alive={alive}; lease={}; who={}", self.lease.as_secs(), plain(who))
+    }
+
+    fn write(&self) -> Result<String> {
+        Ok(format!("reg add \"{OWED}\" /v {NAME} /t REG_SZ /d {} /f", cmd(&self.text(SystemTime::now()))?))
+    }
+
+    /// Returns the line that takes the lock if nobody has it, and prints who has it then.
+    fn take(&self) -> Result<String> {
+        Ok(format!("{ask} 2>&1&(if errorlevel 1 {})&{ask}", self.write()?, ask = ask()))
+    }
+
+    /// Returns the line that takes the lock of a run that died.
+    fn take_over(&self, from: &Entry) -> Result<String> {
+        Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write()?, ask()))
+    }
+
+    /// Returns the line that says that the run is still alive.
+    pub(super) fn renew(&self) -> Result<String> {
+        Ok(format!("-{}&(if not errorlevel 1 {})", held_by(&self.holder.run)?, self.write()?))
+    }
+
+    /// Returns the line that gives the lock back.
+    pub(super) fn release(&self) -> Result<String> {
+        let delete = format!("reg delete \"{OWED}\" /v {NAME} /f");
+        Ok(format!("-{}&(if not errorlevel 1 {delete})", held_by(&self.holder.run)?))
+    }
+
+    fn is(&self, entry: &Entry) -> bool {
+        entry.run == self.holder.run
+    }
+}
+
+/// Returns the line that prints the lock.
+pub(super) fn ask() -> String {
+    format!("reg query \"{OWED}\" /v {NAME}")
+}
+
+/// Succeeds if the lock is that of a run.
+fn held_by(run: &str) -> Result<String> {
+    Ok(format!("{} 2>&1|findstr /c:{}", ask(), cmd(&format!("run={run};"))?))
+}
+
+/// What may stand between quotes of a command line.
+pub(super) fn plain(text: &str) -> String {
+    let fine = |c: char| c.is_ascii_alphanumeric() || " .,:_-/\\=@+".contains(c);
+    let kept = text.chars().filter(|c| !"()".contains(*c));
+    kept.map(|c| if fine(c) { c } else { '_' }).collect::<String>().trim_end_matches('\\').to_owned()
+}
+
+impl Entry {
+    /// Reads the lock out of what was printed, the last if it was printed twice.
+    pub(super) fn of(printed: &str) -> Option<Self> {
+        let text = printed.lines().filter_map(value).rfind(|(name, _)| *name == NAME)?.1;
+        let Value::Text(text) = text else { return None };
+        let field = |name: &str| text.split("; ").find_map(|part| part.strip_prefix(name)?.strip_prefix('='));
+        let known = |name: &str| field(name).unwrap_or_default().to_owned();
+        let lease = field("lease").and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
+        Some(Entry {
+            run: known("run"),
+            who: known("who"),
+            when: known("when"),
+            alive: field("alive").and_then(|when| humantime::parse_rfc3339(when).ok()),
+            lease: Duration::from_secs(lease),
+        })
+    }
+
+    /// A lock from the future is one of a machine whose clock was wrong, and ends likewise.
+    fn holds(&self, now: SystemTime) -> bool {
+        let age = |alive: SystemTime| now.duration_since(alive).unwrap_or_else(|future| future.duration());
+        self.alive.is_some_and(|alive| age(alive) <= self.lease)
+    }
+
+    fn refused(&self) -> Failure {
+        let stdout = format!("run={}\nwho={}\nwhen={}\n", self.run, self.who, self.when);
+        Failure { status: Status::Failed, error: lock::refused(&Slice { stdout, ..Slice::default() }) }
+    }
+}
+
+/// Takes the lock, and runs more lines in the same breath, which must change nothing.
+pub(super) fn take(session: &mut Session<'_>, lock: &Lock, more: Vec<String>) -> Result<Vec<Slice>, Failure> {
+    let mut lines = vec![lock.take()?];
+    lines.extend(more);
+    let mut slices = run(session, &lines, READ)?;
+    let mut seen = slices.remove(0);
+    if let Some(dead) = Entry::of(&seen.stdout).filter(|other| !lock.is(other) && !other.holds(SystemTime::now())) {
+        seen = run(session, &[lock.take_over(&dead)?], READ)?.remove(0);
+    }
+    held(lock, &seen).map(|()| slices)
+}
+
+/// Whether the lock is ours, by what [`ask`] printed.
+pub(super) fn held(lock: &Lock, seen: &Slice) -> Result<(), Failure> {
+    match Entry::of(&seen.stdout) {
+        Some(entry) if lock.is(&entry) => Ok(()),
+        Some(other) => Err(other.refused()),
+        None => Err(anyhow!("{}", last_lines(&seen.stdout)).context("lock the host").into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lock() -> Lock {
+        let who = "ops@admin1 (process 7) \"& del C:\\".to_owned();
+        let holder = Holder { run: "20261121T020000000000Z".into(), who, when: "2026-11-21T02:00:00Z".into() };
+        Lock { holder, lease: Duration::from_secs(360) }
+    }
+
+    fn at(seconds: u64) -> SystemTime {
+        SystemTime::UNIX_EPOCH + Duration::from_secs(seconds)
+    }
+
+    fn printed(text: &str) -> String {
+        format!("\nHKEY_LOCAL_MACHINE\\SOFTWARE\\fleetclock\n    Lock    REG_SZ    {text}\n\n")
+    }
+
+    #[test]
+    fn a_lock_is_read_as_it_was_written_and_holds_as_long_as_its_lease() {
+        let entry = Entry::of(&printed(&lock().text(at(1000)))).unwrap();
+        assert!(lock().is(&entry));
+        assert_eq!(entry.who, "ops@admin1 process 7 __ del C:");
+        assert!(entry.holds(at(1000)) && entry.holds(at(1360)) && !entry.holds(at(1361)));
+        assert!(entry.holds(at(700)) && !entry.holds(at(600)), "a lock from the future ends too");
+    }
+
+    #[test]
+    fn another_holder_is_named() {
+        let text = "run=x; when=2026-11-21T02:00:00Z; alive=2026-11-21T02:00:00Z; lease=60; who=me@there";
+        let failure = held(&lock(), &Slice { stdout: printed(text), ..Slice::default() }).unwrap_err();
+        assert!(
+            failure.error.message.contains("locked by me@there since 2026-11-21T02:00:00Z (run x)"),
+            "{:?}",
+            failure.error
+        );
+    }
+
+    #[test]
+    fn what_is_no_lock_of_ours_does_not_hold_for_ever() {
+        let entry = Entry::of(&printed("by hand")).unwrap();
+        assert!(!entry.holds(at(0)));
+        assert_eq!(Entry::of("ERROR: no such value\n"), None);
+    }
+
+    #[test]
+    fn lines_change_only_the_lock_that_they_mean() {
+        let lock = lock();
+        for line in [
+            lock.renew().unwrap(),
+            lock.release().unwrap(),
+            lock.take_over(&Entry::of(&printed("run=old; who=x")).unwrap()).unwrap(),
+        ] {
+            assert!(line.contains("|findstr /c:\"run=") && line.contains("&(if not errorlevel 1 reg "), "{line}");
+        }
+        assert!(lock.take().unwrap().contains("2>&1&(if errorlevel 1 reg add "));
+    }
+}

@@ -1,0 +1,227 @@
+//! The undo that a Windows host keeps: one batch file for each of its last runs, in a folder where
+//! only administrators may write. `fleetclock undo` runs it; so can an administrator at the
+//! console, without us.
+
+use std::time::Duration;
+
+use anyhow::{Result, anyhow, bail};
+
+use super::lines::run;
+use super::lock::{self, Lock, plain};
+use super::plan::READ;
+use crate::engine::Context;
+use crate::engine::event::Phase;
+use crate::engine::frame::last_lines;
+use crate::engine::lock::Holder;
+use crate::engine::session::{Failure, Session};
+use crate::engine::undo::{LastRun, changes, moved, not_in_full};
+use crate::inventory::HostSpec;
+use crate::report::{HostReport, Status};
+use crate::resource::Slice;
+
+/// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows
+/// does not allow one in its own folder.
+const FOLDER: &str = r"%SystemRoot%\fleetclock";
+
+/// Runs that a host keeps, as on Linux.
+const KEPT_RUNS: usize = 5;
+
+/// What a line of the file prints when the command before it failed.
+const FAILED: &str = "fleetclock: not done";
+
+/// As much as one command line takes of the file; the marks and the rest of the line need room too.
+const CHUNK: usize = 6000;
+
+/// Time limit for putting back; a service that waits for its sources is the slow part.
+const LIMIT: Duration = Duration::from_secs(150);
+
+fn file(run: &str) -> String {
+    format!("{FOLDER}\\{run}.cmd")
+}
+
+/// Returns the line that prints the names of the runs.
+pub(super) fn list() -> String {
+    format!("dir /b {FOLDER} 2>&1")
+}
+
+/// Reads what [`list`] printed, the oldest first; words about a missing folder are no runs.
+pub(super) fn runs(printed: &str) -> Vec<String> {
+    let name = |line: &str| line.trim().strip_suffix(".cmd").map(str::to_owned);
+    let ours = |name: &String| name.len() > 9 && name.chars().all(|c| c.is_ascii_digit() || c == 'T' || c == 'Z');
+    let mut all: Vec<String> = printed.lines().filter_map(name).filter(ours).collect();
+    all.sort_unstable();
+    all
+}
+
+/// Returns the line that removes the undo of a run.
+pub(super) fn forget(run: &str) -> String {
+    format!("-del {}", file(run))
+}
+
+/// The text of the file: who changed what, and the commands that put it back.
+pub(super) fn text(holder: &Holder, about: &[String], undo: &str) -> Result<Vec<String>> {
+    let mut lines = vec![
+        "@echo off".to_owned(),
+        format!("rem who={}", plain(&holder.who)),
+        format!("rem when={}", plain(&holder.when)),
+    ];
+    lines.extend(about.iter().map(|change| format!("rem change={}", plain(change))));
+    for line in undo.lines() {
+        match line.strip_prefix('-') {
+            Some(may_fail) => lines.push(safe(may_fail)?.to_owned()),
+            None => {
+                lines.push(safe(line)?.to_owned());
+                lines.push(format!("if errorlevel 1 echo {FAILED}"));
+            }
+        }
+        if line.starts_with("w32tm ") {
+            // It ends with an HRESULT, which is a negative number.
+            lines.push(format!("if not errorlevel 0 echo {FAILED}"));
+        }
+    }
+    Ok(lines)
+}
+
+/// What `echo` would not print as it is must not be in the file.
+fn safe(line: &str) -> Result<&str> {
+    let strange = |c: char| "%^&<>|".contains(c) || !(' '..='~').contains(&c);
+    if line.is_empty() || line.contains(strange) {
+        bail!("`{line}` cannot be kept in a file on the host");
+    }
+    Ok(line)
+}
+
+/// Returns the lines that write the file. The file comes first in each, or cmd.exe would take a
+/// digit at the end of the text for the number of a handle.
+fn write(run: &str, text: &[String]) -> Vec<String> {
+    let file = file(run);
+    let mut lines = vec![format!("-md {FOLDER}")];
+    let mut chunk = String::new();
+    for part in text.iter().map(|line| format!(">>{file} echo {line}")) {
+        if chunk.len() + part.len() > CHUNK {
+            lines.push(std::mem::take(&mut chunk));
+        }
+        if !chunk.is_empty() {
+            chunk.push('&');
+        }
+        chunk.push_str(&part);
+    }
+    lines.push(chunk);
+    lines
+}
+
+/// Leaves the undo on the host, looks that it is there in full and that the lock is still ours.
+/// `others` are the runs that the host knows; the oldest of too many goes.
+pub(super) fn arm(session: &mut Session<'_>, lock: &Lock, text: &[String], others: &[String]) -> Result<(), Failure> {
+    let name = &lock.holder.run;
+    let mut lines = write(name, text);
+    let surplus = (others.len() + 1).saturating_sub(KEPT_RUNS);
+    lines.extend(others.iter().take(surplus).map(|run| forget(run)));
+    lines.extend([format!("type {} 2>&1", file(name)), lock::ask()]);
+    let mut slices = run(session, &lines, READ)?;
+    let (lock_seen, written) = (slices.pop().unwrap_or_default(), slices.pop().unwrap_or_default());
+    if !written.stdout.lines().map(str::trim_end).eq(text.iter().map(String::as_str)) {
+        return Err(anyhow!("{}", last_lines(&written.stdout))
+            .context("nothing was changed: the undo cannot be kept on the host")
+            .into());
+    }
+    lock::held(lock, &lock_seen)
+}
+
+/// Looks for the newest run that was not taken back.
+pub(crate) fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
+    let mut session = Session::open(spec, cx)?;
+    session.phase(Phase::Probe);
+    let newest = runs(&ask(&mut session, list())?.stdout).pop();
+    if let Some(run) = &newest {
+        let kept = ask(&mut session, format!("type {} 2>&1", file(run)))?;
+        tell(run, &kept, report);
+    }
+    report.executions = session.executions;
+    report.status = if newest.is_some() { Status::Drifted } else { Status::Unchanged };
+    Ok(LastRun { spec: spec.clone(), run: newest, report: report.clone() })
+}
+
+fn ask(session: &mut Session<'_>, line: String) -> Result<Slice, Failure> {
+    Ok(run(session, &[line], READ)?.pop().unwrap_or_default())
+}
+
+fn tell(run: &str, kept: &Slice, report: &mut HostReport) {
+    let notes: String =
+        kept.stdout.lines().filter_map(|line| line.strip_prefix("rem ")).map(|l| l.to_owned() + "\n").collect();
+    let value = |name: &str| notes.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").to_owned();
+    report.warnings.push(format!("run {run}, by {} at {}", value("who="), value("when=")));
+    report.deltas = changes(&Slice { stdout: notes, ..Slice::default() });
+}
+
+/// Takes that run back, under the lock, and only if it still is the last one.
+pub(crate) fn undo(session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
+    let lock = Lock::new(session.spec);
+    let seen = lock::take(session, &lock, vec![list()])?;
+    let newest = seen.first().and_then(|slice| runs(&slice.stdout).pop());
+    let done = if newest.as_deref() == Some(name) { put_back(session, name) } else { Err(moved(name)) };
+    let mut last: Vec<String> = done.iter().map(|()| forget(name)).collect();
+    last.push(lock.release()?);
+    let released = run(session, &last, READ);
+    done.and(released.map(drop))
+}
+
+fn put_back(session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
+    let line = format!("call {} 2>&1", file(name));
+    let printed = run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
+    let Some((before, _)) = printed.split_once(FAILED) else { return Ok(()) };
+    Err(not_in_full(name, &last_lines(before)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn holder() -> Holder {
+        let who = "ops@admin1 (process 7)".to_owned();
+        Holder { run: "20261121T020000000000Z".into(), who, when: "2026-11-21T02:00:00Z".into() }
+    }
+
+    #[test]
+    fn the_file_says_who_did_what_and_puts_it_back() {
+        let undo =
+            "reg add \"HKLM\\X\" /v A /t REG_DWORD /d 3 /f\n-reg delete \"HKLM\\X\" /v B /f\nw32tm /config /update\n";
+        let text = text(&holder(), &["registry X: A".to_owned()], undo).unwrap();
+        assert_eq!(
+            text.join("\n"),
+            "@echo off\nrem who=ops@admin1 process 7\nrem when=2026-11-21T02:00:00Z\nrem change=registry X: A\n\
+             reg add \"HKLM\\X\" /v A /t REG_DWORD /d 3 /f\nif errorlevel 1 echo fleetclock: not done\n\
+             reg delete \"HKLM\\X\" /v B /f\n\
+             w32tm /config /update\nif errorlevel 1 echo fleetclock: not done\nif not errorlevel 0 echo fleetclock: not done"
+        );
+        let mut report = crate::engine::plan::blank(&crate::engine::sample::host("win1"));
+        tell("r", &Slice { stdout: text.join("\n"), ..Slice::default() }, &mut report);
+        assert_eq!(report.warnings, ["run r, by ops@admin1 process 7 at 2026-11-21T02:00:00Z"]);
+        assert_eq!((report.deltas[0].resource.as_str(), report.deltas[0].property.as_str()), ("registry X", "A"));
+    }
+
+    #[test]
+    fn what_echo_would_change_is_refused() {
+        for bad in ["a%b", "a^b", "a&b", "a<b", "a>b", "a|b", "", "시간", "a\tb"] {
+            assert!(text(&holder(), &[], &format!("{bad}\n")).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_file_of_any_length_fits_into_command_lines() {
+        let text = vec!["reg add x /d 1".to_owned(); 400];
+        let lines = write("20261121T020000000000Z", &text);
+        assert!(lines.len() > 2 && lines.iter().all(|line| line.len() < 6100));
+        assert_eq!(
+            lines.join("&").matches(r">>%SystemRoot%\fleetclock\20261121T020000000000Z.cmd echo reg").count(),
+            400
+        );
+    }
+
+    #[test]
+    fn only_names_of_runs_are_runs() {
+        let printed = "20261121T020000000000Z.cmd\n20261120T020000000000Z.cmd\nnotes.txt\n파일을 찾을 수 없습니다.\n";
+        assert_eq!(runs(printed), ["20261120T020000000000Z", "20261121T020000000000Z"]);
+        assert!(runs("File Not Found\n").is_empty());
+    }
+}

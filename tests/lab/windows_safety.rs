@@ -1,0 +1,266 @@
+//! What keeps a Windows host from harm: the undo that it keeps, the lock, and the limits of a step.
+
+use serde_json::Value;
+
+use crate::fixture::{Lab, host, words};
+use crate::windows::{W32TIME, error, inventory, json, proven, run};
+
+const TWO: &str = "
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { dmz1: 10.10.10.1 }, WINRM }
+  windows: { role: slave, follows: [masters], hosts: { win1: 10.10.10.2 }, WINRM }
+";
+
+const STAND_IN: &str = r"HKLM\SOFTWARE\Fleetclock\StandIn";
+
+/// What an undo has to bring back: all settings, triggers, the start type, the state, the rule.
+fn settings(lab: &Lab, name: &str) -> String {
+    // Written by the service manager itself, and words about what is not there.
+    let wanted = |line: &&str| {
+        !["DelayedAutostart", "PreshutdownTimeout", "WIN32_EXIT_CODE", "reg: "].iter().any(|name| line.contains(name))
+    };
+    let lines = [
+        format!("reg query {W32TIME} /s"),
+        "sc query w32time".to_owned(),
+        r"reg query HKLM\SOFTWARE\fleetclock /v w32time".to_owned(),
+        r"reg query HKLM\SOFTWARE\fleetclock /v Lock".to_owned(),
+        "netsh advfirewall firewall show rule name=fleetclock-ntp".to_owned(),
+    ];
+    let all: String = lines.iter().map(|line| lab.cmd(name, line)).collect();
+    all.lines().filter(wanted).collect::<Vec<_>>().join("\n")
+}
+
+/// Lines that only one of two texts has.
+fn difference(left: &str, right: &str) -> Vec<String> {
+    let missing = |sign: &'static str, from: &str, in_: &str| -> Vec<String> {
+        from.lines()
+            .filter(|line| !in_.lines().any(|other| other == *line))
+            .map(|line| format!("{sign} {line}"))
+            .collect()
+    };
+    [missing("-", left, right), missing("+", right, left)].concat()
+}
+
+#[track_caller]
+fn unchanged(lab: &Lab, name: &str, before: &str) {
+    let now = difference(before, &settings(lab, name));
+    assert!(now.is_empty(), "{name} is not as it was: {now:#?}");
+}
+
+fn lock(lab: &Lab, name: &str) -> String {
+    let printed = lab.cmd(name, r"reg query HKLM\SOFTWARE\fleetclock /v Lock");
+    printed.lines().find(|line| line.contains("REG_SZ")).unwrap_or_default().trim().to_owned()
+}
+
+fn set_lock(lab: &Lab, name: &str, alive: &str) {
+    let text = format!("run=20200101T000000000000Z; when={alive}; alive={alive}; lease=60; who=kim@admin9");
+    lab.cmd(name, &format!("reg add HKLM\\SOFTWARE\\fleetclock /v Lock /t REG_SZ /d \"{text}\" /f"));
+}
+
+fn status<'a>(report: &'a Value, name: &str) -> &'a str {
+    host(report, name)["status"].as_str().unwrap()
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_windows_host_keeps_the_undo_of_its_runs() {
+    let lab = Lab::up("vundo", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2016,ko@10.10.10.2"]);
+    lab.cmd("win1", "net start w32time");
+    let before = [settings(&lab, "dmz1"), settings(&lab, "win1")];
+    let nothing = json(&lab, &["undo", "win1", "--yes"]);
+    assert_eq!((nothing.0, status(&nothing.1, "win1")), (0, "unchanged"), "{:#}", nothing.1);
+
+    lab.forget_requests("win1");
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    for name in ["dmz1", "win1"] {
+        assert!(lab.requests(name) <= 60, "apply: {} requests of {name}", lab.requests(name));
+        assert_eq!(lock(&lab, name), "", "the lock of {name} was not given back");
+    }
+    let (code, report) = json(&lab, &["undo", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!((status(&report, "dmz1"), status(&report, "win1")), ("changed", "changed"), "{report:#}");
+    let deltas = host(&report, "win1")["deltas"].to_string();
+    assert!(deltas.contains(r"registry W32Time\\Parameters") && deltas.contains("NtpServer"), "{deltas}");
+    unchanged(&lab, "dmz1", &before[0]);
+    unchanged(&lab, "win1", &before[1]);
+    let (code, report) = json(&lab, &["undo", "--yes"]);
+    assert_eq!((code, status(&report, "win1")), (0, "unchanged"), "a second undo: {report:#}");
+
+    // An undo that fails in the middle says so and can be tried again.
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    lab.cmd("win1", &format!("reg add {STAND_IN} /v StuckService /t REG_DWORD /d 1 /f"));
+    let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
+    assert_eq!((code, status(&report, "win1")), (1, "failed_not_undone"), "{report:#}");
+    assert!(error(&report, "win1").contains("was not taken back in full: "), "{report:#}");
+    assert_eq!(lock(&lab, "win1"), "", "the lock after a failed undo");
+    lab.cmd("win1", &format!("reg delete {STAND_IN} /v StuckService /f"));
+    lab.windows_reboot("win1");
+    let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
+    assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
+    unchanged(&lab, "win1", &before[1]);
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn one_run_at_a_time_changes_a_windows_host() {
+    let lab = Lab::up("vlock", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2016,ko@10.10.10.2"]);
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let before = settings(&lab, "dmz1");
+    set_lock(&lab, "dmz1", &now);
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "dmz1"]);
+    assert_eq!(code, 1, "{report:#}");
+    let refusal = error(&report, "dmz1");
+    assert!(
+        refusal.contains(&format!("nothing was changed: the host is locked by kim@admin9 since {now}")),
+        "{refusal}"
+    );
+    assert!(lock(&lab, "dmz1").contains("kim@admin9"), "the lock of another was taken away");
+    lab.cmd("dmz1", r"reg delete HKLM\SOFTWARE\fleetclock /v Lock /f");
+    unchanged(&lab, "dmz1", &before);
+
+    // The lock of a run that died.
+    set_lock(&lab, "dmz1", "2020-01-01T00:00:00Z");
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "dmz1"]);
+    assert_eq!((code, lock(&lab, "dmz1").as_str()), (0, ""), "{report:#}");
+
+    // A lock is no difference.
+    set_lock(&lab, "dmz1", &now);
+    let (code, report) = json(&lab, &["check", "-l", "dmz1"]);
+    assert_eq!(code, 0, "{report:#}");
+    let refused = json(&lab, &["undo", "dmz1", "--yes"]);
+    assert!(error(&refused.1, "dmz1").contains("locked by kim@admin9"), "{:#}", refused.1);
+
+    // Two at once: one does it, the other is told who does.
+    let both: Vec<_> = std::thread::scope(|scope| {
+        let apply = || json(&lab, &["apply", "--yes", "-l", "win1"]);
+        let threads = [scope.spawn(apply), scope.spawn(apply)];
+        threads.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let mut codes = [both[0].0, both[1].0];
+    codes.sort_unstable();
+    assert_eq!(codes, [0, 1], "{both:#?}");
+    let loser = &both.iter().find(|(code, _)| *code == 1).unwrap().1;
+    assert!(error(loser, "win1").contains("the host is locked by "), "{loser:#}");
+    proven(&json(&lab, &["verify", "-l", "win1"]).1, "win1", "10.10.10.1");
+    assert_eq!(lock(&lab, "win1"), "");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_windows_clock_steps_only_as_far_as_was_allowed() {
+    let text = TWO.replace("win1: 10.10.10.2", "slow: 10.10.10.2, fast: 10.10.10.3, lost: 10.10.10.4");
+    let lab = Lab::up("vfar", &[], &inventory(&text));
+    lab.windows(&["dmz1=2022@10.10.10.1", "slow=2016@10.10.10.2", "fast=2016@10.10.10.3", "lost=2016,ko@10.10.10.4"]);
+    let shift = |name: &str, seconds: i64| {
+        let ticks = seconds * 10_000_000;
+        lab.cmd(name, &format!("reg add {STAND_IN} /v ClockOffset /t REG_SZ /d {ticks} /f"));
+    };
+    let offset = |name: &str| {
+        let printed = lab.cmd(name, &format!("reg query {STAND_IN} /v ClockOffset"));
+        printed.split_whitespace().last().unwrap().parse::<i64>().unwrap() as f64 / 1e7
+    };
+    assert_eq!(json(&lab, &["apply", "--yes", "-l", "dmz1"]).0, 0);
+    let hosts = ["slow", "fast", "lost"];
+    for (name, seconds) in hosts.iter().zip([-23, 23, -72_000]) {
+        shift(name, seconds);
+    }
+    let before = hosts.map(|name| settings(&lab, name));
+    let plan = words(&run(&lab, &["plan"]).stdout);
+    for part in ["would step +23.", "would step -23.", "BACKWARDS", "would step +7200"] {
+        assert!(plan.contains(part) || plan.contains("would step +71999."), "{part}: {plan}");
+    }
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "windows"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "slow").contains("the clock would step +2"), "{report:#}");
+    assert!(error(&report, "fast").contains("BACKWARDS"), "{report:#}");
+    for part in ["W32Time corrects no more than 15h by itself", "near the right time first", "--allow-step lost"] {
+        assert!(error(&report, "lost").contains(part), "{report:#}");
+    }
+    for (name, was) in hosts.iter().zip(before) {
+        assert_eq!(lock(&lab, name), "");
+        unchanged(&lab, name, &was);
+    }
+
+    let consent = ["--allow-step", "slow", "--allow-step", "fast", "--allow-step", "lost"];
+    let (code, report) = json(&lab, &[&["apply", "--yes", "-l", "windows"][..], &consent].concat());
+    assert_eq!(code, 0, "{report:#}");
+    let wide = |name: &str| lab.cmd(name, &format!("reg query {W32TIME}\\Config")).matches("0xd2f0").count();
+    for name in hosts {
+        proven(&report, name, "10.10.10.1");
+        assert!(offset(name).abs() < 1.0, "{name} is {} s off", offset(name));
+        assert_eq!(wide(name), 2, "the limits of {name} were not put back");
+    }
+    let warnings = host(&report, "fast")["warnings"].to_string();
+    assert!(warnings.contains("BACKWARDS: times of day come twice"), "{warnings}");
+
+    // A host that is as wanted, and whose battery died: nothing is done to it unasked.
+    shift("lost", 72_000);
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "lost"]);
+    assert_eq!((code, status(&report, "lost")), (5, "out_of_limits"), "{report:#}");
+    assert!(error(&report, "lost").contains("near the right time first"), "{report:#}");
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "lost", "--allow-step", "lost"]);
+    assert_eq!((code, status(&report, "lost")), (0, "unchanged"), "{report:#}");
+    assert!(host(&report, "lost")["warnings"].to_string().contains("the clock was let step -720"), "{report:#}");
+    assert!(offset("lost").abs() < 1.0 && wide("lost") == 2 && lock(&lab, "lost").is_empty());
+}
+
+/// Five hosts of the stand-in, each behind ten addresses, are fifty for everybody who asks.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn fifty_windows_hosts_at_once_do_not_starve_the_linux_hosts() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { ntp1: 10.10.10.1 } }
+  linux: { role: slave, follows: [masters], hosts: { 'web[1:2]': '10.10.10.[2:3]' } }
+  windows: { role: slave, follows: [masters], hosts: { 'win[11:60]': '10.10.10.[11:60]' }, WINRM }
+",
+    );
+    let linux = ["ntp1=bookworm@10.10.10.1", "web1=bookworm@10.10.10.2", "web2=bookworm@10.10.10.3"];
+    let lab = Lab::up("vmany", &linux, &text);
+    let stand_ins: Vec<String> = (1..6)
+        .map(|ten| {
+            let addresses: Vec<String> = (0..10).map(|n| format!("10.10.10.{}", ten * 10 + n + 1)).collect();
+            format!("win{ten}=2016@{}", addresses.join(","))
+        })
+        .collect();
+    lab.windows(&stand_ins.iter().map(String::as_str).collect::<Vec<_>>());
+    for verb in ["check", "plan"] {
+        (1..6).for_each(|ten| lab.forget_requests(&format!("win{ten}")));
+        let (code, report) = json(&lab, &[verb, "--forks", "60"]);
+        assert_eq!(code, if verb == "check" { 3 } else { 0 }, "{report:#}");
+        let hosts = report["hosts"].as_array().unwrap();
+        assert!(hosts.len() == 53 && hosts.iter().all(|host| host["status"] == "drifted"), "{report:#}");
+        let seconds = |name: &str| host(&report, name)["seconds"].as_f64().unwrap();
+        let slowest = ["ntp1", "web1", "web2"].map(seconds).into_iter().fold(0.0, f64::max);
+        let whole = report["seconds"].as_f64().unwrap();
+        let requests: usize = (1..6).map(|ten| lab.requests(&format!("win{ten}"))).sum();
+        println!("{verb}: {whole:.1} s, the slowest Linux host {slowest:.1} s, {requests} requests");
+        assert!(slowest < 15.0, "{verb}: a Linux host took {slowest:.1} s of {whole:.1} s");
+        assert!(verb == "plan" || requests <= 50 * 12, "{verb}: {requests} requests of fifty hosts");
+    }
+}
+
+/// A Linux host whose login shell answers as cmd.exe does.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn ssh_to_windows_is_told_to_use_winrm() {
+    let text = inventory("groups: { m: { role: master, isolated: true, hosts: { odd1: 10.10.10.1 } } }");
+    let lab = Lab::up("vssh", &["odd1=bookworm@10.10.10.1"], &text);
+    let shell = r"#!/bin/sh
+echo \'exec\' is not recognized as an internal or external command, >&2
+exit 1
+";
+    lab.sh("odd1", &format!("cat >/bin/cmdexe <<'X'\n{shell}X\nchmod 755 /bin/cmdexe; usermod -s /bin/cmdexe ops"));
+    for method in ["sudo", "none"] {
+        lab.inventory(&text.replace("become: sudo", &format!("become: {method}")));
+        let (code, report) = json(&lab, &["check"]);
+        assert_eq!(code, 1, "{report:#}");
+        let error = error(&report, "odd1");
+        assert!(error.contains("SSH to Windows is not supported") && error.contains("over WinRM"), "{method}: {error}");
+    }
+}
