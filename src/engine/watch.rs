@@ -182,3 +182,89 @@ fn glance(session: &mut Session<'_>, service: Service, report: &mut HostReport) 
     let output = session.run(script, LOOK, &mut |_| ())?;
     Ok(proof.record(spec, provider, &splitter, &output, report)?)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::assets::Assets;
+    use crate::engine::sample;
+    use crate::transport::{Connections, Output, Script, TransportError};
+
+    /// A Windows host without PowerShell: answers each framed line, then nothing more.
+    struct Fake {
+        rounds: usize,
+    }
+
+    const STATUS: &str = "10.10.10.1,0x8\n--fleetclock--\nLeap Indicator: 0(no warning)\nStratum: 3\nPrecision: -23\nRoot Delay: 0.0031091s\nRoot Dispersion: 0.0405613s\nReferenceId: 0x0A0A0A01 (source IP:  10.10.10.1)\nLast Successful Sync Time: 11/21/2026 3:00:00 PM\nSource: 10.10.10.1,0x8\nPoll Interval: 6 (64s)\n\nPhase Offset: -0.0001991s\nClockRate: 0.0156250s\nState Machine: 2 (Sync)\nTime Source Flags: 0 (None)\nServer Role: 0 (None)\nLast Sync Error: 0 (ok)\nTime since Last Good Sync Time: 7.4556861s\n";
+
+    fn answer(line: &str) -> &'static str {
+        match line {
+            _ if line.contains("/query /source") => STATUS,
+            _ if line.contains("/stripchart /computer:10.10.10.1") => "11:00:01, +00.0012345s\n",
+            _ => "'powershell' is not recognized\n",
+        }
+    }
+
+    impl Transport for Fake {
+        fn run(&mut self, script: &Script, _: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+            if script.text.contains("/query /source") {
+                let lost = TransportError::Lost { to: "w1".to_owned(), cause: "closed".to_owned() };
+                self.rounds = self.rounds.checked_sub(1).ok_or(lost)?;
+            }
+            let mark = script.text.split_whitespace().nth(1).unwrap().to_owned();
+            let mut stdout = String::new();
+            for index in 0.. {
+                let Some((_, rest)) = script.text.split_once(&format!("echo {mark} {index}&")) else { break };
+                let (line, _) = rest.split_once(&format!("&call echo {mark} {index} ")).unwrap();
+                stdout.push_str(&format!("{mark} {index}\n{}{mark} {index} 0\n", answer(line)));
+            }
+            Ok(Output { stdout, ..Output::default() })
+        }
+    }
+
+    fn context() -> Context {
+        Context {
+            assets: Assets::new(None).unwrap(),
+            connections: Connections::default(),
+            events: std::sync::mpsc::channel().0,
+            undo: false,
+            verify: true,
+            journal: false,
+            stop: Arc::default(),
+            busy: Arc::default(),
+        }
+    }
+
+    /// Nobody listens at its port: the connection of the test is the only one.
+    fn windows(rounds: usize) -> Watched {
+        let text = "hosts: { w1: { address: 127.0.0.1, role: master, upstream: [10.10.10.1], \
+                    winrm: { user: a, password: { env: FLEETCLOCK_NO_SUCH }, scheme: http, port: 1 } } }";
+        let spec = sample::fleet(text).remove(0);
+        Watched { spec, known: None, transport: Some(Box::new(Fake { rounds })) }
+    }
+
+    #[test]
+    fn a_windows_host_is_measured_in_each_round_over_one_connection() {
+        let mut host = windows(2);
+        for _ in 0..2 {
+            let report = host.turn(&context());
+            assert_eq!((report.status, report.error), (Status::Unchanged, None));
+            assert_eq!((report.sources[0].offset_s, report.sources[0].selected), (Some(0.001_234_5), true));
+            assert_eq!(report.provider.as_deref(), Some("w32time"));
+            assert!(host.transport.is_some());
+        }
+        // The third finds the connection lost, and nobody to open a new one to.
+        let report = host.turn(&context());
+        assert_eq!((report.status, host.transport.is_none()), (Status::Unreachable, true));
+        assert!(report.error.unwrap().message.starts_with("connect 127.0.0.1:1: "));
+    }
+
+    #[test]
+    fn a_windows_host_outside_its_limits_keeps_its_connection() {
+        let mut host = windows(1);
+        host.spec.limits.max_error = Duration::from_millis(1);
+        let report = host.turn(&context());
+        assert_eq!((report.status, host.transport.is_some()), (Status::OutOfLimits, true));
+        assert_eq!(report.error.unwrap().message, "error bound 41.8 ms to `10.10.10.1` is above the limit of 1.0 ms");
+    }
+}

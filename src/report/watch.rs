@@ -144,8 +144,11 @@ impl Tally {
             .map(|host| host.picture(rows, columns.saturating_sub(AROUND).max(10), columns))
             .collect();
         let hidden = self.hosts.len() - shown.len();
-        let more =
-            if hidden == 0 { String::new() } else { format!(", {} nearer to the truth", count(hidden, "other host")) };
+        let more = if hidden == 0 {
+            String::new()
+        } else {
+            format!(", {} further within the limits", count(hidden, "other host"))
+        };
         text.push_str(&paint(FAINT, &format!("{}{more}; Ctrl-C ends", count(self.rounds, "round"))));
         text
     }
@@ -215,14 +218,18 @@ impl Kept {
         }
     }
 
+    /// The last round in a line, and below it the strip; of a host that never measured there is none.
     fn picture(&self, rows: usize, columns: usize, width: usize) -> String {
         let points = self.points.get(self.points.len().saturating_sub(columns)..).unwrap_or_default();
-        let limit = self.limit_s.map(|limit| format!("{}: ", strip::beyond(points, limit))).unwrap_or_default();
+        let drawn = points.iter().any(|point| point.offset_s.is_some());
+        let limit = self.limit_s.filter(|_| drawn);
+        let limit = limit.map(|limit| format!("{}: ", strip::beyond(points, limit))).unwrap_or_default();
         let (_, style) = words::ending(self.status);
         let room = width.saturating_sub(self.name.chars().count() + limit.chars().count() + 2);
         let said: String = self.said.chars().take(room).collect();
         let mut text = format!("{}  {limit}{}\n", paint(NAME, &self.name), paint(style, &said));
-        for line in strip::chart(points, self.limit_s, rows, columns) {
+        let strip = if drawn { strip::chart(points, self.limit_s, rows, columns) } else { Vec::new() };
+        for line in strip {
             text.push_str(&line);
             text.push('\n');
         }
@@ -446,10 +453,13 @@ server2 | last: connect 10.10.10.3:22: timed out
     #[test]
     fn each_host_has_its_strip() {
         let good = |offset: f64| seen("a", offset, Status::Unchanged);
-        let tally = tally(&[&[good(0.001), lost("b")], &[good(-0.001), seen("b", 0.15, Status::OutOfLimits)]]);
+        let m1 = || host("m1", Status::Unchanged);
+        let bad = seen("b", 0.15, Status::OutOfLimits);
+        let tally = tally(&[&[m1(), good(0.001), lost("b")], &[m1(), good(-0.001), bad]]);
         assert_eq!(
             plain(&tally.charts(90, 24)),
             "\
+m1  follows its own clock
 a  limit 100 ms (off the chart): -1.00 ms from 10.10.10.1, error bound 3.00 ms: ok
   +1.00 ms |*
            |
@@ -466,6 +476,6 @@ b  limit 100 ms: +150 ms from 10.10.10.1, error bound 152 ms: out of limits: why
         );
         let small = plain(&tally.charts(72, 7));
         assert!(small.starts_with("b  limit 100 ms: +150 ms") && !small.contains("\na "), "{small}");
-        assert!(small.ends_with("2 rounds, 1 other host nearer to the truth; Ctrl-C ends"), "{small}");
+        assert!(small.ends_with("2 rounds, 2 other hosts further within the limits; Ctrl-C ends"), "{small}");
     }
 }

@@ -79,6 +79,11 @@ fn a_service_that_stops_is_seen_and_ctrl_c_ends_the_watch(lab: &Lab) {
     let mut lines = BufReader::new(tool.stdout.take().unwrap()).lines();
     let mut round = || -> Value { serde_json::from_str(&lines.next().unwrap().unwrap()).unwrap() };
     assert_eq!(host(&round(), "s1")["status"], "unchanged");
+    // A connection that the host closes in between is opened anew within the round.
+    lab.sh("s1", "kill $(ps -u ops -o pid=)");
+    for round in [round(), round()] {
+        assert_eq!(host(&round, "s1")["status"], "unchanged", "{round:#}");
+    }
     lab.sh("s1", "systemctl stop chrony");
     // The round that was going on may still have seen it.
     let stopped = (0..4).map(|_| round()).find(|round| host(round, "s1")["status"] == "out_of_limits").unwrap();
