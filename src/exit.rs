@@ -28,7 +28,13 @@ impl Exit {
     /// Returns the code of a run: where hosts differ, the first of 1, 4, 5, 3 wins. Pending changes
     /// count only where they were asked for.
     pub fn of(hosts: &[HostReport], pending_is_3: bool) -> Exit {
-        let any = |wanted: &[Status]| hosts.iter().any(|host| wanted.contains(&host.status));
+        let all: Vec<Status> = hosts.iter().map(|host| host.status).collect();
+        Exit::of_statuses(&all, pending_is_3)
+    }
+
+    /// As [`Exit::of`], for hosts of which only the endings are known.
+    pub fn of_statuses(all: &[Status], pending_is_3: bool) -> Exit {
+        let any = |wanted: &[Status]| all.iter().any(|status| wanted.contains(status));
         if any(&[Status::Failed, Status::FailedUndone, Status::FailedNotUndone, Status::NotStarted]) {
             Exit::Failed
         } else if any(&[Status::Unreachable]) {

@@ -23,6 +23,8 @@ mod safety;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]
 #[path = "ntp/server.rs"]
 mod server;
+#[path = "lab/watch.rs"]
+mod watch;
 #[path = "lab/windows.rs"]
 mod windows;
 #[path = "lab/windows_safety.rs"]

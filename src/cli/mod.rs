@@ -20,6 +20,7 @@ mod run;
 mod trust;
 mod undo;
 mod verify;
+mod watch;
 
 use std::path::PathBuf;
 
@@ -170,7 +171,13 @@ enum Command {
     /// is judged by the source that its time service follows. The measure is the error bound,
     /// |offset| + delay/2 + root delay/2 + root dispersion, against `limits.max_error`. Exits
     /// with 5 when a clock is outside.
-    #[command(after_help = "Examples:\n  fleetclock verify\n  fleetclock verify -l db --deadline 2m")]
+    ///
+    /// With --watch each host measures in rounds: a strip chart of each on a terminal, a line of
+    /// each and round elsewhere, JSON of one line for each round. A summary ends it; a host counts
+    /// in the exit code as it was in its worst round.
+    #[command(
+        after_help = "Examples:\n  fleetclock verify\n  fleetclock verify -l db --deadline 2m\n  fleetclock verify --watch --for 10m --every 10s"
+    )]
     Verify(verify::Args),
     /// Find out why a clock does not follow
     ///

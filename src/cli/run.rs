@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Sender, channel};
 use std::time::{Instant, SystemTime};
 
 use anyhow::{Context as _, Result};
@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result};
 use super::interrupt::Interrupt;
 use super::{Format, Global};
 use crate::assets::Assets;
+use crate::engine::event::Event;
 use crate::engine::fleet::PlanResult;
 use crate::engine::{Context, whoami};
 use crate::exit::{self, Exit};
@@ -42,8 +43,8 @@ pub(super) struct Run {
     /// The order that came of it, for the report.
     pub(super) waves: Vec<Wave>,
     pub(super) forks: usize,
-    format: Format,
-    verbosity: Verbosity,
+    pub(super) format: Format,
+    pub(super) verbosity: Verbosity,
     pub(super) assets: Option<PathBuf>,
     pub(super) undo: bool,
     pub(super) verify: bool,
@@ -112,7 +113,23 @@ impl Run {
         let (events, receiver) = channel();
         let verbosity = self.verbosity;
         let printer = std::thread::spawn(move || console::watch(&receiver, &hosts, verbosity));
-        let context = Context {
+        let result = self.runtime.block_on(work(Arc::new(self.context(events))));
+        // The printer ends when the last sender is gone; a panic in it is a bug that cargo test shows.
+        let _ = printer.join();
+        result
+    }
+
+    /// As `watched`, for a verb that prints as it goes: nobody hears the events.
+    pub(super) fn unheard<T, F>(&self, work: impl FnOnce(Arc<Context>) -> F) -> T
+    where
+        F: Future<Output = T>,
+    {
+        let (events, _) = channel();
+        self.runtime.block_on(work(Arc::new(self.context(events))))
+    }
+
+    fn context(&self, events: Sender<Event>) -> Context {
+        Context {
             assets: Assets::new(self.assets.clone()).unwrap_or_default(),
             connections: Connections::default(),
             events,
@@ -121,11 +138,12 @@ impl Run {
             journal: self.journal,
             stop: Arc::clone(&self.interrupt.stop),
             busy: Arc::clone(&self.interrupt.busy),
-        };
-        let result = self.runtime.block_on(work(Arc::new(context)));
-        // The printer ends when the last sender is gone; a panic in it is a bug that cargo test shows.
-        let _ = printer.join();
-        result
+        }
+    }
+
+    /// Returns how long it has taken so far.
+    pub(super) fn seconds(&self) -> f64 {
+        self.clock.elapsed().as_secs_f64()
     }
 
     /// Puts the reports of the hosts together.
@@ -134,7 +152,7 @@ impl Run {
             schema: SCHEMA,
             command: self.command.to_owned(),
             started: humantime::format_rfc3339_millis(self.started).to_string(),
-            seconds: self.clock.elapsed().as_secs_f64(),
+            seconds: self.seconds(),
             exit_code: self.exit(&hosts).code(),
             summary: Summary::of(&hosts),
             waves: self.waves.clone(),

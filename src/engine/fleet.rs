@@ -294,7 +294,7 @@ pub(super) fn guarded<T>(
 }
 
 /// A panic is a bug of ours: it fails this host and no other.
-fn catch<T>(spec: &HostSpec, work: impl FnOnce() -> T) -> Result<T, Box<HostReport>> {
+pub(super) fn catch<T>(spec: &HostSpec, work: impl FnOnce() -> T) -> Result<T, Box<HostReport>> {
     std::panic::catch_unwind(std::panic::AssertUnwindSafe(work)).map_err(|_| {
         let mut report = blank(spec);
         report.status = Status::Failed;

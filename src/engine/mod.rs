@@ -18,6 +18,7 @@ mod session;
 mod transaction;
 pub mod undo;
 mod verify;
+pub mod watch;
 pub mod waves;
 mod windows;
 

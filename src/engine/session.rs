@@ -46,6 +46,16 @@ impl<'a> Session<'a> {
         Ok(Session { spec, cx, transport, executions: 0 })
     }
 
+    /// Goes on over a connection that was kept by [`Session::close`].
+    pub(crate) fn resume(spec: &'a HostSpec, cx: &'a Context, transport: Box<dyn Transport>) -> Self {
+        Session { spec, cx, transport, executions: 0 }
+    }
+
+    /// Gives the connection back, open.
+    pub(crate) fn close(self) -> Box<dyn Transport> {
+        self.transport
+    }
+
     /// Runs a script; `on_line` sees each line of its output as it comes.
     pub(crate) fn run(
         &mut self,

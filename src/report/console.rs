@@ -60,7 +60,47 @@ fn bar() -> ProgressBar {
 
 /// A terminal that can move its cursor.
 fn can_draw() -> bool {
-    io::stderr().is_terminal() && std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+    io::stderr().is_terminal() && is_able()
+}
+
+fn is_able() -> bool {
+    std::env::var_os("TERM").is_some_and(|term| term != "dumb")
+}
+
+/// A picture on standard output that is drawn again and again in the same place.
+#[derive(Debug)]
+pub struct Picture(ProgressBar);
+
+impl Picture {
+    /// Returns one where standard output is a terminal that can move its cursor.
+    pub fn new() -> Option<Picture> {
+        if !io::stdout().is_terminal() || !is_able() {
+            return None;
+        }
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stdout());
+        let bar = bar.with_style(ProgressStyle::with_template("{msg}").ok()?);
+        *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = Some(bar.clone());
+        Some(Picture(bar))
+    }
+
+    /// Returns columns and lines of the terminal.
+    pub fn room() -> (usize, usize) {
+        terminal_size::terminal_size_of(io::stdout())
+            .map_or((80, 24), |(width, height)| (usize::from(width.0), usize::from(height.0)))
+    }
+
+    /// Draws the picture anew.
+    pub fn show(&self, text: &str) {
+        let colourless = AutoStream::choice(&io::stdout()) == ColorChoice::Never;
+        self.0.set_message(if colourless { plain(text) } else { text.to_owned() });
+        self.0.tick();
+    }
+
+    /// Leaves the picture as it is; what is printed next stands below it.
+    pub fn leave(self) {
+        *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        self.0.abandon();
+    }
 }
 
 /// Prints a line to standard error, above the live line.

@@ -8,3 +8,9 @@ pub fn document<T: Serialize>(value: &T) -> String {
     let text = serde_json::to_string_pretty(value);
     text.unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string()) + "\n"
 }
+
+/// Returns a value as one line.
+pub fn line<T: Serialize>(value: &T) -> String {
+    let text = serde_json::to_string(value);
+    text.unwrap_or_else(|error| serde_json::json!({ "error": error.to_string() }).to_string()) + "\n"
+}

@@ -16,9 +16,11 @@ mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod spread;
+mod strip;
 mod style;
 pub(crate) mod table;
 pub mod text;
+pub mod watch;
 mod waves;
 mod words;
 

@@ -6,9 +6,10 @@ mod endings;
 mod findings;
 mod proof;
 
-use build::{delta, fleet, host};
+use build::{delta, failed, fleet, host};
 use fleetclock::report::console::plain;
 use fleetclock::report::text::{Options, report};
+use fleetclock::report::watch::{Round, Tally};
 use fleetclock::report::{FleetReport, Status, json};
 
 /// Returns the text without colours.
@@ -110,6 +111,17 @@ fn every_field_is_in_the_manual() {
     let manual = std::fs::read_to_string("docs/report.md").unwrap();
     let mut names = Vec::new();
     collect(&value, &mut names);
+    let seen = [failed("server2", Status::Failed, "why", Some("hint"))];
+    let mut tally = Tally::default();
+    let report = fleet("verify", Vec::new());
+    for text in [
+        json::line(&Round { round: tally.take(&seen), report: &report }),
+        json::line(&tally.watched("2026-01-01T00:00:00Z".to_owned(), 1.0)),
+    ] {
+        assert_eq!(text.lines().count(), 1);
+        collect(&serde_json::from_str(&text).unwrap(), &mut names);
+    }
+    assert!(names.iter().any(|name| name == "round") && names.iter().any(|name| name == "offset_median_s"));
     for name in names {
         assert!(manual.contains(&format!("`{name}`")), "docs/report.md does not speak of `{name}`");
     }

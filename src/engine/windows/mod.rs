@@ -6,5 +6,5 @@ mod far;
 mod lines;
 mod lock;
 pub(crate) mod plan;
-mod proof;
+pub(crate) mod proof;
 pub(crate) mod undo;

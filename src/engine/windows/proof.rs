@@ -73,7 +73,7 @@ fn complete(mut measured: Measured, daemon: Option<&DaemonStatus>) -> Measured {
 pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
     let end = Instant::now() + session.spec.limits.deadline;
     loop {
-        let verdict = look(session, report)?;
+        let verdict = look(session, SAMPLES, SAMPLE_TIMEOUT_MS, report)?;
         let left = end.saturating_duration_since(Instant::now());
         match &verdict {
             Verdict::Proven => return Ok(verdict),
@@ -87,9 +87,15 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
     }
 }
 
-fn look(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
+/// Asks the service and the sources once, and judges.
+pub(crate) fn look(
+    session: &mut Session<'_>,
+    samples: u32,
+    timeout_ms: u32,
+    report: &mut HostReport,
+) -> Result<Verdict, Failure> {
     let mut lines = vec![W32Time.status().to_owned()];
-    lines.extend(probe(session, SAMPLES, SAMPLE_TIMEOUT_MS));
+    lines.extend(probe(session, samples, timeout_ms));
     let slices = run(session, &lines, READ)?;
     let daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());

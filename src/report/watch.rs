@@ -1,0 +1,481 @@
+//! What was watched: each round as lines or as charts, and what all rounds came to.
+
+use serde::Serialize;
+
+use super::number::{count, signed, span};
+use super::strip::{self, AROUND, Point};
+use super::style::{FAINT, NAME, PLAIN, paint};
+use super::table::{Cell, Side, optional, table};
+use super::{ErrorReport, FleetReport, HostReport, SCHEMA, SourceReport, Status, clean, words};
+use crate::exit::Exit;
+
+/// Lines of a strip, where the terminal has room for them and where it has less.
+const ROWS: [usize; 2] = [5, 3];
+
+/// One round, as a line of JSON.
+#[derive(Debug, Serialize)]
+pub struct Round<'a> {
+    /// Counted from 1.
+    pub round: usize,
+    /// What was measured.
+    #[serde(flatten)]
+    pub report: &'a FleetReport,
+}
+
+/// What all rounds came to, as the last line of JSON.
+#[derive(Debug, Serialize)]
+pub struct Watched {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// `verify`.
+    pub command: &'static str,
+    /// When the first round started, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// How many rounds there were.
+    pub rounds: usize,
+    /// One entry for each host, in the order of the inventory.
+    pub clocks: Vec<Clock>,
+}
+
+/// What all rounds of one host came to. Offsets are source minus host.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Clock {
+    /// The name in the inventory.
+    pub name: String,
+    /// The limit of the error bound, seconds.
+    pub limit_s: Option<f64>,
+    /// Rounds of this host.
+    pub rounds: usize,
+    /// Those with an offset.
+    pub measured: usize,
+    /// The least offset, seconds.
+    pub offset_least_s: Option<f64>,
+    /// The median of the offsets, seconds.
+    pub offset_median_s: Option<f64>,
+    /// The greatest offset, seconds.
+    pub offset_greatest_s: Option<f64>,
+    /// The greatest error bound, seconds.
+    pub error_bound_greatest_s: Option<f64>,
+    /// Rounds in which the clock was not proven.
+    pub out_of_limits: usize,
+    /// Rounds in which the host was not to be reached.
+    pub unreachable: usize,
+    /// Rounds that failed otherwise.
+    pub failed: usize,
+    /// What was wrong the last time that something was.
+    pub error: Option<ErrorReport>,
+}
+
+/// Keeps what the summary and the charts need.
+#[derive(Debug, Default)]
+pub struct Tally {
+    rounds: usize,
+    hosts: Vec<Kept>,
+}
+
+#[derive(Debug)]
+struct Kept {
+    name: String,
+    limit_s: Option<f64>,
+    points: Vec<Point>,
+    statuses: Vec<Status>,
+    bound_s: Option<f64>,
+    /// The last round.
+    said: String,
+    status: Status,
+    /// The greatest error bound of the last round against its limit; infinite where nothing was measured.
+    strain: f64,
+    error: Option<ErrorReport>,
+}
+
+impl Tally {
+    /// Takes the reports of a round, and returns how many rounds there are now.
+    pub fn take(&mut self, hosts: &[HostReport]) -> usize {
+        self.rounds += 1;
+        for report in hosts.iter().map(clean::host) {
+            match self.hosts.iter_mut().find(|kept| kept.name == report.name) {
+                Some(kept) => kept.take(&report),
+                None => {
+                    let mut kept = Kept::new(&report);
+                    kept.take(&report);
+                    self.hosts.push(kept);
+                }
+            }
+        }
+        self.rounds
+    }
+
+    /// Returns the exit code: each host counts as it was at its worst.
+    pub fn exit(&self) -> Exit {
+        let all: Vec<Status> = self.hosts.iter().flat_map(|host| host.statuses.iter().copied()).collect();
+        if all.is_empty() { Exit::Interrupted } else { Exit::of_statuses(&all, false) }
+    }
+
+    /// Returns what all rounds came to.
+    pub fn watched(&self, started: String, seconds: f64) -> Watched {
+        Watched {
+            schema: SCHEMA,
+            command: "verify",
+            started,
+            seconds,
+            exit_code: self.exit().code(),
+            rounds: self.rounds,
+            clocks: self.hosts.iter().map(Kept::clock).collect(),
+        }
+    }
+
+    /// Draws a strip of each host, newest at the right, into so many columns and lines. Where not
+    /// all have room, those nearest to their limits are shown.
+    pub fn charts(&self, columns: usize, lines: usize) -> String {
+        // One line for the end, one that the terminal keeps for the cursor.
+        let lines = lines.saturating_sub(2);
+        let fits = |rows: &usize| self.hosts.len() * (rows + 1) <= lines;
+        let rows = ROWS.into_iter().find(fits).unwrap_or(ROWS[1]);
+        let most = (lines / (rows + 1)).max(1);
+        let strains: Vec<f64> = self.hosts.iter().map(|host| host.strain).collect();
+        let shown = most_strained(&strains, most);
+        let mut text: String = shown
+            .iter()
+            .filter_map(|index| self.hosts.get(*index))
+            .map(|host| host.picture(rows, columns.saturating_sub(AROUND).max(10), columns))
+            .collect();
+        let hidden = self.hosts.len() - shown.len();
+        let more = if hidden == 0 {
+            String::new()
+        } else {
+            format!(", {} further within the limits", count(hidden, "other host"))
+        };
+        text.push_str(&paint(FAINT, &format!("{}{more}; Ctrl-C ends", count(self.rounds, "round"))));
+        text
+    }
+}
+
+/// Returns the places of the greatest values, in their order.
+fn most_strained(strains: &[f64], most: usize) -> Vec<usize> {
+    let mut order: Vec<(usize, f64)> = strains.iter().copied().enumerate().collect();
+    order.sort_by(|a, b| b.1.total_cmp(&a.1));
+    let mut shown: Vec<usize> = order.into_iter().take(most).map(|(index, _)| index).collect();
+    shown.sort_unstable();
+    shown
+}
+
+impl Kept {
+    fn new(report: &HostReport) -> Self {
+        Kept {
+            name: report.name.clone(),
+            limit_s: report.limit_s,
+            points: Vec::new(),
+            statuses: Vec::new(),
+            bound_s: None,
+            said: String::new(),
+            status: report.status,
+            strain: 0.0,
+            error: None,
+        }
+    }
+
+    fn take(&mut self, report: &HostReport) {
+        let source = judged(report);
+        let bound = source.and_then(|source| source.error_bound_s);
+        self.points.push(Point {
+            offset_s: source.and_then(|source| source.offset_s),
+            bad: report.status != Status::Unchanged,
+        });
+        self.statuses.push(report.status);
+        self.bound_s = bound.into_iter().chain(self.bound_s).reduce(f64::max);
+        self.said = said(report);
+        self.status = report.status;
+        self.strain = match (report.status, bound, report.limit_s) {
+            (Status::Unchanged, Some(bound), Some(limit)) => bound / limit,
+            (Status::Unchanged, ..) => 0.0,
+            _ => f64::INFINITY,
+        };
+        self.error = report.error.clone().or(self.error.take());
+    }
+
+    fn clock(&self) -> Clock {
+        let mut offsets: Vec<f64> = self.points.iter().filter_map(|point| point.offset_s).collect();
+        offsets.sort_by(f64::total_cmp);
+        let rounds = |wanted: &[Status]| self.statuses.iter().filter(|status| wanted.contains(status)).count();
+        let (good, out, lost) = (Status::Unchanged, Status::OutOfLimits, Status::Unreachable);
+        Clock {
+            name: self.name.clone(),
+            limit_s: self.limit_s,
+            rounds: self.statuses.len(),
+            measured: offsets.len(),
+            offset_least_s: offsets.first().copied(),
+            offset_median_s: median(&offsets),
+            offset_greatest_s: offsets.last().copied(),
+            error_bound_greatest_s: self.bound_s,
+            out_of_limits: rounds(&[out]),
+            unreachable: rounds(&[lost]),
+            failed: self.statuses.len() - rounds(&[good, out, lost]),
+            error: self.error.clone(),
+        }
+    }
+
+    /// The last round in a line, and below it the strip; of a host that never measured there is none.
+    fn picture(&self, rows: usize, columns: usize, width: usize) -> String {
+        let points = self.points.get(self.points.len().saturating_sub(columns)..).unwrap_or_default();
+        let drawn = points.iter().any(|point| point.offset_s.is_some());
+        let limit = self.limit_s.filter(|_| drawn);
+        let limit = limit.map(|limit| format!("{}: ", strip::beyond(points, limit))).unwrap_or_default();
+        let (_, style) = words::ending(self.status);
+        let room = width.saturating_sub(self.name.chars().count() + limit.chars().count() + 2);
+        let said: String = self.said.chars().take(room).collect();
+        let mut text = format!("{}  {limit}{}\n", paint(NAME, &self.name), paint(style, &said));
+        let strip = if drawn { strip::chart(points, self.limit_s, rows, columns) } else { Vec::new() };
+        for line in strip {
+            text.push_str(&line);
+            text.push('\n');
+        }
+        text
+    }
+}
+
+/// The median of values in order.
+fn median(sorted: &[f64]) -> Option<f64> {
+    let low = sorted.get(sorted.len().checked_sub(1)? / 2)?;
+    let high = sorted.get(sorted.len() / 2)?;
+    Some((low + high) / 2.0)
+}
+
+/// Returns the source by which a host is judged: the one that its service follows, else the best
+/// that answered.
+fn judged(report: &HostReport) -> Option<&SourceReport> {
+    let usable = || report.sources.iter().filter(|source| source.outcome == "ok" && source.offset_s.is_some());
+    let bound = |source: &&SourceReport| source.error_bound_s.unwrap_or(f64::INFINITY);
+    usable().find(|source| source.selected).or_else(|| usable().min_by(|a, b| bound(a).total_cmp(&bound(b))))
+}
+
+/// Says in a line what a round found on a host.
+fn said(report: &HostReport) -> String {
+    let measured = judged(report).map(|source| {
+        let bound = source.error_bound_s.map(|bound| format!(", error bound {}", span(bound))).unwrap_or_default();
+        format!("{} from {}{bound}", signed(source.offset_s.unwrap_or_default()), source.address)
+    });
+    let word = match report.status {
+        Status::Unchanged if measured.is_none() => "follows its own clock".to_owned(),
+        Status::Unchanged => "ok".to_owned(),
+        status => words::ending(status).0.to_owned(),
+    };
+    let why = report.error.as_ref().and_then(|error| error.message.lines().next());
+    let all = [measured, Some(word), why.map(str::to_owned)];
+    all.into_iter().flatten().collect::<Vec<_>>().join(": ")
+}
+
+/// Returns one line for each host of a round.
+pub fn lines(time: &str, hosts: &[HostReport]) -> String {
+    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    hosts
+        .iter()
+        .map(clean::host)
+        .map(|host| {
+            let (_, style) = words::ending(host.status);
+            let style = if host.status == Status::Unchanged { PLAIN } else { style };
+            format!("{time}  {:width$}  {}\n", host.name, paint(style, &said(&host)))
+        })
+        .collect()
+}
+
+/// Returns the table of all rounds, and under it what was wrong last.
+pub fn summary(watched: &Watched) -> String {
+    use Side::{Left, Right};
+    let head = [
+        ("host", Left),
+        ("rounds", Right),
+        ("least", Right),
+        ("median", Right),
+        ("greatest", Right),
+        ("error bound", Right),
+        ("limit", Right),
+        ("verdict", Left),
+    ];
+    let mut text = table(head, watched.clocks.iter().map(row).collect());
+    let wrong: Vec<String> = watched
+        .clocks
+        .iter()
+        .filter_map(|clock| Some(format!("{} | last: {}\n", clock.name, clock.error.as_ref()?.message)))
+        .collect();
+    if !wrong.is_empty() {
+        text.push('\n');
+        text.extend(wrong);
+    }
+    text.push_str(&format!(
+        "\n{} of {} ({:.1} s)\n",
+        count(watched.rounds, "round"),
+        count(watched.clocks.len(), "host"),
+        watched.seconds
+    ));
+    text
+}
+
+fn row(clock: &Clock) -> [Cell; 8] {
+    [
+        clock.name.as_str().into(),
+        clock.rounds.to_string().into(),
+        optional(clock.offset_least_s, signed),
+        optional(clock.offset_median_s, signed),
+        optional(clock.offset_greatest_s, signed),
+        optional(clock.error_bound_greatest_s, span),
+        optional(clock.limit_s, span),
+        verdict(clock),
+    ]
+}
+
+fn verdict(clock: &Clock) -> Cell {
+    let bad = [
+        (clock.failed, Status::Failed),
+        (clock.unreachable, Status::Unreachable),
+        (clock.out_of_limits, Status::OutOfLimits),
+    ];
+    let seen: Vec<String> = bad
+        .iter()
+        .filter(|(rounds, _)| *rounds > 0)
+        .map(|(rounds, status)| format!("{} {}", count(*rounds, "round"), words::ending(*status).0))
+        .collect();
+    match bad.iter().find(|(rounds, _)| *rounds > 0) {
+        Some((_, status)) => Cell::styled(seen.join(", "), words::ending(*status).1),
+        None => Cell::styled("ok", words::ending(Status::Unchanged).1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::console::plain;
+    use crate::report::sample::host;
+
+    fn source(offset: f64, selected: bool) -> SourceReport {
+        SourceReport {
+            address: "10.10.10.1".into(),
+            outcome: "ok".into(),
+            offset_s: Some(offset),
+            error_bound_s: Some(offset.abs() + 0.002),
+            selected,
+            ..SourceReport::default()
+        }
+    }
+
+    fn seen(name: &str, offset: f64, status: Status) -> HostReport {
+        let error = (status != Status::Unchanged).then(|| ErrorReport { message: "why".into(), hint: None });
+        HostReport { sources: vec![source(offset, true)], error, ..host(name, status) }
+    }
+
+    fn lost(name: &str) -> HostReport {
+        let error = Some(ErrorReport { message: "connect 10.10.10.3:22: timed out".into(), hint: None });
+        HostReport { error, ..host(name, Status::Unreachable) }
+    }
+
+    fn tally(rounds: &[&[HostReport]]) -> Tally {
+        let mut tally = Tally::default();
+        for hosts in rounds {
+            let _ = tally.take(hosts);
+        }
+        tally
+    }
+
+    #[test]
+    fn the_summary_has_the_extremes_of_all_rounds() {
+        let good = |offset: f64| seen("a", offset, Status::Unchanged);
+        let tally = tally(&[
+            &[good(0.001), seen("server2", 0.25, Status::OutOfLimits)],
+            &[good(-0.003), seen("server2", 0.05, Status::Unchanged)],
+            &[good(0.002), lost("server2")],
+        ]);
+        let watched = tally.watched("2026-01-01T00:00:00Z".into(), 10.0);
+        assert_eq!(
+            plain(&summary(&watched)),
+            "\
+host     rounds     least    median  greatest  error bound   limit  verdict
+a             3  -3.00 ms  +1.00 ms  +2.00 ms      5.00 ms  100 ms  ok
+server2       3  +50.0 ms   +150 ms   +250 ms       252 ms  100 ms  1 round unreachable, 1 round out of limits
+
+server2 | last: connect 10.10.10.3:22: timed out
+
+3 rounds of 2 hosts (10.0 s)
+"
+        );
+        assert_eq!((watched.exit_code, watched.clocks[1].measured), (4, 2));
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_worst_round() {
+        let of = |statuses: &[Status]| {
+            tally(
+                &statuses
+                    .iter()
+                    .map(|s| vec![host("a", *s)])
+                    .collect::<Vec<_>>()
+                    .iter()
+                    .map(Vec::as_slice)
+                    .collect::<Vec<_>>(),
+            )
+            .exit()
+        };
+        assert_eq!(of(&[Status::Unchanged, Status::Unchanged]), Exit::Ok);
+        assert_eq!(of(&[Status::OutOfLimits, Status::Unchanged]), Exit::OutOfLimits);
+        assert_eq!(of(&[Status::OutOfLimits, Status::Unreachable, Status::Unchanged]), Exit::Unreachable);
+        assert_eq!(of(&[Status::Failed, Status::Unreachable]), Exit::Failed);
+        assert_eq!(of(&[]), Exit::Interrupted);
+    }
+
+    #[test]
+    fn a_line_says_what_a_round_found() {
+        let own = host("m1", Status::Unchanged);
+        let hosts =
+            [own, seen("server2", -0.000_42, Status::Unchanged), seen("s3", 1.25, Status::OutOfLimits), lost("s4")];
+        assert_eq!(
+            plain(&lines("12:00:05", &hosts)),
+            "\
+12:00:05  m1       follows its own clock
+12:00:05  server2  -0.42 ms from 10.10.10.1, error bound 2.42 ms: ok
+12:00:05  s3       +1.25 s from 10.10.10.1, error bound 1.25 s: out of limits: why
+12:00:05  s4       unreachable: connect 10.10.10.3:22: timed out
+"
+        );
+    }
+
+    #[test]
+    fn the_source_that_is_followed_counts_and_without_one_the_best() {
+        let report = |sources: Vec<SourceReport>| HostReport { sources, ..host("a", Status::Unchanged) };
+        let of = |report: HostReport| judged(&report).and_then(|source| source.offset_s);
+        assert_eq!(of(report(vec![source(0.001, false), source(0.2, true)])), Some(0.2));
+        assert_eq!(of(report(vec![source(0.2, false), source(-0.001, false)])), Some(-0.001));
+        let silent = SourceReport { outcome: "timeout".into(), selected: true, ..SourceReport::default() };
+        assert_eq!(of(report(vec![silent])), None);
+    }
+
+    #[test]
+    fn each_host_has_its_strip() {
+        let good = |offset: f64| seen("a", offset, Status::Unchanged);
+        let m1 = || host("m1", Status::Unchanged);
+        let bad = seen("b", 0.15, Status::OutOfLimits);
+        let tally = tally(&[&[m1(), good(0.001), lost("b")], &[m1(), good(-0.001), bad]]);
+        assert_eq!(
+            plain(&tally.charts(90, 24)),
+            "\
+m1  follows its own clock
+a  limit 100 ms (off the chart): -1.00 ms from 10.10.10.1, error bound 3.00 ms: ok
+  +1.00 ms |*
+           |
+         0 |........................................................................
+           |
+  -1.00 ms | *
+b  limit 100 ms: +150 ms from 10.10.10.1, error bound 152 ms: out of limits: why
+   +200 ms |
+           |-!---------------------------------------------------------------------- limit
+         0 |x.......................................................................
+           |------------------------------------------------------------------------ limit
+   -200 ms |
+2 rounds; Ctrl-C ends"
+        );
+        let small = plain(&tally.charts(72, 7));
+        assert!(small.starts_with("b  limit 100 ms: +150 ms") && !small.contains("\na "), "{small}");
+        assert!(small.ends_with("2 rounds, 2 other hosts further within the limits; Ctrl-C ends"), "{small}");
+    }
+}
