@@ -27,5 +27,7 @@ mod server;
 mod watch;
 #[path = "lab/windows.rs"]
 mod windows;
+#[path = "lab/windows_doctor.rs"]
+mod windows_doctor;
 #[path = "lab/windows_safety.rs"]
 mod windows_safety;

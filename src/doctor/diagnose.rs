@@ -43,7 +43,9 @@ pub fn is_well(spec: &HostSpec, evidence: &Evidence) -> bool {
     let follows_one = |host: &Patient<'_>| {
         evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o')).any(|peer| {
             let is_it = |source: &crate::inventory::spec::Source| {
-                evidence.stands_for(&source.address).iter().any(|address| peer.address.parse() == Ok(*address))
+                // W32Time shows the name that it was given.
+                peer.address == source.address
+                    || evidence.stands_for(&source.address).iter().any(|address| peer.address.parse() == Ok(*address))
             };
             host.spec.time.sources.iter().any(is_it)
         })
@@ -67,10 +69,12 @@ impl<'a> Search<'a> {
     /// What is wrong with a host for itself.
     fn host(&mut self, patient: &Patient<'a>) {
         for rule in rules::all() {
-            if let Find::Host(find) = rule.find {
-                let seen = find(patient);
-                self.found.extend(seen.into_iter().map(|seen| Found { rule, seen, affects: Vec::new() }));
-            }
+            let seen = match (rule.find, patient.evidence.windows()) {
+                (Find::Host(find), None) => find(patient),
+                (Find::Windows(find), Some(facts)) => find(patient, facts),
+                _ => continue,
+            };
+            self.found.extend(seen.into_iter().map(|seen| Found { rule, seen, affects: Vec::new() }));
         }
     }
 
@@ -115,7 +119,7 @@ impl<'a> Search<'a> {
         }
         let first = rules::all().find_map(|rule| match rule.find {
             Find::Link(find) => find(link).map(|seen| (rule, seen)),
-            Find::Host(_) => None,
+            Find::Host(_) | Find::Windows(_) => None,
         });
         let Some((rule, seen)) = first else { return false };
         self.add(rule, seen, link.client.name());
@@ -151,7 +155,8 @@ impl<'a> Search<'a> {
         }
         let detail = patient.evidence.daemon.as_ref().map_or("", |daemon| &daemon.report.detail);
         let seen = patient.seen("status", detail);
-        self.found.push(Found { rule: &rules::UNKNOWN, seen, affects: Vec::new() });
+        let rule = if patient.evidence.windows().is_some() { &rules::OWN_CLOCK } else { &rules::UNKNOWN };
+        self.found.push(Found { rule, seen, affects: Vec::new() });
     }
 
     fn report(self) -> BTreeMap<String, Vec<Finding>> {

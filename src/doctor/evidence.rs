@@ -8,8 +8,10 @@ use anyhow::{Context, Result};
 use super::asks;
 use super::filter::{self, Chain};
 use super::record::Parts;
+use super::windows;
 use super::zones::Firewalld;
-use crate::facts::{self, Facts};
+use crate::facts::windows::WindowsFacts;
+use crate::facts::{self, Found};
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport;
 use crate::provider::{self, DaemonStatus};
@@ -21,8 +23,8 @@ pub const FACTS: &str = "facts";
 /// Everything that was read on one host.
 #[derive(Debug, Clone)]
 pub struct Evidence {
-    /// System and packages.
-    pub facts: Facts,
+    /// What the host is.
+    pub facts: Found,
     /// The unit of the time service without `.service`; empty if none is there.
     pub unit: String,
     /// The time service: `chrony`, `ntpd`; empty if none is there.
@@ -69,6 +71,8 @@ pub struct Evidence {
     pub filter_read: bool,
     /// Digests of the keys of the service, by number.
     pub keys: BTreeMap<String, String>,
+    /// What the time service answered to the host itself, on Windows.
+    pub itself: Option<SourceReport>,
     /// All parts as they were printed.
     pub parts: Parts,
 }
@@ -200,14 +204,17 @@ impl Evidence {
         let empty = Slice::default();
         let part = |name: &str| parts.get(name).unwrap_or(&empty);
         let text = |name: &str| part(name).stdout.as_str();
-        let facts = facts::linux::parse(text(FACTS), now).context("read facts")?;
+        let facts = match windows::facts(&parts) {
+            Some(facts) => Found::Windows(Box::new(facts)),
+            None => Found::Linux(Box::new(facts::linux::parse(text(FACTS), now).context("read facts")?)),
+        };
         let mut service = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
         let mut word = || service.next().unwrap_or_default();
         let (unit, kind, file) = (word(), word(), word());
         let talks = part("status").status == 0;
         let provider = provider::ALL.iter().find(|provider| provider.name() == kind);
         let daemon = provider.and_then(|provider| provider.parse_status(part("status")).ok());
-        Ok(Evidence {
+        let mut evidence = Evidence {
             units: units(text("units")),
             started: text("started").trim().parse().ok(),
             changed: text("changed").trim().parse().ok(),
@@ -232,18 +239,32 @@ impl Evidence {
             file,
             talks,
             daemon,
+            itself: None,
             parts,
-        })
+        };
+        windows::complete(&mut evidence);
+        Ok(evidence)
     }
 
     /// Returns the command of a part as an administrator would type it on this host.
     pub fn shown(&self, part: &str) -> String {
-        asks::shown(part, &self.unit, &self.file)
+        match self.windows() {
+            Some(_) => windows::shown(part),
+            None => asks::shown(part, &self.unit, &self.file),
+        }
     }
 
     /// Returns what a part printed.
     pub fn text(&self, part: &str) -> &str {
         self.parts.get(part).map_or("", |slice| slice.stdout.trim())
+    }
+
+    /// Returns the facts of a Windows host.
+    pub fn windows(&self) -> Option<&WindowsFacts> {
+        match &self.facts {
+            Found::Windows(facts) => Some(facts),
+            Found::Linux(_) => None,
+        }
     }
 
     /// Returns the state of the service's own unit.
@@ -253,7 +274,10 @@ impl Evidence {
 
     /// Returns whether the service runs.
     pub fn runs(&self) -> bool {
-        self.own().is_some_and(|unit| unit.active == "active")
+        match self.windows() {
+            Some(facts) => facts.running,
+            None => self.own().is_some_and(|unit| unit.active == "active"),
+        }
     }
 
     /// Returns whether the file was changed after the service has read it.

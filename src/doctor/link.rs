@@ -5,7 +5,8 @@ use std::net::IpAddr;
 use super::evidence::{Listener, Peer, Route};
 use super::filter::{self, Packet, Stop};
 use super::zones::Door;
-use super::{Link, Patient, Seen};
+use super::{Link, Patient, Seen, windows};
+use crate::facts::windows::WindowsFacts;
 use crate::ntp::report::SourceReport;
 
 impl<'a> Link<'a> {
@@ -40,9 +41,11 @@ impl<'a> Link<'a> {
 
     /// Returns the address that the questions come from.
     pub fn from(&self) -> Option<IpAddr> {
-        match self.client.evidence.routes.get(&self.address()?)? {
-            Route::By { from, .. } => *from,
-            Route::None(_) => None,
+        match self.client.evidence.routes.get(&self.address()?) {
+            Some(Route::By { from, .. }) => *from,
+            Some(Route::None(_)) => None,
+            // Windows is not asked for its routes.
+            None => self.client.spec.ip().filter(|_| self.client.evidence.windows().is_some()),
         }
     }
 
@@ -195,9 +198,34 @@ impl<'a> Link<'a> {
         }
         if let Some(server) = self.server {
             list.push(format!("a host that is down: {} answered our login", server.name()));
-            self.exclude_server(&server, &mut list);
+            match server.evidence.windows() {
+                Some(facts) => self.exclude_windows(&server, facts, &mut list),
+                None => self.exclude_server(&server, &mut list),
+            }
         }
         list
+    }
+
+    fn exclude_windows(&self, server: &Patient<'_>, facts: &WindowsFacts, list: &mut Vec<String>) {
+        let name = server.name();
+        if facts.running {
+            list.push(format!("a service that is stopped: W32Time of {name} runs (sc query w32time)"));
+        }
+        match server.evidence.itself.as_ref() {
+            Some(answer) if answer.usable() => {
+                list.push(format!("a service that does not serve: W32Time of {name} answers {name} itself"));
+            }
+            Some(answer) => list.push(format!(
+                "a firewall alone: {name} asked itself by 127.0.0.1, where no firewall is, and got: {}",
+                answer.outcome
+            )),
+            None => {}
+        }
+        if !facts.firewall {
+            list.push(format!("the firewall of {name}: all its profiles are off"));
+        } else if let Some(rule) = self.from().and_then(|from| windows::admits(server.evidence, from)) {
+            list.push(format!("the firewall of {name}: rule `{rule}` lets the client in"));
+        }
     }
 
     fn exclude_server(&self, server: &Patient<'_>, list: &mut Vec<String>) {

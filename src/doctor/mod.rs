@@ -11,6 +11,7 @@ pub mod filter;
 mod link;
 pub mod record;
 pub mod rules;
+pub mod windows;
 pub mod zones;
 
 pub use diagnose::diagnose;

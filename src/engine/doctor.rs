@@ -13,7 +13,7 @@ use crate::doctor::evidence::{FACTS, Route};
 use crate::doctor::record::{self, Parts};
 use crate::doctor::{Evidence, diagnose as causes};
 use crate::exit::Hint;
-use crate::facts;
+use crate::facts::{self, Found};
 use crate::inventory::HostSpec;
 use crate::ntp::remote;
 use crate::report::{ErrorReport, Finding, HostReport, Status};
@@ -25,6 +25,7 @@ use super::frame::Frames;
 use super::plan::blank;
 use super::session::{Failure, Session};
 use super::verify;
+use super::windows;
 
 /// Time limit for gathering; a silent source costs seconds, a sick service too.
 const LOOK: Duration = Duration::from_secs(120);
@@ -92,10 +93,12 @@ fn askers(
             let source = spec.time.sources.iter().find(|source| source.address == answer.source);
             let address = answer.address.as_deref().and_then(|text| text.parse().ok());
             let route = address.and_then(|address| visit.evidence.routes.get(&address));
-            let (Some(server), Some(Route::By { from: Some(from), .. })) = (source.and_then(|s| s.host.clone()), route)
-            else {
-                continue;
+            let from = match route {
+                Some(Route::By { from, .. }) => *from,
+                Some(Route::None(_)) => None,
+                None => spec.ip().filter(|_| spec.is_windows()),
             };
+            let (Some(server), Some(from)) = (source.and_then(|s| s.host.clone()), from) else { continue };
             let list = all.entry(server).or_default();
             if list.len() < MOST_ASKERS {
                 list.push((from.to_string(), visit.began));
@@ -127,14 +130,14 @@ fn try_visit(
     cx: &Context,
     report: &mut HostReport,
 ) -> Result<(Evidence, Instant), Failure> {
-    if spec.is_windows() {
-        return Err(anyhow::anyhow!("doctor cannot look at Windows hosts yet")
-            .hint("`fleetclock verify` measures them, and `w32tm /query /status /verbose` says what W32Time thinks")
-            .into());
-    }
     let mut session = Session::open(spec, cx)?;
     session.phase(Phase::Probe);
     let began = Instant::now();
+    if spec.is_windows() {
+        let parts = windows::look::parts(&mut session);
+        report.executions = session.executions;
+        return Ok((Evidence::read(parts?, 0.0)?, began));
+    }
     let asker = |(address, since): &(String, Instant)| Asker { address: address.clone(), ago: since.elapsed() + SLACK };
     let askers: Vec<Asker> = asking.iter().map(asker).collect();
     let (before, asks) = asks::asks(spec, &askers, &verify::proof(spec), salt);
@@ -150,8 +153,10 @@ fn try_visit(
     let parts = names.into_iter().map(part).collect::<anyhow::Result<Parts>>().context("gather evidence")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let evidence = Evidence::read(parts, now.as_secs_f64())?;
-    if evidence.facts.uid != 0 {
-        let message = anyhow::anyhow!("the login is user {}, and only root may see all", evidence.facts.uid);
+    if let Found::Linux(facts) = &evidence.facts
+        && facts.uid != 0
+    {
+        let message = anyhow::anyhow!("the login is user {}, and only root may see all", facts.uid);
         return Err(message.hint("set `become: sudo` (or doas) for this host").into());
     }
     Ok((evidence, began))
@@ -205,10 +210,10 @@ fn suffering(findings: &BTreeMap<String, Vec<Finding>>) -> BTreeMap<String, Vec<
 
 /// What the evidence says of the host itself, as in the report of `verify`.
 fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers: Option<&Vec<String>>) {
-    report.os = Some(evidence.facts.os_name.clone());
+    report.os = Some(evidence.facts.system());
     report.provider = (!evidence.kind.is_empty()).then(|| evidence.kind.clone());
     let peers = evidence.daemon.as_ref().map(|daemon| daemon.peers.as_slice()).unwrap_or_default();
-    report.sources = verify::sources(spec, evidence.text("probe"), peers);
+    report.sources = verify::joined(spec, evidence.answers.clone(), peers);
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());
     let mut causes: Vec<String> = report.findings.iter().map(|finding| finding.code.clone()).collect();
     causes.extend(suffers.into_iter().flatten().cloned());

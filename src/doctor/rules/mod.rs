@@ -9,10 +9,14 @@ mod names;
 mod path;
 mod service;
 mod serving;
+mod windows;
+mod windows_server;
 
 pub(super) use clock::UNKNOWN;
+pub(super) use windows::OWN_CLOCK;
 
 use super::{Link, Patient, Seen};
+use crate::facts::windows::WindowsFacts;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,8 +43,10 @@ impl Severity {
 /// What a rule looks at.
 #[derive(Clone, Copy)]
 pub enum Find {
-    /// A host for itself.
+    /// A Linux host for itself.
     Host(fn(&Patient<'_>) -> Vec<Seen>),
+    /// A Windows host for itself.
+    Windows(fn(&Patient<'_>, &WindowsFacts) -> Vec<Seen>),
     /// A host and a source that gives it no time; the first rule that matches explains it.
     Link(fn(&Link<'_>) -> Option<Seen>),
 }
@@ -79,6 +85,8 @@ const ROW: Rule = Rule {
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         service::RULES,
+        windows::RULES,
+        windows_server::RULES,
         names::RULES,
         path::CLIENT,
         firewall::CLIENT,

@@ -46,7 +46,9 @@ fn named(link: &Link<'_>, mut seen: Seen) -> Seen {
 fn elsewhere(link: &Link<'_>) -> Option<Seen> {
     let server = link.server?.evidence;
     let found = link.client.evidence.stands_for(&link.source.address);
-    if found.is_empty() || found.iter().any(|address| server.addresses.iter().any(|(_, own)| own == address)) {
+    // Windows is not asked for its addresses.
+    let unknown = found.is_empty() || server.addresses.is_empty();
+    if unknown || found.iter().any(|address| server.addresses.iter().any(|(_, own)| own == address)) {
         return None;
     }
     let list = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join(", ");

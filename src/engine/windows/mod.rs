@@ -5,6 +5,7 @@ pub(crate) mod apply;
 mod far;
 mod lines;
 mod lock;
+pub(crate) mod look;
 pub(crate) mod plan;
 pub(crate) mod proof;
 pub(crate) mod undo;

@@ -195,7 +195,9 @@ static void answer(SOCKET s, const uint8_t *request, int64_t received, struct so
     uint8_t reply[48] = {0};
     int mode = request[0] & 7;
     if (mode != 3 && mode != 1) return;
-    if (!firewall_allows(true, from->sin_addr.s_addr, 123, ntohs(from->sin_port), "w32time")) return;
+    // Windows does not filter what a host sends to itself by its loopback address.
+    bool itself = ntohl(from->sin_addr.s_addr) >> 24 == 127;
+    if (!itself && !firewall_allows(true, from->sin_addr.s_addr, 123, ntohs(from->sin_port), "w32time")) return;
     int64_t offset = clock_offset();
     EnterCriticalSection(&guard);
     struct state now = state;

@@ -1,0 +1,179 @@
+//! The evidence of a Windows host: fixed commands, whose numbers and registry values are read, and
+//! none of whose words, which are in the language of the system.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::Evidence;
+use super::asks::Ask;
+use super::evidence::Peer;
+use super::record::Parts;
+use crate::facts::registry::value;
+use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
+use crate::inventory::HostSpec;
+use crate::ntp::powershell;
+use crate::provider::Provider;
+use crate::provider::w32time::W32Time;
+
+/// The parts that hold the answers of the fact commands, in their order.
+const FACTS: &[&str] = &[
+    "product",
+    "build",
+    "type",
+    "netlogon",
+    "w32time",
+    "policy",
+    "service",
+    "rules",
+    "owed",
+    "domain-profile",
+    "standard-profile",
+    "public-profile",
+];
+
+/// What `w32tm` says of the service.
+const STATUS: &str = "w32tm";
+
+/// What the sources answered to PowerShell.
+pub const PROBE: &str = "exchange";
+
+/// What the host answered itself.
+const ITSELF: &str = "itself";
+
+/// Begins the parts that measure one source without PowerShell.
+const CHART: &str = "stripchart-";
+
+/// No firewall is between a host and its loopback address.
+const LOOPBACK: &str = "127.0.0.1";
+
+/// Samples of each source, and how long one may take, milliseconds.
+const SAMPLES: (u32, u32) = (4, 1000);
+
+/// Returns the questions for a host.
+pub fn asks(spec: &HostSpec) -> Vec<Ask> {
+    let ask = |name: &str, body: String| Ask { name: name.to_owned(), shown: shown(name), body };
+    let mut asks: Vec<Ask> = FACTS.iter().zip(facts::queries()).map(|(name, command)| ask(name, command)).collect();
+    asks.push(ask(STATUS, W32Time.status().to_owned()));
+    let sources: Vec<&str> = spec.time.sources.iter().map(|source| source.address.as_str()).collect();
+    if !sources.is_empty() {
+        asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1)));
+    }
+    asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], 2, SAMPLES.1)));
+    asks
+}
+
+/// Returns the questions for a host where PowerShell does not run.
+pub fn charts(spec: &HostSpec) -> Vec<Ask> {
+    let ask = |source: &crate::inventory::spec::Source| Ask {
+        name: format!("{CHART}{}", source.address),
+        shown: shown(PROBE),
+        body: powershell::fallback(&source.address, 2),
+    };
+    spec.time.sources.iter().map(ask).collect()
+}
+
+/// Returns the command of a part as a finding shows it; names of Linux parts are known too,
+/// because rules about a client hold for both.
+pub fn shown(part: &str) -> String {
+    let command = match part {
+        "service" => "sc query w32time",
+        "w32time" => return format!("reg query {W32TIME} /s"),
+        "policy" => return format!("reg query {} /s", facts::POLICY),
+        "rules" | "firewalld" | "filter" => "netsh advfirewall firewall show rule name=all dir=in",
+        STATUS | "status" => "w32tm /query /status /verbose",
+        PROBE | "probe" => "w32tm /stripchart /computer:SOURCE /samples:4 /dataonly",
+        ITSELF => "w32tm /stripchart /computer:127.0.0.1 /samples:2 /dataonly",
+        "names" => "nslookup NAME",
+        "routes" => "route print",
+        other => other,
+    };
+    command.to_owned()
+}
+
+/// Reads the facts, if the parts are those of a Windows host.
+pub(super) fn facts(parts: &Parts) -> Option<WindowsFacts> {
+    parts.get("w32time")?;
+    let answer = |(name, command): (&&str, String)| (command, parts.get(*name).cloned().unwrap_or_default());
+    let answers: BTreeMap<_, _> = FACTS.iter().zip(facts::queries()).map(answer).collect();
+    Some(facts::parse(&answers))
+}
+
+/// Reads what only a Windows host has.
+pub(super) fn complete(evidence: &mut Evidence) {
+    if evidence.windows().is_none() {
+        return;
+    }
+    "w32time".clone_into(&mut evidence.unit);
+    "w32time".clone_into(&mut evidence.kind);
+    evidence.daemon = evidence.parts.get(STATUS).and_then(|slice| W32Time.parse_status(slice).ok());
+    let peers = evidence.daemon.iter().flat_map(|daemon| &daemon.peers);
+    evidence.peers = peers.map(|peer| Peer { address: peer.address.clone(), mark: '*', reach: u8::MAX }).collect();
+    evidence.answers = powershell::parse(evidence.text(PROBE));
+    let chart = |(name, slice): (&String, &crate::resource::Slice)| {
+        Some(powershell::parse_fallback(name.strip_prefix(CHART)?, &slice.stdout))
+    };
+    let charts: Vec<_> = evidence.parts.iter().filter_map(chart).collect();
+    evidence.answers.extend(charts);
+    evidence.itself = powershell::parse(evidence.text(ITSELF)).into_iter().next();
+}
+
+/// Returns whether PowerShell did not run, though it should have measured.
+pub fn needs_charts(spec: &HostSpec, parts: &Parts) -> bool {
+    let measured = parts.get(PROBE).is_some_and(|slice| !powershell::parse(&slice.stdout).is_empty());
+    !spec.time.sources.is_empty() && !measured
+}
+
+/// Returns the name of a rule of the firewall that lets NTP in from an address (MS-GPFAS 2.2.2.19).
+pub(super) fn admits(evidence: &Evidence, from: IpAddr) -> Option<String> {
+    evidence.text("rules").lines().map(|line| format!("    {}", line.trim_start())).find_map(|line| {
+        let data = value(&line)?.1.to_string();
+        let fields: Vec<(&str, &str)> = data.split('|').filter_map(|field| field.split_once('=')).collect();
+        let is = |key: &str, wanted: &str| fields.iter().any(|(k, v)| *k == key && v.eq_ignore_ascii_case(wanted));
+        let open = is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In") && is("Protocol", "17");
+        let mut remote = fields.iter().filter(|(key, _)| matches!(*key, "RA4" | "RA6")).peekable();
+        let fits = remote.peek().is_none() || remote.any(|(_, network)| holds(network, from));
+        let name = fields.iter().find(|(key, _)| *key == "Name").map_or("without a name", |(_, name)| name);
+        (open && fits).then(|| name.to_owned())
+    })
+}
+
+/// `10.0.0.0/255.255.255.0`, `10.0.0.0/24`, `10.0.0.1`, `10.0.0.1-10.0.0.9`, or a word such as
+/// `LocalSubnet`, which is taken to fit.
+fn holds(text: &str, from: IpAddr) -> bool {
+    if let Some((first, last)) = text.split_once('-')
+        && let (Ok(first), Ok(last)) = (first.parse::<IpAddr>(), last.parse::<IpAddr>())
+    {
+        return (first..=last).contains(&from);
+    }
+    if let Some((address, mask)) = text.split_once('/')
+        && let (Ok(address), Ok(mask)) = (address.parse(), mask.parse())
+    {
+        return ipnet::IpNet::with_netmask(address, mask).is_ok_and(|network| network.contains(&from));
+    }
+    if let Ok(address) = text.parse::<IpAddr>() {
+        return address == from;
+    }
+    text.parse::<ipnet::IpNet>().map_or(true, |network| network.contains(&from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_in_the_networks_of_a_rule() {
+        let from = "10.10.10.2".parse().unwrap();
+        for open in ["10.10.10.2", "10.10.10.0/255.255.255.0", "10.10.10.0/24", "10.10.10.1-10.10.10.9", "LocalSubnet"]
+        {
+            assert!(holds(open, from), "{open}");
+        }
+        for closed in ["10.10.10.3", "10.9.0.0/255.255.0.0", "10.9.0.0/16", "10.10.10.3-10.10.10.9", "fd00::/64"] {
+            assert!(!holds(closed, from), "{closed}");
+        }
+    }
+
+    #[test]
+    fn every_fact_command_has_a_part() {
+        assert_eq!(FACTS.len(), facts::queries().len());
+    }
+}
