@@ -73,7 +73,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC113",
         title: "The clock is too far off for W32Time",
         cause: "The clock of {host} is off by {offset}, and {name} lets `w32time` correct {limit} s at most.",
-        fix: "on {host}: reg add {key} /v {name} /t REG_DWORD /d 4294967295 /f & w32tm /config /update & w32tm /resync (the clock will jump); then fleetclock apply -l {host}",
+        fix: "fleetclock apply -l {host} --allow-step {host}, or on {host}: reg add {key} /v {name} /t REG_DWORD /d 4294967295 /f & w32tm /config /update & w32tm /resync (the clock will jump); then fleetclock apply -l {host}",
         find: Find::Windows(too_far),
         ..ROW
     },
