@@ -14,7 +14,7 @@ build_all() {
 
 build_one() {
   local kind=$1 tree started=$SECONDS
-  case $kind in bookworm | bullseye | trixie | rhel) ;; *) die "no kind '$kind' (bookworm bullseye trixie rhel)" ;; esac
+  case $kind in bookworm | bullseye | trixie | rhel | vm) ;; *) die "no kind '$kind' (bookworm bullseye trixie rhel vm)" ;; esac
   tree=$(base_tree "$kind")
   [[ -d $tree ]] && return 0
   mkdir -p "$cache/base"

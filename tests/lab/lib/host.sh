@@ -6,8 +6,9 @@ lab_up() {
   [[ $lab =~ ^[a-z0-9]{1,12}$ ]] || die "a lab's name is 1 to 12 small letters and digits"
   dir=$(lab_dir "$lab")
   for spec in "$@"; do
-    rest=${spec#*=}
-    build_one "${rest%%@*}"
+    rest=${spec#*=} kind=${rest%%@*}
+    build_one "${kind%%[+-]*}"
+    [[ $kind != vm* ]] || vm_deps
   done
   mkdir -p "$dir/hosts"
   lab_keys "$dir"
@@ -17,9 +18,14 @@ lab_up() {
     [[ -d $dir/hosts/$host ]] && die "$lab already has a host $host"
     remember_control_networks "$dir" "${rest#*@}"
     mkdir -p "$dir/hosts/$host"
-    printf '%s\n' "$kind" >"$dir/hosts/$host/kind"
+    printf '%s\n' "${kind%%[+-]*}" >"$dir/hosts/$host/kind"
+    printf '%s\n' "${kind#"${kind%%[+-]*}"}" >"$dir/hosts/$host/clock"
     printf '%s\n' "${rest#*@}" >"$dir/hosts/$host/addresses"
-    host_network "$lab" "$host" "${rest#*@}"
+    if is_vm "$lab" "$host"; then
+      vm_network "$lab" "$host" "${rest#*@}"
+    else
+      host_network "$lab" "$host" "${rest#*@}"
+    fi
     host_disk "$lab" "$host"
     host_boot "$lab" "$host"
   done
@@ -56,11 +62,16 @@ host_disk() {
     chmod 700 "$folder/.ssh"
     chown -R --reference="$folder" "$folder/.ssh"
   done
+  ! is_vm "$lab" "$host" || vm_disk "$home"
 }
 
 host_boot() {
   local lab=$1 host=$2 home
   home=$(lab_dir "$lab")/hosts/$host
+  if is_vm "$lab" "$host"; then
+    vm_boot "$lab" "$host"
+    return
+  fi
   # The right to set the clock is there, as on a real server, and each attempt is refused.
   setsid systemd-nspawn -q -D "$home/root" --boot --register=no --keep-unit --machine="fc-$lab-$host" \
     --network-namespace-path="/run/netns/$(host_ns "$lab" "$host")" --resolv-conf=off --timezone=off --console=passive \
@@ -83,6 +94,10 @@ host_address() { local all; all=$(cat "$(lab_dir "$1")/hosts/$2/addresses"); all
 host_wait() {
   local lab=$1 host=$2 home tries
   home=$(lab_dir "$lab")/hosts/$host
+  if is_vm "$lab" "$host"; then
+    vm_wait "$lab" "$host"
+    return
+  fi
   for ((tries = 0; tries < 300; tries++)); do
     local leader
     leader=$(host_leader "$lab" "$host") || true
@@ -98,6 +113,10 @@ host_wait() {
 
 host_exec() {
   local lab=$1 host=$2 leader
+  if is_vm "$lab" "$host"; then
+    vm_exec "$@"
+    return
+  fi
   shift 2
   leader=$(host_leader "$lab" "$host")
   exec nsenter -t "$leader" -a env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root LC_ALL=C "$@"
@@ -127,6 +146,15 @@ host_stop() {
     sleep 0.05
   done
   rm -f "$home/pid"
+}
+
+host_reboot() {
+  if is_vm "$1" "$2"; then
+    vm_reboot "$1" "$2"
+    return
+  fi
+  host_stop "$1" "$2"
+  host_start "$1" "$2"
 }
 
 host_start() {
