@@ -9,7 +9,8 @@ use crate::engine::Context;
 use crate::engine::watch::Watch;
 use crate::exit::Exit;
 use crate::report::console::{self, Picture, Verbosity};
-use crate::report::watch::{Round, Tally, lines, summary};
+use crate::report::rounds::{lines, summary};
+use crate::report::watch::{Round, Tally};
 use crate::report::{FleetReport, json};
 
 /// How often a pause looks whether the user wants to stop.

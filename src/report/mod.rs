@@ -13,6 +13,7 @@ pub(crate) mod names;
 pub mod number;
 pub mod probe;
 mod proof;
+pub mod rounds;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod spread;
