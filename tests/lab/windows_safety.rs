@@ -208,6 +208,49 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     assert!(offset("lost").abs() < 1.0 && wide("lost") == 2 && lock(&lab, "lost").is_empty());
 }
 
+/// Five hosts of the stand-in, each behind ten addresses, are fifty for everybody who asks. Their
+/// programs get little of the processor, so that a Linux host waits for fleetclock only.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn fifty_windows_hosts_at_once_do_not_starve_the_linux_hosts() {
+    let text = inventory(
+        "
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { ntp1: 10.10.10.1 } }
+  linux: { role: slave, follows: [masters], hosts: { 'web[1:2]': '10.10.10.[2:3]' } }
+  windows: { role: slave, follows: [masters], hosts: { 'win[11:60]': '10.10.10.[11:60]' }, WINRM }
+",
+    );
+    let linux = ["ntp1=bookworm@10.10.10.1", "web1=bookworm@10.10.10.2", "web2=bookworm@10.10.10.3"];
+    let lab = Lab::up("vmany", &linux, &text);
+    let (_, alone) = json(&lab, &["check", "-l", "masters,linux"]);
+    let stand_ins: Vec<String> = (1..6)
+        .map(|ten| {
+            let addresses: Vec<String> = (0..10).map(|n| format!("10.10.10.{}", ten * 10 + n + 1)).collect();
+            format!("win{ten}=2016@{}", addresses.join(","))
+        })
+        .collect();
+    lab.windows(&std::iter::once("--last").chain(stand_ins.iter().map(String::as_str)).collect::<Vec<_>>());
+    (1..6).for_each(|ten| lab.forget_requests(&format!("win{ten}")));
+    let (code, report) = json(&lab, &["check", "--forks", "60"]);
+    assert_eq!(code, 3, "{report:#}");
+    let hosts = report["hosts"].as_array().unwrap();
+    assert!(hosts.len() == 53 && hosts.iter().all(|host| host["status"] == "drifted"), "{report:#}");
+    let slowest = |report: &Value, prefixes: &[&str]| {
+        let all = report["hosts"].as_array().unwrap().iter();
+        let some = all.filter(|host| prefixes.iter().any(|prefix| host["name"].as_str().unwrap().starts_with(prefix)));
+        some.map(|host| host["seconds"].as_f64().unwrap()).fold(0.0, f64::max)
+    };
+    let linux = ["ntp", "web"];
+    let (alone, among) = (slowest(&alone, &linux), slowest(&report, &linux));
+    let requests: usize = (1..6).map(|ten| lab.requests(&format!("win{ten}"))).sum();
+    println!(
+        "the slowest Linux host: alone {alone:.1} s, with fifty Windows hosts {among:.1} s (they: {:.1} s, {requests} requests)",
+        slowest(&report, &["win"])
+    );
+    assert!(among < alone * 3.0 + 2.0, "a Linux host took {among:.1} s instead of {alone:.1} s");
+}
+
 /// A Linux host whose login shell answers as cmd.exe does.
 #[test]
 #[ignore = "needs the lab: ./test runs it"]

@@ -25,8 +25,11 @@ use error::Peer;
 /// The longest line that cmd.exe takes (Microsoft KB 830473).
 const LONGEST_LINE: usize = 8191;
 
-/// Pause before each question for output, so that one answer carries what would else come in many.
+/// Pauses before the first questions for output, so that one answer carries what would else come in many.
 const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(500)];
+
+/// The longest pause before a question for output.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Time limit of one HTTP exchange; the host answers a question for output after this time at the latest.
 const OPERATION: Duration = Duration::from_secs(20);
@@ -87,9 +90,11 @@ impl Winrm {
 
     async fn collect(&self, id: &str, deadline: Instant) -> Result<Raw, WinrmError> {
         let mut raw = Raw::default();
-        let mut pauses = PAUSES.iter().chain(std::iter::repeat(&PAUSES[PAUSES.len() - 1]));
+        let (mut pauses, started) = (PAUSES.into_iter(), Instant::now());
         loop {
-            tokio::time::sleep(pauses.next().copied().unwrap_or_default()).await;
+            // What has taken long will take a while yet.
+            let later = || (started.elapsed() / 3).min(LONGEST_PAUSE);
+            tokio::time::sleep(pauses.next().unwrap_or_else(later)).await;
             let part: ReceiveOutput = self.client.receive_output_raw(&self.peer.host, &self.shell, id).await?;
             raw.stdout.extend_from_slice(&part.stdout);
             raw.stderr.extend_from_slice(&part.stderr);

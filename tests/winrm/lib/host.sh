@@ -2,10 +2,23 @@
 
 windows_home() { printf '%s/windows/%s' "$(lab_dir "$1")" "$2"; }
 windows_password='P@ssw0rd!한글'
+turn=/dev/null
+
+# The group in which all Windows hosts of a lab together get as much of the processor as one
+# other group; --last makes it, or says why not.
+turn_of() {
+  local group=/sys/fs/cgroup/cpu weight=cpu.shares least=128
+  [[ -d $group ]] || group=/sys/fs/cgroup weight=cpu.weight least=10
+  mkdir -p "$group/fleetclock-$1"
+  [[ -e $group/fleetclock-$1/$weight ]] || echo +cpu >"$group/cgroup.subtree_control"
+  echo $least >"$group/fleetclock-$1/$weight" || die "this machine has no processor shares for groups"
+  turn=$group/fleetclock-$1/cgroup.procs
+}
 
 windows_up() {
   local lab=$1 spec host rest
   shift
+  [[ ${1:-} == --last ]] && shift && turn_of "$lab"
   [[ $lab =~ ^[a-z0-9]{1,12}$ ]] || die "a lab's name is 1 to 12 small letters and digits"
   control_up "$lab"
   mkdir -p "$(lab_dir "$lab")/windows"
@@ -60,7 +73,8 @@ windows_boot() {
   home=$(windows_home "$lab" "$host")
   rm -f "$home/ready"
   # The hostname is the computer's name: WIN1 for win1.
-  setsid ip netns exec "$(host_ns "$lab" "$host")" unshare --uts setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
+  setsid sh -c 'echo $$ >"$0" && exec "$@"' "$turn" ip netns exec "$(host_ns "$lab" "$host")" unshare --uts \
+    setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
     sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
     "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
@@ -121,6 +135,7 @@ windows_down() {
     ip netns del "$(host_ns "$lab" "$host")" 2>/dev/null || true
   done
   rm -rf "$dir/windows"
+  rmdir /sys/fs/cgroup{,/cpu}/"fleetclock-$lab" 2>/dev/null || true
   [[ -d $dir/hosts ]] && return
   network_down "$lab"
   rm -rf "$dir"
