@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 
 use crate::engine::frame::last_lines;
 use crate::engine::session::{Failure, Session};
+use crate::exit::Hint as _;
 use crate::resource::Slice;
 use crate::transport::Output;
 
@@ -49,8 +50,9 @@ pub(crate) fn run(session: &mut Session<'_>, lines: &[String], limit: Duration) 
     let mark = mark();
     let framed: Vec<String> = lines.iter().enumerate().map(|(index, line)| frame(&mark, index, line)).collect();
     let mut slices = Vec::new();
+    let mut output = Output::default();
     for command in pack(&framed) {
-        let output = session.run(command, limit, &mut |_| ())?;
+        output = session.run(command, limit, &mut |_| ())?;
         while let Some(slice) = cut(&output, &mark, slices.len()) {
             slices.push(slice);
         }
@@ -59,7 +61,12 @@ pub(crate) fn run(session: &mut Session<'_>, lines: &[String], limit: Duration) 
         return Ok(slices);
     }
     let line = lines.get(slices.len()).map_or("", String::as_str);
-    Err(anyhow!("`{line}` did not end").context("run commands on the host").into())
+    let said = last_lines(&format!("{}\n{}", output.stdout, output.stderr));
+    let error = anyhow!("`{line}` did not end: cmd.exe left with {} after `{said}`", output.status);
+    Err(error
+        .context("run commands on the host")
+        .hint("it was ended from outside, or a quota is used up: try again")
+        .into())
 }
 
 fn frame(mark: &str, index: usize, line: &str) -> String {
