@@ -14,6 +14,8 @@ pub(crate) struct Frames {
     boundary: String,
     text: String,
     count: usize,
+    /// The last part has not printed its end mark yet.
+    open: bool,
 }
 
 /// Takes the output of such a script apart.
@@ -24,11 +26,12 @@ pub(crate) struct Splitter {
 
 impl Frames {
     pub(crate) fn new() -> Self {
-        Frames { boundary: boundary(), text: String::new(), count: 0 }
+        Frames { boundary: boundary(), text: String::new(), count: 0, open: false }
     }
 
     /// Adds text that runs outside every frame: functions, settings.
     pub(crate) fn raw(&mut self, text: &str) {
+        self.mark(&[]);
         self.text.push_str(text);
         self.text.push('\n');
     }
@@ -36,19 +39,25 @@ impl Frames {
     /// Adds a part that runs in a subshell of its own, and returns its number.
     pub(crate) fn part(&mut self, body: &str) -> usize {
         let index = self.count;
+        self.mark(&[format!("begin {index}")]);
         self.count += 1;
-        let begin = self.mark("begin", index, "");
-        let end = self.mark("end", index, " $fc_status");
-        self.text.push_str(&format!("{begin}(\n{body}\n)\nfc_status=$?\n{end}"));
+        self.open = true;
+        self.text.push_str(&format!("(\n{body}\n)\nfc_status=$?\n"));
         index
     }
 
-    /// Prints a mark on both outputs; an end mark starts a line of its own whatever came before.
-    fn mark(&self, word: &str, index: usize, status: &str) -> String {
-        let newline = if word == "end" { "\\n" } else { "" };
-        let boundary = &self.boundary;
-        let line = format!("printf '{newline}%s\\n' \"{boundary} {word} {index}{status}\"");
-        format!("{line}\n{line} >&2\n")
+    /// Prints marks on both outputs, after the end mark that the last part may owe: each write is
+    /// a packet of its own on the wire. An end mark starts a line of its own whatever came before.
+    fn mark(&mut self, begin: &[String]) {
+        let end = std::mem::take(&mut self.open).then(|| format!("end {} $fc_status", self.count - 1));
+        let newline = if end.is_some() { "\\n" } else { "" };
+        let words = end.iter().chain(begin).map(|word| format!(" \"{} {word}\"", self.boundary));
+        let words: String = words.collect();
+        if !words.is_empty() {
+            let breaks = "%s\\n".repeat(end.iter().chain(begin).count());
+            let line = format!("printf '{newline}{breaks}'{words}");
+            self.text.push_str(&format!("{line}\n{line} >&2\n"));
+        }
     }
 
     pub(crate) fn boundary(&self) -> &str {
@@ -56,7 +65,8 @@ impl Frames {
     }
 
     /// Returns the script, and what takes its output apart.
-    pub(crate) fn finish(self) -> (String, Splitter) {
+    pub(crate) fn finish(mut self) -> (String, Splitter) {
+        self.mark(&[]);
         (self.text, Splitter { boundary: self.boundary })
     }
 }

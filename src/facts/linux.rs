@@ -15,25 +15,28 @@ const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd f
 
 /// Returns shell text that prints `key=value` lines; a tool that is missing leaves its line out.
 ///
-/// Every process that it starts is paid by each host of each run: what the shell can read by
-/// itself, it reads by itself, and systemd is only asked for units that are there.
+/// Every process that it starts is paid by each host of each run, and so is every line that it
+/// writes by itself: what the shell can read, it reads, what it has to say, it says at once, and
+/// systemd is only asked for units that are there.
 pub fn script() -> String {
     format!(
         r#"for fc_file in /etc/os-release /usr/lib/os-release; do
 [ -r "$fc_file" ] && {{ . "$fc_file"; break; }}
 done
-echo "id=${{ID-}}"; echo "like=${{ID_LIKE-}}"; echo "version=${{VERSION_ID-}}"; echo "name=${{PRETTY_NAME-}}"
-echo "arch=$(uname -m)"
-read -r fc_x </proc/sys/kernel/hostname && echo "host=$fc_x"
-while read -r fc_x fc_uid fc_rest; do [ "$fc_x" = Uid: ] && {{ echo "uid=$fc_uid"; break; }}; done </proc/self/status
-[ -d /run/systemd/system ] && echo systemd=yes
+{{ read -r fc_arch </proc/sys/kernel/arch; }} 2>/dev/null || fc_arch=$(uname -m)
+fc_host=
+read -r fc_host </proc/sys/kernel/hostname
+while read -r fc_x fc_uid fc_rest; do [ "$fc_x" = Uid: ] && break; done </proc/self/status
+fc_systemd=
+[ -d /run/systemd/system ] && fc_systemd=yes
+fc_tools=
 for fc_tool in apt-get dnf yum zypper; do
-command -v "$fc_tool" >/dev/null 2>&1 && echo "tool=$fc_tool"
+command -v "$fc_tool" >/dev/null 2>&1 && fc_tools="$fc_tools
+tool=$fc_tool"
 done
-fc_x=
-[ -r /run/systemd/container ] && read -r fc_x </run/systemd/container
-[ -n "$fc_x" ] || [ ! -r /sys/class/dmi/id/sys_vendor ] || read -r fc_x </sys/class/dmi/id/sys_vendor
-echo "platform=$fc_x"
+fc_platform=
+[ -r /run/systemd/container ] && read -r fc_platform </run/systemd/container
+[ -n "$fc_platform" ] || [ ! -r /sys/class/dmi/id/sys_vendor ] || read -r fc_platform </sys/class/dmi/id/sys_vendor
 if command -v apt-get >/dev/null 2>&1; then
 dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PACKAGES} 2>/dev/null
 elif command -v rpm >/dev/null 2>&1; then
@@ -47,9 +50,11 @@ fc_units="$fc_units $fc_u.service"; break
 done
 done
 [ -z "$fc_units" ] || systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState $fc_units 2>/dev/null
-[ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && echo ufw=yes
-echo "now=$(date +%s.%N)"
-exit 0"#
+fc_ufw=
+[ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
+printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
+"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw" \
+"now=$(date +%s.%N)""#
     )
 }
 

@@ -35,6 +35,7 @@ struct Found<'a> {
     mode: &'a str,
     owner: &'a str,
     digest: &'a str,
+    /// Empty if the digest is the wanted one.
     content: &'a str,
 }
 
@@ -48,8 +49,10 @@ impl Resource for File {
             "fc_f={path}\n\
              [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
-             fc_d=$(sha256sum <\"$fc_f\") && stat -L -c \"%a %U:%G ${{fc_d%% *}}\" \"$fc_f\" && head -c {LARGEST} \"$fc_f\"",
-            path = sh(&self.path)
+             fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} && stat -L -c \"%a %U:%G $fc_d\" \"$fc_f\" || exit\n\
+             [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"",
+            path = sh(&self.path),
+            wanted = self.digest(),
         )
     }
 

@@ -86,7 +86,11 @@ pub fn build(
     render: &dyn Fn(&str) -> Result<String>,
 ) -> Result<Box<dyn Resource>> {
     Ok(match kind {
-        Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
+        Kind::Package { name } => Box::new(package::Package {
+            installed: facts.packages.contains_key(&name),
+            manager: facts.package_manager,
+            name,
+        }),
         Kind::File { path, template, mode, owner, group, validate } => Box::new(file::File {
             content: render(&template)?,
             secrets: spec.secret_vars().cloned().collect(),
