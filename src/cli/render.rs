@@ -145,6 +145,7 @@ fn assumed(family: &str) -> Facts {
         uid: 0,
         packages: BTreeMap::new(),
         units: BTreeMap::new(),
+        owed: Vec::new(),
         firewall: Firewall::None,
         clock_offset_s: 0.0,
     }

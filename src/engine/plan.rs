@@ -136,7 +136,8 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let steps = steps(spec, &facts, provider, cx)?;
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     let unit = provider.layout(&facts).service;
-    let seen = read(&mut session, &steps, (provider, unit), extent, report);
+    let known = steps.iter().map(|step| step.resource.known(&facts)).collect();
+    let seen = read(&mut session, &steps, known, (provider, unit), extent, report);
     report.executions = session.executions;
     let seen = seen?;
     report.deltas = deltas(&steps, &seen)?;
@@ -147,17 +148,18 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     Ok(Planned { spec: spec.clone(), service: Service::Linux(provider, unit), steps, seen, report: report.clone() })
 }
 
-/// Runs all probes in one execution, and the measurement with them.
+/// Runs all probes in one execution, and the measurement with them. What is known is not asked.
 fn read(
     session: &mut Session<'_>,
     steps: &[Step],
+    mut known: Vec<Option<Slice>>,
     (provider, unit): (&'static dyn LinuxProvider, &str),
     extent: Extent,
     report: &mut HostReport,
 ) -> Result<Vec<Slice>, Failure> {
     let spec = session.spec;
     let mut frames = Frames::new();
-    for step in steps {
+    for (step, _) in steps.iter().zip(&known).filter(|(_, known)| known.is_none()) {
         frames.part(&step.resource.probe());
     }
     let proof = match extent {
@@ -168,7 +170,9 @@ fn read(
     let (script, splitter) = frames.finish();
     let deadline = if extent == Extent::Proof { READ + spec.limits.deadline } else { READ };
     let output = session.run_with_progress(script, deadline, &splitter)?;
-    let slices = (0..steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
+    for (index, asked) in known.iter_mut().filter(|known| known.is_none()).enumerate() {
+        *asked = Some(splitter.part(&output, index)?);
+    }
     if let Some(proof) = proof {
         proof.record(spec, provider, &splitter, &output, report)?;
     }
@@ -176,7 +180,7 @@ fn read(
         // A glance at a service that is about to change is no statement about it.
         report.daemon = None;
     }
-    Ok(slices)
+    Ok(known.into_iter().flatten().collect())
 }
 
 /// Compares what was read with what is wanted; a step that only has to load anew what another

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
+use crate::resource::service::OWED;
+
 use super::{Facts, Family, Firewall, PackageManager, Unit};
 use crate::exit::Hint;
 
@@ -42,18 +44,20 @@ dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PA
 elif command -v rpm >/dev/null 2>&1; then
 rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} 2>/dev/null | grep '^package='
 fi
-fc_units=
+fc_units= fc_owed=
 for fc_u in {UNITS}; do
 for fc_d in /etc /run /usr/lib /lib; do
 [ -e "$fc_d/systemd/system/$fc_u.service" ] || [ -h "$fc_d/systemd/system/$fc_u.service" ] || continue
 fc_units="$fc_units $fc_u.service"; break
 done
+[ -e {OWED}/$fc_u ] && fc_owed="$fc_owed
+owed=$fc_u"
 done
 [ -z "$fc_units" ] || systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState $fc_units 2>/dev/null
 fc_ufw=
 [ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
 printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
-"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw" \
+"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw$fc_owed" \
 "now=$(date +%s.%N)""#
     )
 }
@@ -67,7 +71,7 @@ pub fn parse(text: &str, now: f64) -> Result<Facts> {
     let value = |key: &str| pairs.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| *v);
     let units = units(text);
     let family = family(value("id"), value("like"), value("name"))?;
-    let tools: Vec<&str> = pairs.iter().filter(|(key, _)| *key == "tool").map(|(_, tool)| *tool).collect();
+    let all = |key: &str| pairs.iter().filter(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned()).collect::<Vec<_>>();
     if value("systemd") != "yes" {
         let message = format!("`{}` is not run by systemd", value("name"));
         return Err(anyhow::anyhow!(message).hint("only systems with systemd are managed"));
@@ -78,13 +82,14 @@ pub fn parse(text: &str, now: f64) -> Result<Facts> {
         os_version: value("version").to_owned(),
         os_name: value("name").to_owned(),
         family,
-        package_manager: manager(family, &tools)?,
+        package_manager: manager(family, &all("tool"))?,
         systemd: true,
         arch: value("arch").to_owned(),
         hostname: value("host").to_owned(),
         platform: value("platform").to_owned(),
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
         packages: packages(&pairs),
+        owed: all("owed"),
         firewall: firewall(&units, value("ufw")),
         units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
         clock_offset_s: host_now - now,
@@ -108,13 +113,13 @@ fn family(id: &str, like: &str, name: &str) -> Result<Family> {
         .hint("Debian, Red Hat and SUSE families are"))
 }
 
-fn manager(family: Family, tools: &[&str]) -> Result<PackageManager> {
+fn manager(family: Family, tools: &[String]) -> Result<PackageManager> {
     let wanted: &[(&str, PackageManager)] = match family {
         Family::Debian => &[("apt-get", PackageManager::Apt)],
         Family::RedHat => &[("dnf", PackageManager::Dnf), ("yum", PackageManager::Yum)],
         Family::Suse => &[("zypper", PackageManager::Zypper)],
     };
-    match wanted.iter().find(|(tool, _)| tools.contains(tool)) {
+    match wanted.iter().find(|(tool, _)| tools.iter().any(|found| found == tool)) {
         Some((_, manager)) => Ok(*manager),
         None => bail!("no package manager of this family was found (found: {})", tools.join(", ")),
     }
@@ -141,8 +146,9 @@ fn units(text: &str) -> BTreeMap<String, Unit> {
         if name.is_empty() || value("LoadState") == "not-found" {
             continue;
         }
+        let shown = ["LoadState", "ActiveState", "UnitFileState"].map(|key| format!("{key}={}\n", value(key))).concat();
         let active = matches!(value("ActiveState"), "active" | "activating" | "reloading");
-        units.insert(name.to_owned(), Unit { active, enabled: value("UnitFileState").to_owned() });
+        units.insert(name.to_owned(), Unit { active, enabled: value("UnitFileState").to_owned(), shown });
     }
     units
 }
@@ -167,6 +173,8 @@ mod tests {
     fn a_debian_host_is_read() {
         let facts = parse(BOOKWORM, 1000.0).unwrap();
         assert_eq!((facts.family, facts.package_manager), (Family::Debian, PackageManager::Apt));
+        let shown = &facts.units["chrony"].shown;
+        assert_eq!(shown, "LoadState=loaded\nActiveState=active\nUnitFileState=enabled\n");
         // Removed packages that left their configuration are not installed; an alias is no second unit.
         assert_eq!(facts.packages.keys().collect::<Vec<_>>(), ["chrony"]);
         assert_eq!(facts.units.keys().collect::<Vec<_>>(), ["chrony"]);

@@ -56,6 +56,8 @@ pub struct Facts {
     pub packages: BTreeMap<String, String>,
     /// Time services that systemd knows, by unit name without `.service`.
     pub units: BTreeMap<String, Unit>,
+    /// Units whose restart is owed by a run that did not end.
+    pub owed: Vec<String>,
     /// The firewall that is active.
     pub firewall: Firewall,
     /// The host's clock minus ours, seconds, good to about the round trip of the connection.
@@ -69,6 +71,9 @@ pub struct Unit {
     pub active: bool,
     /// `UnitFileState`: `enabled`, `disabled`, `masked`, ...; empty if systemd does not say.
     pub enabled: String,
+    /// What systemd showed, `Key=value` lines.
+    #[serde(skip)]
+    pub shown: String,
 }
 
 /// A family of Linux systems.

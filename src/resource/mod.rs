@@ -55,6 +55,11 @@ pub trait Resource: Send + Sync {
     /// Returns shell text that reads the state and changes nothing.
     fn probe(&self) -> String;
 
+    /// Returns what the probe would print, if the facts that were read a moment ago say it already.
+    fn known(&self, _facts: &Facts) -> Option<Slice> {
+        None
+    }
+
     /// Compares what was read with what is wanted; empty means converged. Pure.
     ///
     /// # Errors
@@ -86,11 +91,7 @@ pub fn build(
     render: &dyn Fn(&str) -> Result<String>,
 ) -> Result<Box<dyn Resource>> {
     Ok(match kind {
-        Kind::Package { name } => Box::new(package::Package {
-            installed: facts.packages.contains_key(&name),
-            manager: facts.package_manager,
-            name,
-        }),
+        Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
         Kind::File { path, template, mode, owner, group, validate } => Box::new(file::File {
             content: render(&template)?,
             secrets: spec.secret_vars().cloned().collect(),

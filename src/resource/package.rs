@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::facts::PackageManager;
+use crate::facts::{Facts, PackageManager};
 use crate::transport::quote::sh;
 
 /// A package that shall be installed; its version is left to the distribution.
@@ -14,8 +14,6 @@ pub struct Package {
     pub name: String,
     /// What installs it.
     pub manager: PackageManager,
-    /// The facts have just said that it is there: it is not asked for again.
-    pub installed: bool,
 }
 
 /// What the probe found.
@@ -35,9 +33,6 @@ impl Resource for Package {
     }
 
     fn probe(&self) -> String {
-        if self.installed {
-            return "echo installed".to_owned();
-        }
         let name = sh(&self.name);
         match self.manager {
             // The simulation takes no lock and must not write apt's caches.
@@ -58,6 +53,11 @@ impl Resource for Package {
                  zypper -q --no-refresh info {name}"
             ),
         }
+    }
+
+    fn known(&self, facts: &Facts) -> Option<Slice> {
+        let installed = facts.packages.contains_key(&self.name);
+        installed.then(|| Slice { stdout: "installed\n".to_owned(), ..Slice::default() })
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
@@ -185,7 +185,7 @@ mod tests {
     use super::*;
 
     fn package() -> Package {
-        Package { name: "chrony".into(), manager: PackageManager::Apt, installed: false }
+        Package { name: "chrony".into(), manager: PackageManager::Apt }
     }
 
     fn seen(stdout: &str, stderr: &str) -> Slice {

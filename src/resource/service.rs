@@ -4,10 +4,11 @@
 use anyhow::{Result, bail};
 
 use super::{Delta, Fix, Resource, Slice};
+use crate::facts::Facts;
 use crate::transport::quote::sh;
 
 /// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
-const OWED: &str = "/run/fleetclock/owed";
+pub(crate) const OWED: &str = "/run/fleetclock/owed";
 
 /// Returns shell text that marks a restart as owed, so that a run which dies between the new
 /// file and the restart leaves a difference that the next run sees.
@@ -72,6 +73,12 @@ impl Resource for Service {
             self.name(),
             self.mark()
         )
+    }
+
+    fn known(&self, facts: &Facts) -> Option<Slice> {
+        let owed = if facts.owed.contains(&self.unit) { "owed=yes\n" } else { "" };
+        let shown = &facts.units.get(&self.unit)?.shown;
+        Some(Slice { stdout: format!("{shown}{owed}"), ..Slice::default() })
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
