@@ -197,7 +197,7 @@ enum Command {
     /// Takes some samples of each address of each server and shows the quickest answer. Needs
     /// neither root nor a time service. Exits with 1 when a server has no usable answer.
     #[command(
-        after_help = "Examples:\n  fleetclock probe time.google.com 10.10.10.1\n  fleetclock probe --samples 8 --timeout 500ms [2001:db8::1]:123"
+        after_help = "Examples:\n  fleetclock probe time.bora.net 10.10.10.1\n  fleetclock probe --samples 8 --timeout 500ms [2001:db8::1]:123"
     )]
     Probe(probe::Args),
     /// Check, show or draw the inventory; contact no host

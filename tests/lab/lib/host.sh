@@ -92,13 +92,15 @@ host_leader() {
 host_address() { local all; all=$(cat "$(lab_dir "$1")/hosts/$2/addresses"); all=${all%%+*}; printf '%s' "${all%%,*}"; }
 
 host_wait() {
-  local lab=$1 host=$2 home tries
+  local lab=$1 host=$2 home deadline
   home=$(lab_dir "$lab")/hosts/$host
   if is_vm "$lab" "$host"; then
     vm_wait "$lab" "$host"
     return
   fi
-  for ((tries = 0; tries < 300; tries++)); do
+  # Virtual machines that start beside it leave it little of the processor.
+  deadline=$((SECONDS + 180))
+  while ((SECONDS < deadline)); do
     local leader
     leader=$(host_leader "$lab" "$host") || true
     # sshd and firewalld are up when systemd has reached its target.
@@ -108,7 +110,7 @@ host_wait() {
     kill -0 "$(cat "$home/pid")" 2>/dev/null || { tail -5 "$home/console.log" >&2; die "$host did not start"; }
     sleep 0.1
   done
-  die "$host did not come up in 30 s"
+  die "$host did not come up in 180 s"
 }
 
 host_exec() {
