@@ -1,6 +1,7 @@
 //! The inventory: what the file means. A file is read into a tree that knows its places, the
 //! tree into settings, the settings into complete hosts; all mistakes are said in one go.
 
+mod check;
 mod load;
 mod merge;
 mod node;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
+use super::check;
 use super::load::{Draft, Drafts, unknown};
 use super::node::At;
 use super::read::{Reader, Settings, SourceLine};
@@ -22,12 +23,12 @@ const DRIFT: f64 = 15e-6;
 pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     let links: Vec<Vec<(usize, SourceLine)>> = drafts.hosts.iter().map(|host| follows(host, &drafts, reader)).collect();
     let mut warnings = Vec::new();
-    check_hosts(&drafts, &links, reader);
-    check_winrm(&drafts, reader);
+    check::hosts(&drafts, &links, reader);
+    check::winrm(&drafts, reader);
     let tiers = tiers(&drafts, &links, reader);
-    check_strata(&drafts, &links, &tiers, reader);
+    check::strata(&drafts, &links, &tiers, reader);
     let peers = orphan_peers(&drafts, &links);
-    check_orphans(&drafts, &peers, reader);
+    check::orphans(&drafts, &peers, reader);
     let followers = followers(&links);
     let mut hosts = Vec::new();
     for (index, draft) in drafts.hosts.iter().enumerate() {
@@ -42,17 +43,6 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     }
     same_addresses(&drafts, &mut warnings);
     Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
-}
-
-/// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
-fn check_winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
-    for (winrm, at) in drafts.hosts.iter().filter_map(|host| host.settings.winrm.as_ref()) {
-        if let Some(why) = winrm.conflict()
-            && !reader.mistakes.iter().any(|mistake| mistake.at == *at)
-        {
-            reader.wrong(*at, format!("winrm: {why}"));
-        }
-    }
 }
 
 /// The hosts that a host follows, in the order of its list.
@@ -93,68 +83,8 @@ fn role(settings: &Settings) -> Role {
     settings.role.map_or(Role::Slave, |(role, _)| role)
 }
 
-fn isolated(settings: &Settings) -> Option<u8> {
+pub(super) fn isolated(settings: &Settings) -> Option<u8> {
     settings.isolated.and_then(|(stratum, _)| stratum)
-}
-
-/// What is wrong with each host by itself, and with those it follows.
-fn check_hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reader<'_>) {
-    let mut said: BTreeSet<(At, String)> = BTreeSet::new();
-    if drafts.hosts.is_empty() {
-        reader.wrong(At::default(), "the inventory names no host");
-    }
-    for (host, links) in drafts.hosts.iter().zip(links) {
-        let mut wrong = |at: At, text: String| {
-            // Hosts of one range share a mistake; it is said once.
-            if said.insert((at, text.clone())) {
-                reader.wrong(at, text);
-            }
-        };
-        let s = &host.settings;
-        let Some((role, _)) = s.role else {
-            wrong(host.at, format!("host `{}` has no role; say `role: master` or `role: slave`", host.name));
-            continue;
-        };
-        let has_source = !links.is_empty() || s.upstream.iter().flatten().next().is_some();
-        let follows_nothing = s.follows.iter().flatten().next().is_none();
-        match role {
-            Role::Master if !has_source && isolated(s).is_none() => wrong(
-                host.at,
-                format!(
-                    "master `{}` has no source; give it `upstream` or `follows`, or declare `isolated: true`",
-                    host.name
-                ),
-            ),
-            Role::Slave if !has_source && follows_nothing => {
-                wrong(host.at, format!("slave `{}` has no source; give it `follows` or `upstream`", host.name));
-            }
-            _ => {}
-        }
-        if role == Role::Slave {
-            if let Some((_, at)) = &s.serve {
-                wrong(
-                    *at,
-                    format!(
-                        "slave `{}` has `serve`; only a master serves (a relay is a master with `follows`)",
-                        host.name
-                    ),
-                );
-            }
-            if let Some((Some(_), at)) = s.isolated {
-                wrong(at, format!("slave `{}` is `isolated`; only a master can be", host.name));
-            }
-        }
-        for (to, line) in links {
-            let Some(master) = drafts.hosts.get(*to) else { continue };
-            if master.settings.role.is_some_and(|(role, _)| role == Role::Slave) {
-                let text = format!(
-                    "{} follows `{}`, which is a slave (a relay is a master with `follows`)",
-                    host.name, master.name
-                );
-                wrong(line.at, text);
-            }
-        }
-    }
 }
 
 /// Depth of each host below those that follow nobody here; loops are mistakes.
@@ -184,38 +114,6 @@ fn tiers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reade
     tiers
 }
 
-/// An isolated master says which stratum it claims, so a limit below it can never be met.
-fn check_strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers: &[usize], reader: &mut Reader<'_>) {
-    let mut order: Vec<usize> = (0..drafts.hosts.len()).collect();
-    order.sort_by_key(|index| tiers.get(*index).copied().unwrap_or(0));
-    let mut strata: BTreeMap<usize, u8> = BTreeMap::new();
-    let mut said = BTreeSet::new();
-    for index in order {
-        let (Some(host), Some(links)) = (drafts.hosts.get(index), links.get(index)) else { continue };
-        let has_upstream = host.settings.upstream.iter().flatten().next().is_some();
-        let best = links.iter().map(|(to, _)| strata.get(to).copied()).min().flatten();
-        if let (Some(stratum), Some((limit, at))) = (best.filter(|_| !has_upstream), host.settings.max_stratum)
-            && links.iter().all(|(to, _)| strata.contains_key(to))
-            && stratum > limit
-            && said.insert((at, stratum))
-        {
-            let text = format!(
-                "{}: limits.max_stratum: {limit} can never be met: its sources are stratum {stratum}",
-                host.name
-            );
-            reader.wrong(at, text);
-        }
-        let own = match (isolated(&host.settings), best) {
-            (Some(stratum), _) if links.is_empty() && !has_upstream => Some(stratum),
-            (_, Some(best)) if !has_upstream => Some(best.saturating_add(1)),
-            _ => None,
-        };
-        if let Some(own) = own {
-            strata.insert(index, own);
-        }
-    }
-}
-
 /// Who follows each host.
 fn followers(links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
     let mut followers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
@@ -241,20 +139,7 @@ fn orphan_peers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>]) -> BTreeMap
     peers
 }
 
-/// W32Time has no orphan mode: of two such masters each goes its own way.
-fn check_orphans(drafts: &Drafts, peers: &BTreeMap<usize, BTreeSet<usize>>, reader: &mut Reader<'_>) {
-    for (index, others) in peers.iter().filter(|(_, others)| !others.is_empty()) {
-        let Some(host) = drafts.hosts.get(*index).filter(|host| host.settings.winrm.is_some()) else { continue };
-        let other = among(drafts, Some(others)).first().map_or("", |other| other.name.as_str());
-        let text = format!(
-            "master `{}` is a Windows host and, like `{other}`, isolated: nothing keeps their clocks together; let one follow the other (`follows` in place of `isolated`)",
-            host.name
-        );
-        reader.wrong(host.at, text);
-    }
-}
-
-fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -> Vec<&'a Draft> {
+pub(super) fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -> Vec<&'a Draft> {
     indices.into_iter().flatten().filter_map(|index| drafts.hosts.get(*index)).collect()
 }
 

@@ -1,0 +1,128 @@
+//! What is wrong with hosts that can be read one by one, but not be together like this.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::load::{Draft, Drafts};
+use super::node::At;
+use super::read::{Reader, SourceLine};
+use super::resolve::{among, isolated};
+use super::spec::Role;
+
+/// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
+pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
+    for (winrm, at) in drafts.hosts.iter().filter_map(|host| host.settings.winrm.as_ref()) {
+        if let Some(why) = winrm.conflict()
+            && !reader.mistakes.iter().any(|mistake| mistake.at == *at)
+        {
+            reader.wrong(*at, format!("winrm: {why}"));
+        }
+    }
+}
+
+/// What is wrong with each host by itself, and with those it follows.
+pub(super) fn hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reader<'_>) {
+    let mut said: BTreeSet<(At, String)> = BTreeSet::new();
+    if drafts.hosts.is_empty() {
+        reader.wrong(At::default(), "the inventory names no host");
+    }
+    for (host, links) in drafts.hosts.iter().zip(links) {
+        let mut wrong = |at: At, text: String| {
+            // Hosts of one range share a mistake; it is said once.
+            if said.insert((at, text.clone())) {
+                reader.wrong(at, text);
+            }
+        };
+        match host.settings.role {
+            None => {
+                wrong(host.at, format!("host `{}` has no role; say `role: master` or `role: slave`", host.name));
+                continue;
+            }
+            Some((Role::Master, _)) => master(host, links, &mut wrong),
+            Some((Role::Slave, _)) => slave(host, links, &mut wrong),
+        }
+        masters_of(host, links, drafts, &mut wrong);
+    }
+}
+
+fn has_source(host: &Draft, links: &[(usize, SourceLine)]) -> bool {
+    !links.is_empty() || host.settings.upstream.iter().flatten().next().is_some()
+}
+
+fn master(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At, String)) {
+    if !has_source(host, links) && isolated(&host.settings).is_none() {
+        let name = &host.name;
+        let way_out = "give it `upstream` or `follows`, or declare `isolated: true`";
+        wrong(host.at, format!("master `{name}` has no source; {way_out}"));
+    }
+}
+
+fn slave(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At, String)) {
+    let (s, name) = (&host.settings, &host.name);
+    // `follows` that leads nowhere has been said already.
+    if !has_source(host, links) && s.follows.iter().flatten().next().is_none() {
+        wrong(host.at, format!("slave `{name}` has no source; give it `follows` or `upstream`"));
+    }
+    if let Some((_, at)) = &s.serve {
+        let why = "only a master serves (a relay is a master with `follows`)";
+        wrong(*at, format!("slave `{name}` has `serve`; {why}"));
+    }
+    if let Some((Some(_), at)) = s.isolated {
+        wrong(at, format!("slave `{name}` is `isolated`; only a master can be"));
+    }
+}
+
+/// Nobody follows a slave.
+fn masters_of(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts, wrong: &mut impl FnMut(At, String)) {
+    for (to, line) in links {
+        let Some(master) = drafts.hosts.get(*to) else { continue };
+        if master.settings.role.is_some_and(|(role, _)| role == Role::Slave) {
+            let (name, slave) = (&host.name, &master.name);
+            wrong(line.at, format!("{name} follows `{slave}`, which is a slave (a relay is a master with `follows`)"));
+        }
+    }
+}
+
+/// An isolated master says which stratum it claims, so a limit below it can never be met.
+pub(super) fn strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers: &[usize], reader: &mut Reader<'_>) {
+    let mut order: Vec<usize> = (0..drafts.hosts.len()).collect();
+    order.sort_by_key(|index| tiers.get(*index).copied().unwrap_or(0));
+    let mut strata: BTreeMap<usize, u8> = BTreeMap::new();
+    let mut said = BTreeSet::new();
+    for index in order {
+        let (Some(host), Some(links)) = (drafts.hosts.get(index), links.get(index)) else { continue };
+        let has_upstream = host.settings.upstream.iter().flatten().next().is_some();
+        let best = links.iter().map(|(to, _)| strata.get(to).copied()).min().flatten();
+        if let (Some(stratum), Some((limit, at))) = (best.filter(|_| !has_upstream), host.settings.max_stratum)
+            && links.iter().all(|(to, _)| strata.contains_key(to))
+            && stratum > limit
+            && said.insert((at, stratum))
+        {
+            let text = format!(
+                "{}: limits.max_stratum: {limit} can never be met: its sources are stratum {stratum}",
+                host.name
+            );
+            reader.wrong(at, text);
+        }
+        let own = match (isolated(&host.settings), best) {
+            (Some(stratum), _) if links.is_empty() && !has_upstream => Some(stratum),
+            (_, Some(best)) if !has_upstream => Some(best.saturating_add(1)),
+            _ => None,
+        };
+        if let Some(own) = own {
+            strata.insert(index, own);
+        }
+    }
+}
+
+/// W32Time has no orphan mode: of two such masters each goes its own way.
+pub(super) fn orphans(drafts: &Drafts, peers: &BTreeMap<usize, BTreeSet<usize>>, reader: &mut Reader<'_>) {
+    for (index, others) in peers.iter().filter(|(_, others)| !others.is_empty()) {
+        let Some(host) = drafts.hosts.get(*index).filter(|host| host.settings.winrm.is_some()) else { continue };
+        let other = among(drafts, Some(others)).first().map_or("", |other| other.name.as_str());
+        let text = format!(
+            "master `{}` is a Windows host and, like `{other}`, isolated: nothing keeps their clocks together; let one follow the other (`follows` in place of `isolated`)",
+            host.name
+        );
+        reader.wrong(host.at, text);
+    }
+}
