@@ -127,9 +127,7 @@ fn boundary() -> String {
 
 /// The end of an error output, in one line.
 pub(crate) fn last_lines(text: &str) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let start = lines.len().saturating_sub(3);
-    lines.get(start..).unwrap_or_default().join("; ")
+    crate::resource::last_lines(text, 3)
 }
 
 #[cfg(test)]

@@ -48,9 +48,13 @@ impl Resource for Package {
                  {tool} -q -C info {name} 2>/dev/null || {tool} -q info {name}",
                 tool = self.tool()
             ),
+            // What is cached first, without the lock: another zypper may be at work. The exit status of
+            // `info` says nothing of a package that is not there.
             PackageManager::Zypper => format!(
                 "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
-                 zypper -q --no-refresh info {name}"
+                 fc_info=$(ZYPP_READONLY_HACK=1 zypper -q -n --no-refresh info {name} 2>/dev/null)\n\
+                 case $fc_info in *Version*) printf '%s\\n' \"$fc_info\"; exit 0 ;; esac\n\
+                 ZYPP_LOCK_TIMEOUT=60 zypper -q -n info {name}"
             ),
         }
     }
@@ -118,9 +122,13 @@ impl Package {
             ),
             PackageManager::Dnf => format!("dnf -y -q --setopt=install_weak_deps=0 install {names} >/dev/null"),
             PackageManager::Yum => format!("yum -y -q install {names} >/dev/null"),
-            PackageManager::Zypper => {
-                format!("ZYPP_LOCK_TIMEOUT=60 zypper -q -n install --no-recommends {names} >/dev/null")
-            }
+            // Installed, and: a reboot is due (102), zypper itself was renewed (103), a repository that is
+            // not needed could not be read (106). Whether the package is there is looked at afterwards.
+            PackageManager::Zypper => format!(
+                "fc_status=0\n\
+                 ZYPP_LOCK_TIMEOUT=60 zypper -q -n install --no-recommends {names} >/dev/null || fc_status=$?\n\
+                 case $fc_status in 0 | 102 | 103 | 106) ;; *) exit $fc_status ;; esac"
+            ),
         }
     }
 
@@ -138,8 +146,13 @@ impl Package {
         }
     }
 
+    /// zypper ends with what to do, and has said before what it is about.
+    fn complaint(&self, stderr: &str) -> String {
+        super::last_lines(stderr, if self.manager == PackageManager::Zypper { 3 } else { 1 })
+    }
+
     fn missing(&self, seen: &Slice) -> anyhow::Error {
-        let words = super::last_line(&seen.stderr);
+        let words = self.complaint(&seen.stderr);
         let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
         anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(
             "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",

@@ -10,6 +10,8 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 
+use super::quote::sh;
+use super::terminal::{Terminal, Wants};
 use super::{Output, Script};
 use crate::inventory::Secret;
 use crate::inventory::spec::Become;
@@ -31,6 +33,7 @@ pub(super) enum Refusal {
 /// One script on its way.
 pub(super) struct Driver {
     command: String,
+    terminal: Option<Terminal>,
     prompt: Option<String>,
     mark: Option<String>,
     password: Option<Secret>,
@@ -90,7 +93,7 @@ impl Driver {
         let (command, prompt, mark) = match method {
             Become::None => ("exec /bin/sh -s".to_owned(), None, None),
             Become::Sudo => (format!("exec sudo -S -p {prompt} -- {inner}"), Some(prompt), Some(mark)),
-            // doas reads passwords from a terminal only; -n makes it say so instead of hanging.
+            // Without a terminal doas cannot ask; -n makes it say so instead of hanging.
             Become::Doas => (format!("exec doas -n {inner}"), None, Some(mark)),
         };
         let mut driver = Driver { command, prompt, mark, password, ..Self::held(script) };
@@ -98,6 +101,20 @@ impl Driver {
             driver.release();
         }
         driver
+    }
+
+    /// A script for a shell that is still to be started by doas, which asks for a password.
+    pub(super) fn on_terminal(script: &Script, password: Secret) -> Self {
+        let token = token();
+        let mark = format!("fc-mark-{token}");
+        let terminal = Terminal::new(&token, &format!("/bin/sh -c {}", sh(&format!("echo {mark}; exec /bin/sh -s"))));
+        Driver {
+            command: terminal.pipes.clone(),
+            terminal: Some(terminal),
+            mark: Some(mark),
+            password: Some(password),
+            ..Self::held(script)
+        }
     }
 
     /// A script for the shell that has run the one before.
@@ -112,6 +129,7 @@ impl Driver {
         let end = format!("\nfc-end-{}", token());
         Driver {
             command: String::new(),
+            terminal: None,
             prompt: None,
             mark: None,
             password: None,
@@ -129,6 +147,11 @@ impl Driver {
     /// The command line for the login shell; simple enough for any shell.
     pub(super) fn command(&self) -> &str {
         &self.command
+    }
+
+    /// The command line for a terminal, where one is needed.
+    pub(super) fn terminal_command(&self) -> Option<&str> {
+        self.terminal.as_ref().map(|terminal| terminal.command.as_str())
     }
 
     /// What has to be written now.
@@ -191,6 +214,15 @@ impl Driver {
         self.check_size()
     }
 
+    /// What was said on the terminal.
+    pub(super) fn terminal(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
+        let Some(terminal) = self.terminal.as_mut().filter(|_| self.mark.is_some()) else { return Ok(()) };
+        match (terminal.hear(bytes), self.prompted) {
+            (Wants::Answer, false) | (Wants::More, _) => self.answer(),
+            _ => self.check_size(),
+        }
+    }
+
     fn answer(&mut self) -> Result<(), Refusal> {
         if self.prompted {
             return Err(Refusal::WrongPassword);
@@ -203,7 +235,12 @@ impl Driver {
     }
 
     fn check_size(&self) -> Result<(), Refusal> {
-        if self.stdout.bytes.len() + self.stderr.bytes.len() > LARGEST { Err(Refusal::TooMuchOutput) } else { Ok(()) }
+        let heard = self.terminal.as_ref().map_or(0, Terminal::len);
+        if self.stdout.bytes.len() + self.stderr.bytes.len() + heard > LARGEST {
+            Err(Refusal::TooMuchOutput)
+        } else {
+            Ok(())
+        }
     }
 
     pub(super) fn prompted(&self) -> bool {
@@ -240,7 +277,7 @@ fn wrap(text: &str, end: &str) -> String {
     )
 }
 
-fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
+pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
     haystack.windows(needle.len()).position(|window| window == needle)
 }
 
@@ -309,6 +346,24 @@ mod tests {
         let mut driver = driver(Become::Sudo, None);
         let prompt = driver.prompt.clone().unwrap();
         assert_eq!(driver.stderr(prompt.as_bytes()), Err(Refusal::NoPassword));
+    }
+
+    #[test]
+    fn on_a_terminal_one_question_is_answered_until_the_shell_is_there() {
+        let script = Script { text: "echo hi".into(), deadline: Duration::from_secs(1) };
+        let driver = || Driver::on_terminal(&script, Secret::new("pw"));
+        let mut asked = driver();
+        let ask = asked.mark.clone().unwrap().replace("mark", "ask");
+        for piece in [&format!("{ask}\r\n\rdoas"), " password: ", "\r\n"] {
+            asked.terminal(piece.as_bytes()).unwrap();
+            assert_eq!(pending(&asked), "pw\n", "{piece:?}");
+        }
+        assert_eq!(asked.terminal(b"Password: "), Err(Refusal::WrongPassword));
+        let mut unasked = driver();
+        let mark = unasked.mark.clone().unwrap();
+        unasked.stdout(format!("{mark}\n").as_bytes(), &mut |_| ()).unwrap();
+        unasked.terminal(format!("{ask}\r\nwhatever: ").as_bytes()).unwrap();
+        assert!(!pending(&unasked).contains("pw"));
     }
 
     #[test]

@@ -43,12 +43,7 @@ pub(super) fn ended_early(
         return TransportError::Lost { to: to.to_owned(), cause };
     }
     if settings.method == Become::Doas && words.contains("required") {
-        return error(
-            settings,
-            user,
-            &words,
-            "doas takes passwords from a terminal only, which is not built; use `permit nopass` for this user",
-        );
+        return error(settings, user, &words, unasked(settings));
     }
     let cause = if words.is_empty() { format!("exit status {status}") } else { words };
     let hint = if prompted {
@@ -57,6 +52,20 @@ pub(super) fn ended_early(
         "see that the program is installed and that the user may become root"
     };
     error(settings, user, &cause, hint)
+}
+
+/// doas was told not to ask.
+fn unasked(settings: &ElevateSettings) -> &'static str {
+    match settings.password {
+        None => "set `become_password`, or use `permit nopass` for this user",
+        Some(_) => "on this machine itself doas is given no password; use `permit nopass` for this user",
+    }
+}
+
+/// The host lets nobody have a terminal.
+pub(super) fn no_terminal(settings: &ElevateSettings, user: &str, cause: &str) -> TransportError {
+    let cause = format!("no terminal for its question ({cause})");
+    error(settings, user, &cause, "set `PermitTTY yes` in the host's sshd_config, or use `permit nopass` for this user")
 }
 
 fn error(settings: &ElevateSettings, user: &str, cause: &str, hint: &str) -> TransportError {

@@ -8,6 +8,7 @@ mod elevate;
 mod local;
 pub mod quote;
 mod ssh;
+mod terminal;
 
 pub use ssh::trust::HostKey;
 mod winrm;

@@ -18,7 +18,11 @@ fn every_way_in_and_every_refusal() {
         "sudo-unasked: { address: ADDR, ssh: { user: admin, become: sudo } }",
         "sudo-none: { address: ADDR, ssh: { user: nosudo, become: sudo, become_password: { env: FC_NOSUDO } } }",
         "doas: { address: ADDR, ssh: { user: dora, become: doas } }",
-        "doas-password: { address: ADDR, ssh: { user: paula, become: doas, become_password: { env: FC_WRONG } } }",
+        "doas-password: { address: ADDR, ssh: { user: paula, become: doas, become_password: { env: FC_PAULA } } }",
+        "doas-needless: { address: ADDR, ssh: { user: dora, become: doas, become_password: { env: FC_WRONG } } }",
+        "doas-wrong: { address: ADDR, ssh: { user: paula, become: doas, become_password: { env: FC_WRONG } } }",
+        "doas-unasked: { address: ADDR, ssh: { user: paula, become: doas } }",
+        "doas-none: { address: ADDR, ssh: { user: nosudo, become: doas, become_password: { env: FC_NOSUDO } } }",
         "password: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN } } }",
         "password-wrong: { address: ADDR, ssh: { user: admin, key: none, password: { env: FC_WRONG } } }",
         "no-root: { address: ADDR, ssh: { user: ops } }",
@@ -33,18 +37,21 @@ fn every_way_in_and_every_refusal() {
         ("FC_ADMIN", "admin-password"),
         ("FC_WRONG", "wr0ng-s3cret"),
         ("FC_NOSUDO", "nosudo-password"),
+        ("FC_PAULA", "paula-password"),
         ("FC_PASSPHRASE", "lab passphrase"),
     ];
     let run = lab.fleetclock_with(&["check", "--format", "json", "-v"], &variables);
     let report = serde_json::from_str(&run.stdout).unwrap();
-    for name in ["root", "sudo", "sudo-password", "doas", "password", "passphrase"] {
+    for name in ["root", "sudo", "sudo-password", "doas", "doas-password", "doas-needless", "password", "passphrase"] {
         assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
     }
     for (name, words) in [
         ("sudo-wrong", "the password was refused"),
         ("sudo-unasked", "a password is asked for and none is configured"),
         ("sudo-none", "not in the sudoers file"),
-        ("doas-password", "permit nopass"),
+        ("doas-wrong", "Authentication failed"),
+        ("doas-unasked", "set `become_password`, or use `permit nopass`"),
+        ("doas-none", "not permitted"),
         ("password-wrong", "tried"),
         ("no-root", "`become: sudo`"),
         ("nobody", "log in to 10.10.10.1:22 as `nosuchuser`: refused"),
@@ -56,9 +63,47 @@ fn every_way_in_and_every_refusal() {
     // One attempt each: no account is locked by us.
     let refused = lab.sh("h1", "journalctl -u ssh -o cat | grep -c 'Failed password' || true");
     assert_eq!(refused, "1");
-    for secret in ["admin-password", "wr0ng-s3cret", "nosudo-password", "lab passphrase"] {
+    for secret in ["admin-password", "wr0ng-s3cret", "nosudo-password", "paula-password", "lab passphrase"] {
         assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret} was shown");
     }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_change_through_the_terminal_of_doas_outlives_its_connection() {
+    let paula = inventory(
+        "  h1: { address: 10.10.10.1, ssh: { user: paula, become: doas, become_password: { file: PASSWORD } } }\n",
+    );
+    let lab = Lab::up("doas", &["h1=bookworm@10.10.10.1"], "hosts: {}");
+    let file = lab.path("password");
+    std::fs::write(&file, "paula-password\n").unwrap();
+    lab.inventory(&paula.replace("PASSWORD", &file.display().to_string()));
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    // The service takes its time to start, and the connection is gone meanwhile.
+    lab.sh("h1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 4\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload; echo >>/etc/chrony/chrony.conf");
+    let tool = lab.start(&["apply", "--yes", "--format", "json"]);
+    lab.sh(
+        "h1",
+        "for n in $(seq 300); do [ $(systemctl is-active chrony) = activating ] && exit; sleep 0.1; done; exit 1",
+    );
+    lab.sh("h1", "pkill -KILL -f '^sshd: paula'");
+    let report = serde_json::from_slice(&tool.wait_with_output().unwrap().stdout).unwrap();
+    assert!(error(&report, "h1").contains("the change had begun"), "{report:#}");
+    lab.sh("h1", "for n in $(seq 300); do grep -q '^script=$' /run/fleetclock/lock && systemctl is-active -q chrony && exit; sleep 0.1; done; exit 1");
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!((code, host(&report, "h1")["status"].as_str()), (0, Some("unchanged")), "{report:#}");
+    // No pipe, and nobody who waits at one, is left.
+    lab.sh("h1", "for n in $(seq 50); do pgrep -f fc-roo[m] || exit 0; sleep 0.2; done; exit 1");
+    assert_eq!(lab.sh("h1", "ls -d /tmp/fc-* 2>/dev/null | wc -l"), "0");
+
+    lab.sh("h1", "echo 'PermitTTY no' >>/etc/ssh/sshd_config; systemctl restart ssh");
+    let (code, report) = lab.json(&["check"]);
+    let message = error(&report, "h1");
+    assert!(
+        code == 1 && message.contains("no terminal for its question") && message.contains("`PermitTTY yes`"),
+        "{message}"
+    );
+    assert_eq!(lab.sh("h1", "sleep 2; ls -d /tmp/fc-* 2>/dev/null | wc -l; pgrep -fc fc-roo[m] || true"), "0\n0");
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! From bare servers to proven clocks.
 
-use crate::fixture::{Lab, host, statuses, words};
+use crate::fixture::{Lab, error, host, statuses, words};
 
 /// Three servers, as in the guide that the project started from: one serves, two follow.
 pub(crate) const THREE: &str = "
@@ -194,6 +194,87 @@ groups:
     );
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!((code, &statuses(&report)[..1]), (0, &["rocky1 unchanged".to_owned()][..]), "{report:#}");
+}
+
+/// Holds the lock of the package manager, as somebody does who is asked by zypper and has gone to lunch.
+const ZYPPER_AT_WORK: &str = "setsid sh -c 'sleep SECONDS | zypper shell' </dev/null >/dev/null 2>&1 &
+for n in $(seq 100); do [ -s /run/zypp.pid ] && exit; sleep 0.1; done; exit 1";
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn suse_names_paths_and_package_manager() {
+    let inventory = "
+defaults: { ssh: { user: ops, become: sudo, SSH } }
+groups:
+  masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { leap1: 10.10.10.1 } }
+  slaves: { role: slave, follows: [masters], hosts: { leap2: 10.10.10.2, leap3: { address: 10.10.10.3, provider: ntpd } } }
+";
+    let hosts = ["leap1=suse@10.10.10.1", "leap2=suse@10.10.10.2", "leap3=suse@10.10.10.3"];
+    let lab = Lab::up("suse", &hosts, inventory);
+    zypper_trouble_in_the_plan(&lab);
+
+    // Another zypper is at work on one host and does not end; on another a repository is gone that is not needed.
+    lab.sh("leap2", &ZYPPER_AT_WORK.replace("SECONDS", "600"));
+    lab.sh(
+        "leap3",
+        "sed 's/lab/gone/; s,/srv/repo,/srv/nowhere,' /etc/zypp/repos.d/lab.repo >/etc/zypp/repos.d/gone.repo",
+    );
+    let plan = lab.fleetclock(&["plan"]);
+    let shown = words(&plan.stdout);
+    for part in
+        ["+ package chrony installed absent -> 4.3-150400.1.lab", "/etc/chrony.conf", "+ package ntp ", "/etc/ntp.conf"]
+    {
+        assert!(shown.contains(part), "no `{part}` in {}{}", plan.stdout, plan.stderr);
+    }
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(
+        (code, statuses(&report)),
+        (1, vec!["leap1 changed".to_owned(), "leap2 failed_undone".into(), "leap3 changed".into()]),
+        "{report:#}"
+    );
+    assert!(error(&report, "leap2").contains("System management is locked by the application with pid"), "{report:#}");
+    lab.sh("leap2", "! rpm -q chrony && kill $(cat /run/zypp.pid)");
+    // It ends in time: it is waited for.
+    lab.sh("leap2", &ZYPPER_AT_WORK.replace("SECONDS", "8"));
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "leap2"]);
+    assert_eq!((code, statuses(&report)), (0, vec!["leap2 changed".to_owned()]), "{report:#}");
+    assert!(host(&report, "leap2")["seconds"].as_f64().unwrap() > 5.0, "{report:#}");
+
+    assert!(lab.sh("leap2", "chronyc -n sources").contains("^* 10.10.10.1"));
+    assert!(lab.sh("leap3", "ntpq -n -p").contains("*10.10.10.1"));
+    assert_eq!(
+        lab.sh("leap2", "systemctl is-enabled chronyd; rpm -q chrony"),
+        "enabled\nchrony-4.3-150400.1.lab.x86_64"
+    );
+    // The public servers that come with the package are in a file of their own, which is not read any more.
+    assert_eq!(lab.sh("leap2", "ls /etc/chrony.d; chronyc -n sources | grep -c '^\\^'"), "pool.conf\n1");
+    let started = "systemctl show -p InvocationID chronyd ntpd";
+    let before = ["leap1", "leap2", "leap3"].map(|host| lab.sh(host, started));
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(
+        (code, statuses(&report)),
+        (0, vec!["leap1 unchanged".to_owned(), "leap2 unchanged".into(), "leap3 unchanged".into()]),
+        "{report:#}"
+    );
+    assert_eq!(["leap1", "leap2", "leap3"].map(|host| lab.sh(host, started)), before);
+}
+
+/// The repository is gone: seen by the plan if nothing of it is cached, else by the installation.
+fn zypper_trouble_in_the_plan(lab: &Lab) {
+    lab.sh("leap2", "mv /srv/repo /srv/away");
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "leap2", "--no-verify"]);
+    assert_eq!((code, statuses(&report)), (1, vec!["leap2 failed_undone".to_owned()]), "{report:#}");
+    assert!(
+        error(&report, "leap2").contains("step `Install chrony`: ")
+            && error(&report, "leap2").contains("Specified path '/srv/repo'"),
+        "{report:#}"
+    );
+    lab.sh("leap2", "mv /var/cache/zypp /root/zypp");
+    let (code, report) = lab.json(&["plan", "-l", "leap2"]);
+    let message = error(&report, "leap2");
+    assert!(code == 1 && message.contains("package `chrony` cannot be installed with zypper"), "{message}");
+    assert!(message.contains("Specified path '/srv/repo'") && message.contains("repositories"), "{message}");
+    lab.sh("leap2", "mv /srv/away /srv/repo; rm -rf /var/cache/zypp; mv /root/zypp /var/cache/zypp");
 }
 
 #[test]

@@ -16,9 +16,10 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel};
 
 use super::driver::{Driver, Refusal};
-use super::elevate::{ended_early, refused};
+use super::elevate::{ended_early, no_terminal, refused};
+use super::terminal::READY;
 use super::{Connections, Output, Script, Transport, TransportError};
-use crate::inventory::spec::SshSettings;
+use crate::inventory::spec::{Become, ElevateSettings, SshSettings};
 use connect::Connected;
 
 /// An SSH connection to one host.
@@ -26,7 +27,13 @@ pub(super) struct Ssh {
     connected: Connected,
     settings: SshSettings,
     /// The shell of the last script, ready for the next.
-    shell: Option<Channel>,
+    shell: Option<Shell>,
+}
+
+/// A shell, and the terminal that it hangs on, if it needed one.
+struct Shell {
+    channel: Channel,
+    terminal: Option<Channel>,
 }
 
 impl Ssh {
@@ -42,12 +49,42 @@ impl Ssh {
         TransportError::Lost { to: self.label(), cause: cause.to_string() }
     }
 
-    fn open_channel(&self, command: &str) -> Result<Channel, TransportError> {
+    fn start(&self, driver: &Driver) -> Result<Shell, TransportError> {
         self.connected.session.set_blocking(true);
-        let mut channel = self.connected.session.channel_session().map_err(|error| self.lost(&error.message()))?;
-        channel.exec(command).map_err(|error| self.lost(&error.message()))?;
+        let shell = match driver.terminal_command() {
+            None => self.exec(driver.command()).map(|channel| Shell { channel, terminal: None }),
+            Some(terminal) => self.start_on_terminal(driver.command(), terminal),
+        };
         self.connected.session.set_blocking(false);
+        shell
+    }
+
+    fn channel(&self) -> Result<Channel, TransportError> {
+        self.connected.session.channel_session().map_err(|error| self.lost(&error.message()))
+    }
+
+    fn exec(&self, command: &str) -> Result<Channel, TransportError> {
+        let mut channel = self.channel()?;
+        channel.exec(command).map_err(|error| self.lost(&error.message()))?;
         Ok(channel)
+    }
+
+    /// Nobody may wait at the pipes for a terminal that is refused, and the pipes must be there when it opens them.
+    fn start_on_terminal(&self, command: &str, on_terminal: &str) -> Result<Shell, TransportError> {
+        let mut terminal = self.channel()?;
+        let user = &self.connected.target.user;
+        let refused = |error: ssh2::Error| no_terminal(&self.settings.elevate, user, error.message());
+        terminal.request_pty("dumb", None, None).map_err(refused)?;
+        let mut channel = self.exec(command)?;
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !said.ends_with(READY.as_bytes()) {
+            match channel.read(&mut byte).map_err(|error| self.lost(&error))? {
+                0 => return Err(self.lost(&"no pipes could be made in /tmp, through which doas is spoken to")),
+                _ => said.extend_from_slice(&byte),
+            }
+        }
+        terminal.exec(on_terminal).map_err(|error| self.lost(&error.message()))?;
+        Ok(Shell { channel, terminal: Some(terminal) })
     }
 
     /// Waits for the socket, at most until the deadline.
@@ -66,7 +103,7 @@ impl Ssh {
 
     fn drive(
         &self,
-        channel: &mut Channel,
+        Shell { channel, terminal }: &mut Shell,
         driver: &mut Driver,
         deadline: Instant,
         on_line: &mut dyn FnMut(&str),
@@ -82,11 +119,19 @@ impl Ssh {
                 moved = true;
                 driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
             }
+            while let Some(terminal) = terminal.as_mut()
+                && let Some(count) = ready(terminal.read(&mut buffer))?
+            {
+                moved = true;
+                driver.terminal(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+            }
             if driver.ended() || channel.eof() {
                 return Ok(());
             }
+            // What is written before the shell is there answers a question, where it was asked.
+            let to = terminal.as_mut().filter(|_| !driver.started()).unwrap_or(&mut *channel);
             if !driver.pending().is_empty()
-                && let Some(count) = ready(channel.write(driver.pending()))?
+                && let Some(count) = ready(to.write(driver.pending()))?
             {
                 moved = true;
                 driver.wrote(count);
@@ -114,6 +159,14 @@ impl Ssh {
             (None, Ok(status)) => Ok(status),
             (None, Err(error)) => Err(Stop::Lost(error.message().to_owned())),
         }
+    }
+}
+
+/// The script that brings its shell with it.
+fn first(script: &Script, elevate: &ElevateSettings) -> Driver {
+    match (elevate.method, &elevate.password) {
+        (Become::Doas, Some(password)) => Driver::on_terminal(script, password.clone()),
+        _ => Driver::new(script, elevate.method, elevate.password.clone()),
     }
 }
 
@@ -150,20 +203,20 @@ impl Transport for Ssh {
         let deadline = Instant::now() + script.deadline;
         let elevate = &self.settings.elevate;
         let user = self.connected.target.user.clone();
-        let (mut driver, mut channel) = match self.shell.take() {
-            Some(channel) => (Driver::next(script), channel),
+        let (mut driver, mut shell) = match self.shell.take() {
+            Some(shell) => (Driver::next(script), shell),
             None => {
-                let driver = Driver::new(script, elevate.method, elevate.password.clone());
-                let channel = self.open_channel(driver.command())?;
-                (driver, channel)
+                let driver = first(script, elevate);
+                let shell = self.start(&driver)?;
+                (driver, shell)
             }
         };
-        let driven = self.drive(&mut channel, &mut driver, deadline, on_line);
+        let driven = self.drive(&mut shell, &mut driver, deadline, on_line);
         if driven.is_ok() && driver.ended() {
-            self.shell = Some(channel);
+            self.shell = Some(shell);
             return Ok(driver.finish(0));
         }
-        let end = driven.and_then(|()| self.status(&mut channel, deadline));
+        let end = driven.and_then(|()| self.status(&mut shell.channel, deadline));
         match end {
             Ok(_) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.windows()),
             Ok(status) if driver.started() => Ok(driver.finish(status)),
