@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::fixture::Lab;
+use crate::fixture::{Lab, host};
 
 const HOSTS: &[&str] = &[
     "server1=bookworm@10.10.10.1",
@@ -216,6 +216,38 @@ const PATH: &[Case] = &[
     ),
 ];
 
+/// Firewalls that tell port 123 from others; server3 has an ntpd, which holds that port.
+const PORTS: &[Case] = &[
+    case(
+        "only-port-123",
+        "server1",
+        "nft 'add table inet lab; add chain inet lab in { type filter hook input priority 5; }; add rule inet lab in ip saddr 10.10.10.2 udp dport 123 udp sport != 123 drop'",
+        "nft delete table inet lab",
+        &["server1 FC056 server2"],
+    ),
+    case(
+        "only-port-123-lost",
+        "control",
+        "LOSE ip saddr 10.10.10.3 udp dport 123 udp sport != 123 drop'",
+        "FOUND",
+        &["server1 FC056 server3"],
+    ),
+    case(
+        "not-port-123-lost",
+        "control",
+        "LOSE ip saddr 10.10.10.3 udp dport 123 udp sport 123 drop'",
+        "FOUND",
+        &["server1 FC057 server3"],
+    ),
+    case(
+        "not-port-123",
+        "server1",
+        "nft 'add table inet lab; add chain inet lab in { type filter hook input priority 5; }; add rule inet lab in ip saddr 10.10.10.2 udp dport 123 udp sport 123 drop'",
+        "nft delete table inet lab",
+        &["server1 FC058"],
+    ),
+];
+
 const CLOCK: &[Case] = &[
     case(
         "seldom",
@@ -305,8 +337,16 @@ fn shell(text: &str) -> String {
         .replace("RESTORE", "cp /root/keep CONF; systemctl reset-failed chrony; systemctl restart chrony")
         .replace("CONF", "/etc/chrony/chrony.conf")
         .replace("TELL", tell)
-        .replace("LOSE", "ip netns exec fc-doctor chroot \"$(tests/lab/lab dir doctor)/hosts/server4/root\" nft 'add table bridge lab; add chain bridge lab f { type filter hook forward priority 0; }; add rule bridge lab f")
-        .replace("FOUND", "ip netns exec fc-doctor chroot \"$(tests/lab/lab dir doctor)/hosts/server4/root\" nft delete table bridge lab")
+        .replace("LOSE", "BRIDGE 'add table bridge lab; add chain bridge lab f { type filter hook forward priority 0; }; add rule bridge lab f")
+        .replace("FOUND", "BRIDGE delete table bridge lab")
+        .replace("BRIDGE", "ip netns exec fc-LAB chroot \"$(tests/lab/lab dir LAB)/hosts/server4/root\" nft")
+        .replace("LAB", &lab_name())
+}
+
+/// The lab; another name lets two runs stand side by side on one machine.
+fn lab_name() -> String {
+    let name = std::env::var_os("FLEETCLOCK_DOCTOR_LAB").unwrap_or_else(|| "doctor".into());
+    name.to_string_lossy().into_owned()
 }
 
 fn inventory(name: &str) -> String {
@@ -374,16 +414,26 @@ fn wrong(lab: &Lab, inventory: &str, cases: &[Case]) -> Vec<String> {
     wrong
 }
 
+/// chronyd leaves port 123 to our probe; ntpd holds it, and proves it by its own polls.
+#[track_caller]
+fn source_ports_are_proven(lab: &Lab) {
+    let (code, report) = lab.json(&["verify"]);
+    let port = |name: &str| host(&report, name)["sources"][0]["from_123"].as_str().unwrap_or("?").to_owned();
+    let seen: Vec<String> = ["server2", "server3", "server4"].into_iter().map(port).collect();
+    assert_eq!((code, seen.join(" ").as_str()), (0, "ok service ok"), "{report:#}");
+}
+
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn exactly_what_was_broken_is_found() {
-    let lab = Lab::up("doctor", HOSTS, &inventory("three.yml"));
+    let lab = Lab::up(&lab_name(), HOSTS, &inventory("three.yml"));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    source_ports_are_proven(&lab);
     for host in ["server1", "server2"] {
         lab.sh(host, "cp -p /etc/chrony/chrony.conf /root/keep");
     }
     lab.sh("server1", "echo '5 SHA1 HEX:00112233445566778899AABBCCDDEEFF00112233' >/etc/chrony/chrony.keys; echo 'keyfile /etc/chrony/chrony.keys' >>/root/keep; cp /root/keep /etc/chrony/chrony.conf; systemctl restart chrony");
-    let families = [SERVICE, SERVING, FIREWALL, PATH, CLOCK, UNSURE, GONE];
+    let families = [SERVICE, SERVING, FIREWALL, PATH, PORTS, CLOCK, UNSURE, GONE];
     let wrong: Vec<String> = families.iter().flat_map(|cases| wrong(&lab, "three.yml", cases)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
@@ -391,7 +441,7 @@ fn exactly_what_was_broken_is_found() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn names_that_lead_nowhere_or_elsewhere_are_found() {
-    let lab = Lab::up("doctorn", HOSTS.get(..2).unwrap(), &inventory("names.yml"));
+    let lab = Lab::up(&format!("{}n", lab_name()), HOSTS.get(..2).unwrap(), &inventory("names.yml"));
     lab.sh("server2", "echo '10.10.10.1 ntp.lab' >>/etc/hosts");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let wrong = wrong(&lab, "names.yml", NAMES);
@@ -408,7 +458,7 @@ fn what_a_source_does_wrong_is_found() {
         "ntpd=bookworm@10.10.10.3",
         "time=bookworm@10.10.10.9,10.10.10.10,10.10.10.11",
     ];
-    let lab = Lab::up("doctoro", &hosts, &inventory("outside.yml"));
+    let lab = Lab::up(&format!("{}o", lab_name()), &hosts, &inventory("outside.yml"));
     lab.sh("time", "systemctl stop firewalld");
     let server = format!("{}/tests/lab/server.py", env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(server, lab.path("hosts/time/root/root/server.py")).unwrap();

@@ -7,6 +7,7 @@ mod clock;
 mod firewall;
 mod names;
 mod path;
+mod ports;
 mod service;
 mod serving;
 mod windows;
@@ -89,11 +90,13 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         windows_server::RULES,
         names::RULES,
         path::CLIENT,
+        ports::RULES,
         firewall::CLIENT,
         serving::RULES,
         firewall::SERVER,
         path::RULES,
         clock::RULES,
+        ports::OTHERS,
     ]
     .into_iter()
     .flatten()
