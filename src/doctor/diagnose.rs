@@ -195,6 +195,7 @@ impl Found {
             on: seen.on.clone(),
             cause: seen.fill(rule.cause),
             fix: seen.fill(rule.fix),
+            configuration: rule.configuration && !seen.beyond,
             excluded: seen.excluded,
             affects,
         }

@@ -277,6 +277,8 @@ pub struct Finding {
     pub cause: String,
     /// The exact fix.
     pub fix: String,
+    /// Whether `apply` on the host of the finding puts it right, and so `doctor --fix`.
+    pub configuration: bool,
     /// What it is not, and how that is known.
     pub excluded: Vec<String>,
     /// Other hosts that get no time because of it.

@@ -67,6 +67,8 @@ pub struct Rule {
     pub fix: &'static str,
     /// Whether a host with it serves nobody, which then needs no further reason.
     pub silences: bool,
+    /// Whether it is put right by `apply` on the host of the finding.
+    pub configuration: bool,
     /// How it is recognised.
     pub find: Find,
 }
@@ -79,6 +81,7 @@ const ROW: Rule = Rule {
     cause: "",
     fix: "",
     silences: false,
+    configuration: false,
     find: Find::Host(|_| Vec::new()),
 };
 
