@@ -6,8 +6,14 @@ use std::path::PathBuf;
 use std::process::Command;
 
 fn main() {
-    for file in ["probe/main.rs", "probe/system.rs", "src/ntp/timestamp.rs", "src/ntp/packet.rs", "src/ntp/exchange.rs"]
-    {
+    for file in [
+        "probe/main.rs",
+        "probe/ports.rs",
+        "probe/system.rs",
+        "src/ntp/timestamp.rs",
+        "src/ntp/packet.rs",
+        "src/ntp/exchange.rs",
+    ] {
         println!("cargo::rerun-if-changed={file}");
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("probe");

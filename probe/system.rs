@@ -3,7 +3,7 @@
 
 use core::arch::{asm, global_asm};
 use core::fmt;
-use core::net::SocketAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::panic::PanicInfo;
 
 use crate::exchange::{Trouble, Wire};
@@ -21,6 +21,7 @@ mod call {
     pub const WRITE: usize = 1;
     pub const SOCKET: usize = 41;
     pub const CONNECT: usize = 42;
+    pub const BIND: usize = 49;
     pub const SENDTO: usize = 44;
     pub const RECVMSG: usize = 47;
     pub const SETSOCKOPT: usize = 54;
@@ -35,6 +36,7 @@ mod call {
     pub const WRITE: usize = 64;
     pub const SOCKET: usize = 198;
     pub const CONNECT: usize = 203;
+    pub const BIND: usize = 200;
     pub const SENDTO: usize = 206;
     pub const RECVMSG: usize = 212;
     pub const SETSOCKOPT: usize = 208;
@@ -48,12 +50,27 @@ mod call {
 const AF_INET: u16 = 2;
 const AF_INET6: u16 = 10;
 const SOCK_DGRAM: usize = 2;
+const SOCK_RAW: usize = 3;
+const IPPROTO_UDP: usize = 17;
 const SOL_SOCKET: usize = 1;
+const SO_REUSEADDR: usize = 2;
+const SOL_IPV6: usize = 41;
+const IPV6_CHECKSUM: usize = 7;
+const IPV6_V6ONLY: usize = 26;
 const SO_TIMESTAMPNS: usize = 35;
 const CLOCK_REALTIME: usize = 0;
 const CLOCK_MONOTONIC: usize = 1;
 const POLLIN: i16 = 1;
+const EPERM: isize = -1;
+const EACCES: isize = -13;
+const EADDRINUSE: isize = -98;
 const ECONNREFUSED: isize = -111;
+
+/// The UDP port of NTP.
+const NTP: u16 = 123;
+
+/// Length of a UDP header.
+const UDP: usize = 8;
 
 fn syscall(number: usize, a: [usize; 6]) -> isize {
     let result: isize;
@@ -137,24 +154,107 @@ impl fmt::Write for Stdout {
     }
 }
 
-/// A connected UDP socket with the kernel's receive timestamps.
+/// Waits.
+pub fn pause(nanoseconds: i64) {
+    let limit = Time { seconds: nanoseconds / 1_000_000_000, nanos: nanoseconds % 1_000_000_000 };
+    syscall(call::PPOLL, [0, 0, address_of(&limit), 0, 8, 0]);
+}
+
+/// The port that questions come from.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Port {
+    /// One that the kernel chooses.
+    Any,
+    /// 123.
+    Ntp,
+    /// 123, past a program that holds it: this socket writes the UDP header itself.
+    NtpRaw,
+}
+
+/// A connected socket with the kernel's receive timestamps.
 pub struct Socket {
     descriptor: usize,
+    port: Port,
+    /// The port of the server.
+    to: u16,
+    six: bool,
 }
 
 impl Socket {
-    pub fn connect(address: &SocketAddr) -> Result<Self, Trouble> {
-        let (bytes, length) = encode(address);
-        let family = u16::from_ne_bytes([bytes[0], bytes[1]]);
-        let descriptor = syscall(call::SOCKET, [family as usize, SOCK_DGRAM, 0, 0, 0, 0]);
-        let descriptor = usize::try_from(descriptor).map_err(|_| Trouble::Unreachable)?;
-        let socket = Socket { descriptor };
-        let on = 1i32;
-        syscall(call::SETSOCKOPT, [descriptor, SOL_SOCKET, SO_TIMESTAMPNS, address_of(&on), 4, 0]);
+    pub fn connect(address: &SocketAddr, port: Port) -> Result<Self, Trouble> {
+        let family = if address.is_ipv4() { AF_INET } else { AF_INET6 };
+        let (kind, protocol) = if port == Port::NtpRaw { (SOCK_RAW, IPPROTO_UDP) } else { (SOCK_DGRAM, 0) };
+        let descriptor = syscall(call::SOCKET, [family as usize, kind, protocol, 0, 0, 0]);
+        let descriptor = usize::try_from(descriptor).map_err(|_| trouble(descriptor))?;
+        let socket = Socket { descriptor, port, to: address.port(), six: address.is_ipv6() };
+        socket.set(SOL_SOCKET, SO_TIMESTAMPNS, 1);
+        socket.bind()?;
+        // A raw socket has no port of its own.
+        let (bytes, length) = encode(&SocketAddr::new(address.ip(), if port == Port::NtpRaw { 0 } else { address.port() }));
         match syscall(call::CONNECT, [descriptor, bytes.as_ptr() as usize, length, 0, 0, 0]) {
             0 => Ok(socket),
+            result => Err(trouble(result)),
+        }
+    }
+
+    /// Takes port 123 beside a chronyd that serves, which lets others have it (`SO_REUSEADDR`); the
+    /// answers come here, for a connected socket comes before one that is not.
+    fn bind(&self) -> Result<(), Trouble> {
+        if self.port == Port::NtpRaw && self.six {
+            self.set(SOL_IPV6, IPV6_CHECKSUM, 6);
+        }
+        if self.port != Port::Ntp {
+            return Ok(());
+        }
+        self.set(SOL_SOCKET, SO_REUSEADDR, 1);
+        let any = if self.six { IpAddr::V6(Ipv6Addr::UNSPECIFIED) } else { IpAddr::V4(Ipv4Addr::UNSPECIFIED) };
+        if self.six {
+            self.set(SOL_IPV6, IPV6_V6ONLY, 1);
+        }
+        let (bytes, length) = encode(&SocketAddr::new(any, NTP));
+        match syscall(call::BIND, [self.descriptor, bytes.as_ptr() as usize, length, 0, 0, 0]) {
+            0 => Ok(()),
+            result => Err(trouble(result)),
+        }
+    }
+
+    fn set(&self, level: usize, option: usize, value: i32) {
+        syscall(call::SETSOCKOPT, [self.descriptor, level, option, address_of(&value), 4, 0]);
+    }
+
+    fn write(&self, bytes: &[u8]) -> Result<(), Trouble> {
+        let sent = syscall(call::SENDTO, [self.descriptor, bytes.as_ptr() as usize, bytes.len(), 0, 0, 0]);
+        match sent {
+            0.. => Ok(()),
+            ECONNREFUSED => Err(Trouble::Refused),
+            // EPERM too: a packet filter of this host has stopped it.
             _ => Err(Trouble::Unreachable),
         }
+    }
+
+    /// A packet behind its UDP header, whose checksum is none (IPv4) or the kernel's affair (IPv6).
+    fn write_raw(&self, packet: &[u8; LENGTH]) -> Result<(), Trouble> {
+        let mut datagram = [0u8; UDP + LENGTH];
+        datagram[..2].copy_from_slice(&NTP.to_be_bytes());
+        datagram[2..4].copy_from_slice(&self.to.to_be_bytes());
+        datagram[4..6].copy_from_slice(&((UDP + LENGTH) as u16).to_be_bytes());
+        datagram[UDP..].copy_from_slice(packet);
+        self.write(&datagram)
+    }
+
+    /// Moves the packet to the front of what a raw socket has received, and returns its length; 0
+    /// for what is meant for another port.
+    fn strip(&self, buffer: &mut [u8; 128], length: usize) -> usize {
+        // IPv4 comes with its header, IPv6 without.
+        let header = if self.six { 0 } else { usize::from(buffer[0] & 15) * 4 };
+        let start = header + UDP;
+        let from = u16::from_be_bytes([buffer[header], buffer[header + 1]]);
+        let to = u16::from_be_bytes([buffer[header + 2], buffer[header + 3]]);
+        if length <= start || from != self.to || to != NTP {
+            return 0;
+        }
+        buffer.copy_within(start..length.min(128), 0);
+        length.min(128) - start
     }
 }
 
@@ -219,7 +319,12 @@ struct Control {
 }
 
 fn trouble(result: isize) -> Trouble {
-    if result == ECONNREFUSED { Trouble::Refused } else { Trouble::Unreachable }
+    match result {
+        ECONNREFUSED => Trouble::Refused,
+        EADDRINUSE => Trouble::Held,
+        EACCES | EPERM => Trouble::Forbidden,
+        _ => Trouble::Unreachable,
+    }
 }
 
 impl Wire for Socket {
@@ -241,8 +346,7 @@ impl Wire for Socket {
     }
 
     fn send(&mut self, packet: &[u8; LENGTH]) -> Result<(), Trouble> {
-        let sent = syscall(call::SENDTO, [self.descriptor, packet.as_ptr() as usize, LENGTH, 0, 0, 0]);
-        if sent < 0 { Err(trouble(sent)) } else { Ok(()) }
+        if self.port == Port::NtpRaw { self.write_raw(packet) } else { self.write(packet) }
     }
 
     fn receive(&mut self, buffer: &mut [u8; 128], timeout: i64) -> Result<Option<(usize, Timestamp)>, Trouble> {
@@ -265,6 +369,7 @@ impl Wire for Socket {
         };
         let got = syscall(call::RECVMSG, [self.descriptor, core::ptr::from_mut(&mut message) as usize, 0, 0, 0, 0]);
         let Ok(length) = usize::try_from(got) else { return Err(trouble(got)) };
+        let length = if self.port == Port::NtpRaw { self.strip(buffer, length) } else { length };
         let stamped = control.level == SOL_SOCKET as i32 && control.kind == SO_TIMESTAMPNS as i32;
         let time = if stamped { control.time } else { clock(CLOCK_REALTIME) };
         Ok(Some((length, Timestamp::from_unix(time.seconds, time.nanos as u32))))

@@ -30,8 +30,11 @@ fn ask(kind: &str, target: &str) -> SourceReport {
 
 /// Runs the text that hosts are sent, in a shell of this machine.
 fn on_host(kind: &str, shell: &str, target: &str) -> String {
-    let script =
-        format!("{}\nfc_kind={kind}\nfc_probe 3 300 {} {target}\necho folder $fc_dir\n", remote::functions(), i64::MAX);
+    let script = format!(
+        "{}\nfc_kind={kind}\nfc_probe 3 300 {} any {target}\necho folder $fc_dir\n",
+        remote::functions(),
+        i64::MAX
+    );
     #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
     let output = std::process::Command::new(shell).arg("-c").arg(script).output().unwrap();
     String::from_utf8(output.stdout).unwrap()

@@ -1,25 +1,22 @@
 //! `apply`: changes the hosts, masters first, and proves the result.
 
-use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
 
 use super::Global;
+use super::change::{Changed, can_ask, change};
 use super::consent::Consent;
 use super::rollout::Waves;
 use super::run::Run;
 use crate::assets::Assets;
 use crate::engine::Extent;
-use crate::engine::fleet::{PlanResult, apply_all, plan_all};
+use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
 use crate::history::{History, Record};
-use crate::report::HostReport;
 use crate::report::console;
-use crate::report::number::count;
-use crate::report::text;
 
 /// Options of `apply`.
 #[derive(Debug, clap::Args)]
@@ -75,10 +72,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     }
     // A plan that was saved was reviewed.
     let agreed_to = args.yes || saved.is_some();
-    if !agreed_to && !std::io::stdin().is_terminal() {
-        return Err(anyhow!("apply asks before it changes anything, and there is no terminal to ask on")
-            .hint("`--yes` goes ahead; `fleetclock plan` shows what it would do"));
-    }
+    can_ask("apply", agreed_to, "`--yes` goes ahead; `fleetclock plan` shows what it would do")?;
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
     let plans = match &saved {
         Some(saved) => saved.check(plans, &Assets::new(run.assets.clone())?)?,
@@ -86,20 +80,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     };
     let plans: Vec<PlanResult> = plans.into_iter().chain(gone.into_iter().map(Err)).collect();
     let order = saved.map_or_else(|| order(&plans, &rollout), |saved| saved.order);
-    run.waves.clone_from(&order.waves);
-    let pending = plans.iter().filter(|plan| plan.as_ref().is_ok_and(|planned| planned.is_pending())).count();
-    let asked = pending > 0 && !agreed_to;
-    if asked {
-        show_plan(&plans, &run);
-        if !agreed(&run, pending)? {
-            console::error_line("nothing was changed");
-            return Ok(Exit::Interrupted);
-        }
+    match change(&mut run, &global.inventory, plans, order, agreed_to)? {
+        Changed::Declined => Ok(Exit::Interrupted),
+        Changed::Done { hosts, shown } => Ok(run.print(hosts, !shown)),
     }
-    run.begin(&global.inventory);
-    let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
-    let reports = run.watched(taking_part, |cx| apply_all(plans, order, run.forks, cx));
-    Ok(run.print(reports, !asked))
 }
 
 /// The hosts that the last run with this inventory left in doubt.
@@ -111,25 +95,4 @@ fn last_failed(inventory: &Path) -> Result<Vec<String>> {
         None => Err(anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
             .hint("`fleetclock history` lists the runs; without --failed all hosts take part")),
     }
-}
-
-/// On standard error: the result of `apply` is not its plan.
-fn show_plan(plans: &[PlanResult], run: &Run) {
-    let hosts: Vec<HostReport> = plans.iter().map(report_of).cloned().collect();
-    let mut report = run.report(hosts);
-    report.command = "plan".to_owned();
-    let options = text::Options { diffs: true, ended: false };
-    console::error_line(text::report(&report, options).trim_end());
-}
-
-fn report_of(plan: &PlanResult) -> &HostReport {
-    match plan {
-        Ok(planned) => &planned.report,
-        Err(report) => report,
-    }
-}
-
-fn agreed(run: &Run, pending: usize) -> Result<bool> {
-    let question = format!("\nChange {}? Only `yes` goes ahead:", count(pending, "host"));
-    run.interrupt.ask(&question)
 }

@@ -20,6 +20,11 @@ impl Consent {
         hosts.iter().filter(named).map(|host| host.name.clone()).collect()
     }
 
+    /// Whether something is allowed.
+    pub(super) fn any(&self) -> bool {
+        !self.allow_step.is_empty()
+    }
+
     /// Writes what is allowed into the hosts of the run.
     ///
     /// # Errors

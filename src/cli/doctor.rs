@@ -1,15 +1,19 @@
 //! `doctor`: why a clock does not follow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
-use super::Global;
+use super::change::can_ask;
+use super::consent::Consent;
+use super::fix::{Wanted, fix};
 use super::run::Run;
+use super::{Format, Global};
 use crate::engine::doctor::diagnose_all;
-use crate::exit::Exit;
+use crate::exit::{Exit, Hint};
 use crate::inventory::{Fleet, HostSpec};
-use crate::report::Status;
+use crate::report::console::{self, Verbosity};
+use crate::report::{HostReport, Status};
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]
@@ -20,14 +24,27 @@ pub(super) struct Args {
     /// Also write all evidence to a file, for a second opinion
     #[arg(long, value_name = "FILE")]
     save: Option<PathBuf>,
+    /// Then plan what is configuration, ask, change it as `apply` does, and look again
+    #[arg(long)]
+    fix: bool,
+    /// Go ahead without asking
+    #[arg(short, long, requires = "fix")]
+    yes: bool,
+    #[command(flatten)]
+    consent: Consent,
 }
 
-/// Looks at the hosts and at those that they follow.
+/// Looks at the hosts and at those that they follow; with --fix, puts right what is configuration.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut global = global.clone();
     if !args.hosts.is_empty() {
         let all = args.hosts.iter().chain(&global.limit).map(String::as_str).collect::<Vec<_>>();
         global.limit = Some(all.join(","));
+    }
+    if args.fix {
+        can_ask("doctor --fix", args.yes, "`--yes` goes ahead; `fleetclock doctor` looks and changes nothing")?;
+    } else if args.consent.any() {
+        return Err(anyhow!("--allow-step is for a change").hint("add --fix"));
     }
     let mut run = Run::start("doctor", &global)?;
     let chosen = run.names();
@@ -35,8 +52,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     for host in &run.hosts {
         host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
     }
+    args.consent.give(&mut run.hosts)?;
+    let reports = look(&run, &chosen, args.save.as_deref())?;
+    if args.fix {
+        return fix(run, &global, reports, &Wanted { chosen, yes: args.yes });
+    }
+    if run.format == Format::Human && run.verbosity > Verbosity::Quiet {
+        advertise(&reports);
+    }
+    Ok(run.print(reports, true))
+}
+
+/// Gathers and judges; of all that was looked at, returns what concerns the chosen hosts.
+pub(super) fn look(run: &Run, chosen: &[String], save: Option<&Path>) -> Result<Vec<HostReport>> {
     let diagnosis = run.watched(run.names(), |cx| diagnose_all(run.hosts.clone(), run.forks, cx));
-    if let Some(path) = &args.save {
+    if let Some(path) = save {
         std::fs::write(path, &diagnosis.evidence).with_context(|| format!("write {}", path.display()))?;
     }
     let mut reports = diagnosis.hosts;
@@ -49,7 +79,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
             || !report.findings.is_empty()
             || matches!(report.status, Status::Failed | Status::Unreachable)
     });
-    Ok(run.print(reports, true))
+    Ok(reports)
+}
+
+/// The fix of each finding is a command; together they are one.
+fn advertise(reports: &[HostReport]) {
+    if reports.iter().flat_map(|report| &report.findings).any(|finding| finding.configuration) {
+        console::error_line("`fleetclock doctor --fix` plans what is configuration, and asks before it changes it");
+    }
 }
 
 /// The chosen hosts and all that they follow, in the order of the inventory.

@@ -2,11 +2,13 @@
 
 mod apply;
 mod assets;
+mod change;
 mod check;
 mod completions;
 mod consent;
 mod doctor;
 mod facts;
+mod fix;
 mod history;
 mod init;
 mod interrupt;
@@ -184,8 +186,12 @@ enum Command {
     /// Looks at the hosts, at those of their sources that are in the inventory, and at the way
     /// between them; says what is wrong, how that was seen, and how it is put right. Reads only.
     /// docs/findings.md explains each code. Exits with 5 when a host is not well.
+    ///
+    /// With --fix, what is configuration is planned as `plan` does, only on the chosen hosts that
+    /// have such a finding, shown, and after a question changed and proven as by `apply`. Then it
+    /// looks again. The rest (networks, routers, keys, hypervisors) is left to people.
     #[command(
-        after_help = "Examples:\n  fleetclock doctor web3\n  fleetclock doctor --format json | jq '.hosts[].findings[]'"
+        after_help = "Examples:\n  fleetclock doctor web3\n  fleetclock doctor --fix -l slaves\n  fleetclock doctor --format json | jq '.hosts[].findings[]'"
     )]
     Doctor(doctor::Args),
     /// Show what is known of the hosts

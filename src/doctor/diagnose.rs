@@ -176,8 +176,10 @@ fn rank(severity: &str) -> usize {
 }
 
 impl Found {
+    /// Of a warning nobody suffers yet.
     fn add(&mut self, client: &str) {
-        if client != self.seen.host && !self.affects.iter().any(|name| name == client) {
+        let suffers = self.rule.severity != Severity::Warning;
+        if suffers && client != self.seen.host && !self.affects.iter().any(|name| name == client) {
             self.affects.push(client.to_owned());
         }
     }
@@ -193,6 +195,7 @@ impl Found {
             on: seen.on.clone(),
             cause: seen.fill(rule.cause),
             fix: seen.fill(rule.fix),
+            configuration: rule.configuration && !seen.beyond,
             excluded: seen.excluded,
             affects,
         }

@@ -31,7 +31,12 @@ pub struct Packet<'a> {
     pub to: IpAddr,
     /// The interface.
     pub device: Option<&'a str>,
+    /// The port of the client: 123, or one of those that a kernel chooses.
+    pub port: u16,
 }
+
+/// A port as a kernel chooses it (Linux: 32768 to 60999, Windows: 49152 to 65535).
+pub const CHOSEN: u16 = 50_000;
 
 /// Who stops a packet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -226,17 +231,15 @@ impl<'a> Words<'a> {
         Some(address.is_ipv4() == (family == "ip") && list.iter().any(|part| covers(part, address)) != not)
     }
 
-    /// A question comes from any port; an answer goes to any.
+    /// A question goes to port 123, an answer comes from there; the other port is that of the client.
     fn port(&mut self, packet: &Packet<'_>) -> Option<bool> {
-        match (self.next(), packet.answer) {
-            (Some("dport"), false) | (Some("sport"), true) => {
-                let (list, not) = self.value();
-                Some(list.iter().any(|part| is_ntp(part)) != not)
-            }
-            // The other port is one of thousands: a rule that asks for it seldom means NTP.
-            (Some("dport" | "sport"), _) => Some(false),
-            _ => None,
-        }
+        let port = match (self.next()?, packet.answer) {
+            ("dport", false) | ("sport", true) => NTP,
+            ("dport" | "sport", _) => packet.port,
+            _ => return None,
+        };
+        let (list, not) = self.value();
+        Some(list.iter().any(|part| holds(part, port)) != not)
     }
 
     fn meta(&mut self, packet: &Packet<'_>) -> Option<bool> {
@@ -268,10 +271,14 @@ impl<'a> Words<'a> {
     }
 }
 
-fn is_ntp(ports: &str) -> bool {
+/// The UDP port of NTP.
+const NTP: u16 = 123;
+
+/// A port, a range of ports, or `ntp`.
+fn holds(ports: &str, port: u16) -> bool {
     let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-    ports == "ntp"
-        || matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if (first..=last).contains(&123))
+    ports == "ntp" && port == NTP
+        || matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if (first..=last).contains(&port))
 }
 
 fn covers(part: &str, address: IpAddr) -> bool {
@@ -285,7 +292,7 @@ mod tests {
 
     fn packet(inbound: bool, answer: bool) -> Packet<'static> {
         let (from, to) = ("10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap());
-        Packet { inbound, answer, from, to, device: Some("eth0") }
+        Packet { inbound, answer, from, to, device: Some("eth0"), port: CHOSEN }
     }
 
     fn stops(rules: &str, packet: &Packet<'_>) -> Option<String> {
@@ -337,6 +344,19 @@ mod tests {
                 && !doubts("ip saddr @good accept")
                 && !doubts("udp dport 53 meta mark 1 drop")
         );
+    }
+
+    #[test]
+    fn the_port_of_the_client_is_a_condition_too() {
+        let from = |port| Packet { port, ..packet(true, false) };
+        for (rule, chosen, ntp) in [
+            ("udp dport 123 udp sport != 123 drop", true, false),
+            ("udp sport 123 udp dport 123 drop", false, true),
+            ("udp sport 1024-65535 udp dport 123 drop", true, false),
+        ] {
+            assert_eq!(stops(rule, &from(CHOSEN)).is_some(), chosen, "{rule}");
+            assert_eq!(stops(rule, &from(123)).is_some(), ntp, "{rule}");
+        }
     }
 
     #[test]

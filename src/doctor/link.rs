@@ -3,11 +3,11 @@
 use std::net::IpAddr;
 
 use super::evidence::{Listener, Peer, Route};
-use super::filter::{self, Packet, Stop};
+use super::filter::{self, CHOSEN, Packet, Stop};
 use super::zones::Door;
 use super::{Link, Patient, Seen, windows};
 use crate::facts::windows::WindowsFacts;
-use crate::ntp::report::SourceReport;
+use crate::ntp::report::{SourceReport, answers_123};
 
 impl<'a> Link<'a> {
     /// Returns whether one of the source's addresses serves time to our own probe.
@@ -119,12 +119,35 @@ impl<'a> Link<'a> {
         }
     }
 
+    /// Returns whether the source answers questions from port 123, where that is known.
+    pub fn answers_123(&self) -> Option<bool> {
+        let asked = self.answers.iter().filter_map(|answer| answer.from_123.as_deref());
+        asked.filter_map(answers_123).reduce(|one, other| one || other)
+    }
+
+    /// Returns the rule of either end that stops packets of a client that asks from a port, and
+    /// lets those from another one pass.
+    pub fn stop_of_port(&self, port: u16, other: u16) -> Option<(Patient<'a>, Stop)> {
+        let ends = [(Some(self.client), false), (self.server, true)];
+        ends.into_iter().find_map(|(end, at_server)| {
+            let end = end?;
+            let stops = |port| {
+                let stop = |answer| {
+                    let packet = Packet { port, ..self.packet(at_server, answer)? };
+                    filter::stop(&end.evidence.filter, &packet)
+                };
+                stop(false).or_else(|| stop(true))
+            };
+            stops(port).filter(|_| stops(other).is_none()).map(|stop| (end, stop))
+        })
+    }
+
     /// A packet of this link at the server, or at the client.
     fn packet(&self, at_server: bool, answer: bool) -> Option<Packet<'a>> {
         let (client, server) = (self.from()?, self.address()?);
         let (from, to) = if answer { (server, client) } else { (client, server) };
         let device = if at_server { self.server_device() } else { self.client_device() };
-        Some(Packet { inbound: at_server != answer, answer, from, to, device })
+        Some(Packet { inbound: at_server != answer, answer, from, to, device, port: CHOSEN })
     }
 
     /// Returns who stops the questions on the server.

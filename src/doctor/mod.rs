@@ -62,6 +62,8 @@ pub struct Seen {
     pub values: Vec<(&'static str, String)>,
     /// What it is not, and how that is known.
     pub excluded: Vec<String>,
+    /// Whether this one is beyond `apply`, though the rule is about configuration.
+    pub beyond: bool,
 }
 
 impl<'a> Patient<'a> {
@@ -85,6 +87,7 @@ impl<'a> Patient<'a> {
             evidence: evidence.into(),
             values,
             excluded: Vec::new(),
+            beyond: false,
         }
     }
 }
@@ -102,6 +105,12 @@ impl Seen {
     pub fn excluding(mut self, what: Vec<String>) -> Self {
         self.excluded = what;
         self
+    }
+
+    /// Says whether it is beyond `apply`.
+    #[must_use]
+    pub fn beyond_apply(self, beyond: bool) -> Self {
+        Seen { beyond, ..self }
     }
 
     /// Fills the braces of a text.

@@ -140,7 +140,7 @@ fn try_visit(
     }
     let asker = |(address, since): &(String, Instant)| Asker { address: address.clone(), ago: since.elapsed() + SLACK };
     let askers: Vec<Asker> = asking.iter().map(asker).collect();
-    let (before, asks) = asks::asks(spec, &askers, &verify::proof(spec), salt);
+    let (before, asks) = asks::asks(spec, &askers, &verify::proof(spec, verify::Ports::Raw), salt);
     let mut frames = Frames::new();
     frames.raw(&remote::functions());
     frames.raw(&before);

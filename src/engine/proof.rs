@@ -22,7 +22,7 @@ impl Proof {
     /// Adds one quick measurement, for foretelling what happens to the clock.
     pub(crate) fn glance(frames: &mut Frames, spec: &HostSpec, provider: &dyn Provider) -> Self {
         frames.raw(&verify::functions());
-        Self::ask(frames, provider, &verify::measure(spec, 2, 500))
+        Self::ask(frames, provider, &verify::measure(spec, 2, 500, verify::Ports::Any))
     }
 
     /// Adds the wait for the limits to be met, and then the measurement that counts.
@@ -30,7 +30,7 @@ impl Proof {
         let wait = verify::wait(spec, provider, unit, frames.boundary());
         frames.raw(&verify::functions());
         frames.raw(&wait);
-        Self::ask(frames, provider, &verify::proof(spec))
+        Self::ask(frames, provider, &verify::proof(spec, verify::Ports::Both))
     }
 
     /// Needs the functions of the probe.
@@ -57,6 +57,8 @@ impl Proof {
         let sources: Slice = splitter.part(output, self.sources)?;
         let daemon = provider.parse_status(&status)?;
         report.sources = verify::sources(spec, &sources.stdout, &daemon.peers);
+        verify::credit(&mut report.sources, provider);
+        report.warnings.extend(verify::differences(&report.sources));
         let verdict = verify::judge(spec, Some(&daemon.report), &report.sources);
         report.daemon = Some(daemon.report);
         Ok(verdict)

@@ -7,7 +7,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport as Measured;
-use crate::provider::{self, LinuxProvider, Peer};
+use crate::provider::{self, LinuxProvider, Peer, Provider};
 use crate::report::{DaemonReport, SourceReport};
 use crate::transport::quote::sh;
 
@@ -17,14 +17,35 @@ const SAMPLES: u32 = 4;
 /// How long one sample may take, milliseconds.
 const SAMPLE_TIMEOUT_MS: u32 = 1000;
 
+/// The source ports that a measurement asks from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Ports {
+    /// One that the kernel chooses.
+    Any,
+    /// Also 123, as W32Time and ntpd do, unless a program holds it that does not share it.
+    Both,
+    /// Also 123, even past the program that holds it.
+    Raw,
+}
+
+impl Ports {
+    fn word(self) -> &'static str {
+        match self {
+            Ports::Any => "any",
+            Ports::Both => "both",
+            Ports::Raw => "raw",
+        }
+    }
+}
+
 /// Returns shell text that measures all sources once. Needs [`remote::functions`].
-pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String {
+pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32, ports: Ports) -> String {
     let limit = spec.limits.max_error.as_nanos();
     let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
     if sources.is_empty() {
         return ":".to_owned();
     }
-    format!("fc_probe {samples} {timeout_ms} {limit} {}", sources.join(" "))
+    format!("fc_probe {samples} {timeout_ms} {limit} {} {}", ports.word(), sources.join(" "))
 }
 
 /// Returns shell text that waits until the service is synchronised and one of its sources is
@@ -32,7 +53,7 @@ pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32) -> String 
 pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, boundary: &str) -> String {
     // An isolated master waits for nobody.
     let alone = spec.time.sources.is_empty() || spec.time.isolated.is_some();
-    let measure = if alone { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS) };
+    let measure = if alone { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS, Ports::Any) };
     WAIT.replace("@READY@", provider.ready())
         .replace("@ALIVE@", &provider::alive(unit))
         .replace("@MEASURE@", &measure)
@@ -57,8 +78,8 @@ sleep 1
 done"#;
 
 /// Returns the final measurement.
-pub(crate) fn proof(spec: &HostSpec) -> String {
-    measure(spec, SAMPLES, SAMPLE_TIMEOUT_MS)
+pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
+    measure(spec, SAMPLES, SAMPLE_TIMEOUT_MS, ports)
 }
 
 /// Returns shell text that asks the sources into `$fc_seen`. Where time is `needed`, it succeeds
@@ -68,7 +89,7 @@ pub(crate) fn guard(spec: &HostSpec, needed: bool) -> Option<String> {
     if sources.is_empty() {
         return None;
     }
-    let probe = format!("fc_probe 2 {SAMPLE_TIMEOUT_MS} 9223372036854775807 {}", sources.join(" "));
+    let probe = format!("fc_probe 2 {SAMPLE_TIMEOUT_MS} 9223372036854775807 any {}", sources.join(" "));
     let ask = format!("fc_seen=$({probe} || :)\nprintf '%s\\n' \"$fc_seen\"");
     // An isolated master goes on without them.
     let needed = needed && spec.time.isolated.is_none();
@@ -115,8 +136,38 @@ fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
         reach: peer.and_then(|peer| peer.reach),
         within: Some(usable && within(spec, bound, m.stratum)),
         probe: Some(m.probe),
+        from_123: m.from_123,
         address: m.source,
     }
+}
+
+/// The word of a port from which the service itself asks, and is answered.
+pub(crate) const SERVICE: &str = "service";
+
+/// A service that asks from port 123 itself has proven that port by its own polls.
+pub(crate) fn credit(sources: &mut [SourceReport], provider: &dyn Provider) {
+    let answered = |source: &SourceReport| source.selected || source.reach.is_some_and(|reach| reach & 1 == 1);
+    for source in sources.iter_mut().filter(|_| provider.asks_from_123()) {
+        if matches!(source.from_123.as_deref(), None | Some("held")) && answered(source) {
+            source.from_123 = Some(SERVICE.to_owned());
+        }
+    }
+}
+
+/// Says of each source that makes a difference between the ports it is asked from.
+pub(crate) fn differences(sources: &[SourceReport]) -> Vec<String> {
+    let name = |source: &SourceReport| format!("`{}`", source.address);
+    let differs = |source: &SourceReport| match (source.reachable, source.answers_123()) {
+        (true, Some(false)) => Some(format!(
+            "{} answers, but not when it is asked from port 123, as ntpd and W32Time do; `doctor` looks why",
+            name(source)
+        )),
+        (false, Some(true)) => {
+            Some(format!("{} answers only when it is asked from port 123; `doctor` looks why", name(source)))
+        }
+        _ => None,
+    };
+    sources.iter().filter_map(differs).collect()
 }
 
 fn within(spec: &HostSpec, bound: Option<f64>, stratum: Option<u8>) -> bool {
@@ -183,6 +234,9 @@ fn explain(spec: &HostSpec, source: &SourceReport) -> String {
         ),
         (_, Some(stratum)) if stratum > limits.max_stratum => {
             format!("`{}` is stratum {stratum}, the limit is {}", source.address, limits.max_stratum)
+        }
+        _ if source.answers_123() == Some(true) && !source.reachable => {
+            format!("the selected source `{}` answers only when it is asked from port 123", source.address)
         }
         _ => format!("the selected source `{}` answered our probe with: {}", source.address, source.outcome),
     }

@@ -13,6 +13,22 @@ pub enum Trouble {
     Refused,
     /// No route to the host or network.
     Unreachable,
+    /// Another program holds the port to ask from.
+    Held,
+    /// This user may not ask from that port.
+    Forbidden,
+}
+
+impl Trouble {
+    /// Returns what it makes of a measurement.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Trouble::Refused => Outcome::Refused,
+            Trouble::Unreachable => Outcome::Unreachable,
+            Trouble::Held => Outcome::Held,
+            Trouble::Forbidden => Outcome::Forbidden,
+        }
+    }
 }
 
 /// The socket to one server.
@@ -57,6 +73,10 @@ pub enum Outcome {
     Unsynchronised,
     /// It answered with something that cannot be used.
     Invalid,
+    /// It could not be asked: another program holds the port to ask from.
+    Held,
+    /// It could not be asked: this user may not ask from that port.
+    Forbidden,
 }
 
 impl Outcome {
@@ -70,6 +90,8 @@ impl Outcome {
             Outcome::Kiss(_) => "kiss",
             Outcome::Unsynchronised => "unsynchronised",
             Outcome::Invalid => "invalid",
+            Outcome::Held => "held",
+            Outcome::Forbidden => "no_permission",
         }
     }
 }
@@ -133,10 +155,7 @@ pub fn measure(wire: &mut dyn Wire, samples: u32, timeout: i64) -> Measurement {
             }
             Err(trouble) => {
                 if m.received == 0 {
-                    m.outcome = match trouble {
-                        Trouble::Refused => Outcome::Refused,
-                        Trouble::Unreachable => Outcome::Unreachable,
-                    };
+                    m.outcome = trouble.outcome();
                 }
                 break;
             }

@@ -15,10 +15,11 @@ const MACHINE: &str = std::env::consts::ARCH;
 /// The probe for all other places.
 const FALLBACK: &str = include_str!("fallback.bash");
 
-/// Returns POSIX shell text that defines `fc_probe SAMPLES TIMEOUT_MS LIMIT_NS SOURCE...` and
+/// Returns POSIX shell text that defines `fc_probe SAMPLES TIMEOUT_MS LIMIT_NS PORTS SOURCE...` and
 /// puts the probe in place.
 ///
-/// `fc_probe` prints one JSON object for each address of each source, and succeeds when one of
+/// PORTS is `any`, `both` (also from source port 123, if no other program holds it) or `raw` (also
+/// from there, even so). `fc_probe` prints one JSON object for each address of each source, and succeeds when one of
 /// them serves synchronised time within the limit. The program lives in a private folder, on a
 /// tmpfs where that allows execution, which is removed when the script ends.
 pub fn functions() -> String {
@@ -48,7 +49,7 @@ case $1 in
 esac
 }
 fc_probe() {
-fc_p1=$1; fc_p2=$2; fc_p3=$3; shift 3
+fc_p1=$1; fc_p2=$2; fc_p3=$3; fc_p4=$4; shift 4
 fc_list=
 for fc_s in "$@"; do
 fc_all=$(fc_resolve "$fc_s")
@@ -57,7 +58,7 @@ for fc_a in $fc_all; do fc_list="$fc_list $fc_s=$fc_a"; done
 done
 [ -n "$fc_list" ] || return 1
 case $fc_kind in
-static) "$fc_dir/probe" "$fc_p1" "$fc_p2" "$fc_p3" $fc_list ;;
+static) "$fc_dir/probe" "$fc_p1" "$fc_p2" "$fc_p3" "$fc_p4" $fc_list ;;
 bash) bash -c @FALLBACK@ probe "$fc_p1" "$fc_p2" "$fc_p3" $fc_list ;;
 *) for fc_s in $fc_list; do printf '{"probe":"none","source":"%s","outcome":"no_probe"}\n' "${fc_s%=*}"; done; return 1 ;;
 esac

@@ -55,6 +55,20 @@ pub struct SourceReport {
     /// Kiss code.
     #[serde(default)]
     pub kiss: Option<String>,
+    /// How questions from source port 123 ended, in the words of `outcome`; `held` by another
+    /// program, `unsure` when they are answered one time and not the next.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_123: Option<String>,
+}
+
+/// Returns whether the word of `from_123` means that questions from port 123 are answered; `None`
+/// where it is not known.
+pub fn answers_123(word: &str) -> Option<bool> {
+    match word {
+        "held" | "unsure" | "no_permission" => None,
+        "timeout" | "refused" | "unreachable" => Some(false),
+        _ => Some(true),
+    }
 }
 
 impl SourceReport {
@@ -92,6 +106,7 @@ impl SourceReport {
                 Outcome::Kiss(code) => Some(String::from_utf8_lossy(&code).into_owned()),
                 _ => None,
             },
+            from_123: None,
         }
     }
 }

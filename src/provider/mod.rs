@@ -62,6 +62,11 @@ pub trait Provider: Sync {
     /// Returns its playbook.
     fn playbook(&self) -> &'static str;
 
+    /// Returns whether it asks its sources from port 123, and not from one that the kernel chooses.
+    fn asks_from_123(&self) -> bool {
+        false
+    }
+
     /// Returns how fast it slews the clock at most, parts in a million: of the kernel, unless it has its own.
     fn slew_ppm(&self) -> f64 {
         500.0

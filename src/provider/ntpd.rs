@@ -20,6 +20,10 @@ impl Provider for Ntpd {
         ProviderChoice::Ntpd
     }
 
+    fn asks_from_123(&self) -> bool {
+        true
+    }
+
     fn playbook(&self) -> &'static str {
         "linux-ntpd.yml"
     }

@@ -119,6 +119,10 @@ impl Provider for W32Time {
         ProviderChoice::W32time
     }
 
+    fn asks_from_123(&self) -> bool {
+        true
+    }
+
     fn playbook(&self) -> &'static str {
         "windows-w32time.yml"
     }

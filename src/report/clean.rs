@@ -50,7 +50,8 @@ fn delta(delta: &mut Delta) {
 }
 
 fn finding(finding: &mut Finding) {
-    let Finding { code, severity, title, evidence, command, on, cause, fix, excluded, affects } = finding;
+    let Finding { code, severity, title, evidence, command, on, cause, fix, configuration: _, excluded, affects } =
+        finding;
     [code, severity, title, evidence, command, on, cause, fix].into_iter().for_each(clean);
     excluded.iter_mut().chain(affects).for_each(clean);
 }

@@ -226,6 +226,17 @@ pub struct SourceReport {
     pub within: Option<bool>,
     /// `static`, `bash`, `powershell`, `w32tm`, `local`: the probe that measured.
     pub probe: Option<String>,
+    /// How it answers questions from source port 123: in the words of `outcome`; `service`: the time
+    /// service asks from there, and is answered; `held` by another program that does not share it;
+    /// `unsure`: one time so, the next time otherwise. `None`: not asked from there.
+    pub from_123: Option<String>,
+}
+
+impl SourceReport {
+    /// Returns whether it answers questions from source port 123, where that is known.
+    pub fn answers_123(&self) -> Option<bool> {
+        crate::ntp::report::answers_123(self.from_123.as_deref()?)
+    }
 }
 
 /// What the time service of a host says of itself.
@@ -266,6 +277,8 @@ pub struct Finding {
     pub cause: String,
     /// The exact fix.
     pub fix: String,
+    /// Whether `apply` on the host of the finding puts it right, and so `doctor --fix`.
+    pub configuration: bool,
     /// What it is not, and how that is known.
     pub excluded: Vec<String>,
     /// Other hosts that get no time because of it.

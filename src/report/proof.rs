@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::number::{signed, span};
+use super::number::{count, signed, span};
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
 use super::table::{Cell, Side, optional, table};
 use super::{HostReport, SourceReport, Status, names};
@@ -23,6 +23,7 @@ pub(super) fn proof(text: &mut String, hosts: &[HostReport]) {
     }
     text.push_str(&table(head(), rows));
     write_probes(text, hosts);
+    write_ports(text, hosts);
     text.push('\n');
 }
 
@@ -105,6 +106,35 @@ fn own_clock(host: &HostReport) -> [Cell; COLUMNS] {
         dash(),
         Cell::styled(word, style),
     ]
+}
+
+/// Says what is known of source port 123, from which ntpd and W32Time ask and firewalls may tell
+/// questions apart; what differs is a warning, and stands elsewhere.
+fn write_ports(text: &mut String, hosts: &[HostReport]) {
+    let all = || hosts.iter().flat_map(|host| &host.sources);
+    let word = |source: &SourceReport| source.from_123.clone().unwrap_or_default();
+    let asked = all().filter(|source| source.answers_123() == Some(true) && word(source) != "service").count();
+    let service = all().filter(|source| word(source) == "service").count();
+    let mut known = Vec::new();
+    if asked > 0 {
+        known.push(format!("our probe got {}", count(asked, "answer")));
+    }
+    if service > 0 {
+        known.push(format!("services that ask from there got {}", count(service, "answer")));
+    }
+    let unknown: Vec<&str> =
+        hosts.iter().filter(|host| host.sources.iter().any(is_unknown)).map(|host| host.name.as_str()).collect();
+    if !known.is_empty() {
+        let _ = writeln!(text, "{}", paint(FAINT, &format!("from source port 123: {}", known.join(", "))));
+    }
+    if !unknown.is_empty() {
+        let note = format!("not asked from source port 123, which another program holds: {}", names::some(&unknown));
+        let _ = writeln!(text, "{}", paint(FAINT, &note));
+    }
+}
+
+fn is_unknown(source: &SourceReport) -> bool {
+    source.from_123.as_deref() == Some("held")
 }
 
 /// Says where something else than the usual probe has measured.

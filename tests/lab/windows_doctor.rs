@@ -159,7 +159,7 @@ fn found(lab: &Lab, name: &str) -> Vec<String> {
 fn exactly_what_was_broken_on_windows_is_found() {
     let inventory =
         std::fs::read_to_string(format!("{}/tests/doctor/windows.yml", env!("CARGO_MANIFEST_DIR"))).unwrap();
-    let head = "defaults: { ssh: { user: ops, become: sudo, SSH }, limits: { deadline: 60s } }";
+    let head = "defaults: { ssh: { user: ops, become: sudo, SSH }, limits: { deadline: 150s } }";
     let hosts = ["lin=bookworm@10.10.10.3", "ntp1=bookworm@10.10.10.4"];
     let lab = Lab::up("xwindoc", &hosts, &format!("{head}\n{inventory}"));
     lab.windows(&["srv=2022@10.10.10.1", "win=2022@10.10.10.2", "wcl=2016,ko@10.10.10.5"]);

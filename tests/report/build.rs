@@ -77,6 +77,7 @@ pub(crate) fn source(address: &str) -> SourceReport {
         reach: Some(255),
         within: Some(true),
         probe: Some("static".to_owned()),
+        from_123: Some("ok".to_owned()),
     }
 }
 
@@ -103,6 +104,7 @@ pub(crate) fn finding() -> Finding {
         on: text("server1"),
         cause: text("firewalld zone `public` of server1 does not let NTP in."),
         fix: text("fleetclock apply -l server1"),
+        configuration: true,
         excluded: vec![text("a host that is down: server1 answered our login")],
         affects: vec![text("server2"), text("server3")],
     }

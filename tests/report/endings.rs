@@ -33,6 +33,7 @@ server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony): changed
 
 host       source                reach  stratum    offset    delay  root disp  error bound   limit  verdict
 server2  * server1 (10.10.10.1)    377        3  -0.42 ms  0.80 ms    1.00 ms      2.82 ms  100 ms  ok
+from source port 123: our probe got 1 answer
 
 server7, server8 | not started: no master of it works (server3)
 server5          | unreachable: connect 10.10.10.5:22: timed out after 10 s

@@ -16,6 +16,7 @@ fn good_and_bad_clocks() {
         error_bound_s: Some(1.253),
         within: Some(false),
         probe: Some("bash".to_owned()),
+        from_123: Some("service".to_owned()),
         ..source("10.10.10.1")
     };
     let silent = SourceReport {
@@ -23,6 +24,7 @@ fn good_and_bad_clocks() {
         outcome: "timeout".to_owned(),
         reach: Some(0),
         within: Some(false),
+        from_123: Some("held".to_owned()),
         ..SourceReport::default()
     };
     server2.sources = vec![far, silent];
@@ -37,6 +39,8 @@ server1  * time.example            377        2  -0.42 ms  0.80 ms    1.00 ms   
 server2  * server1 (10.10.10.1)    377        3   +1.25 s  0.80 ms    1.00 ms       1.25 s  100 ms  FAIL
 server2    10.10.10.9                0        -         -        -          -            -  100 ms  FAIL: timeout
 measured with the bash probe on server2
+from source port 123: our probe got 1 answer, services that ask from there got 1 answer
+not asked from source port 123, which another program holds: server2
 
 of 2 clocks, those of server1 and server2 differ most: by 1.25 s, give or take 0.40 ms
 

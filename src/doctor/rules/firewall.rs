@@ -34,6 +34,7 @@ pub(super) const SERVER: &[Rule] = &[
         title: "The firewall of the server is open for others only",
         cause: "firewalld zone `{zone}` of {server} lets {open} in, and {client} asks from {from}.",
         fix: "fleetclock apply -l {server} after {from} is in `serve`, or on {server}: firewall-cmd --zone={zone} --add-rich-rule='rule family=\"{family}\" source address=\"{from}\" service name=\"ntp\" accept', and the same with --permanent",
+        configuration: true,
         find: Find::Link(wrong_source),
         ..ROW
     },
@@ -42,6 +43,7 @@ pub(super) const SERVER: &[Rule] = &[
         title: "The opening of the firewall is permanent but not running",
         cause: "firewalld zone `{zone}` of {server} will let NTP in after its next start, and does not now.",
         fix: "on {server}: firewall-cmd --reload (drops rules that are running only), or fleetclock apply -l {server}",
+        configuration: true,
         find: Find::Link(not_running),
         ..ROW
     },
@@ -50,6 +52,7 @@ pub(super) const SERVER: &[Rule] = &[
         title: "The firewall of the server is open in the wrong zone",
         cause: "firewalld of {server} lets NTP in in zone `{open}`, and the packets of {client} are in zone `{zone}`.",
         fix: "on {server}: firewall-cmd --zone={zone} --add-service=ntp, and the same with --permanent; or fleetclock apply -l {server}",
+        configuration: true,
         find: Find::Link(wrong_zone),
         ..ROW
     },
@@ -58,6 +61,7 @@ pub(super) const SERVER: &[Rule] = &[
         title: "The firewall of the server is closed",
         cause: "firewalld zone `{zone}` of {server} does not let NTP in.",
         fix: "fleetclock apply -l {server}, or on {server}: firewall-cmd --zone={zone} --add-service=ntp, and the same with --permanent",
+        configuration: true,
         find: Find::Link(closed),
         ..ROW
     },
@@ -75,6 +79,7 @@ pub(super) const SERVER: &[Rule] = &[
         title: "The opening of the firewall does not survive a restart",
         cause: "firewalld zone `{zone}` of {host} lets NTP in from {network} now, and will not after its next start.",
         fix: "fleetclock apply -l {host}, or on {host}: firewall-cmd --permanent --zone={zone} --add-service=ntp",
+        configuration: true,
         find: Find::Host(not_permanent),
         ..ROW
     },
@@ -121,7 +126,9 @@ fn wrong_source(link: &Link<'_>) -> Option<Seen> {
     let Door::OpenTo(sources) = door else { return None };
     let open = sources.join(", ");
     let family = if link.from()?.is_ipv4() { "ipv4" } else { "ipv6" };
+    let from = link.from()?;
     let seen = shown(link, &server, zone, &format!("zone {zone} accepts ntp from {open}"));
+    let seen = seen.beyond_apply(!server.spec.time.serve.iter().any(|network| network.contains(&from)));
     Some(seen.with("open", open).with("family", family))
 }
 

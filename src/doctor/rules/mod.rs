@@ -7,6 +7,7 @@ mod clock;
 mod firewall;
 mod names;
 mod path;
+mod ports;
 mod service;
 mod serving;
 mod windows;
@@ -66,6 +67,8 @@ pub struct Rule {
     pub fix: &'static str,
     /// Whether a host with it serves nobody, which then needs no further reason.
     pub silences: bool,
+    /// Whether it is put right by `apply` on the host of the finding.
+    pub configuration: bool,
     /// How it is recognised.
     pub find: Find,
 }
@@ -78,6 +81,7 @@ const ROW: Rule = Rule {
     cause: "",
     fix: "",
     silences: false,
+    configuration: false,
     find: Find::Host(|_| Vec::new()),
 };
 
@@ -89,11 +93,13 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         windows_server::RULES,
         names::RULES,
         path::CLIENT,
+        ports::RULES,
         firewall::CLIENT,
         serving::RULES,
         firewall::SERVER,
         path::RULES,
         clock::RULES,
+        ports::OTHERS,
     ]
     .into_iter()
     .flatten()

@@ -12,6 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "Nothing on {host} keeps its clock right.",
         fix: "fleetclock apply -l {host}",
         silences: true,
+        configuration: true,
         find: Find::Host(not_installed),
         ..ROW
     },
@@ -21,6 +22,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "Somebody has forbidden `{unit}` to start on {host}.",
         fix: "on {host}: systemctl unmask {unit} && systemctl enable --now {unit}",
         silences: true,
+        configuration: true,
         find: Find::Host(masked),
         ..ROW
     },
@@ -30,6 +32,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{unit}` on {host} was started and ended by itself.",
         fix: "on {host}: put right what the last lines name, then systemctl restart {unit}",
         silences: true,
+        configuration: true,
         find: Find::Host(crashed),
         ..ROW
     },
@@ -39,6 +42,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{unit}` on {host} was stopped, or never started.",
         fix: "on {host}: systemctl enable --now {unit}",
         silences: true,
+        configuration: true,
         find: Find::Host(stopped),
         ..ROW
     },
@@ -48,6 +52,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{other}` runs on {host}, and `{unit}`, which the inventory wants, does not.",
         fix: "on {host}: systemctl disable --now {other}; systemctl enable --now {unit}",
         silences: true,
+        configuration: true,
         find: Find::Host(instead),
         ..ROW
     },
@@ -66,6 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The time service does not start at boot",
         cause: "`{unit}` runs now, and will not after the next boot of {host}.",
         fix: "on {host}: systemctl enable {unit}",
+        configuration: true,
         find: Find::Host(not_enabled),
         ..ROW
     },
@@ -74,6 +80,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "Two time services fight over one clock",
         cause: "`{other}` runs on {host} beside `{unit}`, and each takes back what the other does.",
         fix: "on {host}: systemctl disable --now {other}",
+        configuration: true,
         find: Find::Host(fight),
         ..ROW
     },
@@ -91,6 +98,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "DHCP adds time servers",
         cause: "The DHCP server of {host}'s network has named `{server}`, and `{unit}` has taken it.",
         fix: "on {host}: remove `{line}` from {config} and restart {unit}, or name the server in the inventory",
+        configuration: true,
         find: Find::Host(dhcp),
         ..ROW
     },
@@ -107,6 +115,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The configuration does not name the source",
         cause: "{config} on {host} does not name `{source}`, which the inventory does.",
         fix: "fleetclock apply -l {host}",
+        configuration: true,
         find: Find::Host(not_named),
         ..ROW
     },
@@ -115,6 +124,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The service follows a source that the inventory does not name",
         cause: "`{unit}` on {host} follows {other}, and the inventory does not name it.",
         fix: "fleetclock apply -l {host}, or name {other} in the inventory",
+        configuration: true,
         find: Find::Host(follows_another),
         ..ROW
     },
@@ -124,6 +134,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "Another time service starts at boot",
         cause: "`{other}` does not run on {host} now, and will beside `{unit}` after the next boot.",
         fix: "on {host}: systemctl disable {other}",
+        configuration: true,
         find: Find::Host(fights_at_boot),
         ..ROW
     },
@@ -230,7 +241,7 @@ fn by_hand<'a>(host: &'a Patient<'_>) -> impl Iterator<Item = Seen> + 'a {
         host.evidence.processes.iter().filter(move |process| !process.group.is_empty() && !known(&process.group));
     strays.map(|process| {
         let text = format!("process {} is {}, in {}", process.id, process.name, process.group);
-        host.seen("processes", text).with("other", process.group.trim_end_matches(".service"))
+        host.seen("processes", text).with("other", process.group.trim_end_matches(".service")).beyond_apply(true)
     })
 }
 

@@ -10,6 +10,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The source has no time to give",
         cause: "{server} answers, and says that it is not synchronised itself.",
         fix: "{remedy}",
+        configuration: true,
         find: Find::Link(unsynchronised),
         ..ROW
     },
@@ -34,6 +35,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The server's NTP port is switched off",
         cause: "{config} of {server} says `port 0`: `{unit}` does not serve.",
         fix: "on {server}: remove `port 0` from {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        configuration: true,
         find: Find::Link(port_off),
         ..ROW
     },
@@ -42,6 +44,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The server listens on another address",
         cause: "`{unit}` on {server} takes questions at {bound} only, and {client} asks at {source}.",
         fix: "on {server}: correct `{line}` in {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        configuration: true,
         find: Find::Link(bound),
         ..ROW
     },
@@ -50,6 +53,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The server does not allow the client",
         cause: "`{unit}` on {server} serves nobody at {from}.",
         fix: "on {server}: add `{line}` to {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        configuration: true,
         find: Find::Link(not_allowed),
         ..ROW
     },
@@ -77,9 +81,10 @@ fn unsynchronised(link: &Link<'_>) -> Option<Seen> {
     }
     let Some(server) = link.server else {
         let remedy = format!("ask who runs {}, or name another source", link.source.address);
-        return Some(link.asked().with("remedy", remedy));
+        return Some(link.asked().with("remedy", remedy).beyond_apply(true));
     };
-    let remedy = if server.spec.time.isolated.is_some() && server.evidence.config.all("local").next().is_none() {
+    let forgotten = server.spec.time.isolated.is_some() && server.evidence.config.all("local").next().is_none();
+    let remedy = if forgotten {
         format!(
             "fleetclock apply -l {}: the inventory calls it isolated, and its configuration does not",
             server.name()
@@ -88,7 +93,7 @@ fn unsynchronised(link: &Link<'_>) -> Option<Seen> {
         format!("fleetclock doctor {}; without any outside time, say `isolated: true` for it", server.name())
     };
     let detail = server.evidence.daemon.as_ref().map_or("", |daemon| &daemon.report.detail);
-    Some(link.at(&server, "status", detail).with("remedy", remedy))
+    Some(link.at(&server, "status", detail).with("remedy", remedy).beyond_apply(!forgotten))
 }
 
 fn limited(link: &Link<'_>) -> Option<Seen> {

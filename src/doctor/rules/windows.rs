@@ -23,6 +23,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "Somebody has forbidden `w32time` to start on {host}.",
         fix: "fleetclock apply -l {host}, or on {host}: sc config w32time start= auto & net start w32time",
         silences: true,
+        configuration: true,
         find: Find::Windows(disabled),
         ..ROW
     },
@@ -32,6 +33,7 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`w32time` on {host} was stopped, or {reason}.",
         fix: "fleetclock apply -l {host}, or on {host}: {command}",
         silences: true,
+        configuration: true,
         find: Find::Windows(stopped),
         ..ROW
     },
@@ -41,6 +43,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows Time service does not survive the next boot",
         cause: "`w32time` on {host} runs now, and after the next boot {reason}.",
         fix: "fleetclock apply -l {host}, or on {host}: {command}",
+        configuration: true,
         find: Find::Windows(not_at_boot),
         ..ROW
     },
@@ -58,6 +61,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows Time service is not told to ask anybody",
         cause: "{name} of {host} is `{value}`: `w32time` does not ask the sources of the inventory.",
         fix: "{remedy}",
+        configuration: true,
         find: Find::Windows(not_asking),
         ..ROW
     },
@@ -66,6 +70,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows Time service is told other sources",
         cause: "{host} is told to ask `{value}`, and the inventory names `{wanted}`.",
         fix: "fleetclock apply -l {host}, or on {host}: w32tm /config /manualpeerlist:\"{wanted}\" /syncfromflags:manual /update",
+        configuration: true,
         find: Find::Windows(other_sources),
         ..ROW
     },
@@ -74,6 +79,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The clock is too far off for W32Time",
         cause: "The clock of {host} is off by {offset}, and {name} lets `w32time` correct {limit} s at most.",
         fix: "fleetclock apply -l {host} --allow-step {host}, or on {host}: reg add {key} /v {name} /t REG_DWORD /d 4294967295 /f & w32tm /config /update & w32tm /resync (the clock will jump); then fleetclock apply -l {host}",
+        configuration: true,
         find: Find::Windows(too_far),
         ..ROW
     },
@@ -83,6 +89,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The hypervisor sets the clock too",
         cause: "VMICTimeProvider of {host} is on: two writers move one clock.",
         fix: "fleetclock apply -l {host}, or on {host}: reg add {key} /v Enabled /t REG_DWORD /d 0 /f & net stop w32time & net start w32time",
+        configuration: true,
         find: Find::Windows(hypervisor),
         ..ROW
     },
@@ -228,12 +235,18 @@ fn not_asking(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
     let mut seen = in_registry(host, key, name, format!("{name_shown} is `{value}`"));
     seen.values.retain(|(known, _)| *known != "name");
     let seen = seen.with("name", name_shown).with("value", value).with("remedy", remedy(host, facts, name));
+    let seen = seen.beyond_apply(is_of_domain(host, facts));
     if by_policy(facts, key, name) { Vec::new() } else { vec![seen] }
+}
+
+/// Whether the domain gives the host its time, and the inventory does not say to replace that.
+fn is_of_domain(host: &Patient<'_>, facts: &WindowsFacts) -> bool {
+    w32time::refusal(host.spec, facts).is_some() && host.spec.domain_time != DomainTime::Replace
 }
 
 fn remedy(host: &Patient<'_>, facts: &WindowsFacts, name: &str) -> String {
     let host_name = host.name();
-    if w32time::refusal(host.spec, facts).is_some() && host.spec.domain_time != DomainTime::Replace {
+    if is_of_domain(host, facts) {
         return format!(
             "`domain_time: replace` for {host_name} in the inventory, and fleetclock apply -l {host_name}; or leave its time to the domain and take it out"
         );

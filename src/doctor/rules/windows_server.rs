@@ -12,6 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows server is told not to serve",
         cause: "`w32time` on {server} runs, and NtpServer\\Enabled is 0: it drops every question, which looks like a firewall and is none.",
         fix: "fleetclock apply -l {server}, or on {server}: reg add {key} /v Enabled /t REG_DWORD /d 1 /f & net stop w32time & net start w32time",
+        configuration: true,
         find: Find::Link(not_serving),
         ..ROW
     },
@@ -28,6 +29,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows firewall of the server is closed",
         cause: "The firewall of {server} is on, and no active inbound rule for udp/123 lets {from} in.",
         fix: "fleetclock apply -l {server}, or on {server}: netsh advfirewall firewall add rule name=fleetclock-ntp dir=in action=allow protocol=UDP localport=123 remoteip={from}",
+        configuration: true,
         find: Find::Link(closed),
         ..ROW
     },
@@ -44,6 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         title: "The Windows server does not vouch for its clock",
         cause: "{server} serves its own clock, and AnnounceFlags is {flags}: it answers as not synchronised, and nobody follows it.",
         fix: "fleetclock apply -l {server}, or on {server}: w32tm /config /reliable:yes /update",
+        configuration: true,
         find: Find::Link(not_reliable),
         ..ROW
     },

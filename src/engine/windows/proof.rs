@@ -101,6 +101,7 @@ pub(crate) fn look(
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());
     let measured = measured(session, printed, Some(&daemon))?;
     report.sources = verify::joined(session.spec, measured, &daemon.peers);
+    verify::credit(&mut report.sources, &W32Time);
     let verdict = verify::judge(session.spec, Some(&daemon.report), &report.sources);
     report.daemon = Some(daemon.report);
     Ok(verdict)

@@ -1,0 +1,99 @@
+//! Firewalls that tell questions from port 123 from those of other ports.
+
+use super::{Find, ROW, Rule, Severity};
+use crate::doctor::filter::{CHOSEN, Stop};
+use crate::doctor::{Link, Patient, Seen};
+
+/// The UDP port of NTP.
+const NTP: u16 = 123;
+
+/// What keeps a host from its source.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC056",
+        title: "Only questions from port 123 get through",
+        cause: "{where} lets NTP pass only from source port 123; chronyd, timesyncd, `ntpdate -u` and most other clients ask from another one.",
+        fix: "{remedy}",
+        find: Find::Link(only_123),
+        ..ROW
+    },
+    Rule {
+        code: "FC057",
+        title: "Questions from port 123 do not get through",
+        cause: "{where} drops NTP from source port 123, and `{service}` on {client} asks from there.",
+        fix: "{remedy}",
+        find: Find::Link(not_123),
+        ..ROW
+    },
+];
+
+/// What does not hurt this client, but will others.
+pub(super) const OTHERS: &[Rule] = &[Rule {
+    code: "FC058",
+    severity: Severity::Warning,
+    title: "Questions from port 123 would not get through",
+    cause: "{where} drops NTP from source port 123; `{service}` on {client} asks from another one, ntpd and W32Time would not.",
+    fix: "{remedy}",
+    find: Find::Link(others_not_123),
+    ..ROW
+}];
+
+/// Both ports were asked from, and one alone is answered.
+fn differs(link: &Link<'_>, stopped: u16, seen: Seen) -> Seen {
+    let port = if stopped == NTP { "source port 123" } else { "source ports other than 123" };
+    match link.stop_of_port(stopped, if stopped == NTP { CHOSEN } else { NTP }) {
+        Some((end, stop)) => by_rule(link, &end, &stop, seen),
+        None => {
+            let ends = format!("between {} and {}", link.client.name(), link.server_name());
+            let remedy = format!("let 123/udp from {port} pass on the routers and firewalls {ends}");
+            let host = if link.server.is_some() { link.server_name() } else { link.client.name() };
+            Seen { host: host.to_owned(), about: ends.clone(), ..seen }
+                .with("service", link.client.evidence.unit.as_str())
+                .with("where", format!("A firewall {ends}"))
+                .with("remedy", remedy)
+                .excluding(link.excluded())
+        }
+    }
+}
+
+fn by_rule(link: &Link<'_>, end: &Patient<'_>, stop: &Stop, seen: Seen) -> Seen {
+    let about = format!("{} {}", stop.chain, stop.rule);
+    let evidence = format!("{}; {}: {}", seen.evidence, stop.chain, stop.rule);
+    let shown = Seen { about, evidence, excluded: seen.excluded, ..end.seen("filter", "") };
+    let remedy = format!(
+        "on {}: remove `{}` from {}, or let 123/udp pass from any source port",
+        end.name(),
+        stop.rule,
+        stop.chain
+    );
+    link.name_both(shown)
+        .with("service", link.client.evidence.unit.as_str())
+        .with("where", format!("A rule of {}", end.name()))
+        .with("remedy", remedy)
+}
+
+fn only_123(link: &Link<'_>) -> Option<Seen> {
+    let other = link.is_silent() && link.answers_123() == Some(true);
+    let text = format!("from another port {} got: {}; from port 123 an answer", link.client.name(), link.outcome());
+    other.then(|| differs(link, CHOSEN, link.name_both(link.client.seen("probe", text))))
+}
+
+/// The source answers, but not from port 123.
+fn deaf_to_123(link: &Link<'_>) -> Option<Seen> {
+    let deaf = link.works() && link.answers_123() == Some(false);
+    let text = format!("from another port {} got an answer, from port 123 three times none", link.client.name());
+    deaf.then(|| differs(link, NTP, link.name_both(link.client.seen("probe", text))))
+}
+
+/// Whether the service of the client asks from there.
+fn asks_from_123(client: &Patient<'_>) -> bool {
+    client.evidence.kind == "ntpd" || client.evidence.config.value("acquisitionport") == Some("123")
+}
+
+fn not_123(link: &Link<'_>) -> Option<Seen> {
+    deaf_to_123(link).filter(|_| asks_from_123(&link.client))
+}
+
+fn others_not_123(link: &Link<'_>) -> Option<Seen> {
+    deaf_to_123(link).filter(|_| !asks_from_123(&link.client))
+}
