@@ -88,12 +88,18 @@ impl Lab {
 
     /// Starts fleetclock on the control side, in a process group of its own.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.start_with(arguments, &[])
+    }
+
+    /// As `start`, with environment variables.
+    pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
         command(&script())
             .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
             .arg(&self.inventory)
             .args(arguments)
             .env_remove("SSH_AUTH_SOCK")
             .env("XDG_STATE_HOME", &self.dir)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

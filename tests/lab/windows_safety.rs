@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fixture::{Lab, host, words};
-use crate::windows::{W32TIME, error, inventory, json, proven, run};
+use crate::windows::{W32TIME, error, inventory, json, proven, run, start};
 
 const TWO: &str = "
 groups:
@@ -147,6 +147,81 @@ fn one_run_at_a_time_changes_a_windows_host() {
     assert!(error(loser, "win1").contains("the host is locked by "), "{loser:#}");
     proven(&json(&lab, &["verify", "-l", "win1"]).1, "win1", "10.10.10.1");
     assert_eq!(lock(&lab, "win1"), "");
+}
+
+/// What the slaves are told to be lenient about; a number makes a change.
+fn lenient(seconds: u32) -> String {
+    inventory(&TWO.replace("[masters],", &format!("[masters], step: {{ over: {seconds}s, first: 3 }},")))
+}
+
+/// Starts a change and kills the tool while the host is inside of it.
+fn die_in_the_middle(lab: &Lab) {
+    let mut tool = start(lab, &["apply", "--yes", "-l", "win1"]);
+    let inside = (0..600).any(|_| {
+        crate::server::rest(std::time::Duration::from_millis(50));
+        lock(lab, "win1").contains("; busy=1; ")
+    });
+    lab.kill(&mut tool);
+    assert!(inside, "the host was never changed");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_lock_of_a_tool_that_was_killed_is_free_when_its_command_has_ended() {
+    let lab = Lab::up("vdead", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2008r2,ko@10.10.10.2"]);
+    assert_eq!(json(&lab, &["apply", "--yes", "-l", "dmz1"]).0, 0);
+    die_in_the_middle(&lab);
+    assert!(lock(&lab, "win1").contains(" process "), "a dead run gave its lock back");
+    // At once, and not when the lease of the lock is over; but not before the host has done what it was told.
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!((code, lock(&lab, "win1").as_str()), (0, ""), "{report:#}");
+    proven(&report, "win1", "10.10.10.1");
+    // The process of somebody else may be gone or not.
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let text = format!("run=20200101T000000000000Z; when={now}; alive={now}; lease=600; busy=0; who=kim@admin9 process 4194305");
+    lab.cmd("win1", &format!("reg add HKLM\\SOFTWARE\\fleetclock /v Lock /t REG_SZ /d \"{text}\" /f"));
+    lab.inventory(&lenient(7));
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "win1").contains("locked by kim@admin9 process 4194305 since "), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn undo_of_a_windows_host_takes_back_the_last_run_and_then_the_one_before() {
+    let lab = Lab::up("vtwice", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2016,ko@10.10.10.2"]);
+    lab.cmd("win1", "net start w32time");
+    let kept = || {
+        let printed = lab.cmd("win1", r"dir /b %SystemRoot%\fleetclock");
+        let mut names: Vec<String> = printed.lines().map(|line| line.trim().to_owned()).collect();
+        names.retain(|name| name.ends_with(".cmd"));
+        names.sort();
+        names
+    };
+    let bare = settings(&lab, "win1");
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    let first = settings(&lab, "win1");
+    lab.inventory(&lenient(7));
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    assert_ne!(settings(&lab, "win1"), first);
+    assert_eq!(kept().len(), 2);
+    for was in [&first, &bare] {
+        let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
+        assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
+        unchanged(&lab, "win1", was);
+    }
+    assert_eq!(kept(), [""; 0]);
+
+    // A host keeps the undo of five runs.
+    for day in 1..=7 {
+        lab.cmd("win1", &format!(r"echo rem >%SystemRoot%\fleetclock\2020010{day}T000000000000Z.cmd"));
+    }
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    let names = kept();
+    assert_eq!(names[..4], [4, 5, 6, 7].map(|day| format!("2020010{day}T000000000000Z.cmd")), "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
 }
 
 #[test]

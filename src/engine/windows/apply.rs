@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::lines::{self, Answers, at_step, change, judge};
-use super::lock::{self, Lock};
+use super::lines::{self, Answers, at_step, judge};
+use super::lock::{self, Entry, Lock};
 use super::plan::{self, READ};
 use super::{far, proof, undo};
 use crate::engine::apply::{left_as_it_is, nothing_left, settle, silent, with_undo};
@@ -70,13 +70,13 @@ fn locked(session: &mut Session<'_>, run: &Run<'_>, report: &mut HostReport) -> 
     for batch in batches(&run.tasks) {
         done += batch.len();
         if let Err(failure) = steps(session, run, batch, done == batch.len()) {
-            return Err(take_back(session, run.tasks.get(..done).unwrap_or_default(), failure));
+            return Err(take_back(session, run, run.tasks.get(..done).unwrap_or_default(), failure));
         }
     }
     let status = if pending { Status::Changed } else { Status::Unchanged };
-    let corrected = if far::is_far(session.spec, &sources) { far::correct(session) } else { Ok(()) };
+    let corrected = if far::is_far(session.spec, &sources) { far::correct(session, &run.lock) } else { Ok(()) };
     let proven = corrected.and_then(|()| converged(session, run)).and_then(|()| finish(session, report, status));
-    proven.map_err(|failure| if pending { take_back(session, &run.tasks, failure) } else { failure })
+    proven.map_err(|failure| if pending { take_back(session, run, &run.tasks, failure) } else { failure })
 }
 
 /// Gives the lock back, and forgets an undo that has been done. The error that we have counts more.
@@ -149,15 +149,14 @@ fn batches<'a>(tasks: &'a [Task<'a>]) -> impl Iterator<Item = &'a [Task<'a>]> {
 
 /// Runs a batch; the first also notes the restarts that the last will make good.
 fn steps(session: &mut Session<'_>, run: &Run<'_>, batch: &[Task<'_>], first: bool) -> Result<(), Failure> {
-    let owed = run.tasks.iter().filter(|_| first).filter_map(|task| task.owed);
+    let owed: String = run.tasks.iter().filter(|_| first).filter_map(|task| task.owed).map(owe).collect();
     let mut texts: Vec<String> = batch.iter().map(|task| task.fix.change.clone()).collect();
-    let prelude: String = owed.map(owe).chain([run.lock.renew()? + "\n"]).collect();
     if let (Some(text), Some(task)) = (texts.first_mut(), batch.first()) {
-        text.insert_str(0, &prelude);
+        text.insert_str(0, &owed);
         session.progress(&task.step.name);
     }
     let lines: Vec<String> = texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-    let slices = lines::run(session, &lines, CHANGE)?;
+    let slices = run.lock.run(session, &lines, CHANGE)?;
     let mut rest = slices.as_slice();
     for (task, text) in batch.iter().zip(&texts) {
         let (own, others) = rest.split_at(text.lines().count().min(rest.len()));
@@ -202,14 +201,14 @@ fn undo_of(tasks: &[Task<'_>]) -> String {
 }
 
 /// Puts back what the tasks have changed, the last first, and then restarts with it.
-fn take_back(session: &mut Session<'_>, tasks: &[Task<'_>], failure: Failure) -> Failure {
+fn take_back(session: &mut Session<'_>, run: &Run<'_>, tasks: &[Task<'_>], failure: Failure) -> Failure {
     if !session.cx.undo {
         return left_as_it_is(failure);
     }
     session.phase(Phase::Undo);
     session.progress("putting back what was changed");
     let text = undo_of(tasks);
-    let undone = change(session, &text, CHANGE).or_else(|first| again(session, &text).map_err(|_| first));
+    let undone = run.lock.change(session, &text, CHANGE).or_else(|first| again(session, run, &text).map_err(|_| first));
     match undone {
         Ok(()) => with_undo(failure, Some(&Slice::default())),
         Err(error) => {
@@ -219,8 +218,9 @@ fn take_back(session: &mut Session<'_>, tasks: &[Task<'_>], failure: Failure) ->
     }
 }
 
-/// The connection may be what had failed.
-fn again(session: &Session<'_>, text: &str) -> Result<(), Failure> {
+/// The connection may be what had failed; the host may still be at what it was told last.
+fn again(session: &Session<'_>, run: &Run<'_>, text: &str) -> Result<(), Failure> {
     let mut fresh = Session::open(session.spec, session.cx)?;
-    change(&mut fresh, text, CHANGE)
+    lock::quiet(&mut fresh, &[lock::ask()], Entry::is_busy)?;
+    run.lock.change(&mut fresh, text, CHANGE)
 }

@@ -5,11 +5,11 @@
 //! first change, so that of two at once at most one goes on. The age of a lock is judged by the
 //! clock of the machine that fleetclock runs on: that of the host may be about to jump.
 
-use std::time::{Duration, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 
-use super::lines::run;
+use super::lines::{ended, judge, run};
 use super::plan::READ;
 use crate::engine::frame::last_lines;
 use crate::engine::lock::{self, Holder};
@@ -40,37 +40,83 @@ pub(super) struct Entry {
     /// When it was taken or renewed.
     alive: Option<SystemTime>,
     lease: Duration,
+    /// Whether the host is inside a command of that run.
+    busy: bool,
 }
+
+/// How long the command of a run that died may take to its end.
+const ORPHAN: Duration = Duration::from_secs(150);
+
+/// Between two looks at such a command.
+const PAUSE: Duration = Duration::from_secs(2);
 
 impl Lock {
     pub(super) fn new(spec: &HostSpec) -> Self {
         Lock { holder: Holder::me(), lease: lock::lease(spec.limits.deadline) }
     }
 
-    /// `run=...; when=...; alive=...; lease=360; who=...`; who comes last, as it may hold anything.
-    fn text(&self, now: SystemTime) -> String {
+    /// `run=...; when=...; alive=...; lease=360; busy=0; who=...`; who comes last, as it may hold anything.
+    fn text(&self, now: SystemTime, busy: bool) -> String {
         let Holder { run, who, when } = &self.holder;
-        let alive = humantime::format_rfc3339_seconds(now);
-        format!("run={run}; when={when}; alive={alive}; lease={}; who={}", self.lease.as_secs(), plain(who))
+        let (alive, lease) = (humantime::format_rfc3339_seconds(now), self.lease.as_secs());
+        format!("run={run}; when={when}; alive={alive}; lease={lease}; busy={}; who={}", u8::from(busy), plain(who))
     }
 
-    fn write(&self) -> Result<String> {
-        Ok(format!("reg add \"{OWED}\" /v {NAME} /t REG_SZ /d {} /f", cmd(&self.text(SystemTime::now()))?))
+    fn write(&self, busy: bool) -> Result<String> {
+        Ok(format!("reg add \"{OWED}\" /v {NAME} /t REG_SZ /d {} /f", cmd(&self.text(SystemTime::now(), busy))?))
     }
 
     /// Returns the line that takes the lock if nobody has it, and prints who has it then.
     fn take(&self) -> Result<String> {
-        Ok(format!("{ask} 2>&1&(if errorlevel 1 {})&{ask}", self.write()?, ask = ask()))
+        Ok(format!("{ask} 2>&1&(if errorlevel 1 {})&{ask}", self.write(false)?, ask = ask()))
     }
 
     /// Returns the line that takes the lock of a run that died.
     fn take_over(&self, from: &Entry) -> Result<String> {
-        Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write()?, ask()))
+        Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write(false)?, ask()))
     }
 
     /// Returns the line that says that the run is still alive.
     pub(super) fn renew(&self) -> Result<String> {
-        Ok(format!("-{}&(if not errorlevel 1 {})", held_by(&self.holder.run)?, self.write()?))
+        Ok(format!("-{}&(if not errorlevel 1 {})", held_by(&self.holder.run)?, self.write(false)?))
+    }
+
+    /// Returns the line that lets the lines after it be run only if the lock is ours. A run that
+    /// dies leaves a lock that says whether they have ended.
+    fn enter(&self) -> Result<String> {
+        Ok(format!("{}&(if errorlevel 1 exit 1)&{}", held_by(&self.holder.run)?, self.write(true)?))
+    }
+
+    /// Runs lines that change something.
+    ///
+    /// # Errors
+    /// The lock is another's by now (nothing was run), or the connection fails.
+    pub(super) fn run(
+        &self,
+        session: &mut Session<'_>,
+        lines: &[String],
+        limit: Duration,
+    ) -> Result<Vec<Slice>, Failure> {
+        let mut all = vec![self.enter()?];
+        all.extend_from_slice(lines);
+        all.push(self.renew()?);
+        let mut slices = ended(session, &all, limit)?;
+        if slices.is_empty() {
+            let seen = run(session, &[ask()], READ)?;
+            return Err(lost(seen.first().and_then(|slice| Entry::of(&slice.stdout)).as_ref()));
+        }
+        if slices.len() < all.len() {
+            return Err(anyhow!("the commands did not end").context("change the host").into());
+        }
+        slices.pop();
+        slices.remove(0);
+        Ok(slices)
+    }
+
+    /// Runs the lines of a change; the first that fails, and may not, is the error.
+    pub(super) fn change(&self, session: &mut Session<'_>, text: &str, limit: Duration) -> Result<(), Failure> {
+        let lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        judge(text, &self.run(session, &lines, limit)?)
     }
 
     /// Returns the line that gives the lock back.
@@ -82,6 +128,12 @@ impl Lock {
     fn is(&self, entry: &Entry) -> bool {
         entry.run == self.holder.run
     }
+}
+
+/// In the middle of a run; a host that was not heard of for too long takes itself back.
+fn lost(by: Option<&Entry>) -> Failure {
+    let who = by.map_or_else(|| "nobody".to_owned(), |entry| format!("{} (run {})", entry.who, entry.run));
+    anyhow!("the lock of this run was lost, {who} holds it now; nothing more was changed").into()
 }
 
 /// Returns the line that prints the lock.
@@ -115,6 +167,7 @@ impl Entry {
             when: known("when"),
             alive: field("alive").and_then(|when| humantime::parse_rfc3339(when).ok()),
             lease: Duration::from_secs(lease),
+            busy: field("busy") == Some("1"),
         })
     }
 
@@ -122,6 +175,26 @@ impl Entry {
     fn holds(&self, now: SystemTime) -> bool {
         let age = |alive: SystemTime| now.duration_since(alive).unwrap_or_else(|future| future.duration());
         self.alive.is_some_and(|alive| age(alive) <= self.lease)
+    }
+
+    /// A process of this user on this machine that is no more; nobody comes back for its lock.
+    pub(super) fn is_abandoned(&self) -> bool {
+        lock::is_gone(&self.who, &plain(&lock::whoami()))
+    }
+
+    /// Whether the host is inside a command of the run that has the lock.
+    pub(super) fn is_busy(&self) -> bool {
+        self.busy
+    }
+
+    /// A run that died while its command is still at work on the host.
+    pub(super) fn is_orphan(&self) -> bool {
+        self.is_abandoned() && self.busy
+    }
+
+    /// Whether the next run may take it.
+    pub(super) fn is_over(&self) -> bool {
+        !self.holds(SystemTime::now()) || (self.is_abandoned() && !self.busy)
     }
 
     fn refused(&self) -> Failure {
@@ -136,10 +209,31 @@ pub(super) fn take(session: &mut Session<'_>, lock: &Lock, more: Vec<String>) ->
     lines.extend(more);
     let mut slices = run(session, &lines, READ)?;
     let mut seen = slices.remove(0);
-    if let Some(dead) = Entry::of(&seen.stdout).filter(|other| !lock.is(other) && !other.holds(SystemTime::now())) {
+    if Entry::of(&seen.stdout).is_some_and(|other| other.is_orphan()) {
+        seen = quiet(session, &[ask()], Entry::is_orphan)?.remove(0);
+    }
+    if let Some(dead) = Entry::of(&seen.stdout).filter(|other| !lock.is(other) && other.is_over()) {
         seen = run(session, &[lock.take_over(&dead)?], READ)?.remove(0);
     }
     held(lock, &seen).map(|()| slices)
+}
+
+/// Asks until the host has ended what a lost connection left it at; the first line asks for the lock.
+pub(super) fn quiet(
+    session: &mut Session<'_>,
+    lines: &[String],
+    at_work: impl Fn(&Entry) -> bool,
+) -> Result<Vec<Slice>, Failure> {
+    let end = Instant::now() + ORPHAN;
+    loop {
+        let slices = run(session, lines, READ)?;
+        let entry = slices.first().and_then(|slice| Entry::of(&slice.stdout));
+        if !entry.as_ref().is_some_and(&at_work) || Instant::now() >= end {
+            return Ok(slices);
+        }
+        #[expect(clippy::disallowed_methods, reason = "cmd.exe cannot wait for us")]
+        std::thread::sleep(PAUSE);
+    }
 }
 
 /// Whether the lock is ours, by what [`ask`] printed.
@@ -171,8 +265,8 @@ mod tests {
 
     #[test]
     fn a_lock_is_read_as_it_was_written_and_holds_as_long_as_its_lease() {
-        let entry = Entry::of(&printed(&lock().text(at(1000)))).unwrap();
-        assert!(lock().is(&entry));
+        let entry = Entry::of(&printed(&lock().text(at(1000), true))).unwrap();
+        assert!(lock().is(&entry) && entry.busy);
         assert_eq!(entry.who, "ops@admin1 process 7 __ del C:");
         assert!(entry.holds(at(1000)) && entry.holds(at(1360)) && !entry.holds(at(1361)));
         assert!(entry.holds(at(700)) && !entry.holds(at(600)), "a lock from the future ends too");
@@ -187,6 +281,22 @@ mod tests {
             "{:?}",
             failure.error
         );
+    }
+
+    #[test]
+    fn the_lock_of_a_process_of_ours_that_is_gone_is_free_when_its_command_has_ended() {
+        let me = plain(&lock::whoami());
+        let (owner, _) = me.rsplit_once("process ").unwrap();
+        let now = humantime::format_rfc3339_seconds(SystemTime::now()).to_string();
+        let entry = |who: &str, busy: u8| {
+            let text = format!("run=x; when={now}; alive={now}; lease=60; busy={busy}; who={who}");
+            Entry::of(&printed(&text)).unwrap()
+        };
+        // Above the greatest number that a process of Linux may have.
+        let gone = format!("{owner}process 4194305");
+        assert!(entry(&gone, 0).is_over() && !entry(&gone, 0).is_orphan());
+        assert!(!entry(&gone, 1).is_over() && entry(&gone, 1).is_orphan());
+        assert!(!entry(&me, 0).is_over() && !entry("ops@elsewhere process 4194305", 0).is_over());
     }
 
     #[test]

@@ -159,16 +159,16 @@ pub(crate) fn undo(session: &mut Session<'_>, name: &str) -> Result<(), Failure>
     let lock = Lock::new(session.spec);
     let seen = lock::take(session, &lock, vec![list()])?;
     let newest = seen.first().and_then(|slice| runs(&slice.stdout).pop());
-    let done = if newest.as_deref() == Some(name) { put_back(session, name) } else { Err(moved(name)) };
+    let done = if newest.as_deref() == Some(name) { put_back(session, &lock, name) } else { Err(moved(name)) };
     let mut last: Vec<String> = done.iter().map(|()| forget(name)).collect();
     last.push(lock.release()?);
     let released = run(session, &last, READ);
     done.and(released.map(drop))
 }
 
-fn put_back(session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
+fn put_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Failure> {
     let line = format!("call {} 2>&1", file(name));
-    let printed = run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
+    let printed = lock.run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
     let Some((before, _)) = printed.split_once(FAILED) else { return Ok(()) };
     Err(not_in_full(name, &last_lines(before)))
 }
