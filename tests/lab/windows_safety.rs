@@ -179,7 +179,9 @@ fn the_lock_of_a_tool_that_was_killed_is_free_when_its_command_has_ended() {
     proven(&report, "win1", "10.10.10.1");
     // The process of somebody else may be gone or not.
     let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
-    let text = format!("run=20200101T000000000000Z; when={now}; alive={now}; lease=600; busy=0; who=kim@admin9 process 4194305");
+    let text = format!(
+        "run=20200101T000000000000Z; when={now}; alive={now}; lease=600; busy=0; who=kim@admin9 process 4194305"
+    );
     lab.cmd("win1", &format!("reg add HKLM\\SOFTWARE\\fleetclock /v Lock /t REG_SZ /d \"{text}\" /f"));
     lab.inventory(&lenient(7));
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
