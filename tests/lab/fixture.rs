@@ -200,6 +200,18 @@ impl Lab {
         let _ = self.winrm("faults", &[&[host], faults].concat());
     }
 
+    /// Lets the Task Scheduler of a Windows host take it to be later.
+    #[track_caller]
+    pub(crate) fn pass(&self, host: &str, seconds: u32) {
+        let output = self.winrm("pass", &[host, &seconds.to_string()]);
+        assert!(output.status.success(), "winrm pass: {}", text(&output.stderr));
+    }
+
+    /// What programs told the event log of a Windows host.
+    pub(crate) fn events(&self, host: &str) -> String {
+        text(&self.winrm("events", &[host]).stdout)
+    }
+
     #[track_caller]
     pub(crate) fn windows_reboot(&self, host: &str) {
         let output = self.winrm("reboot", &[host]);

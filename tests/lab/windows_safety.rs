@@ -154,15 +154,37 @@ fn lenient(seconds: u32) -> String {
     inventory(&TWO.replace("[masters],", &format!("[masters], step: {{ over: {seconds}s, first: 3 }},")))
 }
 
-/// Starts a change and kills the tool while the host is inside of it.
-fn die_in_the_middle(lab: &Lab) {
+/// Looks again and again, for a minute.
+fn comes(seen: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        crate::server::rest(std::time::Duration::from_millis(100));
+        seen()
+    })
+}
+
+/// Starts a change and kills the tool as soon as something is seen.
+#[track_caller]
+fn die(lab: &Lab, seen: impl Fn() -> bool) {
     let mut tool = start(lab, &["apply", "--yes", "-l", "win1"]);
-    let inside = (0..600).any(|_| {
-        crate::server::rest(std::time::Duration::from_millis(50));
-        lock(lab, "win1").contains("; busy=1; ")
-    });
+    let inside = comes(seen);
     lab.kill(&mut tool);
-    assert!(inside, "the host was never changed");
+    assert!(inside, "the moment did not come");
+}
+
+/// Kills the tool while the host is inside of the change.
+#[track_caller]
+fn die_in_the_middle(lab: &Lab) {
+    die(lab, || lock(lab, "win1").contains("; busy=1; "));
+}
+
+/// Whether the host has a timer; by the number that `schtasks` ends with.
+fn timer(lab: &Lab, name: &str) -> bool {
+    let printed = lab.cmd(name, "schtasks /query /tn fleetclock-undo&call echo status %^errorlevel%");
+    match printed.lines().last().unwrap_or_default().trim() {
+        "status 0" => true,
+        "status 1" => false,
+        _ => panic!("{printed}"),
+    }
 }
 
 #[test]
@@ -187,6 +209,67 @@ fn the_lock_of_a_tool_that_was_killed_is_free_when_its_command_has_ended() {
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
     assert_eq!(code, 1, "{report:#}");
     assert!(error(&report, "win1").contains("locked by kim@admin9 process 4194305 since "), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_windows_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
+    let lab = Lab::up("vtimer", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2008r2,ko@10.10.10.2"]);
+    assert_eq!(json(&lab, &["apply", "--yes", "-l", "dmz1"]).0, 0);
+    assert!(!timer(&lab, "dmz1"), "a run that was proven is kept");
+    lab.cmd("win1", "net start w32time");
+    let bare = settings(&lab, "win1");
+    let idle = || assert!(comes(|| lock(&lab, "win1").contains("; busy=0; ")), "{}", lock(&lab, "win1"));
+
+    // Whoever comes back in time keeps it, at once, and changes nothing more.
+    let proofs = || lab.journal("win1").matches("w32tm /query /status").count();
+    let before = proofs();
+    die(&lab, || proofs() > before);
+    assert!(timer(&lab, "win1") && !lock(&lab, "win1").is_empty());
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
+    assert_eq!((code, status(&report, "win1")), (0, "unchanged"), "{report:#}");
+    assert!(!timer(&lab, "win1") && lock(&lab, "win1").is_empty(), "{}", lock(&lab, "win1"));
+    let kept = settings(&lab, "win1");
+    lab.pass("win1", 1000);
+    crate::server::rest(std::time::Duration::from_secs(2));
+    unchanged(&lab, "win1", &kept);
+    assert_eq!(json(&lab, &["undo", "win1", "--yes"]).0, 0);
+    unchanged(&lab, "win1", &bare);
+
+    // And if nobody comes, the host does what the timer says: 300 s and the deadline of the proof later.
+    die_in_the_middle(&lab);
+    idle();
+    let half = settings(&lab, "win1");
+    assert!(timer(&lab, "win1") && !difference(&bare, &half).is_empty());
+    lab.pass("win1", 250);
+    crate::server::rest(std::time::Duration::from_secs(2));
+    unchanged(&lab, "win1", &half);
+    lab.pass("win1", 90);
+    let back = |lab: &Lab| lock(lab, "win1").is_empty();
+    assert!(comes(|| back(&lab)), "{}", lock(&lab, "win1"));
+    unchanged(&lab, "win1", &bare);
+    assert!(!timer(&lab, "win1"));
+    let told = lab.events("win1");
+    assert!(told.starts_with("WARNING 1 APPLICATION fleetclock: run 20"), "{told}");
+    assert!(told.ends_with(" was not heard of again: it was taken back\n"), "{told}");
+    // The next run says so, until one has changed the host.
+    for (verb, code) in [(&["check"][..], 3), (&["apply", "--yes"], 0), (&["check"], 0)] {
+        let (seen, report) = json(&lab, &[verb, &["-l", "win1"]].concat());
+        let warnings = host(&report, "win1")["warnings"].to_string();
+        let told = warnings.contains(" was not heard of again, and the host took it back by itself");
+        assert_eq!((seen, told), (code, code == 3 || verb.len() > 1), "{report:#}");
+    }
+    assert_eq!(json(&lab, &["undo", "win1", "--yes"]).0, 0);
+
+    // A boot begins the time anew, and does not lose it.
+    die_in_the_middle(&lab);
+    idle();
+    lab.windows_reboot("win1");
+    lab.pass("win1", 341);
+    assert!(comes(|| back(&lab)), "{}", lock(&lab, "win1"));
+    let left = difference(&bare, &settings(&lab, "win1"));
+    assert!(left.iter().all(|line| line.contains("STATE") || line.contains("STOPPABLE")), "{left:#?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ use anyhow::{Result, anyhow};
 
 use super::lines::{ended, judge, run};
 use super::plan::READ;
+use super::timer;
 use crate::engine::frame::last_lines;
 use crate::engine::lock::{self, Holder};
 use crate::engine::session::{Failure, Session};
@@ -28,13 +29,15 @@ const NAME: &str = "Lock";
 pub(super) struct Lock {
     pub(super) holder: Holder,
     /// How long it holds after it was taken or renewed.
-    lease: Duration,
+    pub(super) lease: Duration,
+    /// Whether a timer of the host runs as long as the lease.
+    pub(super) armed: bool,
 }
 
 /// A lock as it stands in the registry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    run: String,
+    pub(super) run: String,
     who: String,
     when: String,
     /// When it was taken or renewed.
@@ -52,7 +55,7 @@ const PAUSE: Duration = Duration::from_secs(2);
 
 impl Lock {
     pub(super) fn new(spec: &HostSpec) -> Self {
-        Lock { holder: Holder::me(), lease: lock::lease(spec.limits.deadline) }
+        Lock { holder: Holder::me(), lease: lock::lease(spec.limits.deadline), armed: false }
     }
 
     /// `run=...; when=...; alive=...; lease=360; busy=0; who=...`; who comes last, as it may hold anything.
@@ -76,9 +79,12 @@ impl Lock {
         Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write(false)?, ask()))
     }
 
-    /// Returns the line that says that the run is still alive.
-    pub(super) fn renew(&self) -> Result<String> {
-        Ok(format!("-{}&(if not errorlevel 1 {})", held_by(&self.holder.run)?, self.write(false)?))
+    /// Returns the lines that say that the run is still alive.
+    pub(super) fn renew(&self) -> Result<Vec<String>> {
+        let held = held_by(&self.holder.run)?;
+        let timer = format!("-{held}&(if not errorlevel 1 {})", timer::again(&self.holder.run));
+        let lock = format!("-{held}&(if not errorlevel 1 {})", self.write(false)?);
+        Ok(self.armed.then_some(timer).into_iter().chain([lock]).collect())
     }
 
     /// Returns the line that lets the lines after it be run only if the lock is ours. A run that
@@ -99,7 +105,7 @@ impl Lock {
     ) -> Result<Vec<Slice>, Failure> {
         let mut all = vec![self.enter()?];
         all.extend_from_slice(lines);
-        all.push(self.renew()?);
+        all.extend(self.renew()?);
         let mut slices = ended(session, &all, limit)?;
         if slices.is_empty() {
             let seen = run(session, &[ask()], READ)?;
@@ -108,9 +114,7 @@ impl Lock {
         if slices.len() < all.len() {
             return Err(anyhow!("the commands did not end").context("change the host").into());
         }
-        slices.pop();
-        slices.remove(0);
-        Ok(slices)
+        Ok(slices.drain(1..=lines.len()).collect())
     }
 
     /// Runs the lines of a change; the first that fails, and may not, is the error.
@@ -119,19 +123,19 @@ impl Lock {
         judge(text, &self.run(session, &lines, limit)?)
     }
 
-    /// Returns the line that gives the lock back.
-    pub(super) fn release(&self) -> Result<String> {
-        let delete = format!("reg delete \"{OWED}\" /v {NAME} /f");
-        Ok(format!("-{}&(if not errorlevel 1 {delete})", held_by(&self.holder.run)?))
-    }
-
-    fn is(&self, entry: &Entry) -> bool {
+    pub(super) fn is(&self, entry: &Entry) -> bool {
         entry.run == self.holder.run
     }
 }
 
-/// In the middle of a run; a host that was not heard of for too long takes itself back.
-fn lost(by: Option<&Entry>) -> Failure {
+/// Returns the line that gives the lock of a run back.
+pub(super) fn release(run: &str) -> Result<String> {
+    let delete = format!("reg delete \"{OWED}\" /v {NAME} /f");
+    Ok(format!("-{}&(if not errorlevel 1 {delete})", held_by(run)?))
+}
+
+/// In the middle of a run; a host that has not heard of it for too long takes it back.
+pub(super) fn lost(by: Option<&Entry>) -> Failure {
     let who = by.map_or_else(|| "nobody".to_owned(), |entry| format!("{} (run {})", entry.who, entry.run));
     anyhow!("the lock of this run was lost, {who} holds it now; nothing more was changed").into()
 }
@@ -141,8 +145,18 @@ pub(super) fn ask() -> String {
     format!("reg query \"{OWED}\" /v {NAME}")
 }
 
+/// Returns the line with which the host takes the lock of a run that was not heard of for its lease.
+pub(super) fn expired(lock: &Lock) -> Result<String> {
+    let Holder { run, when, .. } = &lock.holder;
+    let holder = Holder { run: format!("{run}-expired"), who: "the host itself".to_owned(), when: when.clone() };
+    // The host cannot write its time so that we could read it in every language; it is about that.
+    let about = SystemTime::now() + lock.lease;
+    let own = Lock { holder, lease: lock.lease * 3, armed: false };
+    Ok(format!("reg add \"{OWED}\" /v {NAME} /t REG_SZ /d {} /f", cmd(&own.text(about, true))?))
+}
+
 /// Succeeds if the lock is that of a run.
-fn held_by(run: &str) -> Result<String> {
+pub(super) fn held_by(run: &str) -> Result<String> {
     Ok(format!("{} 2>&1|findstr /c:{}", ask(), cmd(&format!("run={run};"))?))
 }
 
@@ -252,7 +266,7 @@ mod tests {
     fn lock() -> Lock {
         let who = "ops@admin1 (process 7) \"& del C:\\".to_owned();
         let holder = Holder { run: "20261121T020000000000Z".into(), who, when: "2026-11-21T02:00:00Z".into() };
-        Lock { holder, lease: Duration::from_secs(360) }
+        Lock { holder, lease: Duration::from_secs(360), armed: true }
     }
 
     fn at(seconds: u64) -> SystemTime {
@@ -309,12 +323,15 @@ mod tests {
     #[test]
     fn lines_change_only_the_lock_that_they_mean() {
         let lock = lock();
+        let renew = lock.renew().unwrap();
+        assert!(renew[0].contains("schtasks /create"), "{renew:?}");
         for line in [
-            lock.renew().unwrap(),
-            lock.release().unwrap(),
+            renew[0].clone(),
+            renew[1].clone(),
+            release(&lock.holder.run).unwrap(),
             lock.take_over(&Entry::of(&printed("run=old; who=x")).unwrap()).unwrap(),
         ] {
-            assert!(line.contains("|findstr /c:\"run=") && line.contains("&(if not errorlevel 1 reg "), "{line}");
+            assert!(line.contains("|findstr /c:\"run=") && line.contains("&(if not errorlevel 1 "), "{line}");
         }
         assert!(lock.take().unwrap().contains("2>&1&(if errorlevel 1 reg add "));
     }
