@@ -14,7 +14,7 @@ groups:
 const STAND_IN: &str = r"HKLM\SOFTWARE\Fleetclock\StandIn";
 
 /// What an undo has to bring back: all settings, triggers, the start type, the state, the rule.
-fn settings(lab: &Lab, name: &str) -> String {
+pub(crate) fn settings(lab: &Lab, name: &str) -> String {
     // Written by the service manager itself, and words about what is not there.
     let wanted = |line: &&str| {
         !["DelayedAutostart", "PreshutdownTimeout", "WIN32_EXIT_CODE", "reg: "].iter().any(|name| line.contains(name))
@@ -26,12 +26,12 @@ fn settings(lab: &Lab, name: &str) -> String {
         r"reg query HKLM\SOFTWARE\fleetclock /v Lock".to_owned(),
         "netsh advfirewall firewall show rule name=fleetclock-ntp".to_owned(),
     ];
-    let all: String = lines.iter().map(|line| lab.cmd(name, line)).collect();
+    let all = lab.cmd(name, &lines.join("&"));
     all.lines().filter(wanted).collect::<Vec<_>>().join("\n")
 }
 
 /// Lines that only one of two texts has.
-fn difference(left: &str, right: &str) -> Vec<String> {
+pub(crate) fn difference(left: &str, right: &str) -> Vec<String> {
     let missing = |sign: &'static str, from: &str, in_: &str| -> Vec<String> {
         from.lines()
             .filter(|line| !in_.lines().any(|other| other == *line))
@@ -47,7 +47,7 @@ fn unchanged(lab: &Lab, name: &str, before: &str) {
     assert!(now.is_empty(), "{name} is not as it was: {now:#?}");
 }
 
-fn lock(lab: &Lab, name: &str) -> String {
+pub(crate) fn lock(lab: &Lab, name: &str) -> String {
     let printed = lab.cmd(name, r"reg query HKLM\SOFTWARE\fleetclock /v Lock");
     printed.lines().find(|line| line.contains("REG_SZ")).unwrap_or_default().trim().to_owned()
 }
@@ -155,7 +155,7 @@ fn lenient(seconds: u32) -> String {
 }
 
 /// Looks again and again, for a minute.
-fn comes(seen: impl Fn() -> bool) -> bool {
+pub(crate) fn comes(seen: impl Fn() -> bool) -> bool {
     (0..600).any(|_| {
         crate::server::rest(std::time::Duration::from_millis(100));
         seen()
@@ -178,7 +178,7 @@ fn die_in_the_middle(lab: &Lab) {
 }
 
 /// Whether the host has a timer; by the number that `schtasks` ends with.
-fn timer(lab: &Lab, name: &str) -> bool {
+pub(crate) fn timer(lab: &Lab, name: &str) -> bool {
     let printed = lab.cmd(name, "schtasks /query /tn fleetclock-undo&call echo status %^errorlevel%");
     match printed.lines().last().unwrap_or_default().trim() {
         "status 0" => true,

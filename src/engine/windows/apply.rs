@@ -57,8 +57,7 @@ fn keep(session: &mut Session<'_>) -> Result<(), Failure> {
         if !dead.is_over() {
             return Ok(());
         }
-        last.extend(timer::disarm(&dead.run)?);
-        last.push(lock::release(&dead.run)?);
+        last.push(timer::keep(&dead.run)?);
     }
     lines::run(session, &last, READ).map(drop)
 }
@@ -119,23 +118,20 @@ fn release(
         return result;
     }
     let name = &run.lock.holder.run;
-    let mut last = vec![lock::ask()];
-    if run.lock.armed {
-        last.extend(timer::disarm(name)?);
-    }
+    let mut last = Vec::new();
     match &result {
-        Ok(()) => last.push(timer::heard()),
+        Ok(()) if run.planned.left_over => last.push(timer::heard()),
         Err(failure) if failure.status == Status::FailedUndone => last.push(undo::forget(name)),
-        Err(_) => {}
+        _ => {}
     }
-    last.push(lock::release(name)?);
-    let released = lines::run(session, &last, READ).or_else(|_| {
+    last.push(if run.lock.armed { timer::keep(name)? } else { lock::release(name)? });
+    let released = ours(session, run, &last).or_else(|_| {
         // The connection may be what had failed.
-        let mut fresh = Session::open(session.spec, session.cx)?;
-        lines::run(&mut fresh, &last, READ)
+        ours(&mut Session::open(session.spec, session.cx)?, run, &last)
     });
     match released {
-        Ok(seen) => result.and(seen.first().map_or(Ok(()), |slice| still_ours(run, slice))),
+        Ok(None) => result,
+        Ok(Some(other)) => result.and(Err(lock::lost(Some(&other)))),
         Err(failure) => {
             let cause = failure.error.message;
             report.warnings.push(format!("the lock on the host stays until its time is over: {cause}"));
@@ -144,13 +140,16 @@ fn release(
     }
 }
 
-/// A host that has not heard of a run for too long may have taken it back meanwhile.
-fn still_ours(run: &Run<'_>, seen: &Slice) -> Result<(), Failure> {
-    match Entry::of(&seen.stdout) {
-        Some(other) if !run.lock.is(&other) => Err(lock::lost(Some(&other))),
-        // One that is not there was given back by the first of two attempts.
-        _ => Ok(()),
+/// Runs the last lines of a run. A host that has not heard of it for too long may have taken it
+/// back meanwhile: returns who has the lock then.
+fn ours(session: &mut Session<'_>, run: &Run<'_>, last: &[String]) -> Result<Option<Entry>, Failure> {
+    let released = lines::run(session, last, READ)?;
+    if released.last().is_none_or(|slice| slice.status == 0) {
+        return Ok(None);
     }
+    // A lock that is not there was given back by the first of two attempts.
+    let seen = lines::run(session, &[lock::ask()], READ)?;
+    Ok(seen.first().and_then(|slice| Entry::of(&slice.stdout)).filter(|entry| !run.lock.is(entry)))
 }
 
 fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
@@ -221,7 +220,7 @@ fn converged(session: &mut Session<'_>, run: &Run<'_>) -> Result<(), Failure> {
     let planned = run.planned;
     let mut answers = Answers::default();
     let mut questions = plan::lines(&planned.steps);
-    questions.extend(run.lock.renew()?);
+    questions.push(run.lock.renew()?);
     answers.ask(session, &questions, READ)?;
     let seen: Vec<Slice> = planned.steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     nothing_left(planned, &seen)

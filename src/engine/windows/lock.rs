@@ -79,12 +79,11 @@ impl Lock {
         Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write(false)?, ask()))
     }
 
-    /// Returns the lines that say that the run is still alive.
-    pub(super) fn renew(&self) -> Result<Vec<String>> {
-        let held = held_by(&self.holder.run)?;
-        let timer = format!("-{held}&(if not errorlevel 1 {})", timer::again(&self.holder.run));
-        let lock = format!("-{held}&(if not errorlevel 1 {})", self.write(false)?);
-        Ok(self.armed.then_some(timer).into_iter().chain([lock]).collect())
+    /// Returns the line that says that the run is still alive.
+    pub(super) fn renew(&self) -> Result<String> {
+        let (run, lock) = (&self.holder.run, self.write(false)?);
+        let held = if self.armed { format!("({}&{lock})", timer::again(run)) } else { lock };
+        Ok(format!("-{}&(if not errorlevel 1 {held})", held_by(run)?))
     }
 
     /// Returns the line that lets the lines after it be run only if the lock is ours. A run that
@@ -105,7 +104,7 @@ impl Lock {
     ) -> Result<Vec<Slice>, Failure> {
         let mut all = vec![self.enter()?];
         all.extend_from_slice(lines);
-        all.extend(self.renew()?);
+        all.push(self.renew()?);
         let mut slices = ended(session, &all, limit)?;
         if slices.is_empty() {
             let seen = run(session, &[ask()], READ)?;
@@ -130,8 +129,12 @@ impl Lock {
 
 /// Returns the line that gives the lock of a run back.
 pub(super) fn release(run: &str) -> Result<String> {
-    let delete = format!("reg delete \"{OWED}\" /v {NAME} /f");
-    Ok(format!("-{}&(if not errorlevel 1 {delete})", held_by(run)?))
+    Ok(format!("-{}&(if not errorlevel 1 {})", held_by(run)?, delete()))
+}
+
+/// Returns the command that removes the lock, whoever has it.
+pub(super) fn delete() -> String {
+    format!("reg delete \"{OWED}\" /v {NAME} /f")
 }
 
 /// In the middle of a run; a host that has not heard of it for too long takes it back.
@@ -324,10 +327,9 @@ mod tests {
     fn lines_change_only_the_lock_that_they_mean() {
         let lock = lock();
         let renew = lock.renew().unwrap();
-        assert!(renew[0].contains("schtasks /create"), "{renew:?}");
+        assert!(renew.contains("&(if not errorlevel 1 (schtasks /create "), "{renew:?}");
         for line in [
-            renew[0].clone(),
-            renew[1].clone(),
+            renew,
             release(&lock.holder.run).unwrap(),
             lock.take_over(&Entry::of(&printed("run=old; who=x")).unwrap()).unwrap(),
         ] {

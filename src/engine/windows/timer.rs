@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::lock::{Lock, expired, held_by, plain};
+use super::lock::{self, Lock, expired, held_by, plain};
 use super::undo::{FAILED, FOLDER, write};
 use crate::facts::registry::{Value, value};
 use crate::facts::windows::OWED;
@@ -35,7 +35,7 @@ pub(super) fn arm(lock: &Lock) -> Result<Vec<String>> {
     let run = &lock.holder.run;
     let mut lines = vec![format!("-del {FOLDER}\\*-lost.*")];
     lines.extend(write(&file(run, "cmd"), &script(lock)?));
-    lines.extend(write(&file(run, "xml"), &definition(run, lock.lease)));
+    lines.extend(write(&file(run, "xml"), &[definition(run, lock.lease)]));
     lines.push(again(run));
     Ok(lines)
 }
@@ -45,16 +45,11 @@ pub(super) fn again(run: &str) -> String {
     format!("schtasks /create /tn {TASK} /xml {FOLDER}\\{} /f", file(run, "xml"))
 }
 
-/// Returns the lines that end the timer of a run, if the lock is still that run's. The first fails
-/// if it is not.
-pub(super) fn disarm(run: &str) -> Result<Vec<String>> {
-    let held = held_by(run)?;
-    Ok(vec![
-        // What is not there any more is not done: the script looks for it.
-        format!("-{held}&(if not errorlevel 1 del {FOLDER}\\{})", file(run, "xml")),
-        format!("-{held}&(if not errorlevel 1 schtasks /delete /tn {TASK} /f)"),
-        format!("-{held}&(if not errorlevel 1 del {FOLDER}\\{run}-lost.*)"),
-    ])
+/// Returns the line that ends the timer of a run and gives its lock back, if it still is that
+/// run's: what it did stays. The files go first: the script looks for them.
+pub(super) fn keep(run: &str) -> Result<String> {
+    let kept = format!("del {FOLDER}\\{run}-lost.*&schtasks /delete /tn {TASK} /f&{}", lock::delete());
+    Ok(format!("-{}&(if not errorlevel 1 ({kept}))", held_by(run)?))
 }
 
 /// Returns the lines that end any timer, for who has the lock.
@@ -107,7 +102,7 @@ fn script(lock: &Lock) -> Result<Vec<String>> {
         ":free".to_owned(),
         format!("del {xml}"),
         format!("schtasks /delete /tn {TASK} /f"),
-        format!("reg delete \"{OWED}\" /v Lock /f"),
+        lock::delete(),
     ];
     Ok(lines.into())
 }
@@ -119,7 +114,7 @@ fn word(lock: &Lock, full: u8) -> Result<String> {
 
 /// The task (Task Scheduler schema 1.2, which is that of 2008 R2 too). On a battery it would not
 /// run unless it is told to.
-fn definition(run: &str, lease: Duration) -> Vec<String> {
+fn definition(run: &str, lease: Duration) -> String {
     let delay = format!("<Enabled>true</Enabled><Delay>PT{}S</Delay>", lease.as_secs());
     [
         "<?xml version=\"1.0\"?>".to_owned(),
@@ -136,7 +131,7 @@ fn definition(run: &str, lease: Duration) -> Vec<String> {
         format!("<Arguments>/d /c {}</Arguments>", file(run, "cmd")),
         format!("<WorkingDirectory>{FOLDER}</WorkingDirectory></Exec></Actions></Task>"),
     ]
-    .into()
+    .concat()
 }
 
 /// What a host says that it did with a run that was lost, if it did something.
@@ -168,7 +163,7 @@ mod tests {
 
     #[test]
     fn the_task_knows_no_date_and_no_language() {
-        let text = definition("r", Duration::from_secs(360)).concat();
+        let text = definition("r", Duration::from_secs(360));
         assert_eq!(text.matches("<Delay>PT360S</Delay>").count(), 2);
         closed(&text);
         for word in ["Boundary", "/st", "/sd", "SYSTEM<"] {
@@ -194,11 +189,8 @@ mod tests {
         let at = |part: &str| script.iter().position(|line| line.contains(part)).unwrap();
         assert!(at("reg add") < at("run=20261121T020000000000Z-expired;\"") + 1);
         assert_eq!(script[at("call ") - 1], "if not exist 20261121T020000000000Z-lost.xml goto free");
-        let disarm = disarm("20261121T020000000000Z").unwrap();
-        assert!(
-            disarm.iter().all(|line| line.contains("findstr /c:\"run=20261121T020000000000Z;\"&(if not errorlevel 1 "))
-        );
-        assert!(disarm[0].ends_with("lost.xml)") && disarm[1].contains("schtasks /delete"), "{disarm:?}");
+        let keep = keep("20261121T020000000000Z").unwrap();
+        assert!(keep.contains("findstr /c:\"run=20261121T020000000000Z;\"&(if not errorlevel 1 (del "), "{keep}");
     }
 
     #[test]

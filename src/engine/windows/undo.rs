@@ -24,6 +24,9 @@ use crate::resource::Slice;
 /// does not allow one in its own folder.
 pub(super) const FOLDER: &str = r"%SystemRoot%\fleetclock";
 
+/// A file that is being written; its short name is in every command.
+const NEW: &str = r"%SystemRoot%\fleetclock\new";
+
 /// Runs that a host keeps, as on Linux.
 const KEPT_RUNS: usize = 5;
 
@@ -92,12 +95,13 @@ fn safe(line: &str) -> Result<&str> {
     Ok(line)
 }
 
-/// Returns the lines that write a file of the folder. The file comes first in each, or cmd.exe
-/// would take a digit at the end of the text for the number of a handle.
+/// Returns the lines that write a file of the folder, under another name until it is complete. The
+/// file comes first in each, or cmd.exe would take a digit at the end of the text for the number of
+/// a handle.
 pub(super) fn write(name: &str, text: &[String]) -> Vec<String> {
-    let mut lines = vec![format!("-md {FOLDER}")];
+    let mut lines = vec![format!("-del {NEW}")];
     let mut chunk = String::new();
-    for part in text.iter().map(|line| format!(">>{FOLDER}\\{name} echo {}", literal(line))) {
+    for part in text.iter().map(|line| format!(">>{NEW} echo {}", literal(line))) {
         if chunk.len() + part.len() > CHUNK {
             lines.push(std::mem::take(&mut chunk));
         }
@@ -106,7 +110,7 @@ pub(super) fn write(name: &str, text: &[String]) -> Vec<String> {
         }
         chunk.push_str(&part);
     }
-    lines.push(chunk);
+    lines.extend([chunk, format!("move /y {NEW} {FOLDER}\\{name}")]);
     lines
 }
 
@@ -133,7 +137,8 @@ pub(super) fn arm(
     others: &[String],
 ) -> Result<Option<String>, Failure> {
     let name = lock.holder.run.clone();
-    let mut lines = write(&format!("{name}.cmd"), text);
+    let mut lines = vec![format!("-md {FOLDER}")];
+    lines.extend(write(&format!("{name}.cmd"), text));
     let surplus = (others.len() + 1).saturating_sub(KEPT_RUNS);
     lines.extend(others.iter().take(surplus).map(|run| forget(run)));
     lines.push(format!("type {} 2>&1", file(&name)));
@@ -241,10 +246,7 @@ mod tests {
         let text = vec!["reg add x /d 1".to_owned(); 400];
         let lines = write("20261121T020000000000Z.cmd", &text);
         assert!(lines.len() > 2 && lines.iter().all(|line| line.len() < 6100));
-        assert_eq!(
-            lines.join("&").matches(r">>%SystemRoot%\fleetclock\20261121T020000000000Z.cmd echo reg").count(),
-            400
-        );
+        assert_eq!(lines.join("&").matches(r">>%SystemRoot%\fleetclock\new echo reg").count(), 400);
     }
 
     #[test]
