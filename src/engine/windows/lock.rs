@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, anyhow};
 
-use super::lines::{ended, judge, run};
+use super::lines::{ended, judge, run, unended};
 use super::plan::READ;
 use super::timer;
 use crate::engine::frame::last_lines;
@@ -105,13 +105,18 @@ impl Lock {
         let mut all = vec![self.enter()?];
         all.extend_from_slice(lines);
         all.push(self.renew()?);
-        let mut slices = ended(session, &all, limit)?;
+        let (mut slices, last) = ended(session, &all, limit)?;
         if slices.is_empty() {
             let seen = run(session, &[ask()], READ)?;
-            return Err(lost(seen.first().and_then(|slice| Entry::of(&slice.stdout)).as_ref()));
+            let entry = seen.first().and_then(|slice| Entry::of(&slice.stdout));
+            return Err(if entry.as_ref().is_some_and(|entry| self.is(entry)) {
+                unended(&all, 0, &last)
+            } else {
+                lost(entry.as_ref())
+            });
         }
         if slices.len() < all.len() {
-            return Err(anyhow!("the commands did not end").context("change the host").into());
+            return Err(unended(&all, slices.len(), &last));
         }
         Ok(slices.drain(1..=lines.len()).collect())
     }
