@@ -31,5 +31,7 @@ mod watch;
 mod windows;
 #[path = "lab/windows_doctor.rs"]
 mod windows_doctor;
+#[path = "lab/windows_faults.rs"]
+mod windows_faults;
 #[path = "lab/windows_safety.rs"]
 mod windows_safety;

@@ -69,13 +69,19 @@ fn value<'a>(seen: &'a Slice, name: &str) -> Option<&'a str> {
 /// living one, as after a power failure here.
 pub(crate) fn abandoned(seen: &Slice) -> Option<Holder> {
     let (run, who) = (value(seen, "run")?, value(seen, "who")?);
-    let (owner, process) = who.strip_suffix(')')?.split_once(" (process ")?;
-    let me = whoami();
-    let mine = me.split_once(" (process ").is_some_and(|(me, _)| me == owner);
-    let process = nix::unistd::Pid::from_raw(process.parse().ok()?);
-    let gone = nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH);
     let idle = value(seen, "script").is_none();
-    (mine && gone && idle).then(|| Holder { run: run.to_owned(), ..Holder::default() })
+    (is_gone(who, &whoami()) && idle).then(|| Holder { run: run.to_owned(), ..Holder::default() })
+}
+
+/// Whether `who` was a process of the same user and machine as `me`, and is no more.
+pub(crate) fn is_gone(who: &str, me: &str) -> bool {
+    let parts = |text: &str| {
+        let (owner, process) = text.rsplit_once("process ")?;
+        let number = process.trim_end_matches(')').parse().ok()?;
+        Some((owner.to_owned(), nix::unistd::Pid::from_raw(number)))
+    };
+    let (Some((owner, process)), Some((me, _))) = (parts(who), parts(me)) else { return false };
+    owner == me && nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH)
 }
 
 /// Reads the lock that stood in the way.

@@ -64,6 +64,8 @@ pub struct Planned {
     pub(crate) service: Service,
     pub(crate) steps: Vec<Step>,
     pub(crate) seen: Vec<Slice>,
+    /// An earlier run has left its lock or a word of the host; on Linux the proof looks after that.
+    pub(crate) left_over: bool,
     /// The report so far.
     pub report: HostReport,
 }
@@ -145,7 +147,14 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
     }
-    Ok(Planned { spec: spec.clone(), service: Service::Linux(provider, unit), steps, seen, report: report.clone() })
+    Ok(Planned {
+        spec: spec.clone(),
+        service: Service::Linux(provider, unit),
+        steps,
+        seen,
+        left_over: false,
+        report: report.clone(),
+    })
 }
 
 /// Runs all probes in one execution, and the measurement with them. What is known is not asked.

@@ -89,6 +89,11 @@ pub fn query_owed(name: &str) -> String {
     query_value(OWED, name)
 }
 
+/// The command that prints what runs have left: the lock, what the host took back, restarts.
+pub fn query_runs() -> String {
+    format!("reg query \"{OWED}\" 2>&1")
+}
+
 /// The command that prints the state of a service.
 pub fn query_service(name: &str) -> String {
     format!("sc query {name} 2>&1")

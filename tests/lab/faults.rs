@@ -13,13 +13,13 @@ fn setting(name: &str, default: u64) -> u64 {
 }
 
 /// Trials of each kind.
-fn trials() -> u64 {
+pub(crate) fn trials() -> u64 {
     setting("FLEETCLOCK_FAULTS", 3)
 }
 
 /// A lab of its own for each process, so that several can share the work.
-fn name(kind: &str) -> String {
-    format!("rollout{kind}{}", setting("FLEETCLOCK_FAULTS_LAB", 0))
+pub(crate) fn name(kind: &str) -> String {
+    format!("{kind}{}", setting("FLEETCLOCK_FAULTS_LAB", 0))
 }
 
 fn fleet(turn: u64) -> String {
@@ -61,15 +61,15 @@ left=$(find /etc/chrony -name '*fleetclock*')
 cat /etc/chrony/chrony.conf";
 
 /// A generator that needs no quality but must not repeat itself from run to run.
-struct Dice(u64);
+pub(crate) struct Dice(u64);
 
 impl Dice {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().subsec_nanos();
         Dice(u64::from(now) | 1)
     }
 
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
@@ -80,7 +80,7 @@ impl Dice {
 /// One trial after the other: a change begins, something happens, the hosts are looked at, the
 /// change is made again, the hosts are looked at again.
 fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
-    let lab = Lab::up(&name(kind), &HOSTS, &fleet(0));
+    let lab = Lab::up(&name(&format!("rollout{kind}")), &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let begun = std::time::Instant::now();
     lab.inventory(&fleet(1));
@@ -113,11 +113,11 @@ fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
 
 /// The counts are for `docs/reliability.md`; a test that passes shows them with `--nocapture`.
 #[expect(clippy::print_stdout, reason = "the counts are the result")]
-fn tell(text: &str) {
+pub(crate) fn tell(text: &str) {
     println!("{text}");
 }
 
-fn rest(milliseconds: u64) {
+pub(crate) fn rest(milliseconds: u64) {
     crate::server::rest(Duration::from_millis(milliseconds));
 }
 
@@ -147,7 +147,7 @@ fn the_connection_to_a_host_is_cut_at_any_moment() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_host_reboots_in_the_middle_of_its_change() {
-    let lab = Lab::up(&name("boot"), &HOSTS, &fleet(0));
+    let lab = Lab::up(&name("rolloutboot"), &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=/bin/sleep 3\\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     lab.inventory(&fleet(1));
@@ -169,7 +169,7 @@ fn a_host_reboots_in_the_middle_of_its_change() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_host_that_loses_its_source_with_the_change_is_taken_back() {
-    let lab = Lab::up(&name("loss"), &HOSTS, &fleet(0));
+    let lab = Lab::up(&name("rolloutloss"), &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let old = lab.sh("s1", SETTLED);
     // The guard finds the source; the restart cuts the way to it, once.

@@ -88,12 +88,18 @@ impl Lab {
 
     /// Starts fleetclock on the control side, in a process group of its own.
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
+        self.start_with(arguments, &[])
+    }
+
+    /// As `start`, with environment variables.
+    pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
         command(&script())
             .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
             .arg(&self.inventory)
             .args(arguments)
             .env_remove("SSH_AUTH_SOCK")
             .env("XDG_STATE_HOME", &self.dir)
+            .envs(variables.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -192,6 +198,18 @@ impl Lab {
     /// Sets the faults of a Windows host in place of those before.
     pub(crate) fn faults(&self, host: &str, faults: &[&str]) {
         let _ = self.winrm("faults", &[&[host], faults].concat());
+    }
+
+    /// Lets the Task Scheduler of a Windows host take it to be later.
+    #[track_caller]
+    pub(crate) fn pass(&self, host: &str, seconds: u32) {
+        let output = self.winrm("pass", &[host, &seconds.to_string()]);
+        assert!(output.status.success(), "winrm pass: {}", text(&output.stderr));
+    }
+
+    /// What programs told the event log of a Windows host.
+    pub(crate) fn events(&self, host: &str) -> String {
+        text(&self.winrm("events", &[host]).stdout)
     }
 
     #[track_caller]

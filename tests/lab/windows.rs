@@ -22,6 +22,11 @@ pub(crate) fn run(lab: &Lab, arguments: &[&str]) -> Run {
     lab.fleetclock_with(arguments, &[PASSWORD])
 }
 
+/// Starts the tool and does not wait for it.
+pub(crate) fn start(lab: &Lab, arguments: &[&str]) -> std::process::Child {
+    lab.start_with(arguments, &[PASSWORD])
+}
+
 #[track_caller]
 pub(crate) fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
     let run = run(lab, &[arguments, &["--format", "json"]].concat());

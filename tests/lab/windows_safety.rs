@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::fixture::{Lab, host, words};
-use crate::windows::{W32TIME, error, inventory, json, proven, run};
+use crate::windows::{W32TIME, error, inventory, json, proven, run, start};
 
 const TWO: &str = "
 groups:
@@ -14,7 +14,7 @@ groups:
 const STAND_IN: &str = r"HKLM\SOFTWARE\Fleetclock\StandIn";
 
 /// What an undo has to bring back: all settings, triggers, the start type, the state, the rule.
-fn settings(lab: &Lab, name: &str) -> String {
+pub(crate) fn settings(lab: &Lab, name: &str) -> String {
     // Written by the service manager itself, and words about what is not there.
     let wanted = |line: &&str| {
         !["DelayedAutostart", "PreshutdownTimeout", "WIN32_EXIT_CODE", "reg: "].iter().any(|name| line.contains(name))
@@ -26,12 +26,12 @@ fn settings(lab: &Lab, name: &str) -> String {
         r"reg query HKLM\SOFTWARE\fleetclock /v Lock".to_owned(),
         "netsh advfirewall firewall show rule name=fleetclock-ntp".to_owned(),
     ];
-    let all: String = lines.iter().map(|line| lab.cmd(name, line)).collect();
+    let all = lab.cmd(name, &lines.join("&"));
     all.lines().filter(wanted).collect::<Vec<_>>().join("\n")
 }
 
 /// Lines that only one of two texts has.
-fn difference(left: &str, right: &str) -> Vec<String> {
+pub(crate) fn difference(left: &str, right: &str) -> Vec<String> {
     let missing = |sign: &'static str, from: &str, in_: &str| -> Vec<String> {
         from.lines()
             .filter(|line| !in_.lines().any(|other| other == *line))
@@ -47,7 +47,7 @@ fn unchanged(lab: &Lab, name: &str, before: &str) {
     assert!(now.is_empty(), "{name} is not as it was: {now:#?}");
 }
 
-fn lock(lab: &Lab, name: &str) -> String {
+pub(crate) fn lock(lab: &Lab, name: &str) -> String {
     let printed = lab.cmd(name, r"reg query HKLM\SOFTWARE\fleetclock /v Lock");
     printed.lines().find(|line| line.contains("REG_SZ")).unwrap_or_default().trim().to_owned()
 }
@@ -147,6 +147,166 @@ fn one_run_at_a_time_changes_a_windows_host() {
     assert!(error(loser, "win1").contains("the host is locked by "), "{loser:#}");
     proven(&json(&lab, &["verify", "-l", "win1"]).1, "win1", "10.10.10.1");
     assert_eq!(lock(&lab, "win1"), "");
+}
+
+/// What the slaves are told to be lenient about; a number makes a change.
+fn lenient(seconds: u32) -> String {
+    inventory(&TWO.replace("[masters],", &format!("[masters], step: {{ over: {seconds}s, first: 3 }},")))
+}
+
+/// Looks again and again, for a minute.
+pub(crate) fn comes(seen: impl Fn() -> bool) -> bool {
+    (0..600).any(|_| {
+        crate::server::rest(std::time::Duration::from_millis(100));
+        seen()
+    })
+}
+
+/// Starts a change and kills the tool as soon as something is seen.
+#[track_caller]
+fn die(lab: &Lab, seen: impl Fn() -> bool) {
+    let mut tool = start(lab, &["apply", "--yes", "-l", "win1"]);
+    let inside = comes(seen);
+    lab.kill(&mut tool);
+    assert!(inside, "the moment did not come");
+}
+
+/// Kills the tool while the host is inside of the change.
+#[track_caller]
+fn die_in_the_middle(lab: &Lab) {
+    die(lab, || lock(lab, "win1").contains("; busy=1; "));
+}
+
+/// Whether the host has a timer; by the number that `schtasks` ends with.
+pub(crate) fn timer(lab: &Lab, name: &str) -> bool {
+    let printed = lab.cmd(name, "schtasks /query /tn fleetclock-undo&call echo status %^errorlevel%");
+    match printed.lines().last().unwrap_or_default().trim() {
+        "status 0" => true,
+        "status 1" => false,
+        _ => panic!("{printed}"),
+    }
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_lock_of_a_tool_that_was_killed_is_free_when_its_command_has_ended() {
+    let lab = Lab::up("vdead", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2008r2,ko@10.10.10.2"]);
+    assert_eq!(json(&lab, &["apply", "--yes", "-l", "dmz1"]).0, 0);
+    die_in_the_middle(&lab);
+    assert!(lock(&lab, "win1").contains(" process "), "a dead run gave its lock back");
+    // At once, and not when the lease of the lock is over; but not before the host has done what it was told.
+    let (code, report) = json(&lab, &["apply", "--yes"]);
+    assert_eq!((code, lock(&lab, "win1").as_str()), (0, ""), "{report:#}");
+    proven(&report, "win1", "10.10.10.1");
+    // The process of somebody else may be gone or not.
+    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let text = format!(
+        "run=20200101T000000000000Z; when={now}; alive={now}; lease=600; busy=0; who=kim@admin9 process 4194305"
+    );
+    lab.cmd("win1", &format!("reg add HKLM\\SOFTWARE\\fleetclock /v Lock /t REG_SZ /d \"{text}\" /f"));
+    lab.inventory(&lenient(7));
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "win1").contains("locked by kim@admin9 process 4194305 since "), "{report:#}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn a_windows_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
+    let lab = Lab::up("vtimer", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2008r2,ko@10.10.10.2"]);
+    assert_eq!(json(&lab, &["apply", "--yes", "-l", "dmz1"]).0, 0);
+    assert!(!timer(&lab, "dmz1"), "a run that was proven is kept");
+    lab.cmd("win1", "net start w32time");
+    let bare = settings(&lab, "win1");
+    let idle = || assert!(comes(|| lock(&lab, "win1").contains("; busy=0; ")), "{}", lock(&lab, "win1"));
+
+    // Whoever comes back in time keeps it, at once, and changes nothing more.
+    let proofs = || lab.journal("win1").matches("w32tm /query /status").count();
+    let before = proofs();
+    die(&lab, || proofs() > before);
+    assert!(timer(&lab, "win1") && !lock(&lab, "win1").is_empty());
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "win1"]);
+    assert_eq!((code, status(&report, "win1")), (0, "unchanged"), "{report:#}");
+    assert!(!timer(&lab, "win1") && lock(&lab, "win1").is_empty(), "{}", lock(&lab, "win1"));
+    let kept = settings(&lab, "win1");
+    lab.pass("win1", 1000);
+    crate::server::rest(std::time::Duration::from_secs(2));
+    unchanged(&lab, "win1", &kept);
+    assert_eq!(json(&lab, &["undo", "win1", "--yes"]).0, 0);
+    unchanged(&lab, "win1", &bare);
+
+    // And if nobody comes, the host does what the timer says: 300 s and the deadline of the proof later.
+    die_in_the_middle(&lab);
+    idle();
+    let half = settings(&lab, "win1");
+    assert!(timer(&lab, "win1") && !difference(&bare, &half).is_empty());
+    lab.pass("win1", 250);
+    crate::server::rest(std::time::Duration::from_secs(2));
+    unchanged(&lab, "win1", &half);
+    lab.pass("win1", 90);
+    let back = |lab: &Lab| lock(lab, "win1").is_empty();
+    assert!(comes(|| back(&lab)), "{}", lock(&lab, "win1"));
+    unchanged(&lab, "win1", &bare);
+    assert!(!timer(&lab, "win1"));
+    let told = lab.events("win1");
+    assert!(told.starts_with("WARNING 1 APPLICATION fleetclock: run 20"), "{told}");
+    assert!(told.ends_with(" was not heard of again: it was taken back\n"), "{told}");
+    // The next run says so, until one has changed the host.
+    for (verb, code) in [(&["check"][..], 3), (&["apply", "--yes"], 0), (&["check"], 0)] {
+        let (seen, report) = json(&lab, &[verb, &["-l", "win1"]].concat());
+        let warnings = host(&report, "win1")["warnings"].to_string();
+        let told = warnings.contains(" was not heard of again, and the host took it back by itself");
+        assert_eq!((seen, told), (code, code == 3 || verb.len() > 1), "{report:#}");
+    }
+    assert_eq!(json(&lab, &["undo", "win1", "--yes"]).0, 0);
+
+    // A boot begins the time anew, and does not lose it.
+    die_in_the_middle(&lab);
+    idle();
+    lab.windows_reboot("win1");
+    lab.pass("win1", 341);
+    assert!(comes(|| back(&lab)), "{}", lock(&lab, "win1"));
+    let left = difference(&bare, &settings(&lab, "win1"));
+    assert!(left.iter().all(|line| line.contains("STATE") || line.contains("STOPPABLE")), "{left:#?}");
+}
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn undo_of_a_windows_host_takes_back_the_last_run_and_then_the_one_before() {
+    let lab = Lab::up("vtwice", &[], &inventory(TWO));
+    lab.windows(&["dmz1=2022@10.10.10.1", "win1=2016,ko@10.10.10.2"]);
+    lab.cmd("win1", "net start w32time");
+    let kept = || {
+        let printed = lab.cmd("win1", r"dir /b %SystemRoot%\fleetclock");
+        let mut names: Vec<String> = printed.lines().map(|line| line.trim().to_owned()).collect();
+        names.retain(|name| name.ends_with(".cmd"));
+        names.sort();
+        names
+    };
+    let bare = settings(&lab, "win1");
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    let first = settings(&lab, "win1");
+    lab.inventory(&lenient(7));
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    assert_ne!(settings(&lab, "win1"), first);
+    assert_eq!(kept().len(), 2);
+    for was in [&first, &bare] {
+        let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
+        assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
+        unchanged(&lab, "win1", was);
+    }
+    assert_eq!(kept(), [""; 0]);
+
+    // A host keeps the undo of five runs.
+    for day in 1..=7 {
+        lab.cmd("win1", &format!(r"echo rem >%SystemRoot%\fleetclock\2020010{day}T000000000000Z.cmd"));
+    }
+    assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
+    let names = kept();
+    assert_eq!(names[..4], [4, 5, 6, 7].map(|day| format!("2020010{day}T000000000000Z.cmd")), "{names:?}");
+    assert_eq!(names.len(), 5, "{names:?}");
 }
 
 #[test]

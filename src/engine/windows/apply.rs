@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use anyhow::Result;
 
-use super::lines::{self, Answers, at_step, change, judge};
-use super::lock::{self, Lock};
+use super::lines::{self, Answers, at_step, judge};
+use super::lock::{self, Entry, Lock};
 use super::plan::{self, READ};
-use super::{far, proof, undo};
+use super::{far, proof, timer, undo};
 use crate::engine::apply::{left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
 use crate::engine::event::Phase;
@@ -34,16 +34,32 @@ struct Run<'a> {
     planned: &'a Planned,
     tasks: Vec<Task<'a>>,
     lock: Lock,
+    /// The undo is left to the host's own timer.
+    left: bool,
 }
 
 /// Changes and proves a host, or leaves it as it was.
 pub(crate) fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
     if !planned.is_pending() && !far_off(session)? {
-        return finish(session, report, Status::Unchanged);
+        finish(session, report, Status::Unchanged)?;
+        return if planned.left_over { keep(session) } else { Ok(()) };
     }
-    let run = Run { planned, tasks: tasks(planned)?, lock: Lock::new(session.spec) };
-    let result = locked(session, &run, report);
+    let mut run = Run { planned, tasks: tasks(planned)?, lock: Lock::new(session.spec), left: false };
+    let result = locked(session, &mut run, report);
     release(session, &run, result, report)
+}
+
+/// A host that is as wanted keeps what an earlier run did, which was never heard of again.
+fn keep(session: &mut Session<'_>) -> Result<(), Failure> {
+    let seen = lines::run(session, &[lock::ask()], READ)?;
+    let mut last = vec![timer::heard()];
+    if let Some(dead) = seen.first().and_then(|slice| Entry::of(&slice.stdout)) {
+        if !dead.is_over() {
+            return Ok(());
+        }
+        last.push(timer::keep(&dead.run)?);
+    }
+    lines::run(session, &last, READ).map(drop)
 }
 
 /// Whether the clock of a host that is otherwise as wanted needs the large step that is allowed to
@@ -56,50 +72,84 @@ fn far_off(session: &mut Session<'_>) -> Result<bool, Failure> {
     Ok(far::is_far(session.spec, &sources) && far::refusal(session.spec, &sources).is_none())
 }
 
-fn locked(session: &mut Session<'_>, run: &Run<'_>, report: &mut HostReport) -> Result<(), Failure> {
+fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport) -> Result<(), Failure> {
     let (sources, others) = guard(session, &run.lock)?;
     report.warnings.extend(clock::stepped(session.spec, &sources));
     let pending = run.planned.is_pending();
     if pending {
         let about: Vec<String> =
             report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
-        undo::arm(session, &run.lock, &undo::text(&run.lock.holder, &about, &undo_of(&run.tasks))?, &others)?;
+        let text = undo::text(&run.lock.holder, &about, &undo_of(&run.tasks))?;
+        let unarmed = undo::arm(session, &mut run.lock, &text, &others)?;
+        report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
     }
     session.phase(Phase::Apply);
     let mut done = 0;
     for batch in batches(&run.tasks) {
         done += batch.len();
         if let Err(failure) = steps(session, run, batch, done == batch.len()) {
-            return Err(take_back(session, run.tasks.get(..done).unwrap_or_default(), failure));
+            let begun = run.tasks.get(..done).unwrap_or_default();
+            let (failure, left) = take_back(session, run, begun, failure);
+            run.left = left;
+            return Err(failure);
         }
     }
     let status = if pending { Status::Changed } else { Status::Unchanged };
-    let corrected = if far::is_far(session.spec, &sources) { far::correct(session) } else { Ok(()) };
+    let corrected = if far::is_far(session.spec, &sources) { far::correct(session, &run.lock) } else { Ok(()) };
     let proven = corrected.and_then(|()| converged(session, run)).and_then(|()| finish(session, report, status));
-    proven.map_err(|failure| if pending { take_back(session, &run.tasks, failure) } else { failure })
+    let Err(failure) = proven else { return Ok(()) };
+    if !pending {
+        return Err(failure);
+    }
+    let (failure, left) = take_back(session, run, &run.tasks, failure);
+    run.left = left;
+    Err(failure)
 }
 
-/// Gives the lock back, and forgets an undo that has been done. The error that we have counts more.
+/// Ends the timer, gives the lock back, and forgets an undo that has been done. The error that we
+/// have counts more.
 fn release(
     session: &mut Session<'_>,
     run: &Run<'_>,
     result: Result<(), Failure>,
     report: &mut HostReport,
 ) -> Result<(), Failure> {
-    let mut last = vec![run.lock.release()?];
-    if result.as_ref().is_err_and(|failure| failure.status == Status::FailedUndone) {
-        last.insert(0, undo::forget(&run.lock.holder.run));
+    if run.left {
+        return result;
     }
-    let released = lines::run(session, &last, READ).or_else(|_| {
+    let name = &run.lock.holder.run;
+    let mut last = Vec::new();
+    match &result {
+        Ok(()) if run.planned.left_over => last.push(timer::heard()),
+        Err(failure) if failure.status == Status::FailedUndone => last.push(undo::forget(name)),
+        _ => {}
+    }
+    last.push(if run.lock.armed { timer::keep(name)? } else { lock::release(name)? });
+    let released = ours(session, run, &last).or_else(|_| {
         // The connection may be what had failed.
-        let mut fresh = Session::open(session.spec, session.cx)?;
-        lines::run(&mut fresh, &last, READ)
+        ours(&mut Session::open(session.spec, session.cx)?, run, &last)
     });
-    if let Err(failure) = released {
-        let cause = failure.error.message;
-        report.warnings.push(format!("the lock on the host stays until its time is over: {cause}"));
+    match released {
+        Ok(None) => result,
+        Ok(Some(other)) => result.and(Err(lock::lost(Some(&other)))),
+        Err(failure) => {
+            let cause = failure.error.message;
+            report.warnings.push(format!("the lock on the host stays until its time is over: {cause}"));
+            result
+        }
     }
-    result
+}
+
+/// Runs the last lines of a run. A host that has not heard of it for too long may have taken it
+/// back meanwhile: returns who has the lock then.
+fn ours(session: &mut Session<'_>, run: &Run<'_>, last: &[String]) -> Result<Option<Entry>, Failure> {
+    let released = lines::run(session, last, READ)?;
+    if released.last().is_none_or(|slice| slice.status == 0) {
+        return Ok(None);
+    }
+    // A lock that is not there was given back by the first of two attempts.
+    let seen = lines::run(session, &[lock::ask()], READ)?;
+    Ok(seen.first().and_then(|slice| Entry::of(&slice.stdout)).filter(|entry| !run.lock.is(entry)))
 }
 
 fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
@@ -149,15 +199,14 @@ fn batches<'a>(tasks: &'a [Task<'a>]) -> impl Iterator<Item = &'a [Task<'a>]> {
 
 /// Runs a batch; the first also notes the restarts that the last will make good.
 fn steps(session: &mut Session<'_>, run: &Run<'_>, batch: &[Task<'_>], first: bool) -> Result<(), Failure> {
-    let owed = run.tasks.iter().filter(|_| first).filter_map(|task| task.owed);
+    let owed: String = run.tasks.iter().filter(|_| first).filter_map(|task| task.owed).map(owe).collect();
     let mut texts: Vec<String> = batch.iter().map(|task| task.fix.change.clone()).collect();
-    let prelude: String = owed.map(owe).chain([run.lock.renew()? + "\n"]).collect();
     if let (Some(text), Some(task)) = (texts.first_mut(), batch.first()) {
-        text.insert_str(0, &prelude);
+        text.insert_str(0, &owed);
         session.progress(&task.step.name);
     }
     let lines: Vec<String> = texts.iter().flat_map(|text| text.lines()).map(str::to_owned).collect();
-    let slices = lines::run(session, &lines, CHANGE)?;
+    let slices = run.lock.run(session, &lines, CHANGE)?;
     let mut rest = slices.as_slice();
     for (task, text) in batch.iter().zip(&texts) {
         let (own, others) = rest.split_at(text.lines().count().min(rest.len()));
@@ -201,26 +250,39 @@ fn undo_of(tasks: &[Task<'_>]) -> String {
     undo.chain(settle).chain([owed.as_str()]).collect()
 }
 
-/// Puts back what the tasks have changed, the last first, and then restarts with it.
-fn take_back(session: &mut Session<'_>, tasks: &[Task<'_>], failure: Failure) -> Failure {
+/// Puts back what the tasks have changed, the last first, and then restarts with it. Returns also
+/// whether that is left to the timer of the host.
+fn take_back(session: &mut Session<'_>, run: &Run<'_>, tasks: &[Task<'_>], failure: Failure) -> (Failure, bool) {
     if !session.cx.undo {
-        return left_as_it_is(failure);
+        return (left_as_it_is(failure), false);
     }
     session.phase(Phase::Undo);
     session.progress("putting back what was changed");
     let text = undo_of(tasks);
-    let undone = change(session, &text, CHANGE).or_else(|first| again(session, &text).map_err(|_| first));
-    match undone {
-        Ok(()) => with_undo(failure, Some(&Slice::default())),
-        Err(error) => {
-            let stderr = error.error.message;
-            with_undo(failure, Some(&Slice { stderr, status: 1, ..Slice::default() }))
-        }
+    let cut = failure.status == Status::Unreachable;
+    let undone = put_back(session, run, &text, cut)
+        .or_else(|first| again(session, run, &text).map_err(|second| (first, second)));
+    let Err((first, second)) = undone else { return (with_undo(failure, Some(&Slice::default())), false) };
+    let left = run.lock.armed && second.status == Status::Unreachable;
+    let stderr = if left {
+        let after = humantime::format_duration(Duration::from_secs(run.lock.lease.as_secs()));
+        format!("{}; the host takes it back by itself within {after}", first.error.message)
+    } else {
+        first.error.message
+    };
+    (with_undo(failure, Some(&Slice { stderr, status: 1, ..Slice::default() })), left)
+}
+
+/// After a connection was lost, the host may still be at what it was told last.
+fn put_back(session: &mut Session<'_>, run: &Run<'_>, text: &str, cut: bool) -> Result<(), Failure> {
+    if cut {
+        lock::quiet(session, &[lock::ask()], Entry::is_busy)?;
     }
+    run.lock.change(session, text, CHANGE)
 }
 
 /// The connection may be what had failed.
-fn again(session: &Session<'_>, text: &str) -> Result<(), Failure> {
+fn again(session: &Session<'_>, run: &Run<'_>, text: &str) -> Result<(), Failure> {
     let mut fresh = Session::open(session.spec, session.cx)?;
-    change(&mut fresh, text, CHANGE)
+    put_back(&mut fresh, run, text, true)
 }

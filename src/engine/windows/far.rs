@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, anyhow};
 
-use super::lines::{change, run};
+use super::lines::run;
+use super::lock::Lock;
 use super::plan::READ;
 use super::proof;
 use crate::engine::clock;
@@ -76,17 +77,17 @@ pub(super) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<Error
 
 /// Lets the service correct any error until the clock is near, and puts the limits back whatever
 /// comes of it. The proof that follows says what did.
-pub(super) fn correct(session: &mut Session<'_>) -> Result<(), Failure> {
+pub(super) fn correct(session: &mut Session<'_>, lock: &Lock) -> Result<(), Failure> {
     session.progress("letting the clock make a large step");
     let before = limits(session)?;
     let wide: String = LIMITS.iter().map(|name| set(name, ANY)).collect();
-    let corrected = change(session, &format!("{wide}{UPDATE}"), READ).and_then(|()| resync(session));
+    let corrected = lock.change(session, &format!("{wide}{UPDATE}"), READ).and_then(|()| resync(session, lock));
     let narrow: String =
         LIMITS.iter().zip(before).map(|(name, was)| set(name, was)).chain([UPDATE.to_owned()]).collect();
-    let back = change(session, &narrow, READ).or_else(|first| {
+    let back = lock.change(session, &narrow, READ).or_else(|first| {
         // The connection may be what had failed.
         let mut fresh = Session::open(session.spec, session.cx).map_err(|_| first)?;
-        change(&mut fresh, &narrow, READ)
+        lock.change(&mut fresh, &narrow, READ)
     });
     corrected.and(back)
 }
@@ -108,10 +109,10 @@ fn limits(session: &mut Session<'_>) -> Result<[u32; 2], Failure> {
     Ok([read(LIMITS[0])?, read(LIMITS[1])?])
 }
 
-fn resync(session: &mut Session<'_>) -> Result<(), Failure> {
+fn resync(session: &mut Session<'_>, lock: &Lock) -> Result<(), Failure> {
     let end = Instant::now() + session.spec.limits.deadline;
     loop {
-        change(session, "-w32tm /resync /rediscover\n", READ)?;
+        lock.change(session, "-w32tm /resync /rediscover\n", READ)?;
         let sources = proof::measure(session, 2, 2000)?;
         if !is_far(session.spec, &sources) || Instant::now() >= end || session.cx.stopping() {
             return Ok(());

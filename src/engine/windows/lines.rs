@@ -47,26 +47,41 @@ impl Answers {
 
 /// Runs lines in order, all of them, in as few commands as hold them.
 pub(crate) fn run(session: &mut Session<'_>, lines: &[String], limit: Duration) -> Result<Vec<Slice>, Failure> {
+    let (slices, last) = ended(session, lines, limit)?;
+    if slices.len() == lines.len() { Ok(slices) } else { Err(unended(lines, slices.len(), &last)) }
+}
+
+/// As [`run`], but stops at a line that ended the command processor: fewer come back then. Returns
+/// what the last command printed as well.
+pub(super) fn ended(
+    session: &mut Session<'_>,
+    lines: &[String],
+    limit: Duration,
+) -> Result<(Vec<Slice>, Output), Failure> {
     let mark = mark();
     let framed: Vec<String> = lines.iter().enumerate().map(|(index, line)| frame(&mark, index, line)).collect();
     let mut slices = Vec::new();
     let mut output = Output::default();
-    for command in pack(&framed) {
+    let mut sent = 0;
+    for (command, count) in pack(&framed) {
         output = session.run(command, limit, &mut |_| ())?;
+        sent += count;
         while let Some(slice) = cut(&output, &mark, slices.len()) {
             slices.push(slice);
         }
+        if slices.len() < sent {
+            break;
+        }
     }
-    if slices.len() == lines.len() {
-        return Ok(slices);
-    }
-    let line = lines.get(slices.len()).map_or("", String::as_str);
-    let said = last_lines(&format!("{}\n{}", output.stdout, output.stderr));
-    let error = anyhow!("`{line}` did not end: cmd.exe left with {} after `{said}`", output.status);
-    Err(error
-        .context("run commands on the host")
-        .hint("it was ended from outside, or a quota is used up: try again")
-        .into())
+    Ok((slices, output))
+}
+
+/// Why a line did not end.
+pub(super) fn unended(lines: &[String], ended: usize, last: &Output) -> Failure {
+    let line = lines.get(ended).map_or("", String::as_str);
+    let said = last_lines(&format!("{}\n{}", last.stdout, last.stderr));
+    let error = anyhow!("`{line}` did not end: cmd.exe left with {} after `{said}`", last.status);
+    error.context("run commands on the host").hint("it was ended from outside, or a quota is used up: try again").into()
 }
 
 fn frame(mark: &str, index: usize, line: &str) -> String {
@@ -76,16 +91,17 @@ fn frame(mark: &str, index: usize, line: &str) -> String {
     format!("echo {mark} {index}&{line}{merged}&call echo {mark} {index} %^errorlevel%")
 }
 
-/// Puts as many into one command as it may hold.
-fn pack(framed: &[String]) -> Vec<String> {
-    let mut commands: Vec<String> = Vec::new();
+/// Puts as many into one command as it may hold; each with their number.
+fn pack(framed: &[String]) -> Vec<(String, usize)> {
+    let mut commands: Vec<(String, usize)> = Vec::new();
     for line in framed {
         match commands.last_mut() {
-            Some(command) if command.len() + line.len() < LONGEST => {
+            Some((command, count)) if command.len() + line.len() < LONGEST => {
                 command.push('&');
                 command.push_str(line);
+                *count += 1;
             }
-            _ => commands.push(line.clone()),
+            _ => commands.push((line.clone(), 1)),
         }
     }
     commands
@@ -104,13 +120,6 @@ fn mark() -> String {
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u8(0);
     format!("fc-{:08x}", hasher.finish() as u32)
-}
-
-/// Runs the lines of a change; the first that fails, and may not, is the error.
-pub(crate) fn change(session: &mut Session<'_>, text: &str, limit: Duration) -> Result<(), Failure> {
-    let lines: Vec<String> = text.lines().map(str::to_owned).collect();
-    let slices = run(session, &lines, limit)?;
-    judge(text, &slices)
 }
 
 /// The first line of a text that failed, and may not, is the error.
@@ -160,7 +169,8 @@ mod tests {
     fn lines_are_packed_into_few_commands_in_order() {
         let line = "x".repeat(3000);
         let commands = pack(&[line.clone(), line.clone(), line.clone(), line]);
-        assert_eq!(commands.iter().map(String::len).collect::<Vec<_>>(), [6001, 6001]);
+        let sizes = commands.iter().map(|(command, count)| (command.len(), *count));
+        assert_eq!(sizes.collect::<Vec<_>>(), [(6001, 2), (6001, 2)]);
     }
 
     #[test]

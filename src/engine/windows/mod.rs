@@ -8,4 +8,5 @@ mod lock;
 pub(crate) mod look;
 pub(crate) mod plan;
 pub(crate) mod proof;
+mod timer;
 pub(crate) mod undo;

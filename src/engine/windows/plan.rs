@@ -5,7 +5,8 @@ use std::time::Duration;
 use anyhow::{Result, anyhow, bail};
 
 use super::lines::Answers;
-use super::proof;
+use super::lock::{self, Entry};
+use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
 use crate::engine::event::Phase;
@@ -25,6 +26,15 @@ use crate::resource;
 /// Time limit for one command that only reads.
 pub(super) const READ: Duration = Duration::from_secs(60);
 
+/// What runs have left on the host.
+fn runs(answers: &Answers) -> String {
+    answers.of(&windows::query_runs()).stdout
+}
+
+fn lock_of(answers: &Answers) -> Option<Entry> {
+    Entry::of(&runs(answers))
+}
+
 /// Reads the facts of a Windows host.
 pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<WindowsFacts, Failure> {
     let mut answers = Answers::default();
@@ -33,7 +43,14 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<WindowsFacts, Fail
 
 fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<WindowsFacts, Failure> {
     session.phase(Phase::Facts);
-    answers.ask(session, &windows::queries(), READ)?;
+    let questions: Vec<String> = windows::queries().into_iter().chain([windows::query_runs()]).collect();
+    answers.ask(session, &questions, READ)?;
+    if lock_of(answers).is_some_and(|lock| lock.is_orphan()) {
+        // Half a change of a run that has lost its connection is nothing to plan from.
+        lock::quiet(session, &[lock::ask()], Entry::is_orphan)?;
+        *answers = Answers::default();
+        answers.ask(session, &questions, READ)?;
+    }
     let facts = windows::parse(&answers.0);
     if facts.build == 0 {
         let seen = answers.0.values().next().map_or("", |slice| slice.stdout.trim());
@@ -58,6 +75,9 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     let facts = facts(session, &mut answers)?;
     report.os = Some(facts.system());
     report.provider = Some(W32Time.name().to_owned());
+    let told = timer::told(&runs(&answers));
+    let left_over = told.is_some() || lock_of(&answers).is_some();
+    report.warnings.extend(told);
     check(spec, &facts)?;
     let steps = steps(spec, &facts, cx)?;
     report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
@@ -71,7 +91,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
         Extent::Clock => glance(session, report)?,
         Extent::Proof => proof::wait(session, report).map(drop)?,
     }
-    Ok(Planned { spec: spec.clone(), service: Service::Windows, steps, seen, report: report.clone() })
+    Ok(Planned { spec: spec.clone(), service: Service::Windows, steps, seen, left_over, report: report.clone() })
 }
 
 /// One quick measurement, for foretelling what happens to the clock; needless where nothing will.

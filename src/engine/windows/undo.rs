@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use super::lines::run;
 use super::lock::{self, Lock, plain};
 use super::plan::READ;
+use super::timer;
 use crate::engine::Context;
 use crate::engine::event::Phase;
 use crate::engine::frame::last_lines;
@@ -21,13 +22,16 @@ use crate::resource::Slice;
 
 /// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows
 /// does not allow one in its own folder.
-const FOLDER: &str = r"%SystemRoot%\fleetclock";
+pub(super) const FOLDER: &str = r"%SystemRoot%\fleetclock";
+
+/// A file that is being written; its short name is in every command.
+const NEW: &str = r"%SystemRoot%\fleetclock\new";
 
 /// Runs that a host keeps, as on Linux.
 const KEPT_RUNS: usize = 5;
 
 /// What a line of the file prints when the command before it failed.
-const FAILED: &str = "fleetclock: not done";
+pub(super) const FAILED: &str = "fleetclock: not done";
 
 /// As much as one command line takes of the file; the marks and the rest of the line need room too.
 const CHUNK: usize = 6000;
@@ -91,13 +95,13 @@ fn safe(line: &str) -> Result<&str> {
     Ok(line)
 }
 
-/// Returns the lines that write the file. The file comes first in each, or cmd.exe would take a
-/// digit at the end of the text for the number of a handle.
-fn write(run: &str, text: &[String]) -> Vec<String> {
-    let file = file(run);
-    let mut lines = vec![format!("-md {FOLDER}")];
+/// Returns the lines that write a file of the folder, under another name until it is complete. The
+/// file comes first in each, or cmd.exe would take a digit at the end of the text for the number of
+/// a handle.
+pub(super) fn write(name: &str, text: &[String]) -> Vec<String> {
+    let mut lines = vec![format!("-del {NEW}")];
     let mut chunk = String::new();
-    for part in text.iter().map(|line| format!(">>{file} echo {line}")) {
+    for part in text.iter().map(|line| format!(">>{NEW} echo {}", literal(line))) {
         if chunk.len() + part.len() > CHUNK {
             lines.push(std::mem::take(&mut chunk));
         }
@@ -106,26 +110,55 @@ fn write(run: &str, text: &[String]) -> Vec<String> {
         }
         chunk.push_str(&part);
     }
-    lines.push(chunk);
+    lines.extend([chunk, format!("move /y {NEW} {FOLDER}\\{name}")]);
     lines
 }
 
-/// Leaves the undo on the host, looks that it is there in full and that the lock is still ours.
-/// `others` are the runs that the host knows; the oldest of too many goes.
-pub(super) fn arm(session: &mut Session<'_>, lock: &Lock, text: &[String], others: &[String]) -> Result<(), Failure> {
-    let name = &lock.holder.run;
-    let mut lines = write(name, text);
+/// What `echo` prints as it is: between quotes cmd.exe takes these for letters.
+fn literal(line: &str) -> String {
+    let mut quoted = false;
+    line.chars().fold(String::new(), |mut text, letter| {
+        quoted ^= letter == '"';
+        if !quoted && "<>&|".contains(letter) {
+            text.push('^');
+        }
+        text.push(letter);
+        text
+    })
+}
+
+/// Leaves the undo on the host, starts the timer that runs it, and looks that it is there in full
+/// and that the lock is still ours. `others` are the runs that the host knows; the oldest of too
+/// many goes. Returns why there is no timer, if there is none.
+pub(super) fn arm(
+    session: &mut Session<'_>,
+    lock: &mut Lock,
+    text: &[String],
+    others: &[String],
+) -> Result<Option<String>, Failure> {
+    let name = lock.holder.run.clone();
+    let mut lines = vec![format!("-md {FOLDER}")];
+    lines.extend(write(&format!("{name}.cmd"), text));
     let surplus = (others.len() + 1).saturating_sub(KEPT_RUNS);
     lines.extend(others.iter().take(surplus).map(|run| forget(run)));
-    lines.extend([format!("type {} 2>&1", file(name)), lock::ask()]);
-    let mut slices = run(session, &lines, READ)?;
-    let (lock_seen, written) = (slices.pop().unwrap_or_default(), slices.pop().unwrap_or_default());
-    if !written.stdout.lines().map(str::trim_end).eq(text.iter().map(String::as_str)) {
-        return Err(anyhow!("{}", last_lines(&written.stdout))
+    lines.push(format!("type {} 2>&1", file(&name)));
+    let shown = lines.len();
+    if session.cx.undo {
+        lines.extend(timer::arm(lock)?);
+    }
+    let started = lines.len();
+    lines.push(lock::ask());
+    let slices = run(session, &lines, READ)?;
+    let slice = |end: usize| slices.get(end - 1).cloned().unwrap_or_default();
+    if !slice(shown).stdout.lines().map(str::trim_end).eq(text.iter().map(String::as_str)) {
+        return Err(anyhow!("{}", last_lines(&slice(shown).stdout))
             .context("nothing was changed: the undo cannot be kept on the host")
             .into());
     }
-    lock::held(lock, &lock_seen)
+    lock::held(lock, &slice(lines.len()))?;
+    lock.armed = session.cx.undo && slice(started).status == 0;
+    let why = || last_lines(&slice(started).stdout);
+    Ok((session.cx.undo && !lock.armed).then(why))
 }
 
 /// Looks for the newest run that was not taken back.
@@ -159,16 +192,17 @@ pub(crate) fn undo(session: &mut Session<'_>, name: &str) -> Result<(), Failure>
     let lock = Lock::new(session.spec);
     let seen = lock::take(session, &lock, vec![list()])?;
     let newest = seen.first().and_then(|slice| runs(&slice.stdout).pop());
-    let done = if newest.as_deref() == Some(name) { put_back(session, name) } else { Err(moved(name)) };
-    let mut last: Vec<String> = done.iter().map(|()| forget(name)).collect();
-    last.push(lock.release()?);
+    let done = if newest.as_deref() == Some(name) { put_back(session, &lock, name) } else { Err(moved(name)) };
+    let mut last = if newest.as_deref() == Some(name) { timer::end() } else { Vec::new() };
+    last.extend(done.iter().map(|()| forget(name)));
+    last.push(lock::release(&lock.holder.run)?);
     let released = run(session, &last, READ);
     done.and(released.map(drop))
 }
 
-fn put_back(session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
+fn put_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Failure> {
     let line = format!("call {} 2>&1", file(name));
-    let printed = run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
+    let printed = lock.run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
     let Some((before, _)) = printed.split_once(FAILED) else { return Ok(()) };
     Err(not_in_full(name, &last_lines(before)))
 }
@@ -210,17 +244,20 @@ mod tests {
     #[test]
     fn a_file_of_any_length_fits_into_command_lines() {
         let text = vec!["reg add x /d 1".to_owned(); 400];
-        let lines = write("20261121T020000000000Z", &text);
+        let lines = write("20261121T020000000000Z.cmd", &text);
         assert!(lines.len() > 2 && lines.iter().all(|line| line.len() < 6100));
-        assert_eq!(
-            lines.join("&").matches(r">>%SystemRoot%\fleetclock\20261121T020000000000Z.cmd echo reg").count(),
-            400
-        );
+        assert_eq!(lines.join("&").matches(r">>%SystemRoot%\fleetclock\new echo reg").count(), 400);
+    }
+
+    #[test]
+    fn what_cmd_would_act_on_is_told_to_be_text() {
+        assert_eq!(literal(r#"reg query "a|b" 2>&1|findstr /c:"<x>""#), r#"reg query "a|b" 2^>^&1^|findstr /c:"<x>""#);
+        assert_eq!(literal(r#"<a b="1">"#), r#"^<a b="1"^>"#);
     }
 
     #[test]
     fn only_names_of_runs_are_runs() {
-        let printed = "20261121T020000000000Z.cmd\n20261120T020000000000Z.cmd\nnotes.txt\n파일을 찾을 수 없습니다.\n";
+        let printed = "20261121T020000000000Z.cmd\n20261120T020000000000Z.cmd\nnotes.txt\n20261121T020000000000Z-lost.cmd\n파일을 찾을 수 없습니다.\n";
         assert_eq!(runs(printed), ["20261120T020000000000Z", "20261121T020000000000Z"]);
         assert!(runs("File Not Found\n").is_empty());
     }

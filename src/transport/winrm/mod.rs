@@ -82,6 +82,10 @@ impl Winrm {
         idle().await;
         let id = self.client.execute_command(&self.peer.host, &self.shell, line, &[]).await?;
         let result = self.collect(&id, deadline).await;
+        if result.as_ref().is_err_and(|error| !matches!(error, WinrmError::Cancelled)) {
+            // The answer was lost; what the host is at shall come to its end.
+            return result;
+        }
         idle().await;
         // Ends what still runs, and frees the slot of what has ended.
         let signalled = self.client.signal_terminate(&self.peer.host, &self.shell, &id).await;

@@ -5,10 +5,10 @@ wine=/usr/lib/wine/wine64
 wineserver=/usr/lib/wine/wineserver64
 
 # Programs that take the place of Wine's own; the others are new.
-replaced=(findstr net netsh powershell sc w32tm)
+replaced=(eventcreate findstr net netsh powershell sc schtasks w32tm)
 added=(absent boot runner w32time)
 # Stubs of Wine that say nothing and succeed: absent.exe takes their place and fails.
-stubs=(arp cacls certutil dism icacls netstat schtasks secedit setx shutdown systeminfo tasklist wevtutil where)
+stubs=(arp cacls certutil dism icacls netstat secedit setx shutdown systeminfo tasklist wevtutil where)
 common=(clock firewall ntp registry service text)
 
 deps() {
@@ -93,7 +93,7 @@ install_programs() {
   from=$(wine_cache)/programs
   [[ -e $1/installed && ! $from/stamp -nt $1/installed ]] && return
   # A new file in place of the old one: a running host keeps what it has.
-  for program in findstr net netsh sc w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
+  for program in eventcreate findstr net netsh sc schtasks w32tm; do install -m 755 "$from/$program.exe" "$system/$program.exe"; done
   for program in "${stubs[@]}"; do install -m 755 "$from/absent.exe" "$system/$program.exe"; done
   install -m 755 "$from/powershell.exe" "$system/WindowsPowerShell/v1.0/powershell.exe"
   install -m 755 "$from/w32time.exe" "$system/fcw32time.exe"

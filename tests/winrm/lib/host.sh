@@ -168,6 +168,13 @@ windows_requests() {
   if [[ ${3:-} == --reset ]]; then : >"$file"; else wc -l <"$file"; fi
 }
 
+windows_pass() {
+  local file
+  file=$(windows_home "$1" "$2")/passed
+  printf '%s\n' $(($(cat "$file" 2>/dev/null || echo 0) + $3)) >"$file.new"
+  mv "$file.new" "$file"
+}
+
 windows_list() {
   local home state
   for home in "$cache"/labs/*/windows/*/; do

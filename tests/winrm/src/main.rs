@@ -3,7 +3,8 @@
 //!
 //! HOME has `prefix` (the host's Wine prefix), `exchange` (its drive Y:), `accounts` (lines of
 //! name, password and `administrator` or `user`, with tabs) and `faults`; `requests`, `log` and
-//! `ca.pem` are written there, and `ready` as soon as clients may come.
+//! `ca.pem` are written there, `tasks` and `passed` are the Task Scheduler's, and `ready` is there as
+//! soon as clients may come.
 
 mod faults;
 mod frame;
@@ -13,6 +14,8 @@ mod ntlm;
 mod server;
 mod shell;
 mod soap;
+mod task;
+mod tasks;
 mod tls;
 mod wine;
 
@@ -27,6 +30,7 @@ use journal::Journal;
 use ntlm::Account;
 use server::Server;
 use shell::Shells;
+use tasks::Tasks;
 use tls::Certificates;
 use wine::Wine;
 
@@ -42,6 +46,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let wine = Wine::new(&home, &locale);
     let _wineserver = wine.boot()?;
     let journal = Arc::new(Journal::open(&home)?);
+    let tasks = Tasks::boot(&home, Wine::new(&home, &locale), journal.clone())?;
+    thread::spawn(move || tasks.serve());
     let server = Arc::new(Server {
         accounts: accounts(&home)?,
         shells: Shells::new(wine, journal.clone()),
