@@ -52,7 +52,10 @@ pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> V
     start(&cx, &hosts);
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || host(&spec, |report| look(&spec, &cx, report)));
-        cx.send(Event::Done(Box::new(report_of(&result).clone())));
+        cx.send(match &result {
+            Ok(_) => Event::Looked { host: spec.name.clone() },
+            Err(report) => Event::Done(report.clone()),
+        });
         result
     })
     .await
@@ -110,9 +113,14 @@ fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRu
     report.deltas = changes(&seen);
     report.status = if run.is_some() { Status::Drifted } else { Status::Unchanged };
     if let (Some(run), Some(who), Some(when)) = (&run, value(&seen, "who"), value(&seen, "when")) {
-        report.warnings.push(format!("run {run}, by {who} at {when}"));
+        report.warnings.push(the_run(run, who, when));
     }
     Ok(LastRun { spec: spec.clone(), run, report: report.clone() })
+}
+
+/// Says whose change it is.
+pub(crate) fn the_run(run: &str, who: &str, when: &str) -> String {
+    format!("this is what run {run} changed, by {who} at {when}")
 }
 
 fn value<'a>(seen: &'a Slice, name: &str) -> Option<&'a str> {
@@ -130,6 +138,7 @@ pub(crate) fn changes(seen: &Slice) -> Vec<Delta> {
 }
 
 fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Result<HostReport, Failure> {
+    let started = Instant::now();
     *report = last.report.clone();
     let mut session = Session::open(&last.spec, cx)?;
     session.phase(Phase::Undo);
@@ -137,6 +146,7 @@ fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Res
     let done =
         if last.spec.is_windows() { windows::undo::undo(&mut session, run) } else { put_back(&mut session, run) };
     report.executions += session.executions;
+    report.seconds = started.elapsed().as_secs_f64();
     done?;
     report.status = Status::Changed;
     Ok(report.clone())

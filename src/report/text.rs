@@ -48,7 +48,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     }
     // The table of `verify` has them all.
     if report.command != "verify" {
-        unchanged(&mut text, &hosts, if report.command == "doctor" { "well" } else { "as wanted" });
+        unchanged(&mut text, &hosts, well(&report.command));
     }
     let (sick, others) = findings::sick(&report.command, hosts);
     findings::write_sick(&mut text, &sick);
@@ -58,6 +58,15 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     }
     let _ = writeln!(text, "{}", summary(report));
     text
+}
+
+/// What is said of a host where nothing was to be done.
+fn well(command: &str) -> &'static str {
+    match command {
+        "doctor" => "well",
+        "undo" => "without a run to take back",
+        _ => "as wanted",
+    }
 }
 
 fn unchanged(text: &mut String, hosts: &[HostReport], how: &str) {
@@ -108,7 +117,7 @@ fn parts(summary: &Summary, command: &str) -> Vec<Part> {
         _ => ("drifted", "unchanged"),
     };
     let part = |number, word, style, always| Part { number, word, style, always, hosts: word == "to change" };
-    let (plan, apply) = (command == "plan", command == "apply");
+    let (plan, apply) = (command == "plan", matches!(command, "apply" | "undo"));
     vec![
         part(summary.changed, "changed", GOOD, apply),
         part(summary.drifted, drifted, CARE, plan || command == "check"),

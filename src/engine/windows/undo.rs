@@ -15,7 +15,7 @@ use crate::engine::event::Phase;
 use crate::engine::frame::last_lines;
 use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
-use crate::engine::undo::{LastRun, changes, moved, not_in_full};
+use crate::engine::undo::{LastRun, changes, moved, not_in_full, the_run};
 use crate::inventory::HostSpec;
 use crate::report::{HostReport, Status};
 use crate::resource::Slice;
@@ -183,7 +183,7 @@ fn tell(run: &str, kept: &Slice, report: &mut HostReport) {
     let notes: String =
         kept.stdout.lines().filter_map(|line| line.strip_prefix("rem ")).map(|l| l.to_owned() + "\n").collect();
     let value = |name: &str| notes.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").to_owned();
-    report.warnings.push(format!("run {run}, by {} at {}", value("who="), value("when=")));
+    report.warnings.push(the_run(run, &value("who="), &value("when=")));
     report.deltas = changes(&Slice { stdout: notes, ..Slice::default() });
 }
 
