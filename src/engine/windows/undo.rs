@@ -230,7 +230,7 @@ mod tests {
         );
         let mut report = crate::engine::plan::blank(&crate::engine::sample::host("win1"));
         tell("r", &Slice { stdout: text.join("\n"), ..Slice::default() }, &mut report);
-        assert_eq!(report.warnings, ["run r, by ops@admin1 process 7 at 2026-11-21T02:00:00Z"]);
+        assert_eq!(report.warnings, ["this is what run r changed, by ops@admin1 process 7 at 2026-11-21T02:00:00Z"]);
         assert_eq!((report.deltas[0].resource.as_str(), report.deltas[0].property.as_str()), ("registry X", "A"));
     }
 
