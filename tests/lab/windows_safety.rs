@@ -366,6 +366,15 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     assert_eq!((code, status(&report, "lost")), (0, "unchanged"), "{report:#}");
     assert!(host(&report, "lost")["warnings"].to_string().contains("the clock was let step -720"), "{report:#}");
     assert!(offset("lost").abs() < 1.0 && wide("lost") == 2 && lock(&lab, "lost").is_empty());
+
+    // The limits of a run that is lost while they are wide are put back by the host.
+    shift("lost", 72_000);
+    let mut tool = start(&lab, &["apply", "--yes", "-l", "lost", "--allow-step", "lost"]);
+    let widened = comes(|| wide("lost") == 0);
+    lab.kill(&mut tool);
+    assert!(widened && comes(|| !lock(&lab, "lost").contains("; busy=1; ")));
+    lab.pass("lost", 341);
+    assert!(comes(|| lock(&lab, "lost").is_empty()) && wide("lost") == 2, "{}", lock(&lab, "lost"));
 }
 
 /// Five hosts of the stand-in, each behind ten addresses, are fifty for everybody who asks. Their

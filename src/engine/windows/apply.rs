@@ -75,14 +75,8 @@ fn far_off(session: &mut Session<'_>) -> Result<bool, Failure> {
 fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport) -> Result<(), Failure> {
     let (sources, others) = guard(session, &run.lock)?;
     report.warnings.extend(clock::stepped(session.spec, &sources));
-    let pending = run.planned.is_pending();
-    if pending {
-        let about: Vec<String> =
-            report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
-        let text = undo::text(&run.lock.holder, &about, &undo_of(&run.tasks))?;
-        let unarmed = undo::arm(session, &mut run.lock, &text, &others)?;
-        report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
-    }
+    let far = far::is_far(session.spec, &sources);
+    arm(session, run, far, &others, report)?;
     session.phase(Phase::Apply);
     let mut done = 0;
     for batch in batches(&run.tasks) {
@@ -94,16 +88,34 @@ fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport)
             return Err(failure);
         }
     }
-    let status = if pending { Status::Changed } else { Status::Unchanged };
-    let corrected = if far::is_far(session.spec, &sources) { far::correct(session, &run.lock) } else { Ok(()) };
+    let status = if run.planned.is_pending() { Status::Changed } else { Status::Unchanged };
+    let corrected = if far { far::correct(session, &run.lock) } else { Ok(()) };
     let proven = corrected.and_then(|()| converged(session, run)).and_then(|()| finish(session, report, status));
     let Err(failure) = proven else { return Ok(()) };
-    if !pending {
+    if !run.planned.is_pending() {
+        run.left = run.lock.armed && failure.status == Status::Unreachable;
         return Err(failure);
     }
     let (failure, left) = take_back(session, run, &run.tasks, failure);
     run.left = left;
     Err(failure)
+}
+
+/// Leaves the undo on the host, with its timer.
+fn arm(
+    session: &mut Session<'_>,
+    run: &mut Run<'_>,
+    far: bool,
+    others: &[String],
+    report: &mut HostReport,
+) -> Result<(), Failure> {
+    let about: Vec<String> =
+        report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
+    let limits = if far { far::narrow(session.spec) } else { String::new() };
+    let text = undo::text(&run.lock.holder, &about, &(limits + &undo_of(&run.tasks)))?;
+    let unarmed = undo::arm(session, &mut run.lock, &text, others)?;
+    report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
+    Ok(())
 }
 
 /// Ends the timer, gives the lock back, and forgets an undo that has been done. The error that we
@@ -118,11 +130,11 @@ fn release(
         return result;
     }
     let name = &run.lock.holder.run;
-    let mut last = Vec::new();
-    match &result {
-        Ok(()) if run.planned.left_over => last.push(timer::heard()),
-        Err(failure) if failure.status == Status::FailedUndone => last.push(undo::forget(name)),
-        _ => {}
+    let mut last: Vec<String> = (result.is_ok() && run.planned.left_over).then(timer::heard).into_iter().collect();
+    let undone = result.as_ref().is_err_and(|failure| failure.status == Status::FailedUndone);
+    if undone || !run.planned.is_pending() {
+        // Nothing is left that could be taken back.
+        last.push(undo::forget(name));
     }
     last.push(if run.lock.armed { timer::keep(name)? } else { lock::release(name)? });
     let released = ours(session, run, &last).or_else(|_| {

@@ -92,6 +92,12 @@ pub(super) fn correct(session: &mut Session<'_>, lock: &Lock) -> Result<(), Fail
     corrected.and(back)
 }
 
+/// The lines that put both limits back when the run was lost in the middle; the service may not run.
+pub(super) fn narrow(spec: &HostSpec) -> String {
+    let most = w32time::layout(spec).max_correction;
+    LIMITS.iter().map(|name| set(name, most)).chain([format!("-{UPDATE}")]).collect()
+}
+
 const UPDATE: &str = "w32tm /config /update\n";
 
 fn set(name: &str, seconds: u32) -> String {
@@ -160,6 +166,13 @@ mod tests {
         assert_eq!(refusal(&spec(AT_START, Some(SECOND)), &off(23.0)), None);
         // The limits of such a host are wide for good.
         assert!(!is_far(&spec(StepPolicy::Always { over: SECOND }, None), &off(HOURS_20)));
+    }
+
+    #[test]
+    fn limits_of_a_lost_run_are_put_back_whether_the_service_runs_or_not() {
+        let text = narrow(&spec(AT_START, None));
+        assert!(text.contains("/v MaxPosPhaseCorrection /t REG_DWORD /d 54000 /f\n"), "{text}");
+        assert!(text.ends_with("\n-w32tm /config /update\n"), "{text}");
     }
 
     #[test]

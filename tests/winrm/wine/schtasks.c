@@ -68,8 +68,8 @@ int main(void) {
     }
     if (!name || !*name || strpbrk(name, "\\/:*?\"<>|"))
         return refused("The stand-in takes one task, by its name.", "잘못된 구문입니다.");
-    if (!_stricmp(verb, "/query")) return file || force ? refused("Invalid syntax.", "잘못된 구문입니다.") : ask("query", name, false);
-    if (!_stricmp(verb, "/delete")) return file ? refused("Invalid syntax.", "잘못된 구문입니다.") : ask("delete", name, force);
+    if (!_stricmp(verb, "/query") && !file && !force) return ask("query", name, false);
+    if (!_stricmp(verb, "/delete") && !file) return ask("delete", name, force);
     if (_stricmp(verb, "/create") || !file) return refused("Invalid syntax.", "잘못된 구문입니다.");
     if (!read_file(file))
         return refused("The system cannot find the file specified.", "지정된 파일을 찾을 수 없습니다.");
