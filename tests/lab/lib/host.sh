@@ -11,6 +11,7 @@ lab_up() {
     [[ $kind != vm* ]] || vm_deps
   done
   mkdir -p "$dir/hosts"
+  room_for_hosts
   lab_keys "$dir"
   control_up "$lab"
   for spec in "$@"; do
@@ -33,6 +34,12 @@ lab_up() {
     host_wait "$lab" "${spec%%=*}"
     host_trust "$lab" "${spec%%=*}"
   done
+}
+
+# Each host takes about nine of the watches that all share; the kernel's 128 end at the fourteenth.
+room_for_hosts() {
+  local limit=/proc/sys/fs/inotify/max_user_instances
+  (($(cat "$limit") >= 1024)) || echo 1024 >"$limit" || say "$limit stays at $(cat "$limit"): a large lab may not start"
 }
 
 lab_keys() {
