@@ -18,6 +18,8 @@ mod faults;
 mod fixture;
 #[path = "lab/login.rs"]
 mod login;
+#[path = "lab/matrix.rs"]
+mod matrix;
 #[path = "lab/rollout.rs"]
 mod rollout;
 #[path = "lab/safety.rs"]

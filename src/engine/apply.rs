@@ -18,7 +18,7 @@ use super::lock::{self, Holder};
 use super::plan::{Planned, Service, Step, deltas, owes};
 use super::proof::Proof;
 use super::session::{Failure, Session};
-use super::transaction::{GUARD, Transaction};
+use super::transaction::{GUARD, RUNS, Transaction};
 use super::verify::{self, Verdict};
 use super::windows;
 
@@ -146,6 +146,9 @@ fn change(
         output = run(session)?;
     }
     let asked = judge_guard(planned, &splitter, &output)?;
+    if let Some(slice) = splitter.find(&output, transaction.keep_frame()).filter(|slice| slice.status != 0) {
+        return Err(no_way_back(&slice));
+    }
     report.warnings.extend(clock::stepped(&planned.spec, &asked));
     if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
         report.warnings.push(format!("no timer would have taken a lost change back: {}", last_lines(&slice.stderr)));
@@ -162,6 +165,14 @@ fn change(
         }
     }
     Ok(())
+}
+
+/// Without an undo on the disk nothing is changed.
+fn no_way_back(slice: &Slice) -> Failure {
+    let message =
+        format!("nothing was changed: its undo could not be written to {RUNS}: {}", last_lines(&slice.stderr));
+    let hint = Some("see that the disk is not full and not read-only".to_owned());
+    Failure { status: Status::Failed, error: ErrorReport { message, hint } }
 }
 
 /// We do not know how far the host has come; it goes on, or takes it back, without us.

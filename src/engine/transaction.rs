@@ -62,6 +62,11 @@ impl Transaction {
         self.fixes.len() + 2
     }
 
+    /// Number of the frame that writes what takes the change back.
+    pub(crate) fn keep_frame(&self) -> usize {
+        self.fixes.len() + 3
+    }
+
     /// Returns the script and the boundary of its frames.
     pub(crate) fn script(&self) -> (String, String) {
         let frames = Frames::new();
@@ -90,9 +95,12 @@ impl Transaction {
              fc_frame() {{ fc_mark '' \"begin $1\"; (set -e; shift; \"$@\"); fc_status=$?; fc_mark '\\n' \"end $1 $fc_status\"; return $fc_status; }}\n\
              fc_guard() {{\n{take}\n{guard}\n}}\n\
              {steps}\
-             fc_change() {{ FC_KEEP=$FC_RUN/$1; mkdir -p \"$FC_KEEP\"; \"fc_change_$1\"; }}\n\
+             fc_change() {{ FC_KEEP=$FC_RUN/$1; mkdir -p \"$FC_KEEP\"; fc_reach \"$1\"; \"fc_change_$1\"; }}\n\
+             fc_reach() {{\n\
+             printf '%s\\n' \"$1\" >\"$FC_RUN/reached.new\" || {{ echo \"$FC_RUN/reached could not be written; is the disk full?\" >&2; exit 1; }}\n\
+             mv -f \"$FC_RUN/reached.new\" \"$FC_RUN/reached\"\n\
+             }}\n\
              fc_step() {{\n\
-             printf '%s\\n' \"$1\" >\"$FC_RUN/reached\"\n\
              printf '%s\\n' {boundary}' deaf' 2>/dev/null || exec >>\"$FC_RUN/log\" 2>&1\n\
              fc_frame $(($1 + 1)) fc_change \"$1\"\n\
              [ $? = 0 ] && return\n\
@@ -123,13 +131,16 @@ impl Transaction {
         let file = |name: &str, text: &str| format!("printf '%s' {} >\"$FC_RUN/{name}\"", sh(text));
         let timer = if self.keep_wreck { ":".to_owned() } else { self.timer(self.limit + self.lease) };
         format!(
-            "(umask 077 && mkdir -p \"$FC_RUN\" && {} && {} && {}) || fc_leave\n\
+            "fc_keep_undo() {{ umask 077; mkdir -p \"$FC_RUN\"\n{}\n{}\n{}\n}}\n\
+             fc_frame {} fc_keep_undo\n\
+             [ $? = 0 ] || {{ rm -rf \"$FC_RUN\"; fc_leave; }}\n\
              ls -1r {RUNS} | grep -vxF {own} | tail -n +{KEPT_RUNS} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
              fc_frame {} {timer}\n\
              {}\n",
             file("undo", &self.undo_text()),
             file("about", &self.about()),
             file("expire", &lock::expire(&self.folder(), &self.holder)),
+            self.keep_frame(),
             self.arm_frame(),
             self.owe,
             own = sh(&self.holder.run),

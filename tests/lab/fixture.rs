@@ -137,6 +137,15 @@ impl Lab {
         text(&output.stdout).trim().to_owned()
     }
 
+    /// Runs shell text as root on a host, whatever comes of it; returns what it complained of if it failed.
+    pub(crate) fn attempt(&self, host: &str, script: &str) -> String {
+        let output = lab(&["exec", &self.name, host, "sh", "-c", script]);
+        if output.status.success() {
+            return String::new();
+        }
+        format!(" FAILED: {}{}", text(&output.stdout), text(&output.stderr)).trim_end().to_owned()
+    }
+
     /// Runs shell text on this machine.
     #[track_caller]
     pub(crate) fn here(&self, script: &str) {

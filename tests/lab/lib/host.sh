@@ -11,6 +11,7 @@ lab_up() {
     [[ $kind != vm* ]] || vm_deps
   done
   mkdir -p "$dir/hosts"
+  room_for_hosts
   lab_keys "$dir"
   control_up "$lab"
   for spec in "$@"; do
@@ -33,6 +34,12 @@ lab_up() {
     host_wait "$lab" "${spec%%=*}"
     host_trust "$lab" "${spec%%=*}"
   done
+}
+
+# Each host takes about nine of the watches that all share; the kernel's 128 end at the fourteenth.
+room_for_hosts() {
+  local limit=/proc/sys/fs/inotify/max_user_instances
+  (($(cat "$limit") >= 1024)) || echo 1024 >"$limit" || say "$limit stays at $(cat "$limit"): a large lab may not start"
 }
 
 lab_keys() {
@@ -73,12 +80,31 @@ host_boot() {
     return
   fi
   # The right to set the clock is there, as on a real server, and each attempt is refused.
-  setsid systemd-nspawn -q -D "$home/root" --boot --register=no --keep-unit --machine="fc-$lab-$host" \
+  in_group "fc-$lab-$host" setsid systemd-nspawn -q -D "$home/root" --boot --register=no --keep-unit --machine="fc-$lab-$host" \
     --network-namespace-path="/run/netns/$(host_ns "$lab" "$host")" --resolv-conf=off --timezone=off --console=passive \
     --capability=CAP_NET_ADMIN,CAP_NET_RAW,CAP_SYS_TIME \
     --system-call-filter='~clock_settime clock_settime64 settimeofday stime adjtimex clock_adjtime clock_adjtime64' \
     </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
+}
+
+# Control groups of its own: where hosts share them, one takes away what another is about to start in.
+in_group() {
+  local group=$1 tree
+  shift
+  for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    [[ -e $tree/cgroup.procs ]] || continue
+    mkdir -p "$tree/$group" && echo "$BASHPID" >"$tree/$group/cgroup.procs" || say "$group: no control group in $tree"
+  done
+  exec "$@"
+}
+
+# What is empty goes; a host that is started again makes it anew.
+group_down() {
+  local tree
+  for tree in /sys/fs/cgroup /sys/fs/cgroup/systemd /sys/fs/cgroup/unified; do
+    [[ ! -d $tree/$1 ]] || find "$tree/$1" -depth -type d -exec rmdir {} + 2>/dev/null || true
+  done
 }
 
 # The container's first process: the child of systemd-nspawn.
@@ -101,12 +127,11 @@ host_wait() {
   # Virtual machines that start beside it leave it little of the processor.
   deadline=$((SECONDS + 180))
   while ((SECONDS < deadline)); do
-    local leader
+    local leader state
     leader=$(host_leader "$lab" "$host") || true
     # sshd and firewalld are up when systemd has reached its target.
-    if [[ -n $leader ]] && nsenter -t "$leader" -a systemctl is-system-running 2>/dev/null | grep -qE 'running|degraded'; then
-      return
-    fi
+    state=$([[ -z $leader ]] || nsenter -t "$leader" -a systemctl is-system-running 2>/dev/null || true)
+    [[ $state != running && $state != degraded ]] || return 0
     kill -0 "$(cat "$home/pid")" 2>/dev/null || { tail -5 "$home/console.log" >&2; die "$host did not start"; }
     sleep 0.1
   done
@@ -148,6 +173,7 @@ host_stop() {
     sleep 0.05
   done
   rm -f "$home/pid"
+  group_down "fc-$lab-$host"
 }
 
 host_reboot() {
