@@ -40,6 +40,10 @@ systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p
 fc_t=$(systemctl show -p ExecMainStartTimestamp --value "$fc_unit")
 [ -z "$fc_t" ] || date -d "$fc_t" +%s
 
+#: ended: systemctl show -p InactiveEnterTimestamp $fc_unit
+fc_t=$(systemctl show -p InactiveEnterTimestamp --value "$fc_unit")
+[ -z "$fc_t" ] || date -d "$fc_t" +%s
+
 #: journal: journalctl -b -n 6 -o cat -u $fc_unit
 journalctl -b -n 6 -o cat --no-pager -u "$fc_unit" 2>/dev/null
 
@@ -155,11 +159,56 @@ fi
 
 #: filter: nft list ruleset
 # The tables of firewalld are judged by its zones. What cannot be read is never said to be in order.
-[ -z "$(cat /proc/net/ip_tables_names 2>/dev/null)" ] || echo unreadable
 command -v nft >/dev/null 2>&1 || echo unreadable
 if command -v nft >/dev/null 2>&1; then
   nft list tables 2>/dev/null | while read -r fc_k fc_f fc_t; do
     [ "$fc_t" = firewalld ] || nft list table "$fc_f" "$fc_t" 2>/dev/null
+  done
+fi
+
+#: legacy: iptables-legacy-save; ip6tables-legacy-save
+# Its tables are in the kernel beside those of nft. To ask where there are none would make some.
+fc_legacy() {
+  [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
+  for fc_c in "$1tables-legacy-save" "$1tables-save"; do
+    fc_t=$("$fc_c" 2>/dev/null) && [ -n "$fc_t" ] || continue
+    case $("$fc_c" -V 2>/dev/null) in *nf_tables*) continue ;; esac
+    printf '# %s\n%s\n' "$1" "$fc_t"
+    return 0
+  done
+  echo unreadable
+}
+fc_legacy ip
+fc_legacy ip6
+
+#: denied: journalctl -b _TRANSPORT=kernel + _TRANSPORT=audit; cat /var/log/audit/audit.log
+{
+  journalctl -b -n 5000 -o cat --no-pager _TRANSPORT=kernel + _TRANSPORT=audit 2>/dev/null
+  tail -n 5000 /var/log/audit/audit.log 2>/dev/null
+} | grep -E 'apparmor="DENIED"|avc: +denied' | grep -E 'comm="(chronyd|ntpd)"' | tail -n 6
+
+#: jumps: journalctl -b --since=-1day -u $fc_unit
+journalctl -b -n 5000 -o short-unix --no-pager --since=-1day -u "$fc_unit" 2>/dev/null |
+  grep -E 'time jump detected|was stepped by|time stepped by|time reset [+-]' | tail -n 6
+
+#: machine: systemd-detect-virt --vm; vmware-toolbox-cmd timesync status
+echo "on $(systemd-detect-virt --vm 2>/dev/null)"
+[ "$(LC_ALL=C vmware-toolbox-cmd timesync status 2>/dev/null)" != Enabled ] || echo "sets vmtoolsd"
+for fc_p in /proc/[0-9]*; do
+  read -r fc_c <"$fc_p/comm" || continue
+  [ "$fc_c" = VBoxService ] || continue
+  case $(tr '\0' ' ' <"$fc_p/cmdline") in *--disable-timesync*) ;; *) echo "sets VBoxService" ;; esac
+  break
+done 2>/dev/null
+for fc_p in /sys/class/ptp/ptp*; do
+  [ ! -r "$fc_p/clock_name" ] || echo "ptp ${fc_p##*/} $(cat "$fc_p/clock_name")"
+done
+
+#: cloud: grep -n -A 3 '^ntp:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt
+if command -v cloud-init >/dev/null 2>&1 && [ ! -e /etc/cloud/cloud-init.disabled ]; then
+  for fc_f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt; do
+    fc_t=$(grep -n -A 3 '^ntp:' "$fc_f" 2>/dev/null) || continue
+    case $fc_t in *'enabled: false'*) ;; *) echo "$fc_f:${fc_t%%:*}" ;; esac
   done
 fi
 

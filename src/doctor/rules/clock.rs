@@ -3,7 +3,7 @@
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::{Link, Patient, Seen};
 use crate::ntp::report::SourceReport;
-use crate::report::number::{signed, span};
+use crate::report::number::{count, signed, span};
 
 /// Root distance above which chronyd ignores a source, unless `maxdistance` says otherwise.
 const CHRONY_DISTANCE: f64 = 3.0;
@@ -71,6 +71,15 @@ pub(super) const RULES: &[Rule] = &[
         cause: "{host} reads its hardware clock as local time, so it can start an hour or more off.",
         fix: "on {host}: timedatectl set-local-rtc 0",
         find: Find::Host(local_rtc),
+        ..ROW
+    },
+    Rule {
+        code: "FC076",
+        severity: Severity::Warning,
+        title: "The clock has jumped",
+        cause: "Something has moved the clock of {host} behind the back of `{unit}` in the last day: a person, another program, or a machine that was paused.",
+        fix: "find out what it was ({hint}); a machine that is paused or moved needs `step: always` in the inventory, or the time synchronisation of its hypervisor off",
+        find: Find::Host(jumps),
         ..ROW
     },
     Rule {
@@ -184,6 +193,37 @@ fn local_rtc(host: &Patient<'_>) -> Vec<Seen> {
     if local { vec![host.seen("rtc", "LOCAL")] } else { Vec::new() }
 }
 
+/// Steps of the service itself are no news so long after its start, seconds.
+const SETTLING: f64 = 600.0;
+
+/// When a line of the journal was written, seconds since 1970.
+fn written(line: &str) -> f64 {
+    line.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
+/// Lines of the journal with their time; those of the service's own beginning are left out.
+fn jumps(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let started = evidence.started.map_or(0.0, |started| started as f64);
+    let counts = |line: &&str| {
+        // The time of the note may be that before the jump.
+        let detected = line.contains("time jump detected") && written(line) >= started - 1.0;
+        detected || written(line) > started + SETTLING
+    };
+    let all: Vec<&str> = evidence.text("jumps").lines().filter(counts).collect();
+    let Some(last) = all.last() else { return Vec::new() };
+    let words = last.split_once(": ").map_or(*last, |(_, words)| words);
+    let machine = evidence.text("machine").lines().find_map(|line| line.strip_prefix("on ")).unwrap_or_default();
+    let hint = match machine {
+        "" | "none" => "journalctl -b shows what else happened at that moment".to_owned(),
+        machine => format!("journalctl -b, and whether the machine, which is virtual ({machine}), was paused"),
+    };
+    let text = format!("{} in the last day, the last: {words}", count(all.len(), "jump"));
+    // The service forgets what it has measured, and measures anew.
+    let unsettles = (evidence.now() - written(last)).abs() < SETTLING;
+    vec![Seen { unsettles, ..host.seen("jumps", text) }.with("hint", hint)]
+}
+
 /// Samples that a service takes before it follows; later polls are a minute apart.
 const FEW: u8 = 0b1111;
 
@@ -196,6 +236,8 @@ fn measuring(host: &Patient<'_>) -> Vec<Seen> {
             seconds(answer.root_delay_ns).unwrap_or(0.0) / 2.0 + seconds(answer.root_dispersion_ns).unwrap_or(0.0);
         answer.usable() && distance < NTPD_DISTANCE
     });
-    let young = evidence.runs() && !evidence.follows() && heard && near;
+    // After a jump it measures anew, too, and has not been started.
+    let jumped = jumps(host).iter().any(|seen| seen.unsettles);
+    let young = evidence.runs() && !evidence.follows() && heard && near && !jumped;
     if young { vec![host.seen("status", "a source has answered a few times")] } else { Vec::new() }
 }

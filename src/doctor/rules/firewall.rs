@@ -10,6 +10,14 @@ use crate::doctor::{Link, Patient, Seen};
 /// What stops packets on the client.
 pub(super) const CLIENT: &[Rule] = &[
     Rule {
+        code: "FC048",
+        title: "A rule of iptables-legacy stops NTP",
+        cause: "iptables-legacy of {at} has a rule that does not let NTP pass; `nft list ruleset` and firewalld do not show it.",
+        fix: "on {at}: {remedy}; and the same where it comes from at boot (/etc/iptables, /etc/sysconfig/iptables, rc.local)",
+        find: Find::Link(legacy),
+        ..ROW
+    },
+    Rule {
         code: "FC044",
         title: "The client's own firewall stops its questions",
         cause: "A rule on {client} does not let NTP out.",
@@ -99,6 +107,23 @@ fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent())?;
     Some(stopped(link, &link.client, &stop))
+}
+
+/// Where iptables-legacy stops questions or answers, on either end.
+fn legacy(link: &Link<'_>) -> Option<Seen> {
+    if !link.is_silent() {
+        return None;
+    }
+    let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
+    let at_server = || link.stop_at_server().or_else(|| link.stop_of_answers()).zip(link.server);
+    let (stop, end) = at_client().or_else(at_server).filter(|(stop, _)| stop.legacy)?;
+    let program = if link.address()?.is_ipv4() { "iptables-legacy" } else { "ip6tables-legacy" };
+    let remedy = match stop.rule.strip_prefix("-A ") {
+        Some(rule) => format!("{program} -D {rule}"),
+        None => format!("let 123/udp pass with {program} before the policy of {} decides", stop.chain),
+    };
+    let seen = stopped(link, &end, &stop);
+    Some(Seen { command: end.evidence.shown("legacy"), ..seen }.with("at", end.name()).with("remedy", remedy))
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {

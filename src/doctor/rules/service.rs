@@ -156,7 +156,7 @@ fn is_masked(unit: &Unit) -> bool {
     unit.load == "masked" || unit.file.starts_with("masked")
 }
 
-fn has_crashed(unit: &Unit) -> bool {
+pub(super) fn has_crashed(unit: &Unit) -> bool {
     unit.active == "failed" || unit.sub == "auto-restart"
 }
 
@@ -166,7 +166,8 @@ fn masked(host: &Patient<'_>) -> Vec<Seen> {
 
 fn crashed(host: &Patient<'_>) -> Vec<Seen> {
     let panicked = super::clock::panicked(host).is_some();
-    let mut seen = own(host, |unit| has_crashed(unit) && !is_masked(unit) && !panicked);
+    let denied = super::machine::denial(host).is_some();
+    let mut seen = own(host, |unit| has_crashed(unit) && !is_masked(unit) && !panicked && !denied);
     for seen in &mut seen {
         let refused = host.evidence.text("refused");
         let (part, why) =
