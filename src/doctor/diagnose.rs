@@ -159,8 +159,9 @@ impl<'a> Search<'a> {
         if is_well(patient.spec, patient.evidence) || self.found.iter().any(explains) {
             return;
         }
-        if let Some(seen) = rules::denial(patient) {
-            self.found.push(Found { rule: &rules::DENIED, seen, affects: Vec::new() });
+        let last = [(&rules::STARTED, rules::fresh(patient)), (&rules::DENIED, rules::denial(patient))];
+        if let Some((rule, seen)) = last.into_iter().find_map(|(rule, seen)| Some((rule, seen?))) {
+            self.found.push(Found { rule, seen, affects: Vec::new() });
             return;
         }
         let detail = patient.evidence.daemon.as_ref().map_or("", |daemon| &daemon.report.detail);

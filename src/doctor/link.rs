@@ -19,6 +19,8 @@ impl<'a> Link<'a> {
     pub fn is_silent(&self) -> bool {
         let silent = |answer: &&SourceReport| {
             answer.received.unwrap_or(0) == 0
+                // Answered one time, and not the next: a slow server, not a silent one.
+                && answer.from_123.as_deref() != Some("unsure")
                 && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable")
         };
         !self.answers.is_empty() && self.answers.iter().all(silent)

@@ -82,17 +82,20 @@ pub(super) const RULES: &[Rule] = &[
         find: Find::Host(jumps),
         ..ROW
     },
-    Rule {
-        code: "FC079",
-        severity: Severity::Note,
-        title: "The service has just been started",
-        cause: "`{unit}` on {host} has heard of a source and is still measuring.",
-        fix: "wait a minute, then fleetclock verify -l {host}",
-        find: Find::Host(measuring),
-        ..ROW
-    },
+    STARTED,
     UNKNOWN,
 ];
+
+/// Found also when nothing else explains a host whose service is very young.
+pub(in crate::doctor) const STARTED: Rule = Rule {
+    code: "FC079",
+    severity: Severity::Note,
+    title: "The service has just been started",
+    cause: "`{unit}` on {host} was started a moment ago and is still measuring.",
+    fix: "wait a minute, then fleetclock verify -l {host}",
+    find: Find::Host(measuring),
+    ..ROW
+};
 
 /// Found when no other rule explains a host that follows nobody.
 pub(in crate::doctor) const UNKNOWN: Rule = Rule {
@@ -224,8 +227,21 @@ fn jumps(host: &Patient<'_>) -> Vec<Seen> {
     vec![Seen { unsettles, ..host.seen("jumps", text) }.with("hint", hint)]
 }
 
+/// A service that is younger has not heard of anybody yet, seconds.
+const FRESH: f64 = 30.0;
+
 /// Samples that a service takes before it follows; later polls are a minute apart.
 const FEW: u8 = 0b1111;
+
+/// A service that was started a moment ago and has heard of nobody yet.
+pub(in crate::doctor) fn fresh(host: &Patient<'_>) -> Option<Seen> {
+    let evidence = host.evidence;
+    let age = evidence.now() - evidence.started? as f64;
+    let unheard = evidence.peers.iter().all(|peer| peer.reach == 0);
+    let answered = evidence.answers.iter().any(SourceReport::usable);
+    let text = format!("started {age:.0} s ago, and no source has answered it yet");
+    ((0.0..FRESH).contains(&age) && unheard && answered).then(|| host.seen("started", text))
+}
 
 fn measuring(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
@@ -239,5 +255,5 @@ fn measuring(host: &Patient<'_>) -> Vec<Seen> {
     // After a jump it measures anew, too, and has not been started.
     let jumped = jumps(host).iter().any(|seen| seen.unsettles);
     let young = evidence.runs() && !evidence.follows() && heard && near && !jumped;
-    if young { vec![host.seen("status", "a source has answered a few times")] } else { Vec::new() }
+    if young { vec![host.seen("status", "no source has answered more than a few times")] } else { Vec::new() }
 }

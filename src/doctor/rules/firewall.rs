@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::filter::Stop;
+use crate::doctor::filter::{self, CHOSEN, Packet, Stop};
 use crate::doctor::zones::Door;
 use crate::doctor::{Link, Patient, Seen};
 
@@ -82,6 +82,15 @@ pub(super) const SERVER: &[Rule] = &[
         ..ROW
     },
     Rule {
+        code: "FC049",
+        severity: Severity::Warning,
+        title: "The packet filter that is loaded at boot stops NTP",
+        cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
+        fix: "on {host}: let 123/udp pass before `{rule}` of {chain} in /etc/nftables.conf",
+        find: Find::Host(closed_at_boot),
+        ..ROW
+    },
+    Rule {
         code: "FC041",
         severity: Severity::Warning,
         title: "The opening of the firewall does not survive a restart",
@@ -92,6 +101,21 @@ pub(super) const SERVER: &[Rule] = &[
         ..ROW
     },
 ];
+
+/// What nftables loads at boot and does not have now.
+fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
+    let chains = filter::read(host.evidence.text("boot-filter"));
+    let seen = |network: &ipnet::IpNet| {
+        let from: IpAddr = network.hosts().next().unwrap_or(network.addr());
+        let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
+        let packet = Packet { inbound: true, answer: false, from, to: *to, device: Some(device), port: CHOSEN };
+        let stop = filter::stop(&chains, &packet).filter(|_| filter::stop(&host.evidence.filter, &packet).is_none())?;
+        let text = format!("{}: {}; the rules that are loaded now do not", stop.chain, stop.rule);
+        let seen = host.seen("boot-filter", text).with("rule", stop.rule).with("chain", stop.chain);
+        Some(seen.with("network", network.to_string()))
+    };
+    host.spec.time.serve.iter().filter_map(seen).take(1).collect()
+}
 
 fn stopped(link: &Link<'_>, on: &Patient<'_>, stop: &Stop) -> Seen {
     let text = format!("{}: {}; questions to {}: {}", stop.chain, stop.rule, link.source.address, link.outcome());

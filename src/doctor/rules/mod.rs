@@ -15,7 +15,7 @@ mod smear;
 mod windows;
 mod windows_server;
 
-pub(super) use clock::UNKNOWN;
+pub(super) use clock::{STARTED, UNKNOWN, fresh};
 pub(super) use machine::{DENIED, denial};
 pub(super) use windows::OWN_CLOCK;
 

@@ -87,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC007",
         title: "A program sets the clock from time to time",
-        cause: "A timed job on {host} makes the clock jump behind the back of `{unit}`.",
+        cause: "A job on {host} (timed, at boot, or when an interface comes up) makes the clock jump behind the back of `{unit}`.",
         fix: "on {host}: remove the line from {file}",
         find: Find::Host(timed),
         ..ROW
@@ -214,8 +214,13 @@ fn instead(host: &Patient<'_>) -> Vec<Seen> {
     .collect()
 }
 
+/// What is enabled or linked below /run is gone after the next boot.
+fn is_gone_at_boot(file: &str) -> bool {
+    matches!(file, "disabled" | "linked" | "linked-runtime" | "enabled-runtime")
+}
+
 fn not_enabled(host: &Patient<'_>) -> Vec<Seen> {
-    own(host, |unit| unit.active == "active" && !is_masked(unit) && matches!(unit.file.as_str(), "disabled" | "linked"))
+    own(host, |unit| unit.active == "active" && !is_masked(unit) && is_gone_at_boot(&unit.file))
 }
 
 /// The units that are not the service's own, by any of its names.
