@@ -80,7 +80,13 @@ impl<'a> Search<'a> {
 
     /// Why the sources of a host give it no time: the source's own finding, or the first rule that fits.
     fn links(&mut self, patient: &Patient<'a>) {
-        for link in self.links_of(patient) {
+        let links = self.links_of(patient);
+        for rule in rules::all() {
+            let Find::Sources(find) = rule.find else { continue };
+            let seen = find(patient, &links).into_iter();
+            self.found.extend(seen.map(|seen| Found { rule, seen, affects: Vec::new() }));
+        }
+        for link in links {
             if !self.blame_server(&link, |found| found.rule.silences) && !self.explain(&link) && !link.works() {
                 self.blame_server(&link, |found| found.rule.severity == Severity::Error);
             }
@@ -119,7 +125,7 @@ impl<'a> Search<'a> {
         }
         let first = rules::all().find_map(|rule| match rule.find {
             Find::Link(find) => find(link).map(|seen| (rule, seen)),
-            Find::Host(_) | Find::Windows(_) => None,
+            _ => None,
         });
         let Some((rule, seen)) = first else { return false };
         self.add(rule, seen, link.client.name());
@@ -148,9 +154,14 @@ impl<'a> Search<'a> {
     fn unexplained(&mut self, patient: &Patient<'a>) {
         let explains = |found: &Found| {
             let concerns = found.seen.host == patient.name() || found.affects.iter().any(|name| name == patient.name());
-            concerns && found.rule.severity != Severity::Warning
+            concerns && (found.rule.severity != Severity::Warning || found.seen.unsettles)
         };
         if is_well(patient.spec, patient.evidence) || self.found.iter().any(explains) {
+            return;
+        }
+        let last = [(&rules::STARTED, rules::fresh(patient)), (&rules::DENIED, rules::denial(patient))];
+        if let Some((rule, seen)) = last.into_iter().find_map(|(rule, seen)| Some((rule, seen?))) {
+            self.found.push(Found { rule, seen, affects: Vec::new() });
             return;
         }
         let detail = patient.evidence.daemon.as_ref().map_or("", |daemon| &daemon.report.detail);

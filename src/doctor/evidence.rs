@@ -7,6 +7,7 @@ use anyhow::{Context, Result};
 
 use super::asks;
 use super::filter::{self, Chain};
+use super::iptables;
 use super::record::Parts;
 use super::windows;
 use super::zones::Firewalld;
@@ -230,8 +231,8 @@ impl Evidence {
             names: names(text("names")),
             answers: remote::parse(text("probe")),
             firewalld: Firewalld::read(text("firewalld")),
-            filter: filter::read(text("filter")),
-            filter_read: !text("filter").lines().any(|line| line == "unreadable"),
+            filter: [filter::read(text("filter")), iptables::read(text("legacy"))].concat(),
+            filter_read: !text("filter").lines().chain(text("legacy").lines()).any(|line| line == "unreadable"),
             keys: text("keys").lines().filter_map(|line| line.split_once(' ')).map(owned).collect(),
             facts,
             unit,
@@ -257,6 +258,12 @@ impl Evidence {
     /// Returns what a part printed.
     pub fn text(&self, part: &str) -> &str {
         self.parts.get(part).map_or("", |slice| slice.stdout.trim())
+    }
+
+    /// Returns the clock of the host when it was read, seconds since 1970; 0 where that is not known.
+    pub fn now(&self) -> f64 {
+        let line = self.text(FACTS).lines().find_map(|line| line.strip_prefix("now="));
+        line.and_then(|text| text.parse().ok()).unwrap_or(0.0)
     }
 
     /// Returns the facts of a Windows host.

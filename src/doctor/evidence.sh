@@ -22,12 +22,30 @@ chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;
 esac
 for fc_f in $fc_files; do [ -e "$fc_f" ] && { fc_config=$fc_f; break; }; done
 
-# A service that hangs keeps its own tool waiting for seconds, each time.
+# A service that hangs keeps its own tool waiting for seconds, each time. One that only waits for
+# its turn on a busy machine is asked again.
 fc_talks=no
-case $fc_daemon in
-chrony) timeout 4 chronyc -n -c tracking >/dev/null 2>&1 && fc_talks=yes ;;
-ntpd) timeout 6 ntpq -n -c 'rv 0 leap' >/dev/null 2>&1 && fc_talks=yes ;;
-esac
+fc_talk() {
+  case $fc_daemon in
+  chrony) timeout 10 chronyc -n -c tracking ;;
+  ntpd) timeout 12 ntpq -n -c 'rv 0 leap' ;;
+  *) false ;;
+  esac >/dev/null 2>&1
+}
+fc_talk || fc_talk && fc_talks=yes
+
+# Who has asked it, and when it was asked for that: the two must not be far apart.
+fc_clients=; fc_asked=$fc_began
+for fc_n in 1 2 3 4 5; do
+  fc_t=$(date +%s)
+  case "$fc_talks$fc_daemon:@ASKERS@" in
+  *:) ;;
+  yeschrony:*) fc_clients=$(chronyc -n -c clients) ;;
+  yesntpd:*) fc_clients=$(ntpq -n -c mrulist) ;;
+  esac
+  fc_asked=$(date +%s)
+  [ $((fc_asked - fc_t)) -gt 1 ] || break
+done
 
 #: service: systemctl list-units --type service
 echo "$fc_unit $fc_daemon $fc_config"
@@ -38,6 +56,10 @@ systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p
 
 #: started: systemctl show -p ExecMainStartTimestamp $fc_unit
 fc_t=$(systemctl show -p ExecMainStartTimestamp --value "$fc_unit")
+[ -z "$fc_t" ] || date -d "$fc_t" +%s
+
+#: ended: systemctl show -p InactiveEnterTimestamp $fc_unit
+fc_t=$(systemctl show -p InactiveEnterTimestamp --value "$fc_unit")
 [ -z "$fc_t" ] || date -d "$fc_t" +%s
 
 #: journal: journalctl -b -n 6 -o cat -u $fc_unit
@@ -51,8 +73,16 @@ for fc_p in /proc/[0-9]*; do
   echo "${fc_p#/proc/} $fc_c $fc_g"
 done 2>/dev/null
 
-#: cron: grep -rE 'ntpdate|sntp|rdate|chronyd -q|ntpd -q|hwclock' /etc/cron* /var/spool/cron
-grep -rHsE '^[^#]*(ntpdate|sntp |rdate |chronyd -q|ntpd (-g)?q|ntpd -[a-z]*q|hwclock|date -s)' /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /var/spool/cron
+#: cron: grep -rE 'ntpdate|sntp|rdate|chronyd -q|ntpd -q|hwclock' /etc/cron* /var/spool/cron /etc/rc.local /etc/network /etc/systemd/system
+# From time to time, at boot, when an interface comes up, and by units that somebody has written.
+fc_jobs='(ntpdate|sntp |rdate |chronyd -q|ntpd (-g)?q|ntpd -[a-z]*q|hwclock|date -s)'
+grep -rHsE "^[^#]*$fc_jobs" /etc/crontab /etc/cron.d /etc/cron.hourly /etc/cron.daily /var/spool/cron
+for fc_f in /etc/rc.local /etc/rc.d/rc.local /etc/network/if-up.d/* /etc/NetworkManager/dispatcher.d/* /etc/dhcp/dhclient-exit-hooks.d/*; do
+  [ ! -x "$fc_f" ] || [ -d "$fc_f" ] || grep -HsE "^[^#]*$fc_jobs" "$fc_f"
+done
+for fc_f in /etc/systemd/system/*.service; do
+  [ -L "$fc_f" ] || grep -HsE "^Exec[A-Za-z]*=.*$fc_jobs" "$fc_f"
+done
 
 #: dhcp: cat /run/chrony-dhcp/* /run/ntpsec/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp
 for fc_f in /run/chrony-dhcp/*.sources /var/run/chrony-helper/*.sources /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp; do
@@ -91,11 +121,7 @@ esac
 [ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations
 
 #: clients: chronyc -n clients
-case "$fc_talks$fc_daemon:@ASKERS@" in
-*:) ;;
-yeschrony:*) chronyc -n -c clients ;;
-yesntpd:*) ntpq -n -c mrulist ;;
-esac
+[ -z "$fc_clients" ] || printf '%s\n' "$fc_clients"
 
 #: access: chronyc accheck ADDRESS
 [ "$fc_talks$fc_daemon" != yeschrony ] || for fc_a in @ASKERS@; do
@@ -106,7 +132,7 @@ esac
 done
 
 #: askers: fleetclock's own notes: who asked, and how many seconds ago
-for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + $(date +%s) - fc_began))"; done
+for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + fc_asked - fc_began))"; done
 
 #: listeners: ss -nlup 'sport = :123'
 ss -Hnlup 'sport = :123'
@@ -155,11 +181,64 @@ fi
 
 #: filter: nft list ruleset
 # The tables of firewalld are judged by its zones. What cannot be read is never said to be in order.
-[ -z "$(cat /proc/net/ip_tables_names 2>/dev/null)" ] || echo unreadable
 command -v nft >/dev/null 2>&1 || echo unreadable
 if command -v nft >/dev/null 2>&1; then
   nft list tables 2>/dev/null | while read -r fc_k fc_f fc_t; do
     [ "$fc_t" = firewalld ] || nft list table "$fc_f" "$fc_t" 2>/dev/null
+  done
+fi
+
+#: boot-filter: cat /etc/nftables.conf
+# What nftables.service loads at boot, as nft reads it: in a network namespace that is gone afterwards.
+if [ "$(systemctl show -p UnitFileState --value nftables.service 2>/dev/null)" = enabled ]; then
+  for fc_f in /etc/nftables.conf /etc/sysconfig/nftables.conf; do
+    [ ! -r "$fc_f" ] || unshare -n sh -c 'nft -f "$1" && nft list ruleset' sh "$fc_f" 2>/dev/null
+  done
+fi
+
+#: legacy: iptables-legacy-save; ip6tables-legacy-save
+# Its tables are in the kernel beside those of nft. To ask where there are none would make some.
+fc_legacy() {
+  [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
+  for fc_c in "$1tables-legacy-save" "$1tables-save"; do
+    fc_t=$("$fc_c" 2>/dev/null) && [ -n "$fc_t" ] || continue
+    case $("$fc_c" -V 2>/dev/null) in *nf_tables*) continue ;; esac
+    printf '# %s\n%s\n' "$1" "$fc_t"
+    return 0
+  done
+  echo unreadable
+}
+fc_legacy ip
+fc_legacy ip6
+
+#: denied: journalctl -b _TRANSPORT=kernel + _TRANSPORT=audit; cat /var/log/audit/audit.log
+{
+  journalctl -b -n 5000 -o cat --no-pager _TRANSPORT=kernel + _TRANSPORT=audit 2>/dev/null
+  tail -n 5000 /var/log/audit/audit.log 2>/dev/null
+} | grep -E 'apparmor="DENIED"|avc: +denied' | grep -E 'comm="(chronyd|ntpd)"' | tail -n 6
+
+#: jumps: journalctl -b --since=-1day -u $fc_unit
+journalctl -b -n 5000 -o short-unix --no-pager --since=-1day -u "$fc_unit" 2>/dev/null |
+  grep -E 'time jump detected|was stepped by|time stepped by|time reset [+-]' | tail -n 6
+
+#: machine: systemd-detect-virt --vm; vmware-toolbox-cmd timesync status
+echo "on $(systemd-detect-virt --vm 2>/dev/null)"
+[ "$(LC_ALL=C vmware-toolbox-cmd timesync status 2>/dev/null)" != Enabled ] || echo "sets vmtoolsd"
+for fc_p in /proc/[0-9]*; do
+  read -r fc_c <"$fc_p/comm" || continue
+  [ "$fc_c" = VBoxService ] || continue
+  case $(tr '\0' ' ' <"$fc_p/cmdline") in *--disable-timesync*) ;; *) echo "sets VBoxService" ;; esac
+  break
+done 2>/dev/null
+for fc_p in /sys/class/ptp/ptp*; do
+  [ ! -r "$fc_p/clock_name" ] || echo "ptp ${fc_p##*/} $(cat "$fc_p/clock_name")"
+done
+
+#: cloud: grep -n -A 3 '^ntp:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt
+if command -v cloud-init >/dev/null 2>&1 && [ ! -e /etc/cloud/cloud-init.disabled ]; then
+  for fc_f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt; do
+    fc_t=$(grep -n -A 3 '^ntp:' "$fc_f" 2>/dev/null) || continue
+    case $fc_t in *'enabled: false'*) ;; *) echo "$fc_f:${fc_t%%:*}" ;; esac
   done
 fi
 

@@ -1,5 +1,6 @@
-//! The packet filter of a host: what happens to one NTP packet. Reads `nft list ruleset`; a rule
-//! with a condition that is not understood is passed over, never guessed at.
+//! The packet filter of a host: what happens to one NTP packet. Reads `nft list ruleset`, and
+//! `iptables-legacy-save` by way of [`super::iptables`]; a rule with a condition that is not
+//! understood is passed over, never guessed at.
 
 use std::net::IpAddr;
 
@@ -9,13 +10,24 @@ use ipnet::IpNet;
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Chain {
     /// `inet filter`.
-    table: String,
-    name: String,
+    pub(super) table: String,
+    pub(super) name: String,
     /// `input`, `output`, ...; empty for a chain that is only jumped to.
-    hook: String,
+    pub(super) hook: String,
     /// What happens to a packet that no rule decides about.
-    drops: bool,
-    rules: Vec<String>,
+    pub(super) drops: bool,
+    /// Whether it is one of iptables-legacy, which `nft` does not show.
+    pub(super) legacy: bool,
+    pub(super) rules: Vec<Line>,
+}
+
+/// A rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// In the words of nft.
+    pub(super) words: String,
+    /// As it is on the host.
+    pub(super) shown: String,
 }
 
 /// One NTP packet at the host that is looked at.
@@ -45,6 +57,8 @@ pub struct Stop {
     pub chain: String,
     /// The rule, or the policy of the chain.
     pub rule: String,
+    /// Whether it is one of iptables-legacy.
+    pub legacy: bool,
 }
 
 /// How far a packet got in a chain.
@@ -81,7 +95,7 @@ impl Chain {
             hook.unwrap_or_default().clone_into(&mut self.hook);
             self.drops = line.contains("policy drop");
         } else {
-            self.rules.push(line.to_owned());
+            self.rules.push(Line { words: line.to_owned(), shown: line.to_owned() });
         }
     }
 }
@@ -100,7 +114,8 @@ pub fn stop(chains: &[Chain], packet: &Packet<'_>) -> Option<Stop> {
 
 impl Chain {
     fn stop(&self, rule: &str) -> Stop {
-        Stop { chain: format!("chain {} {}", self.table, self.name), rule: rule.to_owned() }
+        let chain = format!("chain {} {}", self.table, self.name);
+        Stop { chain, rule: rule.to_owned(), legacy: self.legacy }
     }
 }
 
@@ -109,12 +124,15 @@ const DEEPEST: usize = 16;
 
 fn walk(chains: &[Chain], chain: &Chain, packet: &Packet<'_>, depth: usize) -> Fate {
     for rule in &chain.rules {
-        let fate = match read_rule(rule, packet) {
+        let fate = match read_rule(&rule.words, packet) {
             Reading::Matches("accept") => Fate::Accepted,
-            Reading::Matches("drop" | "reject") => Fate::Stopped(chain.stop(rule)),
+            Reading::Matches("drop" | "reject") => Fate::Stopped(chain.stop(&rule.shown)),
             Reading::Matches("return") => return Fate::On,
             Reading::Matches(name) => {
-                match chains.iter().find(|other| other.table == chain.table && other.name == name) {
+                match chains
+                    .iter()
+                    .find(|other| other.table == chain.table && other.legacy == chain.legacy && other.name == name)
+                {
                     Some(other) if depth < DEEPEST => walk(chains, other, packet, depth + 1),
                     _ => Fate::On,
                 }
@@ -168,13 +186,13 @@ fn read_rule<'a>(rule: &'a str, packet: &Packet<'_>) -> Reading<'a> {
 
 /// Returns a rule that might stop a packet, as far as it is understood.
 pub fn doubt<'a>(chains: &'a [Chain], packet: &Packet<'_>) -> Option<&'a str> {
-    let might = |rule: &&String| {
-        let stops = rule.split(' ').any(|word| matches!(word, "drop" | "reject"));
-        stops && matches!(read_rule(rule, packet), Reading::Unclear)
+    let might = |rule: &&Line| {
+        let stops = rule.words.split(' ').any(|word| matches!(word, "drop" | "reject"));
+        stops && matches!(read_rule(&rule.words, packet), Reading::Unclear)
     };
     let other = if packet.inbound { ["output", "postrouting"] } else { ["prerouting", "input"] };
     let ours = chains.iter().filter(|chain| !other.contains(&chain.hook.as_str()) && chain.hook != "forward");
-    ours.flat_map(|chain| &chain.rules).find(might).map(String::as_str)
+    ours.flat_map(|chain| &chain.rules).find(might).map(|rule| rule.shown.as_str())
 }
 
 /// The words of a rule; a set in braces is one word.

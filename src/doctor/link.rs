@@ -19,6 +19,8 @@ impl<'a> Link<'a> {
     pub fn is_silent(&self) -> bool {
         let silent = |answer: &&SourceReport| {
             answer.received.unwrap_or(0) == 0
+                // Answered one time, and not the next: a slow server, not a silent one.
+                && answer.from_123.as_deref() != Some("unsure")
                 && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable")
         };
         !self.answers.is_empty() && self.answers.iter().all(silent)
@@ -174,7 +176,14 @@ impl<'a> Link<'a> {
         of(self.client, false).or_else(|| of(self.server?, true))
     }
 
-    fn client_lets_pass(&self) -> bool {
+    /// Returns the end whose packet filter could not be read, if one could not.
+    pub fn unread(&self) -> Option<&'a str> {
+        let ends = [Some(self.client), self.server].into_iter().flatten();
+        ends.filter(|end| !end.evidence.filter_read).map(|end| end.name()).next()
+    }
+
+    /// Returns whether no rule of the client stops questions or answers.
+    pub fn client_lets_pass(&self) -> bool {
         let doubtful = self.doubt().is_some_and(|(name, _)| name == self.client.name());
         self.client.evidence.filter_read
             && !doubtful

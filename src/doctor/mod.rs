@@ -8,6 +8,7 @@ pub mod asks;
 pub mod diagnose;
 pub mod evidence;
 pub mod filter;
+mod iptables;
 mod link;
 pub mod record;
 pub mod rules;
@@ -64,6 +65,8 @@ pub struct Seen {
     pub excluded: Vec<String>,
     /// Whether this one is beyond `apply`, though the rule is about configuration.
     pub beyond: bool,
+    /// Whether the service may follow nobody for a while because of it.
+    pub unsettles: bool,
 }
 
 impl<'a> Patient<'a> {
@@ -88,6 +91,7 @@ impl<'a> Patient<'a> {
             values,
             excluded: Vec::new(),
             beyond: false,
+            unsettles: false,
         }
     }
 }

@@ -34,6 +34,9 @@ const FACTS: &[&str] = &[
 /// What `w32tm` says of the service.
 const STATUS: &str = "w32tm";
 
+/// The service of the ntpd that Meinberg makes for Windows.
+pub(super) const NTPD: &str = "ntpd";
+
 /// What the sources answered to PowerShell.
 pub const PROBE: &str = "exchange";
 
@@ -58,6 +61,7 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     if !sources.is_empty() {
         asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1)));
     }
+    asks.push(ask(NTPD, facts::query_service("NTP")));
     asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], 2, SAMPLES.1)));
     asks
 }
@@ -83,6 +87,8 @@ pub fn shown(part: &str) -> String {
         STATUS | "status" => "w32tm /query /status /verbose",
         PROBE | "probe" => "w32tm /stripchart /computer:SOURCE /samples:4 /dataonly",
         ITSELF => "w32tm /stripchart /computer:127.0.0.1 /samples:2 /dataonly",
+        NTPD => "sc query NTP",
+        "config" => return format!("reg query {W32TIME}\\Parameters /v NtpServer"),
         "names" => "nslookup NAME",
         "routes" => "route print",
         other => other,

@@ -28,10 +28,11 @@ use super::verify;
 use super::windows;
 
 /// Time limit for gathering; a silent source costs seconds, a sick service too.
-const LOOK: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_secs(300);
 
-/// Services and scripts count whole seconds, each with its own rounding.
-const SLACK: Duration = Duration::from_secs(1);
+/// Services and scripts count whole seconds, each with its own rounding, and a script takes a
+/// moment until it runs.
+const SLACK: Duration = Duration::from_secs(5);
 
 /// More who ask in vain would not make the cause clearer.
 const MOST_ASKERS: usize = 16;

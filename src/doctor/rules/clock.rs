@@ -3,7 +3,7 @@
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::{Link, Patient, Seen};
 use crate::ntp::report::SourceReport;
-use crate::report::number::{signed, span};
+use crate::report::number::{count, signed, span};
 
 /// Root distance above which chronyd ignores a source, unless `maxdistance` says otherwise.
 const CHRONY_DISTANCE: f64 = 3.0;
@@ -74,16 +74,28 @@ pub(super) const RULES: &[Rule] = &[
         ..ROW
     },
     Rule {
-        code: "FC079",
-        severity: Severity::Note,
-        title: "The service has just been started",
-        cause: "`{unit}` on {host} has heard of a source and is still measuring.",
-        fix: "wait a minute, then fleetclock verify -l {host}",
-        find: Find::Host(measuring),
+        code: "FC076",
+        severity: Severity::Warning,
+        title: "The clock has jumped",
+        cause: "Something has moved the clock of {host} behind the back of `{unit}` in the last day: a person, another program, or a machine that was paused.",
+        fix: "find out what it was ({hint}); a machine that is paused or moved needs `step: always` in the inventory, or the time synchronisation of its hypervisor off",
+        find: Find::Host(jumps),
         ..ROW
     },
+    STARTED,
     UNKNOWN,
 ];
+
+/// Found also when nothing else explains a host whose service is very young.
+pub(in crate::doctor) const STARTED: Rule = Rule {
+    code: "FC079",
+    severity: Severity::Note,
+    title: "The service has just been started",
+    cause: "`{unit}` on {host} was started a moment ago and is still measuring.",
+    fix: "wait a minute, then fleetclock verify -l {host}",
+    find: Find::Host(measuring),
+    ..ROW
+};
 
 /// Found when no other rule explains a host that follows nobody.
 pub(in crate::doctor) const UNKNOWN: Rule = Rule {
@@ -184,8 +196,52 @@ fn local_rtc(host: &Patient<'_>) -> Vec<Seen> {
     if local { vec![host.seen("rtc", "LOCAL")] } else { Vec::new() }
 }
 
+/// Steps of the service itself are no news so long after its start, seconds.
+const SETTLING: f64 = 600.0;
+
+/// When a line of the journal was written, seconds since 1970.
+fn written(line: &str) -> f64 {
+    line.split(' ').next().and_then(|word| word.parse().ok()).unwrap_or(0.0)
+}
+
+/// Lines of the journal with their time; those of the service's own beginning are left out.
+fn jumps(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let started = evidence.started.map_or(0.0, |started| started as f64);
+    let counts = |line: &&str| {
+        // The time of the note may be that before the jump.
+        let detected = line.contains("time jump detected") && written(line) >= started - 1.0;
+        detected || written(line) > started + SETTLING
+    };
+    let all: Vec<&str> = evidence.text("jumps").lines().filter(counts).collect();
+    let Some(last) = all.last() else { return Vec::new() };
+    let words = last.split_once(": ").map_or(*last, |(_, words)| words);
+    let machine = evidence.text("machine").lines().find_map(|line| line.strip_prefix("on ")).unwrap_or_default();
+    let hint = match machine {
+        "" | "none" => "journalctl -b shows what else happened at that moment".to_owned(),
+        machine => format!("journalctl -b, and whether the machine, which is virtual ({machine}), was paused"),
+    };
+    let text = format!("{} in the last day, the last: {words}", count(all.len(), "jump"));
+    // The service forgets what it has measured, and measures anew.
+    let unsettles = (evidence.now() - written(last)).abs() < SETTLING;
+    vec![Seen { unsettles, ..host.seen("jumps", text) }.with("hint", hint)]
+}
+
+/// A service that is younger has not heard of anybody yet, seconds.
+const FRESH: f64 = 30.0;
+
 /// Samples that a service takes before it follows; later polls are a minute apart.
 const FEW: u8 = 0b1111;
+
+/// A service that was started a moment ago and has heard of nobody yet.
+pub(in crate::doctor) fn fresh(host: &Patient<'_>) -> Option<Seen> {
+    let evidence = host.evidence;
+    let age = evidence.now() - evidence.started? as f64;
+    let unheard = evidence.peers.iter().all(|peer| peer.reach == 0);
+    let answered = evidence.answers.iter().any(SourceReport::usable);
+    let text = format!("started {age:.0} s ago, and no source has answered it yet");
+    ((0.0..FRESH).contains(&age) && unheard && answered).then(|| host.seen("started", text))
+}
 
 fn measuring(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
@@ -196,6 +252,8 @@ fn measuring(host: &Patient<'_>) -> Vec<Seen> {
             seconds(answer.root_delay_ns).unwrap_or(0.0) / 2.0 + seconds(answer.root_dispersion_ns).unwrap_or(0.0);
         answer.usable() && distance < NTPD_DISTANCE
     });
-    let young = evidence.runs() && !evidence.follows() && heard && near;
-    if young { vec![host.seen("status", "a source has answered a few times")] } else { Vec::new() }
+    // After a jump it measures anew, too, and has not been started.
+    let jumped = jumps(host).iter().any(|seen| seen.unsettles);
+    let young = evidence.runs() && !evidence.follows() && heard && near && !jumped;
+    if young { vec![host.seen("status", "no source has answered more than a few times")] } else { Vec::new() }
 }

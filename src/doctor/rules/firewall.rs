@@ -3,12 +3,20 @@
 use std::net::IpAddr;
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::filter::Stop;
+use crate::doctor::filter::{self, CHOSEN, Packet, Stop};
 use crate::doctor::zones::Door;
 use crate::doctor::{Link, Patient, Seen};
 
 /// What stops packets on the client.
 pub(super) const CLIENT: &[Rule] = &[
+    Rule {
+        code: "FC048",
+        title: "A rule of iptables-legacy stops NTP",
+        cause: "iptables-legacy of {at} has a rule that does not let NTP pass; `nft list ruleset` and firewalld do not show it.",
+        fix: "on {at}: {remedy}; and the same where it comes from at boot (/etc/iptables, /etc/sysconfig/iptables, rc.local)",
+        find: Find::Link(legacy),
+        ..ROW
+    },
     Rule {
         code: "FC044",
         title: "The client's own firewall stops its questions",
@@ -74,6 +82,15 @@ pub(super) const SERVER: &[Rule] = &[
         ..ROW
     },
     Rule {
+        code: "FC049",
+        severity: Severity::Warning,
+        title: "The packet filter that is loaded at boot stops NTP",
+        cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
+        fix: "on {host}: let 123/udp pass before `{rule}` of {chain} in /etc/nftables.conf",
+        find: Find::Host(closed_at_boot),
+        ..ROW
+    },
+    Rule {
         code: "FC041",
         severity: Severity::Warning,
         title: "The opening of the firewall does not survive a restart",
@@ -84,6 +101,21 @@ pub(super) const SERVER: &[Rule] = &[
         ..ROW
     },
 ];
+
+/// What nftables loads at boot and does not have now.
+fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
+    let chains = filter::read(host.evidence.text("boot-filter"));
+    let seen = |network: &ipnet::IpNet| {
+        let from: IpAddr = network.hosts().next().unwrap_or(network.addr());
+        let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
+        let packet = Packet { inbound: true, answer: false, from, to: *to, device: Some(device), port: CHOSEN };
+        let stop = filter::stop(&chains, &packet).filter(|_| filter::stop(&host.evidence.filter, &packet).is_none())?;
+        let text = format!("{}: {}; the rules that are loaded now do not", stop.chain, stop.rule);
+        let seen = host.seen("boot-filter", text).with("rule", stop.rule).with("chain", stop.chain);
+        Some(seen.with("network", network.to_string()))
+    };
+    host.spec.time.serve.iter().filter_map(seen).take(1).collect()
+}
 
 fn stopped(link: &Link<'_>, on: &Patient<'_>, stop: &Stop) -> Seen {
     let text = format!("{}: {}; questions to {}: {}", stop.chain, stop.rule, link.source.address, link.outcome());
@@ -99,6 +131,23 @@ fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent())?;
     Some(stopped(link, &link.client, &stop))
+}
+
+/// Where iptables-legacy stops questions or answers, on either end.
+fn legacy(link: &Link<'_>) -> Option<Seen> {
+    if !link.is_silent() {
+        return None;
+    }
+    let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
+    let at_server = || link.stop_at_server().or_else(|| link.stop_of_answers()).zip(link.server);
+    let (stop, end) = at_client().or_else(at_server).filter(|(stop, _)| stop.legacy)?;
+    let program = if link.address()?.is_ipv4() { "iptables-legacy" } else { "ip6tables-legacy" };
+    let remedy = match stop.rule.strip_prefix("-A ") {
+        Some(rule) => format!("{program} -D {rule}"),
+        None => format!("let 123/udp pass with {program} before the policy of {} decides", stop.chain),
+    };
+    let seen = stopped(link, &end, &stop);
+    Some(Seen { command: end.evidence.shown("legacy"), ..seen }.with("at", end.name()).with("remedy", remedy))
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {

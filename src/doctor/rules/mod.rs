@@ -5,15 +5,18 @@
 
 mod clock;
 mod firewall;
+mod machine;
 mod names;
 mod path;
 mod ports;
 mod service;
 mod serving;
+mod smear;
 mod windows;
 mod windows_server;
 
-pub(super) use clock::UNKNOWN;
+pub(super) use clock::{STARTED, UNKNOWN, fresh};
+pub(super) use machine::{DENIED, denial};
 pub(super) use windows::OWN_CLOCK;
 
 use super::{Link, Patient, Seen};
@@ -48,6 +51,8 @@ pub enum Find {
     Host(fn(&Patient<'_>) -> Vec<Seen>),
     /// A Windows host for itself.
     Windows(fn(&Patient<'_>, &WindowsFacts) -> Vec<Seen>),
+    /// A host and all its sources.
+    Sources(fn(&Patient<'_>, &[Link<'_>]) -> Vec<Seen>),
     /// A host and a source that gives it no time; the first rule that matches explains it.
     Link(fn(&Link<'_>) -> Option<Seen>),
 }
@@ -89,6 +94,7 @@ const ROW: Rule = Rule {
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         service::RULES,
+        machine::RULES,
         windows::RULES,
         windows_server::RULES,
         names::RULES,
@@ -100,6 +106,7 @@ pub fn all() -> impl Iterator<Item = &'static Rule> {
         path::RULES,
         clock::RULES,
         ports::OTHERS,
+        smear::RULES,
     ]
     .into_iter()
     .flatten()

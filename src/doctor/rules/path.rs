@@ -80,7 +80,8 @@ fn would_take(link: &Link<'_>) -> bool {
 }
 
 fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
-    let server = link.server.filter(|_| link.is_silent() && would_take(link) && link.arrived() == arrived)?;
+    let passes = link.client_lets_pass() && would_take(link);
+    let server = link.server.filter(|_| link.is_silent() && passes && link.arrived() == arrived)?;
     let from = link.from()?;
     let text = if arrived {
         format!("{} has counted the questions of {from}", server.name())
@@ -117,6 +118,9 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
     link.server_name().clone_into(&mut seen.host);
     if let Some((name, rule)) = link.doubt() {
         seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {rule}"));
+    }
+    if let Some(name) = link.unread() {
+        seen.evidence.push_str(&format!("; the packet filter of {name} could not be read"));
     }
     Some(seen)
 }

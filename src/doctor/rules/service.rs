@@ -87,7 +87,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC007",
         title: "A program sets the clock from time to time",
-        cause: "A timed job on {host} makes the clock jump behind the back of `{unit}`.",
+        cause: "A job on {host} (timed, at boot, or when an interface comes up) makes the clock jump behind the back of `{unit}`.",
         fix: "on {host}: remove the line from {file}",
         find: Find::Host(timed),
         ..ROW
@@ -156,7 +156,7 @@ fn is_masked(unit: &Unit) -> bool {
     unit.load == "masked" || unit.file.starts_with("masked")
 }
 
-fn has_crashed(unit: &Unit) -> bool {
+pub(super) fn has_crashed(unit: &Unit) -> bool {
     unit.active == "failed" || unit.sub == "auto-restart"
 }
 
@@ -166,7 +166,8 @@ fn masked(host: &Patient<'_>) -> Vec<Seen> {
 
 fn crashed(host: &Patient<'_>) -> Vec<Seen> {
     let panicked = super::clock::panicked(host).is_some();
-    let mut seen = own(host, |unit| has_crashed(unit) && !is_masked(unit) && !panicked);
+    let denied = super::machine::denial(host).is_some();
+    let mut seen = own(host, |unit| has_crashed(unit) && !is_masked(unit) && !panicked && !denied);
     for seen in &mut seen {
         let refused = host.evidence.text("refused");
         let (part, why) =
@@ -213,8 +214,13 @@ fn instead(host: &Patient<'_>) -> Vec<Seen> {
     .collect()
 }
 
+/// What is enabled or linked below /run is gone after the next boot.
+fn is_gone_at_boot(file: &str) -> bool {
+    matches!(file, "disabled" | "linked" | "linked-runtime" | "enabled-runtime")
+}
+
 fn not_enabled(host: &Patient<'_>) -> Vec<Seen> {
-    own(host, |unit| unit.active == "active" && !is_masked(unit) && matches!(unit.file.as_str(), "disabled" | "linked"))
+    own(host, |unit| unit.active == "active" && !is_masked(unit) && is_gone_at_boot(&unit.file))
 }
 
 /// The units that are not the service's own, by any of its names.

@@ -1,9 +1,9 @@
 //! Windows hosts for themselves: the service, whom it is told to ask, and what holds it back.
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::{Patient, Seen};
+use crate::doctor::{Patient, Seen, windows};
 use crate::facts::registry::Value;
-use crate::facts::windows::{POLICY, W32TIME, WindowsFacts};
+use crate::facts::windows::{POLICY, RUNNING, W32TIME, WindowsFacts, service_state};
 use crate::inventory::spec::DomainTime;
 use crate::provider::w32time;
 use crate::report::number::signed;
@@ -17,6 +17,23 @@ const NO_LIMIT: u32 = u32::MAX;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC104",
+        title: "The Windows Time service is not registered",
+        cause: "`w32time` does not exist on {host}: somebody has run w32tm /unregister, or its keys of the registry are gone.",
+        fix: "on {host}: w32tm /register, and after a restart of {host} if that is refused; then fleetclock apply -l {host}",
+        silences: true,
+        find: Find::Windows(unregistered),
+        ..ROW
+    },
+    Rule {
+        code: "FC105",
+        title: "Another time service runs on Windows",
+        cause: "The service `NTP` (ntpd for Windows) runs on {host}: it holds port 123 and moves the clock, as `w32time` does.",
+        fix: "on {host}: sc config NTP start= disabled & net stop NTP; then fleetclock apply -l {host}",
+        find: Find::Windows(ntpd),
+        ..ROW
+    },
     Rule {
         code: "FC101",
         title: "The Windows Time service is disabled",
@@ -166,13 +183,28 @@ fn how_it_starts(facts: &WindowsFacts) -> String {
     format!("Start {}{triggers}, {domain}", start(facts))
 }
 
+/// Neither the service manager nor the registry knows it.
+fn is_registered(host: &Patient<'_>, facts: &WindowsFacts) -> bool {
+    service_state(host.evidence.text("service")).is_some() || facts.registry.value(W32TIME, "Start").is_some()
+}
+
+fn unregistered(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
+    let seen = || host.seen("service", "there is no such service, and no such key in the registry");
+    if is_registered(host, facts) { Vec::new() } else { vec![seen()] }
+}
+
+fn ntpd(host: &Patient<'_>, _: &WindowsFacts) -> Vec<Seen> {
+    let runs = service_state(host.evidence.text(windows::NTPD)) == Some(RUNNING);
+    if runs { vec![host.seen(windows::NTPD, "NTP is in state 4 (running)")] } else { Vec::new() }
+}
+
 fn disabled(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
     let seen = || in_registry(host, "", "Start", format!("Start {DISABLED}, and it does not run"));
     if !facts.running && start(facts) == DISABLED { vec![seen()] } else { Vec::new() }
 }
 
 fn stopped(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
-    if facts.running || start(facts) == DISABLED {
+    if facts.running || start(facts) == DISABLED || !is_registered(host, facts) {
         return Vec::new();
     }
     let (reason, command) = boot(facts).unwrap_or(("never started", "net start w32time"));
