@@ -53,7 +53,7 @@ pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> V
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || host(&spec, |report| look(&spec, &cx, report)));
         cx.send(match &result {
-            Ok(_) => Event::Looked { host: spec.name.clone() },
+            Ok(_) => Event::Looked { host: spec.name },
             Err(report) => Event::Done(report.clone()),
         });
         result
