@@ -45,10 +45,11 @@ impl Lab {
     #[track_caller]
     pub(crate) fn up(name: &str, hosts: &[&str], inventory: &str) -> Self {
         let _ = lab(&["down", name]);
-        let output = lab(&[&["up", name], hosts].concat());
-        assert!(output.status.success(), "lab up: {}", text(&output.stderr));
         let dir = PathBuf::from(text(&lab(&["dir", name]).stdout).trim());
+        let started = lab(&[&["up", name], hosts].concat());
+        // From here on it is taken down whatever happens.
         let lab = Lab { name: name.to_owned(), inventory: dir.join("fleet.yml"), dir };
+        assert!(started.status.success(), "lab up: {}", text(&started.stderr));
         lab.inventory(inventory);
         lab
     }
