@@ -289,6 +289,21 @@ mod tests {
     }
 
     #[test]
+    fn nothing_is_changed_before_its_undo_is_written() {
+        let dir = tempfile::tempdir().unwrap();
+        let d = dir.path().display().to_string();
+        // As a disk without room: the folder of the runs cannot be made.
+        std::fs::write(dir.path().join("runs"), "").unwrap();
+        let transaction = Transaction { holder: named("r1"), fixes: vec![step(&d, "a", "")], ..Transaction::default() };
+        let (output, splitter) = run(&transaction, "sh", &dir.path().join("runs").display().to_string());
+        assert_eq!(output.status, 1);
+        let refused = splitter.part(&output, transaction.keep_frame()).unwrap();
+        assert!(refused.status != 0 && !refused.stderr.is_empty(), "{refused:?}");
+        assert!(splitter.find(&output, Transaction::frame_of(0)).is_none() && !dir.path().join("a").exists());
+        assert!(!dir.path().join("runs.room/lock").exists(), "the lock was left");
+    }
+
+    #[test]
     fn only_the_last_runs_are_kept() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("runs");
