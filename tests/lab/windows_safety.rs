@@ -154,12 +154,16 @@ fn lenient(seconds: u32) -> String {
     inventory(&TWO.replace("[masters],", &format!("[masters], step: {{ over: {seconds}s, first: 3 }},")))
 }
 
-/// Looks again and again, for a minute.
+/// Looks again and again, for a minute and a half.
 pub(crate) fn comes(seen: impl Fn() -> bool) -> bool {
-    (0..600).any(|_| {
-        crate::server::rest(std::time::Duration::from_millis(100));
-        seen()
-    })
+    let begun = std::time::Instant::now();
+    while begun.elapsed().as_secs() < 90 {
+        if seen() {
+            return true;
+        }
+        crate::server::rest(std::time::Duration::from_millis(50));
+    }
+    false
 }
 
 /// Starts a change and kills the tool as soon as something is seen.

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,6 +14,7 @@ use encoding_rs::{Decoder, EUC_KR};
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
 const BOOT_ATTEMPTS: u32 = 10;
+const START_ATTEMPTS: u32 = 3;
 
 /// Where and in which language the programs of a host run.
 pub(crate) struct Wine {
@@ -60,20 +62,40 @@ impl Wine {
     /// Starts a command line. `id` must be new.
     pub(crate) fn start(&self, id: &str, line: &str, setting: &Setting) -> io::Result<Arc<Command>> {
         let directory = setting.directory.as_deref().unwrap_or_default();
-        std::fs::write(self.exchange.join(format!("{id}.line")), format!("{directory}\n{line}"))?;
+        let files =
+            Files { line: self.exchange.join(format!("{id}.line")), code: self.exchange.join(format!("{id}.code")) };
+        std::fs::write(&files.line, format!("{directory}\n{line}"))?;
         let mut process = self.process(WINE);
         process.args(["C:\\fc\\runner.exe", id]).envs(setting.environment.iter().map(|(name, value)| (name, value)));
-        let mut child = process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
-        let pipes = (child.stdout.take(), child.stderr.take());
+        process.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = process.spawn()?;
         let command = Arc::new(Command {
             output: Mutex::default(),
             changed: Condvar::new(),
             stdin: Mutex::new(child.stdin.take()),
-            process: child.id(),
+            process: AtomicU32::new(child.id()),
+            stopped: AtomicBool::new(false),
         });
-        let code_file = self.exchange.join(format!("{id}.code"));
         let (this, decode) = (command.clone(), self.transcodes(setting));
-        thread::spawn(move || this.follow(child, pipes, &code_file, decode));
+        thread::spawn(move || {
+            for _ in 0..START_ATTEMPTS {
+                let status = this.pump_all(child, decode);
+                // The runner takes the line away first: what is still there has not begun, which
+                // happens to Wine on a busy machine.
+                if !files.line.exists() || this.stopped.load(Ordering::SeqCst) {
+                    return this.end(&files, status);
+                }
+                thread::sleep(Duration::from_millis(500));
+                match process.spawn() {
+                    Ok(next) => child = next,
+                    Err(_) => return this.end(&files, status),
+                }
+                *lock(&this.stdin) = child.stdin.take();
+                this.process.store(child.id(), Ordering::SeqCst);
+            }
+            let status = this.pump_all(child, decode);
+            this.end(&files, status);
+        });
         Ok(command)
     }
 
@@ -92,7 +114,14 @@ pub(crate) struct Command {
     output: Mutex<Output>,
     changed: Condvar,
     stdin: Mutex<Option<ChildStdin>>,
-    process: u32,
+    process: AtomicU32,
+    stopped: AtomicBool,
+}
+
+/// What the runner is told, and tells.
+struct Files {
+    line: PathBuf,
+    code: PathBuf,
 }
 
 #[derive(Default)]
@@ -116,25 +145,29 @@ impl Command {
     pub(crate) fn refused(text: &str) -> Arc<Self> {
         let pieces = VecDeque::from([("stderr", text.as_bytes().to_vec())]);
         let output = Mutex::new(Output { pieces, code: Some(1) });
-        Arc::new(Self { output, changed: Condvar::new(), stdin: Mutex::new(None), process: 0 })
+        Arc::new(Self {
+            output,
+            changed: Condvar::new(),
+            stdin: Mutex::new(None),
+            process: AtomicU32::new(0),
+            stopped: AtomicBool::new(false),
+        })
     }
 
-    fn follow(
-        self: &Arc<Self>,
-        mut child: Child,
-        pipes: (Option<impl Read + Send + 'static>, Option<impl Read + Send + 'static>),
-        code_file: &Path,
-        decode: bool,
-    ) {
-        let (first, second) = (self.clone(), self.clone());
-        let pump = thread::spawn(move || first.pump("stdout", pipes.0, decode));
-        second.pump("stderr", pipes.1, decode);
+    /// Takes what a process writes until it ends.
+    fn pump_all(self: &Arc<Self>, mut child: Child, decode: bool) -> Option<i32> {
+        let (first, stdout) = (self.clone(), child.stdout.take());
+        let pump = thread::spawn(move || first.pump("stdout", stdout, decode));
+        self.pump("stderr", child.stderr.take(), decode);
         let _ = pump.join();
-        let status = child.wait();
-        let told = std::fs::read_to_string(code_file).ok().and_then(|text| text.trim().parse().ok());
-        let _ = std::fs::remove_file(code_file);
-        let code = told.unwrap_or_else(|| status.ok().and_then(|s| s.code()).unwrap_or(-1) as u32);
-        lock(&self.output).code = Some(code);
+        child.wait().ok().and_then(|status| status.code())
+    }
+
+    fn end(&self, files: &Files, status: Option<i32>) {
+        let told = std::fs::read_to_string(&files.code).ok().and_then(|text| text.trim().parse().ok());
+        let _ = std::fs::remove_file(&files.code);
+        let _ = std::fs::remove_file(&files.line);
+        lock(&self.output).code = Some(told.unwrap_or_else(|| status.unwrap_or(-1) as u32));
         self.changed.notify_all();
     }
 
@@ -177,7 +210,9 @@ impl Command {
     /// Ends the runner, and with it all that it started.
     pub(crate) fn stop(&self) {
         if lock(&self.output).code.is_none() {
-            let _ = Process::new("/bin/kill").args(["-KILL", &self.process.to_string()]).status();
+            self.stopped.store(true, Ordering::SeqCst);
+            let process = self.process.load(Ordering::SeqCst).to_string();
+            let _ = Process::new("/bin/kill").args(["-KILL", &process]).status();
         }
     }
 }

@@ -41,19 +41,30 @@ static HANDLE leash(void) {
     return job;
 }
 
+// On a busy machine a new process of Wine may die before it begins: ERROR_INTERNAL_ERROR.
+static bool create(const WCHAR *folder, STARTUPINFOW *start, PROCESS_INFORMATION *process) {
+    for (int i = 0; i < 10; i++) {
+        // CreateProcess may write to the line.
+        lstrcpyW(command, L"cmd.exe /C ");
+        lstrcatW(command, line);
+        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, folder, start, process)) return true;
+        if (GetLastError() != ERROR_INTERNAL_ERROR) return false;
+        Sleep(300);
+    }
+    return false;
+}
+
 int main(int count, char **arguments) {
     STARTUPINFOW start = {.cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES};
     PROCESS_INFORMATION process;
     DWORD code = ~0u;
     if (count != 2 || !read_line(arguments[1])) return 250;
-    lstrcpyW(command, L"cmd.exe /C ");
-    lstrcatW(command, line);
     start.hStdInput = GetStdHandle(STD_INPUT_HANDLE);
     start.hStdOutput = GetStdHandle(STD_OUTPUT_HANDLE);
     start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     const WCHAR *folder = directory[0] ? directory : L"C:\\";
     HANDLE job = leash();
-    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, folder, &start, &process)) {
+    if (!create(folder, &start, &process)) {
         fprintf(stderr, "CreateProcess: %lu\n", GetLastError());
         return 250;
     }
