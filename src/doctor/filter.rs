@@ -290,7 +290,7 @@ impl<'a> Words<'a> {
 }
 
 /// The UDP port of NTP.
-const NTP: u16 = 123;
+pub const NTP: u16 = 123;
 
 /// A port, a range of ports, or `ntp`.
 fn holds(ports: &str, port: u16) -> bool {

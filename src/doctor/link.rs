@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::evidence::{Listener, Peer, Route};
-use super::filter::{self, CHOSEN, Packet, Stop};
+use super::filter::{self, CHOSEN, NTP, Packet, Stop};
 use super::zones::Door;
 use super::{Link, Patient, Seen, windows};
 use crate::facts::windows::WindowsFacts;
@@ -142,6 +142,12 @@ impl<'a> Link<'a> {
             };
             stops(port).filter(|_| stops(other).is_none()).map(|stop| (end, stop))
         })
+    }
+
+    /// Returns whether a rule that stops packets spares those from port 123, as the answers say, too:
+    /// then the port is the cause.
+    pub fn by_port(&self) -> bool {
+        self.answers_123() == Some(true) && self.stop_of_port(CHOSEN, NTP).is_some()
     }
 
     /// A packet of this link at the server, or at the client.

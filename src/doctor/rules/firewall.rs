@@ -124,18 +124,18 @@ fn stopped(link: &Link<'_>, on: &Patient<'_>, stop: &Stop) -> Seen {
 }
 
 fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
-    let stop = link.stop_at_client(false).filter(|_| !link.works())?;
+    let stop = link.stop_at_client(false).filter(|_| !link.works() && !link.by_port())?;
     Some(stopped(link, &link.client, &stop))
 }
 
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
-    let stop = link.stop_at_client(true).filter(|_| link.is_silent())?;
+    let stop = link.stop_at_client(true).filter(|_| link.is_silent() && !link.by_port())?;
     Some(stopped(link, &link.client, &stop))
 }
 
 /// Where iptables-legacy stops questions or answers, on either end.
 fn legacy(link: &Link<'_>) -> Option<Seen> {
-    if !link.is_silent() {
+    if !link.is_silent() || link.by_port() {
         return None;
     }
     let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
@@ -151,7 +151,7 @@ fn legacy(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {
-    let server = link.server.filter(|_| link.is_silent())?;
+    let server = link.server.filter(|_| link.is_silent() && !link.by_port())?;
     let stop = link.stop_at_server().or_else(|| link.stop_of_answers())?;
     Some(stopped(link, &server, &stop))
 }

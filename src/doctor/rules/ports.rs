@@ -1,18 +1,15 @@
 //! Firewalls that tell questions from port 123 from those of other ports.
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::filter::{CHOSEN, Stop};
+use crate::doctor::filter::{CHOSEN, NTP, Stop};
 use crate::doctor::{Link, Patient, Seen};
-
-/// The UDP port of NTP.
-const NTP: u16 = 123;
 
 /// What keeps a host from its source.
 pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC056",
         title: "Only questions from port 123 get through",
-        cause: "{where} lets NTP pass only from source port 123; chronyd, timesyncd, `ntpdate -u` and most other clients ask from another one.",
+        cause: "{where} lets NTP pass only from source port 123, or only what it remembers as a flow from before it was closed; chronyd, timesyncd and `ntpdate -u` ask from other ports.",
         fix: "{remedy}",
         find: Find::Link(only_123),
         ..ROW
