@@ -221,6 +221,16 @@ groups:
     );
 }
 
+/// The SHA-256 of a certificate.
+fn pin(file: &std::path::Path) -> String {
+    use base64::Engine as _;
+    use sha2::Digest as _;
+    let pem = std::fs::read_to_string(file).unwrap();
+    let body: String = pem.lines().filter(|line| !line.starts_with("-----")).collect();
+    let der = base64::engine::general_purpose::STANDARD.decode(body).unwrap();
+    sha2::Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn each_refusal_of_windows_is_named_and_no_password_is_tried_twice() {
@@ -236,8 +246,11 @@ groups:
         &["ntp1=bookworm@10.10.10.1"],
         &text.replace("SETTINGS", "{ password: { env: WIN_PASSWORD } }"),
     );
-    lab.windows(&["win1=2016,ko@10.10.10.2"]);
-    let ca = lab.path("windows/win1/ca.pem").display().to_string();
+    lab.windows(&["win1=2016,ko@10.10.10.2", "win2=2016@10.10.10.3"]);
+    let home = lab.path("windows/win1").display().to_string();
+    let ca = format!("{home}/ca.pem");
+    // The administrator of another host is nobody here.
+    let foreign = format!("cert: {home}/../win2/client.pem, key: {home}/../win2/client-key.pem");
     let attempt = |settings: &str, password: &str, faults: &[&str]| {
         lab.inventory(
             &text.replace("SETTINGS", &format!("{{ password: {{ env: WIN_PASSWORD }}, timeout: 3s, {settings} }}")),
@@ -263,6 +276,12 @@ groups:
         ("scheme: https", PASSWORD.1, &[], "TLS to 10.10.10.2:5986"),
         (&format!("scheme: https, ca: {ca}"), PASSWORD.1, &["certificate=expired"], "TLS to 10.10.10.2:5986"),
         ("scheme: https, auth: kerberos", PASSWORD.1, &[], "built without Kerberos"),
+        (
+            &format!("scheme: https, auth: certificate, ca: {ca}, {foreign}"),
+            PASSWORD.1,
+            &[],
+            "maps this certificate to no account",
+        ),
     ] {
         let (code, error) = attempt(settings, password, faults);
         assert!(code != 0 && code != 3 && error.contains(expected), "{settings} {faults:?}: {code}: {error}");
@@ -274,6 +293,8 @@ groups:
     for settings in [
         format!("scheme: https, ca: {ca}"),
         format!("scheme: https, auth: basic, ca: {ca}"),
+        format!("scheme: https, pin_sha256: {}", pin(&lab.path("windows/win1/server.pem"))),
+        format!("scheme: https, auth: certificate, ca: {ca}, cert: {home}/client.pem, key: {home}/client-key.pem"),
         "scheme: https, insecure: true".to_owned(),
         "scheme: http".to_owned(),
     ] {

@@ -52,6 +52,11 @@ impl Peer {
         match error {
             WinrmError::Http(http) => self.http(http),
             WinrmError::Timeout(seconds) => self.unreachable(&format!("no answer within {seconds} s")),
+            WinrmError::AuthFailed(text) if text.contains("Certificate auth HTTP 401") => self.login(
+                "the host maps this certificate to no account, or takes no certificates",
+                "on the host: `winrm enumerate winrm/config/service/certmapping`, and `Certificate` in \
+                 `winrm get winrm/config/service/auth`",
+            ),
             WinrmError::AuthFailed(text) if is_wrong_password(error) => self.wrong_password(text),
             WinrmError::AuthFailed(text) if text == NO_KERBEROS => {
                 self.login(text, "build with `--features kerberos`, or use `auth: ntlm`")
@@ -122,8 +127,8 @@ impl Peer {
 
 /// The crate's text for a refused NTLM proof; its `AuthFailed` is used for much else too.
 pub(super) fn is_wrong_password(error: &WinrmError) -> bool {
-    matches!(error, WinrmError::AuthFailed(text)
-        if text.contains("authentication rejected") || text.contains("HTTP 401") || text.contains("bad credentials"))
+    matches!(error, WinrmError::AuthFailed(text) if !text.starts_with("Certificate auth")
+        && (text.contains("authentication rejected") || text.contains("HTTP 401") || text.contains("bad credentials")))
 }
 
 /// The innermost cause says what happened; the outer ones only that a request failed.

@@ -18,6 +18,8 @@ use crate::shell::{Shells, new_id};
 use crate::soap::{Envelope, FAULT_ACTION, Fault, answer};
 use crate::tls::Certificates;
 
+/// How a client says that its certificate is its login.
+const MUTUAL: &str = "http://schemas.dmtf.org/wbem/wsman/1/wsman/secprofile/https/mutual";
 const SOAP: &str = "application/soap+xml;charset=UTF-8";
 /// How long a host that hangs does so; no client waits longer.
 const HANG: Duration = Duration::from_secs(600);
@@ -37,11 +39,14 @@ impl Server {
     pub(crate) fn serve(self: &Arc<Self>, stream: TcpStream, secure: bool) -> io::Result<()> {
         stream.set_nodelay(true)?;
         if !secure {
-            return Connection::new(self.clone(), false).run(stream);
+            return Connection::new(self.clone(), false, false).run(stream);
         }
         let config = self.certificates.named(self.faults.peek().text("certificate"));
         let session = rustls::ServerConnection::new(config).map_err(io::Error::other)?;
-        Connection::new(self.clone(), true).run(rustls::StreamOwned::new(session, stream))
+        let mut stream = rustls::StreamOwned::new(session, stream);
+        stream.conn.complete_io(&mut stream.sock)?;
+        let certified = self.certificates.is_mapped(stream.conn.peer_certificates());
+        Connection::new(self.clone(), true, certified).run(stream)
     }
 }
 
@@ -50,18 +55,21 @@ enum Login {
     Nobody,
     Pending(Box<Acceptor>),
     Ntlm(Box<Session>),
-    Basic(Account),
+    /// By a password or a certificate inside TLS.
+    Plain(Account),
 }
 
 struct Connection {
     server: Arc<Server>,
     secure: bool,
+    /// The client has shown a certificate that is mapped to the administrator.
+    certified: bool,
     login: Login,
 }
 
 impl Connection {
-    fn new(server: Arc<Server>, secure: bool) -> Self {
-        Self { server, secure, login: Login::Nobody }
+    fn new(server: Arc<Server>, secure: bool, certified: bool) -> Self {
+        Self { server, secure, certified, login: Login::Nobody }
     }
 
     fn run(mut self, stream: impl Read + Write) -> io::Result<()> {
@@ -116,6 +124,9 @@ impl Connection {
     /// Takes the credentials of a request. An answer if there is nothing to do beside them.
     fn log_on(&mut self, request: &Request, knobs: &Knobs) -> Option<Response> {
         let header = request.header("authorization");
+        if header == MUTUAL {
+            return self.mutual();
+        }
         let (scheme, token) = header.split_once(' ').unwrap_or_default();
         let token = BASE64.decode(token.trim()).unwrap_or_default();
         match scheme {
@@ -146,6 +157,15 @@ impl Connection {
         }
     }
 
+    fn mutual(&mut self) -> Option<Response> {
+        let administrator = self.server.accounts.iter().find(|account| account.administrator);
+        let Some(account) = administrator.filter(|_| self.certified).cloned() else {
+            return Some(self.refuse("no certificate that is mapped to an account"));
+        };
+        self.login = Login::Plain(account);
+        None
+    }
+
     fn basic(&mut self, token: &[u8]) -> Option<Response> {
         let text = String::from_utf8_lossy(token);
         let (user, password) = text.split_once(':').unwrap_or_default();
@@ -153,7 +173,7 @@ impl Connection {
         let Some(account) = self.server.accounts.iter().find(known).cloned() else {
             return Some(self.refuse(&format!("Basic: wrong user or password for {user}")));
         };
-        self.login = Login::Basic(account);
+        self.login = Login::Plain(account);
         None
     }
 
@@ -187,7 +207,7 @@ impl Connection {
                 (operation, Response::with_body(status, frame::CONTENT_TYPE, body))
             }
             Login::Ntlm(session) if self.secure => plain(&self.server, &session.account, &request.body, knobs),
-            Login::Basic(account) => plain(&self.server, account, &request.body, knobs),
+            Login::Plain(account) => plain(&self.server, account, &request.body, knobs),
             _ => {
                 self.server.journal.note("refused: unencrypted over HTTP");
                 ("Unencrypted".to_owned(), Response::empty(500))

@@ -46,7 +46,7 @@ impl Write for Stream {
 fn ask(test: &str, secure: bool, headers: &str, body: &str) -> String {
     let request = format!("POST /wsman HTTP/1.1\r\nContent-Length: {}\r\n{headers}\r\n{body}", body.len());
     let (sender, answer) = std::sync::mpsc::channel();
-    Connection::new(server(test), secure).run(Stream(Cursor::new(request.into_bytes()), sender)).unwrap();
+    Connection::new(server(test), secure, false).run(Stream(Cursor::new(request.into_bytes()), sender)).unwrap();
     let home: PathBuf = std::env::temp_dir().join(format!("standin-{}-{test}", std::process::id()));
     std::fs::remove_dir_all(home).unwrap();
     String::from_utf8(answer.iter().flatten().collect()).unwrap()
