@@ -237,6 +237,10 @@ pub(super) fn take(session: &mut Session<'_>, lock: &Lock, more: Vec<String>) ->
     if let Some(dead) = Entry::of(&seen.stdout).filter(|other| !lock.is(other) && other.is_over()) {
         seen = run(session, &[lock.take_over(&dead)?], READ)?.remove(0);
     }
+    if Entry::of(&seen.stdout).is_none() {
+        // Nobody has it, says a command whose last part may not have run: only a second look counts.
+        seen = run(session, &[ask()], READ)?.remove(0);
+    }
     held(lock, &seen).map(|()| slices)
 }
 
