@@ -5,7 +5,7 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::fixture::{Lab, error, host, statuses};
+use crate::fixture::{Lab, error, host, statuses, tell};
 
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {
@@ -109,12 +109,6 @@ fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
         tell(&format!("{kind} {turn}: after {moment} ms, {changed} of 3 hosts were changed"));
     }
     tell(&format!("{kind}: {} trials, {midway} of them between two hosts", trials()));
-}
-
-/// The counts are for `docs/reliability.md`; a test that passes shows them with `--nocapture`.
-#[expect(clippy::print_stdout, reason = "the counts are the result")]
-pub(crate) fn tell(text: &str) {
-    println!("{text}");
 }
 
 pub(crate) fn rest(milliseconds: u64) {

@@ -22,6 +22,12 @@ pub(crate) struct Run {
     pub(crate) stderr: String,
 }
 
+/// Counts for `docs/reliability.md`, and what explains a failure; a test that passes shows it with `--nocapture`.
+#[expect(clippy::print_stdout, reason = "the counts are the result")]
+pub(crate) fn tell(text: &str) {
+    println!("{text}");
+}
+
 #[expect(clippy::disallowed_methods, reason = "the tests drive programs")]
 fn command(program: &str) -> Command {
     Command::new(program)
@@ -124,9 +130,19 @@ impl Lab {
     /// Runs fleetclock and returns its exit code and JSON report.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
-        let run = self.fleetclock(&[arguments, &["--format", "json"]].concat());
+        self.json_with(arguments, &[])
+    }
+
+    /// As `json`, with environment variables. What failed is told in short, for a test that fails.
+    #[track_caller]
+    pub(crate) fn json_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
+        let run = self.fleetclock_with(&[arguments, &["--format", "json"]].concat(), variables);
         let report = serde_json::from_str(&run.stdout);
-        let report = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
+        let report: Value = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
+        let hosts = report["hosts"].as_array().into_iter().flatten();
+        for host in hosts.filter(|host| !host["error"].is_null()) {
+            tell(&format!("{}: {} {}: {}", arguments.join(" "), host["name"], host["status"], host["error"]));
+        }
         (run.code, report)
     }
 
@@ -198,6 +214,14 @@ impl Lab {
         text(&self.winrm("log", &[host]).stdout)
     }
 
+    /// Whether all that a Windows host was told since it was started has ended.
+    pub(crate) fn at_rest(&self, host: &str) -> bool {
+        let journal = self.journal(host);
+        let words = || journal.lines().rev().filter_map(|line| line.split(' ').nth(1));
+        let count = |word: &str| words().take_while(|other| *other != "started").filter(|other| *other == word).count();
+        count("run") + count("task") == count("ended")
+    }
+
     /// Commands over WinRM that changed something.
     pub(crate) fn writes(&self, host: &str) -> usize {
         let words = ["reg add", "reg delete", "net stop", "net start", "sc config", "sc triggerinfo", "rule name="];
@@ -222,6 +246,16 @@ impl Lab {
         text(&self.winrm("events", &[host]).stdout)
     }
 
+    /// Tells what the Windows hosts noted last, for a test that failed.
+    fn testify(&self) {
+        for home in std::fs::read_dir(self.dir.join("windows")).into_iter().flatten().flatten() {
+            let host = home.file_name();
+            let journal = self.journal(&host.to_string_lossy());
+            let lines: Vec<&str> = journal.lines().collect();
+            tell(&format!("{}:\n{}", host.display(), lines[lines.len().saturating_sub(40)..].join("\n")));
+        }
+    }
+
     #[track_caller]
     pub(crate) fn windows_reboot(&self, host: &str) {
         let output = self.winrm("reboot", &[host]);
@@ -231,6 +265,9 @@ impl Lab {
 
 impl Drop for Lab {
     fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.testify();
+        }
         let _ = lab(&["down", &self.name]);
     }
 }

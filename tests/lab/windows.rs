@@ -29,9 +29,7 @@ pub(crate) fn start(lab: &Lab, arguments: &[&str]) -> std::process::Child {
 
 #[track_caller]
 pub(crate) fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
-    let run = run(lab, &[arguments, &["--format", "json"]].concat());
-    let report = serde_json::from_str(&run.stdout);
-    (run.code, report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)))
+    lab.json_with(arguments, &[PASSWORD])
 }
 
 #[track_caller]

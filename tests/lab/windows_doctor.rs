@@ -1,11 +1,8 @@
 //! Windows hosts are broken for real, next to Linux hosts on both ends, and `doctor` has to name
 //! exactly that. `UPDATE=1` writes the cases of `tests/doctor.rs`, `ONLY=name,..` picks some.
 
-use serde_json::Value;
-
 use crate::fixture::Lab;
-
-const PASSWORD: (&str, &str) = ("WIN_PASSWORD", "P@ssw0rd!한글");
+use crate::windows::json;
 
 /// What is done to a host, what is to be found (`HOST CODE [AFFECTED..]`), and what is needed
 /// before `fleetclock apply -l HOST` can put it right.
@@ -123,13 +120,6 @@ fn act(lab: &Lab, case: &Case, text: &str) {
         ("ntp1", _) => drop(lab.sh("ntp1", text)),
         (host, _) => drop(lab.cmd(host, &line(text))),
     }
-}
-
-#[track_caller]
-fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
-    let run = lab.fleetclock_with(&[arguments, &["--format", "json"]].concat(), &[PASSWORD]);
-    let report = serde_json::from_str(&run.stdout);
-    (run.code, report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr)))
 }
 
 /// Returns `HOST CODE [AFFECTED..]` for each finding.

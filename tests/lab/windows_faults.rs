@@ -5,8 +5,8 @@
 //!
 //! `FLEETCLOCK_FAULTS` is the number of trials of each kind; `docs/reliability.md` has the counts.
 
-use crate::faults::{Dice, name, rest, tell, trials};
-use crate::fixture::Lab;
+use crate::faults::{Dice, name, rest, trials};
+use crate::fixture::{Lab, tell};
 use crate::windows::{inventory, json, start};
 use crate::windows_safety::{comes, difference, lock, settings, timer};
 
@@ -45,7 +45,9 @@ groups:
 /// whether a restart is owed. The service runs in any case.
 #[track_caller]
 fn look(lab: &Lab, host: &str) -> (String, bool) {
-    assert!(comes(|| !lock(lab, host).contains("; busy=1; ")), "{host}: {}", lock(lab, host));
+    // A command that was sent may not have begun.
+    let rests = || lab.at_rest(host) && !lock(lab, host).contains("; busy=1; ");
+    assert!(comes(rests), "{host}: {}", lock(lab, host));
     let all = settings(lab, host);
     assert!(all.contains("4  RUNNING"), "{host}: {all}");
     let is_note = |line: &&str| line.trim_start().starts_with("w32time ") || line.trim_start().starts_with("Lock ");

@@ -43,10 +43,11 @@ fn main() -> Result<(), Box<dyn Error>> {
         return Err("usage: winrm-standin HOME NAME LOCALE NAME-OR-ADDRESS...".into());
     };
     let home = PathBuf::from(home);
-    let wine = Wine::new(&home, &locale);
-    let _wineserver = wine.boot()?;
     let journal = Arc::new(Journal::open(&home)?);
-    let tasks = Tasks::boot(&home, Wine::new(&home, &locale), journal.clone())?;
+    journal.note("started");
+    let wine = Wine::new(&home, &locale, journal.clone());
+    let _wineserver = wine.boot()?;
+    let tasks = Tasks::boot(&home, Wine::new(&home, &locale, journal.clone()), journal.clone())?;
     thread::spawn(move || tasks.serve());
     let server = Arc::new(Server {
         accounts: accounts(&home)?,

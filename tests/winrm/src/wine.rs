@@ -11,6 +11,8 @@ use std::time::{Duration, Instant};
 
 use encoding_rs::{Decoder, EUC_KR};
 
+use crate::journal::Journal;
+
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
 const BOOT_ATTEMPTS: u32 = 10;
@@ -22,6 +24,7 @@ pub(crate) struct Wine {
     /// The folder that is drive Y:, for what the runner is told and tells.
     exchange: PathBuf,
     locale: String,
+    journal: Arc<Journal>,
 }
 
 /// What a command runs with.
@@ -35,8 +38,8 @@ pub(crate) struct Setting {
 
 impl Wine {
     /// A host whose files are in `home`.
-    pub(crate) fn new(home: &Path, locale: &str) -> Self {
-        Self { prefix: home.join("prefix"), exchange: home.join("exchange"), locale: locale.to_owned() }
+    pub(crate) fn new(home: &Path, locale: &str, journal: Arc<Journal>) -> Self {
+        Self { prefix: home.join("prefix"), exchange: home.join("exchange"), locale: locale.to_owned(), journal }
     }
 
     fn process(&self, program: &str) -> Process {
@@ -76,25 +79,26 @@ impl Wine {
             process: AtomicU32::new(child.id()),
             stopped: AtomicBool::new(false),
         });
-        let (this, decode) = (command.clone(), self.transcodes(setting));
+        let (this, decode, journal) = (command.clone(), self.transcodes(setting), self.journal.clone());
         thread::spawn(move || {
             for _ in 0..START_ATTEMPTS {
                 let status = this.pump_all(child, decode);
                 // The runner takes the line away first: what is still there has not begun, which
                 // happens to Wine on a busy machine.
                 if !files.line.exists() || this.stopped.load(Ordering::SeqCst) {
-                    return this.end(&files, status);
+                    return this.end(&files, status, &journal);
                 }
+                journal.note(&format!("Wine did not begin, with {status:?}: again"));
                 thread::sleep(Duration::from_millis(500));
                 match process.spawn() {
                     Ok(next) => child = next,
-                    Err(_) => return this.end(&files, status),
+                    Err(_) => return this.end(&files, status, &journal),
                 }
                 *lock(&this.stdin) = child.stdin.take();
                 this.process.store(child.id(), Ordering::SeqCst);
             }
             let status = this.pump_all(child, decode);
-            this.end(&files, status);
+            this.end(&files, status, &journal);
         });
         Ok(command)
     }
@@ -163,11 +167,13 @@ impl Command {
         child.wait().ok().and_then(|status| status.code())
     }
 
-    fn end(&self, files: &Files, status: Option<i32>) {
+    fn end(&self, files: &Files, status: Option<i32>, journal: &Journal) {
         let told = std::fs::read_to_string(&files.code).ok().and_then(|text| text.trim().parse().ok());
         let _ = std::fs::remove_file(&files.code);
         let _ = std::fs::remove_file(&files.line);
-        lock(&self.output).code = Some(told.unwrap_or_else(|| status.unwrap_or(-1) as u32));
+        let code = told.unwrap_or_else(|| status.unwrap_or(-1) as u32);
+        journal.note(&format!("ended with {code}"));
+        lock(&self.output).code = Some(code);
         self.changed.notify_all();
     }
 

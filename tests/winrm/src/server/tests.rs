@@ -16,7 +16,7 @@ fn server(test: &str) -> Arc<Server> {
     Arc::new(Server {
         name: "WIN1".to_owned(),
         accounts: vec![account("Administrator", true), account("operator", false)],
-        shells: Shells::new(Wine::new(&home, "en_US.UTF-8"), journal.clone()),
+        shells: Shells::new(Wine::new(&home, "en_US.UTF-8", journal.clone()), journal.clone()),
         faults: Faults::new(home.join("faults")),
         journal,
         certificates: Certificates::make(&home, &["win1".to_owned()]).unwrap(),
