@@ -186,7 +186,9 @@ fn lost_in_the_middle(error: TransportError, transaction: &Transaction) -> Failu
     let hint = if transaction.keep_wreck {
         "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned()
     } else {
-        format!("`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back")
+        format!(
+            "`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back, unless it is started anew before"
+        )
     };
     Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint: Some(hint) } }
 }

@@ -31,7 +31,7 @@ impl Frames {
 
     /// Adds text that runs outside every frame: functions, settings.
     pub(crate) fn raw(&mut self, text: &str) {
-        self.mark(&[]);
+        self.mark(None);
         self.text.push_str(text);
         self.text.push('\n');
     }
@@ -39,7 +39,7 @@ impl Frames {
     /// Adds a part that runs in a subshell of its own, and returns its number.
     pub(crate) fn part(&mut self, body: &str) -> usize {
         let index = self.count;
-        self.mark(&[format!("begin {index}")]);
+        self.mark(Some(&format!("begin {index}")));
         self.count += 1;
         self.open = true;
         self.text.push_str(&format!("(\n{body}\n)\nfc_status=$?\n"));
@@ -48,14 +48,14 @@ impl Frames {
 
     /// Prints marks on both outputs, after the end mark that the last part may owe: each write is
     /// a packet of its own on the wire. An end mark starts a line of its own whatever came before.
-    fn mark(&mut self, begin: &[String]) {
+    fn mark(&mut self, begin: Option<&str>) {
         let end = std::mem::take(&mut self.open).then(|| format!("end {} $fc_status", self.count - 1));
         let newline = if end.is_some() { "\\n" } else { "" };
-        let words = end.iter().chain(begin).map(|word| format!(" \"{} {word}\"", self.boundary));
-        let words: String = words.collect();
-        if !words.is_empty() {
-            let breaks = "%s\\n".repeat(end.iter().chain(begin).count());
-            let line = format!("printf '{newline}{breaks}'{words}");
+        let marks: String =
+            end.as_deref().into_iter().chain(begin).map(|word| format!(" \"{} {word}\"", self.boundary)).collect();
+        if !marks.is_empty() {
+            // printf repeats its format for each mark; what is between two of them is nobody's.
+            let line = format!("printf '{newline}%s\\n'{marks}");
             self.text.push_str(&format!("{line}\n{line} >&2\n"));
         }
     }
@@ -66,7 +66,7 @@ impl Frames {
 
     /// Returns the script, and what takes its output apart.
     pub(crate) fn finish(mut self) -> (String, Splitter) {
-        self.mark(&[]);
+        self.mark(None);
         (self.text, Splitter { boundary: self.boundary })
     }
 }
