@@ -8,6 +8,7 @@ use std::process::Command;
 fn main() {
     for file in [
         "probe/main.rs",
+        "probe/numbers.rs",
         "probe/ports.rs",
         "probe/system.rs",
         "src/ntp/timestamp.rs",

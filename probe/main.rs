@@ -13,6 +13,7 @@
 
 #[path = "../src/ntp/exchange.rs"]
 mod exchange;
+mod numbers;
 #[path = "../src/ntp/packet.rs"]
 mod packet;
 mod ports;

@@ -7,6 +7,7 @@ use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::panic::PanicInfo;
 
 use crate::exchange::{Trouble, Wire};
+use crate::numbers::*;
 use crate::packet::LENGTH;
 use crate::timestamp::Timestamp;
 
@@ -14,57 +15,6 @@ use crate::timestamp::Timestamp;
 global_asm!(".globl _start", "_start:", "xor ebp, ebp", "mov rdi, rsp", "and rsp, -16", "call {main}", main = sym start);
 #[cfg(target_arch = "aarch64")]
 global_asm!(".globl _start", "_start:", "mov x29, #0", "mov x0, sp", "bl {main}", main = sym start);
-
-/// Numbers of system calls.
-#[cfg(target_arch = "x86_64")]
-mod call {
-    pub const WRITE: usize = 1;
-    pub const SOCKET: usize = 41;
-    pub const CONNECT: usize = 42;
-    pub const BIND: usize = 49;
-    pub const SENDTO: usize = 44;
-    pub const RECVMSG: usize = 47;
-    pub const SETSOCKOPT: usize = 54;
-    pub const EXIT: usize = 231;
-    pub const CLOCK_GETTIME: usize = 228;
-    pub const PPOLL: usize = 271;
-    pub const GETRANDOM: usize = 318;
-    pub const CLOSE: usize = 3;
-}
-#[cfg(target_arch = "aarch64")]
-mod call {
-    pub const WRITE: usize = 64;
-    pub const SOCKET: usize = 198;
-    pub const CONNECT: usize = 203;
-    pub const BIND: usize = 200;
-    pub const SENDTO: usize = 206;
-    pub const RECVMSG: usize = 212;
-    pub const SETSOCKOPT: usize = 208;
-    pub const EXIT: usize = 94;
-    pub const CLOCK_GETTIME: usize = 113;
-    pub const PPOLL: usize = 73;
-    pub const GETRANDOM: usize = 278;
-    pub const CLOSE: usize = 57;
-}
-
-const AF_INET: u16 = 2;
-const AF_INET6: u16 = 10;
-const SOCK_DGRAM: usize = 2;
-const SOCK_RAW: usize = 3;
-const IPPROTO_UDP: usize = 17;
-const SOL_SOCKET: usize = 1;
-const SO_REUSEADDR: usize = 2;
-const SOL_IPV6: usize = 41;
-const IPV6_CHECKSUM: usize = 7;
-const IPV6_V6ONLY: usize = 26;
-const SO_TIMESTAMPNS: usize = 35;
-const CLOCK_REALTIME: usize = 0;
-const CLOCK_MONOTONIC: usize = 1;
-const POLLIN: i16 = 1;
-const EPERM: isize = -1;
-const EACCES: isize = -13;
-const EADDRINUSE: isize = -98;
-const ECONNREFUSED: isize = -111;
 
 /// The UDP port of NTP.
 const NTP: u16 = 123;

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::asks;
 use super::filter::{self, Chain};
 use super::iptables;
+use super::lines::{device, listener, names, owned, pairs, peers, process, route, units, visitor};
 use super::record::Parts;
 use super::windows;
 use super::zones::Firewalld;
@@ -304,109 +305,4 @@ impl Evidence {
             Err(_) => self.names.get(source).cloned().unwrap_or_default(),
         }
     }
-}
-
-fn owned((left, right): (&str, &str)) -> (String, String) {
-    (left.to_owned(), right.to_owned())
-}
-
-/// Lines that begin with an address.
-fn pairs(text: &str) -> impl Iterator<Item = (IpAddr, &str)> {
-    text.lines().filter_map(|line| {
-        let (address, rest) = line.split_once(' ')?;
-        Some((address.parse().ok()?, rest))
-    })
-}
-
-/// Reads the blocks of `systemctl show`; an alias shows its unit's own name, and both are kept.
-fn units(text: &str) -> BTreeMap<String, Unit> {
-    let block = |block: &str| {
-        let value = |key: &str| {
-            let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-            line.unwrap_or_default().to_owned()
-        };
-        let name = value("Id").trim_end_matches(".service").to_owned();
-        let unit = Unit {
-            load: value("LoadState"),
-            active: value("ActiveState"),
-            sub: value("SubState"),
-            file: value("UnitFileState"),
-            result: value("Result"),
-            status: value("ExecMainStatus"),
-        };
-        (!name.is_empty() && unit.load != "not-found").then_some((name, unit))
-    };
-    text.split("\n\n").filter_map(block).collect()
-}
-
-fn process(line: &str) -> Option<Process> {
-    let mut words = line.split(' ').map(str::to_owned);
-    Some(Process { id: words.next()?, name: words.next()?, group: words.next().unwrap_or_default() })
-}
-
-/// Reads the lines of `chronyc -c sources` and of `ntpq -p`; others are not sources.
-fn peers(text: &str) -> Vec<Peer> {
-    let chrony = |line: &str| {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [mode, mark, address, _, _, reach, ..] = fields[..] else { return None };
-        let is_source = matches!(mode, "^" | "=" | "#");
-        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| is_source)?;
-        Some(Peer { address: address.to_owned(), mark: mark.chars().next()?, reach })
-    };
-    let ntpq = |line: &str| {
-        let (mark, rest) = (line.chars().next()?, line.get(1..)?);
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let [address, refid, _, _, _, _, reach, _, _, _] = fields[..] else { return None };
-        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| refid != ".POOL.")?;
-        Some(Peer { address: address.to_owned(), mark, reach })
-    };
-    text.lines().filter_map(|line| chrony(line).or_else(|| ntpq(line))).collect()
-}
-
-/// Reads a line of `chronyc -c clients` (address, packets, dropped, interval, .., last) or of
-/// `ntpq -c mrulist` (last, interval, restrictions, rate, mode, version, count, score, drop, port, address).
-fn visitor(line: &str, kind: &str) -> Option<Visitor> {
-    if kind == "chrony" {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [address, _, drops, _, _, last, ..] = fields[..] else { return None };
-        return Some(Visitor { address: address.parse().ok()?, drops: drops.parse().ok()?, last: last.parse().ok()? });
-    }
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (last, address) = (fields.first()?.parse().ok()?, fields.last()?.parse().ok()?);
-    let drops = fields.len().checked_sub(3).and_then(|at| fields.get(at)?.parse().ok()).unwrap_or(0);
-    Some(Visitor { address, drops, last })
-}
-
-/// Reads a line of `ss -Hnlup`: state, queues, local address and port, peer, program.
-fn listener(line: &str) -> Option<Listener> {
-    let local = line.split_whitespace().nth(3)?.strip_suffix(":123")?;
-    let plain = local.trim_start_matches('[').split(['%', ']']).next()?;
-    let program = line.split('"').nth(1).unwrap_or("an unknown program").to_owned();
-    let any = matches!(plain, "*" | "0.0.0.0" | "::");
-    let address = if any { None } else { Some(plain.parse().ok()?) };
-    Some(Listener { address, six: local.contains(['[', ':']) || plain == "*", program })
-}
-
-fn device(line: &str) -> Option<(String, IpAddr)> {
-    let (device, address) = line.split_once(' ')?;
-    Some((device.to_owned(), address.parse().ok()?))
-}
-
-fn route(line: &str) -> Route {
-    let after = |word: &str| line.split(' ').skip_while(|other| *other != word).nth(1);
-    let refused = ["unreachable", "prohibit", "blackhole", "throw"].iter().any(|word| line.starts_with(word));
-    match after("dev") {
-        Some(device) if !refused => {
-            Route::By { device: device.to_owned(), from: after("src").and_then(|text| text.parse().ok()) }
-        }
-        _ => Route::None(line.trim().to_owned()),
-    }
-}
-
-fn names(text: &str) -> BTreeMap<String, Vec<IpAddr>> {
-    let mut names: BTreeMap<String, Vec<IpAddr>> = BTreeMap::new();
-    for (name, address) in text.lines().filter_map(|line| line.split_once(' ')) {
-        names.entry(name.to_owned()).or_default().extend(address.parse::<IpAddr>().ok());
-    }
-    names
 }

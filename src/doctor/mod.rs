@@ -9,6 +9,7 @@ pub mod diagnose;
 pub mod evidence;
 pub mod filter;
 mod iptables;
+mod lines;
 mod link;
 pub mod record;
 pub mod rules;

@@ -9,6 +9,7 @@ pub mod event;
 pub mod fleet;
 mod frame;
 mod lock;
+mod moved;
 mod plan;
 mod proof;
 #[cfg(test)]

@@ -12,13 +12,11 @@ use sha2::{Digest as _, Sha256};
 
 use super::clock;
 use super::fleet::PlanResult;
-use super::plan::{Planned, Service};
+use super::moved::{observed, used, wanted};
 use super::waves::Order;
 use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
-use crate::playbook::Playbook;
-use crate::provider;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
 
 /// The version of the file.
@@ -196,41 +194,6 @@ impl Saved {
         let why = ["the inventory does not have this host any more".to_owned()];
         self.hosts.iter().filter(known).map(|saved| Box::new(refused(saved.report(), &why))).collect()
     }
-
-    /// Compares a new plan with this one; a host that is not as it was reviewed is refused.
-    ///
-    /// # Errors
-    /// A playbook or template cannot be read.
-    pub fn check(&self, plans: Vec<PlanResult>, assets: &Assets) -> Result<Vec<PlanResult>> {
-        let used = used(assets)?;
-        let moved = |planned: &Planned| -> Result<Vec<String>> {
-            let Some(saved) = self.hosts.iter().find(|saved| saved.name == planned.spec.name) else {
-                return Ok(vec!["the plan does not have this host".to_owned()]);
-            };
-            let mut all = self.moved_assets(used.get(planned.service.provider().name()));
-            all.extend(saved.moved(planned)?);
-            Ok(all)
-        };
-        plans
-            .into_iter()
-            .map(|plan| {
-                let Ok(planned) = plan else { return Ok(plan) };
-                let moved = moved(&planned)?;
-                Ok(if moved.is_empty() { Ok(planned) } else { Err(Box::new(refused(planned.report, &moved))) })
-            })
-            .collect()
-    }
-
-    fn moved_assets(&self, now: Option<&BTreeMap<String, SavedAsset>>) -> Vec<String> {
-        let differs = |asset: &&SavedAsset| {
-            !self.assets.iter().any(|saved| saved.name == asset.name && saved.sha256 == asset.sha256)
-        };
-        now.into_iter()
-            .flat_map(BTreeMap::values)
-            .filter(differs)
-            .map(|asset| format!("{} was edited", asset.name))
-            .collect()
-    }
 }
 
 const BLANK: &str = "\"digest\": \"\"";
@@ -239,25 +202,6 @@ const BLANK: &str = "\"digest\": \"\"";
 const MARGIN: f64 = 1.0;
 
 impl SavedHost {
-    /// What is not as it was, in words.
-    fn moved(&self, planned: &Planned) -> Result<Vec<String>> {
-        if let Some(error) = &self.error {
-            return Ok(vec![format!("it could not be planned then: {}", error.message)]);
-        }
-        let mut moved = Vec::new();
-        differences("", &self.wanted, &wanted(&planned.spec)?, &mut moved);
-        let now = observed(planned);
-        for step in &now {
-            if !self.observed.contains(step) {
-                moved.push(format!("{} is not as it was seen", step.resource));
-            }
-        }
-        if moved.is_empty() && (now.len() != self.observed.len() || self.deltas != planned.report.deltas) {
-            moved.push("what has to change is not what was reviewed (a secret, or the system itself)".to_owned());
-        }
-        Ok(moved)
-    }
-
     /// The host as a report, for showing it.
     pub fn report(&self) -> HostReport {
         HostReport {
@@ -281,7 +225,7 @@ impl SavedHost {
     }
 }
 
-fn refused(mut report: HostReport, moved: &[String]) -> HostReport {
+pub(super) fn refused(mut report: HostReport, moved: &[String]) -> HostReport {
     report.status = Status::Failed;
     let message = format!("nothing was changed: this is not what was planned: {}", moved.join("; "));
     report.error =
@@ -315,66 +259,7 @@ fn saved<'a>(
     })
 }
 
-/// What the inventory says of a host. How it is reached is no part of what is done to it, and may
-/// differ on another machine; what its clock may do is in `allow_step`.
-fn wanted(spec: &HostSpec) -> Result<Value> {
-    let mut value = serde_json::to_value(spec)?;
-    if let Value::Object(fields) = &mut value {
-        fields.remove("connection");
-        if let Some(Value::Object(limits)) = fields.get_mut("limits") {
-            limits.remove("max_step");
-        }
-    }
-    Ok(value)
-}
-
-fn observed(planned: &Planned) -> Vec<Observed> {
-    if matches!(planned.service, Service::Windows) {
-        // W32Time notes its own state (the last good time) among its settings; what matters of
-        // them is in the deltas.
-        return Vec::new();
-    }
-    let one = |(step, seen): (&super::plan::Step, &crate::resource::Slice)| Observed {
-        resource: step.resource.label(),
-        sha256: digest(format!("{}\n{}", seen.status, seen.stdout).as_bytes()),
-    };
-    planned.steps.iter().zip(&planned.seen).map(one).collect()
-}
-
-/// The playbook and the templates of each time service, by their names.
-fn used(assets: &Assets) -> Result<BTreeMap<&'static str, BTreeMap<String, SavedAsset>>> {
-    let mut all = BTreeMap::new();
-    for provider in provider::every() {
-        let playbook = Playbook::load(assets, provider.playbook())?;
-        let templates =
-            playbook.steps.iter().filter_map(|step| step.template()).map(|name| format!("templates/{name}"));
-        let names = std::iter::once(format!("playbooks/{}", playbook.name)).chain(templates);
-        let read = |name: String| -> Result<(String, SavedAsset)> {
-            let asset = assets.read(&name)?;
-            let sha256 = digest(asset.text.as_bytes());
-            Ok((name.clone(), SavedAsset { name, origin: asset.origin.to_string(), sha256 }))
-        };
-        all.insert(provider.name(), names.map(read).collect::<Result<_>>()?);
-    }
-    Ok(all)
-}
-
-/// `time.step.over: 1s -> 2s`, for every setting that differs.
-fn differences(path: &str, then: &Value, now: &Value, found: &mut Vec<String>) {
-    let (Value::Object(old), Value::Object(new)) = (then, now) else {
-        if then != now {
-            found.push(format!("the inventory's {} is {now} and was {then}", path.trim_start_matches('.')));
-        }
-        return;
-    };
-    let keys: std::collections::BTreeSet<&String> = old.keys().chain(new.keys()).collect();
-    for key in keys {
-        let side = |side: &serde_json::Map<String, Value>| side.get(key).cloned().unwrap_or_default();
-        differences(&format!("{path}.{key}"), &side(old), &side(new), found);
-    }
-}
-
-fn digest(bytes: &[u8]) -> String {
+pub(super) fn digest(bytes: &[u8]) -> String {
     Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -412,16 +297,6 @@ mod tests {
         assert!(why(text.replace("10.10.10.1", "10.10.10.2")).contains("its digest differs"));
         assert!(why(text.replace(env!("CARGO_PKG_VERSION"), "9.9.9")).contains("made by version 9.9.9"));
         assert!(why("{}".to_owned()).contains("is no plan"));
-    }
-
-    #[test]
-    fn what_has_moved_in_the_inventory_is_named() {
-        let (then, mut now) = (sample::host("h1"), sample::host("h1"));
-        now.limits.max_stratum = 7;
-        now.limits.max_step = None;
-        let mut found = Vec::new();
-        differences("", &wanted(&then).unwrap(), &wanted(&now).unwrap(), &mut found);
-        assert_eq!(found, ["the inventory's limits.max_stratum is 7 and was 15"]);
     }
 
     #[test]
