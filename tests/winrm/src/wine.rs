@@ -15,6 +15,7 @@ use crate::journal::Journal;
 
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
+const SERVER_DEADLINE: Duration = Duration::from_secs(60);
 const BOOT_ATTEMPTS: u32 = 10;
 const START_ATTEMPTS: u32 = 3;
 
@@ -50,8 +51,19 @@ impl Wine {
     }
 
     /// Starts the prefix's own server, which then stays, and the services that start by themselves.
+    ///
+    /// A program that does not find the server starts one of its own. Debian's Wine notes a server's
+    /// folder in the prefix, so the later of two takes the earlier one's place: programs would talk
+    /// to one or the other, each with its own registry.
     pub(crate) fn boot(&self) -> io::Result<Child> {
         let server = silent(self.process(WINESERVER).args(["-p", "-f"])).spawn()?;
+        let begun = Instant::now();
+        while !self.serves() {
+            if begun.elapsed() > SERVER_DEADLINE {
+                return Err(io::Error::other("the wineserver makes no socket"));
+            }
+            thread::sleep(Duration::from_millis(10));
+        }
         for _ in 0..BOOT_ATTEMPTS {
             if silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?.success() {
                 return Ok(server);
@@ -60,6 +72,13 @@ impl Wine {
             thread::sleep(Duration::from_millis(500));
         }
         Err(io::Error::other("boot.exe fails"))
+    }
+
+    /// Whether the prefix's server has its socket: `/tmp/NAME/server-.../socket`, NAME in `wineserver`.
+    fn serves(&self) -> bool {
+        let Ok(name) = std::fs::read_to_string(self.prefix.join("wineserver")) else { return false };
+        let mut folders = std::fs::read_dir(Path::new("/tmp").join(name.trim())).into_iter().flatten().flatten();
+        !name.trim().is_empty() && folders.any(|folder| folder.path().join("socket").exists())
     }
 
     /// Starts a command line. `id` must be new.
