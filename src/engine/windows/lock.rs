@@ -237,12 +237,6 @@ pub(super) fn take(session: &mut Session<'_>, lock: &Lock, more: Vec<String>) ->
     if let Some(dead) = Entry::of(&seen.stdout).filter(|other| !lock.is(other) && other.is_over()) {
         seen = run(session, &[lock.take_over(&dead)?], READ)?.remove(0);
     }
-    if Entry::of(&seen.stdout).is_none() {
-        // Nobody has it, says a command whose last part may not have run: a second look decides, but
-        // what the first complained of is the reason.
-        let again = run(session, &[ask()], READ)?.remove(0);
-        seen = if Entry::of(&again.stdout).is_some() { again } else { seen };
-    }
     held(lock, &seen).map(|()| slices)
 }
 
