@@ -120,19 +120,38 @@ impl Firewalld {
 fn is_open(text: &str, state: &str, zone: &str, network: &IpNet) -> bool {
     let answer = |question: &str| {
         let prefix = format!("{state} {zone} {question} ");
-        text.lines().find_map(|line| line.strip_prefix(prefix.as_str()).map(str::to_owned)).unwrap_or_default()
+        text.lines().find_map(|line| line.strip_prefix(prefix.as_str())).unwrap_or_default()
     };
-    answer("getServices").contains("\"ntp\"")
-        || answer("getPorts").contains("\"123\" \"udp\"")
-        || answer("getRichRules").replace("\\\"", "\"").contains(&rule(network))
+    let all = answer("settings");
+    let [services, ports, rules] = match all {
+        "" => ["getServices", "getPorts", "getRichRules"].map(answer),
+        _ => [list(all, "services", "as"), list(all, "ports", "a(ss)"), list(all, "rules_str", "as")],
+    };
+    services.contains("\"ntp\"")
+        || ports.contains("\"123\" \"udp\"")
+        || rules.replace("\\\"", "\"").contains(&rule(network))
 }
 
-/// Functions of the probe. The zone of a network is that of the interface that leads to it.
+/// The strings of one setting as busctl prints all: `.. "ports" a(ss) 1 "123" "udp" "forward" b true`.
+fn list<'a>(settings: &'a str, key: &str, kind: &str) -> &'a str {
+    let list = || {
+        let (_, list) = settings.split_once(&format!("\"{key}\" {kind} "))?;
+        let count: usize = list.split(' ').next()?.parse().ok()?;
+        let strings = count * if kind == "a(ss)" { 2 } else { 1 };
+        let mut quotes = list.match_indices('"').map(|(at, _)| at).filter(|at| !list[..*at].ends_with('\\'));
+        list.get(..=quotes.nth((strings * 2).checked_sub(1)?)?)
+    };
+    list().map_or("", |list| list)
+}
+
+/// Functions of the probe. The zone of a network is that of the interface that leads to it. A
+/// firewalld before 0.9 does not tell all settings of a zone by their names.
 const PROBE: &str = r#"fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1; fc_zones=
 fc_text() { fc_t=${1#s \"}; echo "${fc_t%\"}"; }
 fc_default=$(busctl call $fc_d $fc_p $fc_d getDefaultZone) || { echo off; exit 0; }
 fc_network() {
-fc_dev=$(ip -o route get "$2" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
+fc_dev=$(ip -o route get "$2" 2>/dev/null)
+fc_dev=${fc_dev#* dev }; fc_dev=${fc_dev%% *}
 fc_zone=$(busctl call $fc_d $fc_p $fc_d.zone getZoneOfInterface s "$fc_dev" 2>/dev/null)
 case $fc_zone in ''|'s ""') fc_zone=$fc_default ;; esac
 fc_zone=$(fc_text "$fc_zone")
@@ -142,6 +161,10 @@ case " $fc_zones " in *" $fc_zone "*) ;; *) fc_zones="$fc_zones $fc_zone" ;; esa
 fc_show() {
 fc_o=$(busctl call $fc_d $fc_p/config $fc_d.config getZoneByName s "$1")
 fc_o=${fc_o#o \"}; fc_o=${fc_o%\"}
+if fc_s=$(busctl call $fc_d $fc_p $fc_d.zone getZoneSettings2 s "$1" 2>/dev/null); then
+printf '%s\n' "running $1 settings $fc_s" "permanent $1 settings $(busctl call $fc_d "$fc_o" $fc_d.config.zone getSettings2)"
+return
+fi
 for fc_q in getServices getPorts getRichRules; do
 echo "running $1 $fc_q $(busctl call $fc_d $fc_p $fc_d.zone $fc_q s "$1")"
 echo "permanent $1 $fc_q $(busctl call $fc_d "$fc_o" $fc_d.config.zone $fc_q)"
@@ -182,6 +205,20 @@ mod tests {
             "permanent public getPorts aas 1 2 \"123\" \"udp\"\n",
         );
         assert_eq!(firewalld().diff(&slice).unwrap(), []);
+    }
+
+    #[test]
+    fn all_settings_of_a_zone_are_told_at_once() {
+        let open = |settings: &str| {
+            let text = format!("running public settings a{{sv}} 9 \"short\" s \"ntp\" {settings} \"forward\" b true\n");
+            is_open(&text, "running", "public", &"10.10.10.0/24".parse().unwrap())
+        };
+        assert!(open("\"services\" as 2 \"ssh\" \"ntp\""));
+        assert!(open("\"services\" as 0 \"ports\" a(ss) 2 \"80\" \"tcp\" \"123\" \"udp\""));
+        assert!(open(&format!("\"rules_str\" as 2 \"rule \\\"x\\\"\" {}", &RULE["as 1 ".len()..])));
+        assert!(!open("\"services\" as 1 \"ssh\" \"other\" as 1 \"ntp\""));
+        assert!(!open("\"ports\" a(ss) 0 \"source_ports\" a(ss) 1 \"123\" \"udp\""));
+        assert!(!open("\"services\" as 7 \"ssh\""));
     }
 
     #[test]
