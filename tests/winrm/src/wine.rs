@@ -4,7 +4,6 @@ use std::collections::VecDeque;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command as Process, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -16,8 +15,6 @@ use crate::journal::Journal;
 const WINE: &str = "/usr/lib/wine/wine64";
 const WINESERVER: &str = "/usr/lib/wine/wineserver64";
 const SERVER_DEADLINE: Duration = Duration::from_secs(60);
-const BOOT_ATTEMPTS: u32 = 10;
-const START_ATTEMPTS: u32 = 3;
 
 /// Where and in which language the programs of a host run.
 pub(crate) struct Wine {
@@ -64,14 +61,8 @@ impl Wine {
             }
             thread::sleep(Duration::from_millis(10));
         }
-        for _ in 0..BOOT_ATTEMPTS {
-            if silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?.success() {
-                return Ok(server);
-            }
-            // On a busy machine Wine's first process may come before its server can make it.
-            thread::sleep(Duration::from_millis(500));
-        }
-        Err(io::Error::other("boot.exe fails"))
+        let booted = silent(self.process(WINE).arg("C:\\fc\\boot.exe")).status()?;
+        booted.success().then_some(server).ok_or_else(|| io::Error::other("boot.exe fails"))
     }
 
     /// Whether the prefix's server has its socket: `/tmp/NAME/server-.../socket`, NAME in `wineserver`.
@@ -95,27 +86,10 @@ impl Wine {
             output: Mutex::default(),
             changed: Condvar::new(),
             stdin: Mutex::new(child.stdin.take()),
-            process: AtomicU32::new(child.id()),
-            stopped: AtomicBool::new(false),
+            process: child.id(),
         });
         let (this, decode, journal) = (command.clone(), self.transcodes(setting), self.journal.clone());
         thread::spawn(move || {
-            for _ in 0..START_ATTEMPTS {
-                let status = this.pump_all(child, decode);
-                // The runner takes the line away first: what is still there has not begun, which
-                // happens to Wine on a busy machine.
-                if !files.line.exists() || this.stopped.load(Ordering::SeqCst) {
-                    return this.end(&files, status, &journal);
-                }
-                journal.note(&format!("Wine did not begin, with {status:?}: again"));
-                thread::sleep(Duration::from_millis(500));
-                match process.spawn() {
-                    Ok(next) => child = next,
-                    Err(_) => return this.end(&files, status, &journal),
-                }
-                *lock(&this.stdin) = child.stdin.take();
-                this.process.store(child.id(), Ordering::SeqCst);
-            }
             let status = this.pump_all(child, decode);
             this.end(&files, status, &journal);
         });
@@ -137,8 +111,7 @@ pub(crate) struct Command {
     output: Mutex<Output>,
     changed: Condvar,
     stdin: Mutex<Option<ChildStdin>>,
-    process: AtomicU32,
-    stopped: AtomicBool,
+    process: u32,
 }
 
 /// What the runner is told, and tells.
@@ -168,13 +141,7 @@ impl Command {
     pub(crate) fn refused(text: &str) -> Arc<Self> {
         let pieces = VecDeque::from([("stderr", text.as_bytes().to_vec())]);
         let output = Mutex::new(Output { pieces, code: Some(1) });
-        Arc::new(Self {
-            output,
-            changed: Condvar::new(),
-            stdin: Mutex::new(None),
-            process: AtomicU32::new(0),
-            stopped: AtomicBool::new(false),
-        })
+        Arc::new(Self { output, changed: Condvar::new(), stdin: Mutex::new(None), process: 0 })
     }
 
     /// Takes what a process writes until it ends.
@@ -235,9 +202,7 @@ impl Command {
     /// Ends the runner, and with it all that it started.
     pub(crate) fn stop(&self) {
         if lock(&self.output).code.is_none() {
-            self.stopped.store(true, Ordering::SeqCst);
-            let process = self.process.load(Ordering::SeqCst).to_string();
-            let _ = Process::new("/bin/kill").args(["-KILL", &process]).status();
+            let _ = Process::new("/bin/kill").args(["-KILL", &self.process.to_string()]).status();
         }
     }
 }
