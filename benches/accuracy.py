@@ -33,7 +33,7 @@ def fleetclock():
 
 
 def travelling():
-    return ours(run([PROBE, "4", "1000", "9223372036854775807", f"{SERVER}={SERVER}"]).stdout)
+    return ours(run([PROBE, "4", "1000", "9223372036854775807", "any", f"{SERVER}={SERVER}"]).stdout)
 
 
 def fallback():

@@ -172,3 +172,26 @@ fn a_clock_that_must_not_step_is_slewed_into_place() {
     assert!((0.05..0.095).contains(&fastest), "{fastest} s in a second");
     right_after_a_reboot(&lab, &["s1"]);
 }
+
+/// Returns `HOST CODE` for each finding.
+#[track_caller]
+fn found(lab: &Lab) -> Vec<String> {
+    let (_, report) = lab.json(&["doctor"]);
+    let hosts = report["hosts"].as_array().unwrap().iter();
+    let all = hosts.flat_map(|host| host["findings"].as_array().unwrap().iter().map(move |finding| (host, finding)));
+    all.map(|(host, finding)| format!("{} {}", host["name"], finding["code"]).replace('"', "")).collect()
+}
+
+#[test]
+#[ignore = "slow: ./test --slow runs it"]
+fn a_clock_that_somebody_else_moves_is_found() {
+    let fleet = FLEET.replace("STEP", "").replace("SLAVES", "s1: 10.10.10.2");
+    let lab = lab("vmjump", &["s1=vm@10.10.10.2"], &fleet);
+    assert_eq!(lab.json(&["apply", "--yes", "--allow-step", "s1"]).0, 0);
+    assert_eq!(found(&lab), [""; 0]);
+    lab.sh("s1", "date -s '+40 seconds'");
+    let noted =
+        "for i in $(seq 120); do journalctl -u chrony | grep 'Forward time jump detected' && exit; sleep 1; done";
+    assert!(!lab.sh("s1", noted).is_empty(), "chronyd has not noticed");
+    assert_eq!(found(&lab), ["s1 FC076"]);
+}
