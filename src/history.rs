@@ -156,6 +156,11 @@ impl Record {
         Ok(self)
     }
 
+    /// Returns whether it was a change towards the inventory: `apply`, or `doctor --fix`.
+    pub fn applied(&self) -> bool {
+        matches!(self.command.as_str(), "apply" | "doctor")
+    }
+
     /// Returns the hosts that are not as they should be: those of a run that never ended are all in doubt.
     pub fn failed(&self) -> Vec<String> {
         let Some(hosts) = self.report["hosts"].as_array() else { return self.hosts.clone() };
@@ -203,5 +208,7 @@ mod tests {
         ] });
         assert_eq!(record("r", hosts).failed(), ["b", "c", "d"]);
         assert_eq!(record("r", Value::Null).failed(), ["a", "b"]);
+        let by = |command: &str| Record { command: command.into(), ..record("r", Value::Null) }.applied();
+        assert!(by("apply") && by("doctor") && !by("undo"));
     }
 }

@@ -89,8 +89,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
 /// The hosts that the last run with this inventory left in doubt.
 fn last_failed(inventory: &Path) -> Result<Vec<String>> {
     let inventory = std::path::absolute(inventory)?;
-    let apply = |record: &Record| record.inventory == inventory && record.command == "apply";
-    match History::open()?.all()?.into_iter().find(apply) {
+    let applied = |record: &Record| record.inventory == inventory && record.applied();
+    match History::open()?.all()?.into_iter().find(applied) {
         Some(record) => Ok(record.failed()),
         None => Err(anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
             .hint("`fleetclock history` lists the runs; without --failed all hosts take part")),

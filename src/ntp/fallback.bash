@@ -1,6 +1,7 @@
 # The probe in bash, for hosts where the program cannot run: another processor, noexec, no base64.
-# Arguments and output are those of the program (probe/main.rs). Less exact: it takes the time
-# around two processes instead of asking the kernel when the packet came.
+# Arguments and output are those of the program (probe/main.rs), but for PORTS: bash does not choose
+# the port that it asks from. Less exact: it takes the time around two processes instead of asking
+# the kernel when the packet came.
 fc_now() {
   if [[ -n ${EPOCHREALTIME-} ]]; then
     local t=${EPOCHREALTIME/[^0-9]/}
