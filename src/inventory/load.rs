@@ -96,17 +96,21 @@ fn group(
 /// One key of `hosts`: a host, or as many as its range stands for.
 fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Option<usize>) -> Vec<Mention> {
     let what = format!("{what}.hosts.{}", key.text).replace("hosts.hosts", "hosts");
+    let (settings, mut address, mut time_address) = host(node, reader, &what);
     let names = match range::expand(&key.text) {
-        Ok(names) => names,
+        Ok(names) => {
+            if let Some(first) = names.first() {
+                check_name(&Key { at: key.at, text: first.clone() }, reader, "host");
+            }
+            names
+        }
         Err(why) => {
             reader.wrong(key.at, format!("{what}: {why}"));
-            return Vec::new();
+            // One host in place of them, so that what else is wrong with them is said in the same go.
+            (address, time_address) = (None, None);
+            vec![key.text.clone()]
         }
     };
-    if let Some(first) = names.first() {
-        check_name(&Key { at: key.at, text: first.clone() }, reader, "host");
-    }
-    let (settings, address, time_address) = host(node, reader, &what);
     let addresses = spread(address.as_deref(), names.len(), key, reader, &what);
     let times = spread(time_address.as_deref(), names.len(), key, reader, &what);
     names
