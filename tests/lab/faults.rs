@@ -34,31 +34,46 @@ fn fleet(turn: u64) -> String {
 const HOSTS: [&str; 3] = ["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2", "s2=bookworm@10.10.10.3"];
 const NAMES: [&str; 3] = ["m1", "s1", "s2"];
 
-/// Waits until the host has ended what it was doing, and tells what is there.
-const LOOK: &str = "
-for n in $(seq 300); do
-  p=$(sed -n 's/^script=\\([0-9]*\\).*/\\1/p' /run/fleetclock/lock 2>/dev/null)
-  [ -z \"$p\" ] || [ ! -e /proc/$p ] && break
-  sleep 0.2
-done
-systemctl is-active -q chrony || { echo 'chrony does not run'; exit 1; }
-started=$(date -d \"$(systemctl show -p ExecMainStartTimestamp --value chrony)\" +%s)
-[ $started -ge $(stat -c %Y /etc/chrony/chrony.conf) ] || [ -e /run/fleetclock/owed/chrony ] || { echo 'runs with neither'; exit 1; }
-cat /etc/chrony/chrony.conf";
+/// Shell functions. `rest`: waits until the host has ended what it was doing. `loaded`: a service that
+/// runs was started with what its file says now, or its restart is marked. `clean`: nothing
+/// half-written lies about. `settled`: nothing is left of a run that is over.
+pub(crate) const LOOK: &str = r#"
+rest() {
+  for n in $(seq 300); do
+    p=$(sed -n 's/^script=\([0-9]*\).*/\1/p' /run/fleetclock/lock 2>/dev/null)
+    [ -z "$p" ] || [ ! -e /proc/$p ] && break
+    sleep 0.2
+  done
+}
+loaded() {
+  started=$(date -d "$(systemctl show -p ExecMainStartTimestamp --value chrony)" +%s)
+  [ $started -ge $(stat -c %Y /etc/chrony/chrony.conf) ] || [ -e /run/fleetclock/owed/chrony ] || { echo 'runs with neither'; false; }
+}
+clean() {
+  left=$(find /etc/chrony -name '*fleetclock*')
+  [ -z "$left" ] || { echo "left behind: $left"; exit 1; }
+}
+settled() {
+  clean
+  [ ! -e /run/fleetclock/lock ] || { echo 'still locked'; cat /run/fleetclock/lock; exit 1; }
+  [ -z "$(ls -A /run/fleetclock/owed 2>/dev/null)" ] || { echo 'a restart is owed'; exit 1; }
+  ! systemctl is-active -q fleetclock-undo.timer || { echo 'the timer is set'; exit 1; }
+}
+"#;
 
-/// Nothing half-written lies about.
-const CLEAN: &str = "
-left=$(find /etc/chrony -name '*fleetclock*')
-[ -z \"$left\" ] || { echo \"left behind: $left\"; exit 1; }";
+/// What is there while a run may be over or not.
+const BETWEEN: &str = "rest
+systemctl is-active -q chrony || { echo 'chrony does not run'; exit 1; }
+loaded || exit 1
+cat /etc/chrony/chrony.conf";
 
 /// What is there when all is done.
-const SETTLED: &str = "
-left=$(find /etc/chrony -name '*fleetclock*')
-[ -z \"$left\" ] || { echo \"left behind: $left\"; exit 1; }
-[ ! -e /run/fleetclock/lock ] || { echo 'still locked'; cat /run/fleetclock/lock; exit 1; }
-[ -z \"$(ls -A /run/fleetclock/owed 2>/dev/null)\" ] || { echo 'a restart is owed'; exit 1; }
-! systemctl is-active -q fleetclock-undo.timer || { echo 'the timer is set'; exit 1; }
-cat /etc/chrony/chrony.conf";
+const SETTLED: &str = "settled; cat /etc/chrony/chrony.conf";
+
+#[track_caller]
+fn look(lab: &Lab, host: &str, at: &str) -> String {
+    lab.sh(host, &format!("{LOOK}{at}"))
+}
 
 /// A generator that needs no quality but must not repeat itself from run to run.
 pub(crate) struct Dice(u64);
@@ -90,15 +105,15 @@ fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
     let mut dice = Dice::new();
     let mut midway = 0;
     for turn in 2..2 + trials() {
-        let old = NAMES.map(|host| lab.sh(host, SETTLED));
+        let old = NAMES.map(|host| look(&lab, host, SETTLED));
         lab.inventory(&fleet(turn));
         // Every second time while hosts are being changed, and not while they wait for their clocks.
         let moment = dice.below(if turn % 2 == 0 { span } else { span / 2 });
         fault(&lab, &mut dice, moment);
-        let between = NAMES.map(|host| lab.sh(host, &format!("{LOOK}{CLEAN}")));
+        let between = NAMES.map(|host| look(&lab, host, &format!("{BETWEEN}; clean")));
         let (code, report) = lab.json(&["apply", "--yes"]);
         assert_eq!(code, 0, "turn {turn}, {moment} ms: {report:#}");
-        let new = NAMES.map(|host| lab.sh(host, SETTLED));
+        let new = NAMES.map(|host| look(&lab, host, SETTLED));
         for (index, host) in NAMES.iter().enumerate() {
             assert!(new[index].contains(&format!("# turn {turn}")), "turn {turn}, {moment} ms, {host}: {}", new[index]);
             let whole = between[index] == old[index] || between[index] == new[index];
@@ -154,10 +169,10 @@ fn a_host_reboots_in_the_middle_of_its_change() {
     assert_eq!(statuses(&report)[1..], ["s1 not_started", "s2 not_started"], "{report:#}");
     assert!(error(&report, "m1").contains("the change had begun"), "{report:#}");
     // A host that goes down may leave the copy that it was making; the next change sweeps it away.
-    lab.sh("m1", LOOK);
+    look(&lab, "m1", BETWEEN);
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
-    assert!(lab.sh("m1", SETTLED).contains("# turn 1"));
+    assert!(look(&lab, "m1", SETTLED).contains("# turn 1"));
 }
 
 #[test]
@@ -165,14 +180,14 @@ fn a_host_reboots_in_the_middle_of_its_change() {
 fn a_host_that_loses_its_source_with_the_change_is_taken_back() {
     let lab = Lab::up(&name("rolloutloss"), &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
-    let old = lab.sh("s1", SETTLED);
+    let old = look(&lab, "s1", SETTLED);
     // The guard finds the source; the restart cuts the way to it, once.
     lab.sh("s1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=+/bin/sh -c \"ip route add unreachable 10.10.10.1/32; true\"\\n' >/etc/systemd/system/chrony.service.d/cut.conf; systemctl daemon-reload");
     lab.inventory(&fleet(1).replace("SSH }", "SSH }, limits: { deadline: 8s }"));
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!((code, host(&report, "s1")["status"].as_str()), (1, Some("failed_undone")), "{report:#}");
     assert!(error(&report, "s1").contains("verify: "), "{report:#}");
-    assert_eq!(lab.sh("s1", SETTLED), old);
+    assert_eq!(look(&lab, "s1", SETTLED), old);
     lab.sh(
         "s1",
         "rm /etc/systemd/system/chrony.service.d/cut.conf; systemctl daemon-reload; ip route del unreachable 10.10.10.1/32",

@@ -74,6 +74,14 @@ impl Lab {
         self.dir.join(name)
     }
 
+    /// fleetclock on the control side, which has not been started.
+    fn tool(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
+        let mut tool = command(&script());
+        tool.args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"]).arg(&self.inventory).args(arguments);
+        tool.env_remove("SSH_AUTH_SOCK").env("XDG_STATE_HOME", &self.dir).envs(variables.iter().copied());
+        tool
+    }
+
     /// Runs fleetclock on the control side.
     pub(crate) fn fleetclock(&self, arguments: &[&str]) -> Run {
         self.fleetclock_with(arguments, &[])
@@ -81,15 +89,7 @@ impl Lab {
 
     /// As `fleetclock`, with environment variables.
     pub(crate) fn fleetclock_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Run {
-        let output = command(&script())
-            .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
-            .arg(&self.inventory)
-            .args(arguments)
-            .env_remove("SSH_AUTH_SOCK")
-            .env("XDG_STATE_HOME", &self.dir)
-            .envs(variables.iter().copied())
-            .output()
-            .unwrap();
+        let output = self.tool(arguments, variables).output().unwrap();
         Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr: text(&output.stderr) }
     }
 
@@ -100,13 +100,7 @@ impl Lab {
 
     /// As `start`, with environment variables.
     pub(crate) fn start_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Child {
-        command(&script())
-            .args(["run", &self.name, env!("CARGO_BIN_EXE_fleetclock"), "-i"])
-            .arg(&self.inventory)
-            .args(arguments)
-            .env_remove("SSH_AUTH_SOCK")
-            .env("XDG_STATE_HOME", &self.dir)
-            .envs(variables.iter().copied())
+        self.tool(arguments, variables)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

@@ -7,6 +7,7 @@ use std::net::UdpSocket;
 
 use serde_json::Value;
 
+use crate::faults::LOOK;
 use crate::fixture::{Lab, error, host};
 use crate::server::{Manner, RIGHT, Server};
 
@@ -280,31 +281,19 @@ else printf '%s\\n' comes 'exec PROGRAM \"$@\"'
 fi >>/usr/local/sbin/PROGRAM
 chmod 755 /usr/local/sbin/PROGRAM";
 
-/// What is there once the host has ended what it was doing. A service that runs was started with
-/// what its file says now, or its restart is marked.
-const STATE: &str = "
-for n in $(seq 300); do
-  p=$(sed -n 's/^script=\\([0-9]*\\).*/\\1/p' /run/fleetclock/lock 2>/dev/null)
-  [ -z \"$p\" ] || [ ! -e /proc/$p ] && break
-  sleep 0.2
-done
+/// What is there once the host has ended what it was doing.
+const STATE: &str = "rest
 rm -f /usr/local/sbin/[acs]*
 if [ -e /etc/chrony/chrony.conf ]; then
   sha256sum </etc/chrony/chrony.conf
   systemctl is-active chrony || true
-  started=$(date -d \"$(systemctl show -p ExecMainStartTimestamp --value chrony)\" +%s)
-  [ $started -ge $(stat -c %Y /etc/chrony/chrony.conf) ] || [ -e /run/fleetclock/owed/chrony ] || echo 'runs with neither'
+  loaded || true
 else
   systemctl is-active systemd-timesyncd || true
 fi";
 
 /// Nothing is left of a run that is over.
-const SETTLED: &str = "
-left=$(find /etc/chrony -name '*fleetclock*')
-[ -z \"$left\" ] || { echo \"left behind: $left\"; exit 1; }
-[ ! -e /run/fleetclock/lock ] || { echo 'still locked'; cat /run/fleetclock/lock; exit 1; }
-[ -z \"$(ls -A /run/fleetclock/owed 2>/dev/null)\" ] || { echo 'a restart is owed'; exit 1; }
-! systemctl is-active -q fleetclock-undo.timer || { echo 'the timer is set'; exit 1; }
+const SETTLED: &str = "settled
 systemctl is-active -q chrony && grep -q '^# turn TURN$' /etc/chrony/chrony.conf";
 
 /// The hosts' outside sources: one that is right, and one that has lost its own.
@@ -361,7 +350,7 @@ fn run(lab: &Lab, turn: usize, stage: &Stage) -> Vec<String> {
     for ((fault, old), then) in FAULTS.iter().zip(&old).zip(&then) {
         let ended = ended(&report, fault, old, then);
         let next = host(&again, fault.host)["status"].as_str().unwrap_or_default().to_owned();
-        let settled = lab.attempt(fault.host, &SETTLED.replace("TURN", &turn.to_string()));
+        let settled = lab.attempt(fault.host, &format!("{LOOK}{}", SETTLED.replace("TURN", &turn.to_string())));
         let line = format!("{}, {}: {ended}; then {next}{settled}", stage.name, fault.name);
         tell(&line);
         let index = STAGES.iter().position(|other| other.name == stage.name).unwrap();
@@ -396,7 +385,7 @@ fn ended(report: &Value, fault: &Fault, old: &str, then: &str) -> String {
 /// Makes a host ready and returns what it looks like.
 fn prepare(lab: &Lab, fault: &Fault, stage: &Stage) -> String {
     lab.sh(fault.host, &PREPARE.replace("HOST", fault.host));
-    let old = lab.sh(fault.host, STATE);
+    let old = lab.sh(fault.host, &format!("{LOOK}{STATE}"));
     let inject = fault.inject.replace("STAGE", stage.name);
     let program = stage.programs[usize::from(BARE.contains(&fault.host))];
     if program.is_empty() {
@@ -413,7 +402,7 @@ fn look(lab: &Lab, fault: &Fault) -> String {
     if fault.host == "down" {
         lab.lab("reboot", fault.host);
     }
-    let then = lab.sh(fault.host, STATE);
+    let then = lab.sh(fault.host, &format!("{LOOK}{STATE}"));
     let came = lab.attempt(fault.host, "[ ! -e /root/fault ]").is_empty();
     lab.attempt(fault.host, &format!("rm -f /root/fault; {}", fault.repair));
     if came { then } else { format!("{then}, the fault did not come") }
