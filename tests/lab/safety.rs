@@ -26,7 +26,7 @@ fn upstream(lab: &str, offset: Duration, behind: bool) -> Server {
 /// One host that follows the outside source.
 fn outside(more: &str) -> String {
     format!(
-        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, limits: {{ deadline: 4s }} }}\n\
+        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, limits: {{ deadline: 15s }} }}\n\
          hosts: {{ h1: {{ address: 10.10.10.1, role: slave, upstream: [10.10.10.254]{more} }} }}\n"
     )
 }
