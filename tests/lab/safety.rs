@@ -9,8 +9,9 @@ use nix::sys::signal::Signal;
 
 use crate::server::{Manner, RIGHT, Server};
 
-/// An outside source that is wrong by so much. The hosts share the machine's clock, so it is
-/// always the source that is off, and never a clock.
+/// An outside source that is wrong by so much: not by a round number, as a busy machine measures a
+/// little beside it. The hosts share the machine's clock, so it is always the source that is off,
+/// and never a clock.
 fn upstream(lab: &str, offset: Duration, behind: bool) -> Server {
     let namespace = File::open(format!("/run/netns/fc-{lab}")).unwrap();
     // A thread of its own: a namespace belongs to a thread, and a socket stays where it was made.
@@ -35,7 +36,7 @@ fn outside(more: &str) -> String {
 #[ignore = "needs the lab: ./test runs it"]
 fn no_clock_steps_without_consent() {
     let lab = Lab::up("rolloutstep", &["h1=bookworm@10.10.10.1"], &outside(""));
-    let _upstream = upstream("rolloutstep", Duration::from_millis(23_200), true);
+    let _upstream = upstream("rolloutstep", Duration::from_millis(23_250), true);
     let state = "systemctl is-active systemd-timesyncd; ls -d /etc/chrony /var/lib/fleetclock 2>/dev/null || true";
     let before = lab.sh("h1", state);
     let plan = lab.fleetclock(&["plan"]).stdout;
@@ -70,7 +71,7 @@ fn no_clock_steps_without_consent() {
 #[ignore = "needs the lab: ./test runs it"]
 fn the_policy_of_the_inventory_says_how_a_clock_is_corrected() {
     let lab = Lab::up("rolloutpol", &["h1=bookworm@10.10.10.1"], &outside(", step: never"));
-    let _upstream = upstream("rolloutpol", Duration::from_secs(20 * 3600), false);
+    let _upstream = upstream("rolloutpol", Duration::from_millis(72_000_500), false);
     let plan = |inventory: &str| {
         lab.inventory(inventory);
         lab.fleetclock(&["plan"]).stdout
