@@ -20,6 +20,8 @@ mod fixture;
 mod login;
 #[path = "lab/matrix.rs"]
 mod matrix;
+#[path = "lab/report.rs"]
+mod report;
 #[path = "lab/rollout.rs"]
 mod rollout;
 #[path = "lab/safety.rs"]

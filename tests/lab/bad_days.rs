@@ -1,6 +1,7 @@
 //! What goes wrong says so, the others go on, and nothing is left half done.
 
-use crate::fixture::{Lab, error, host, statuses};
+use crate::fixture::Lab;
+use crate::report::{error, host, statuses};
 use crate::rollout::{HOSTS, THREE};
 
 fn one(extra: &str) -> String {

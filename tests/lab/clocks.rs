@@ -1,7 +1,8 @@
 //! Clocks that really move: virtual machines with a clock of their own, which follow a master in
 //! a container, whose clock is the machine's.
 
-use crate::fixture::{Lab, error, host, statuses};
+use crate::fixture::Lab;
+use crate::report::{error, host, statuses};
 
 /// A master and two slaves; a slave is emulated, and takes its time for everything.
 const FLEET: &str = "

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::fixture::{Lab, host};
+use crate::fixture::Lab;
+use crate::report::host;
 
 const HOSTS: &[&str] = &[
     "server1=bookworm@10.10.10.1",

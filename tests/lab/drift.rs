@@ -1,6 +1,7 @@
 //! Hand edits are seen, and exactly they are repaired.
 
-use crate::fixture::{Lab, host, words};
+use crate::fixture::{Lab, words};
+use crate::report::host;
 use crate::rollout::{HOSTS, THREE};
 
 /// What was changed by hand, what the report calls it, and whether the daemon has to restart.

@@ -5,7 +5,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use crate::fixture::{Lab, error, host, statuses, tell};
+use crate::fixture::{Lab, tell};
+use crate::report::{error, host, statuses};
 
 /// A number from the environment.
 fn setting(name: &str, default: u64) -> u64 {

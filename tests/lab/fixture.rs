@@ -4,8 +4,8 @@ use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 
+use crate::report::Report;
 use nix::sys::signal::Signal;
-use serde_json::Value;
 
 /// One lab with its hosts and an inventory.
 pub(crate) struct Lab {
@@ -123,19 +123,19 @@ impl Lab {
 
     /// Runs fleetclock and returns its exit code and JSON report.
     #[track_caller]
-    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Value) {
+    pub(crate) fn json(&self, arguments: &[&str]) -> (i32, Report) {
         self.json_with(arguments, &[])
     }
 
     /// As `json`, with environment variables. What failed is told in short, for a test that fails.
     #[track_caller]
-    pub(crate) fn json_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Value) {
+    pub(crate) fn json_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> (i32, Report) {
         let run = self.fleetclock_with(&[arguments, &["--format", "json"]].concat(), variables);
         let report = serde_json::from_str(&run.stdout);
-        let report: Value = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
-        let hosts = report["hosts"].as_array().into_iter().flatten();
-        for host in hosts.filter(|host| !host["error"].is_null()) {
-            tell(&format!("{}: {} {}: {}", arguments.join(" "), host["name"], host["status"], host["error"]));
+        let report = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
+        let report = Report(report);
+        for line in report.errors() {
+            tell(&format!("{}: {line}", arguments.join(" ")));
         }
         (run.code, report)
     }
@@ -246,7 +246,9 @@ impl Lab {
             let host = home.file_name();
             let journal = self.journal(&host.to_string_lossy());
             let lines: Vec<&str> = journal.lines().collect();
-            tell(&format!("{}:\n{}", host.display(), lines[lines.len().saturating_sub(40)..].join("\n")));
+            let last = lines[lines.len().saturating_sub(12)..].iter();
+            let last: Vec<String> = last.map(|line| line.chars().take(160).collect()).collect();
+            tell(&format!("{}:\n{}", host.display(), last.join("\n")));
         }
     }
 
@@ -264,25 +266,6 @@ impl Drop for Lab {
         }
         let _ = lab(&["down", &self.name]);
     }
-}
-
-/// The entry of a host in a report.
-#[track_caller]
-pub(crate) fn host<'a>(report: &'a Value, name: &str) -> &'a Value {
-    let hosts = report["hosts"].as_array().unwrap();
-    hosts.iter().find(|host| host["name"] == name).unwrap_or_else(|| panic!("no host {name} in {report:#}"))
-}
-
-/// The status of each host, as `name status` lines.
-pub(crate) fn statuses(report: &Value) -> Vec<String> {
-    let word = |value: &Value| value.as_str().unwrap_or("?").to_owned();
-    report["hosts"].as_array().unwrap().iter().map(|h| format!("{} {}", word(&h["name"]), word(&h["status"]))).collect()
-}
-
-/// The error message of a host, with its hint.
-pub(crate) fn error(report: &Value, name: &str) -> String {
-    let error = &host(report, name)["error"];
-    format!("{} {}", error["message"].as_str().unwrap_or(""), error["hint"].as_str().unwrap_or(""))
 }
 
 /// Text with single blanks: columns are as wide as they have to be.

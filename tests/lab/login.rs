@@ -1,6 +1,7 @@
 //! Ways in: keys, passwords, sudo, doas, bastions; and refusals that say why.
 
-use crate::fixture::{Lab, error, host};
+use crate::fixture::Lab;
+use crate::report::{error, host};
 
 fn inventory(hosts: &str) -> String {
     format!("defaults: {{ ssh: {{ SSH }}, role: master, isolated: true }}\nhosts:\n{hosts}")

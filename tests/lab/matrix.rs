@@ -1,14 +1,14 @@
 //! Every failure of the list at every stage of an `apply`: one host for each failure, one run over
-//! all of them for each stage. Each case is a line of the output: how the run ended on that host,
+//! all of them for each stage. Each case is a line of the output (`--nocapture`): how the run ended on that host,
 //! what the host looked like then, and what the next `apply` made of it.
 
-use std::io::Write;
 use std::net::UdpSocket;
 
 use serde_json::Value;
 
 use crate::faults::LOOK;
-use crate::fixture::{Lab, error, host};
+use crate::fixture::{Lab, tell};
+use crate::report::{error, host};
 use crate::server::{Manner, RIGHT, Server};
 
 /// When the failure comes: what has to happen for it, on the host. The programs are in the way of
@@ -305,11 +305,6 @@ fn sources(lab: &str) -> [Server; 2] {
     };
     let [right, lost] = std::thread::spawn(bind).join().unwrap();
     [Server::on(right, RIGHT), Server::on(lost, Manner { stratum: 0, leap: 3, ..RIGHT })]
-}
-
-/// Past the test's own capture: each case is to be read in the output of `./test`.
-fn tell(text: &str) {
-    let _ = writeln!(std::io::stderr(), "{text}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! From bare servers to proven clocks.
 
-use crate::fixture::{Lab, error, host, statuses, words};
+use crate::fixture::{Lab, words};
+use crate::report::{error, host, statuses};
 
 /// Three servers, as in the guide that the project started from: one serves, two follow.
 pub(crate) const THREE: &str = "

@@ -4,7 +4,8 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use crate::fixture::{Lab, error, host, statuses, words};
+use crate::fixture::{Lab, words};
+use crate::report::{error, host, statuses};
 use nix::sys::signal::Signal;
 
 use crate::server::{Manner, RIGHT, Server};

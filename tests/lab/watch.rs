@@ -5,7 +5,8 @@ use std::io::{BufRead, BufReader, Read};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use crate::fixture::{Lab, error, host};
+use crate::fixture::Lab;
+use crate::report::{error, host};
 
 const TWO: &str = "
 defaults:

@@ -3,7 +3,8 @@
 
 use serde_json::Value;
 
-use crate::fixture::{Lab, Run, host, words};
+use crate::fixture::{Lab, Run, words};
+use crate::report::{Report, host};
 
 /// Users of the stand-in share it.
 pub(crate) const PASSWORD: (&str, &str) = ("WIN_PASSWORD", "P@ssw0rd!한글");
@@ -28,7 +29,7 @@ pub(crate) fn start(lab: &Lab, arguments: &[&str]) -> std::process::Child {
 }
 
 #[track_caller]
-pub(crate) fn json(lab: &Lab, arguments: &[&str]) -> (i32, Value) {
+pub(crate) fn json(lab: &Lab, arguments: &[&str]) -> (i32, Report) {
     lab.json_with(arguments, &[PASSWORD])
 }
 

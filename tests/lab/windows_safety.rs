@@ -2,7 +2,8 @@
 
 use serde_json::Value;
 
-use crate::fixture::{Lab, host, words};
+use crate::fixture::{Lab, words};
+use crate::report::host;
 use crate::windows::{W32TIME, error, inventory, json, proven, run, start};
 
 const TWO: &str = "
@@ -52,8 +53,12 @@ pub(crate) fn lock(lab: &Lab, name: &str) -> String {
     printed.lines().find(|line| line.contains("REG_SZ")).unwrap_or_default().trim().to_owned()
 }
 
+fn now() -> String {
+    humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string()
+}
+
 fn set_lock(lab: &Lab, name: &str, alive: &str) {
-    let text = format!("run=20200101T000000000000Z; when={alive}; alive={alive}; lease=60; who=kim@admin9");
+    let text = format!("run=20200101T000000000000Z; when={alive}; alive={alive}; lease=600; who=kim@admin9");
     lab.cmd(name, &format!("reg add HKLM\\SOFTWARE\\fleetclock /v Lock /t REG_SZ /d \"{text}\" /f"));
 }
 
@@ -108,14 +113,14 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
 fn one_run_at_a_time_changes_a_windows_host() {
     let lab = Lab::up("vlock", &[], &inventory(TWO));
     lab.windows(&["dmz1=2022@10.10.10.1", "win1=2016,ko@10.10.10.2"]);
-    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
     let before = settings(&lab, "dmz1");
-    set_lock(&lab, "dmz1", &now);
+    let since = now();
+    set_lock(&lab, "dmz1", &since);
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "dmz1"]);
     assert_eq!(code, 1, "{report:#}");
     let refusal = error(&report, "dmz1");
     assert!(
-        refusal.contains(&format!("nothing was changed: the host is locked by kim@admin9 since {now}")),
+        refusal.contains(&format!("nothing was changed: the host is locked by kim@admin9 since {since}")),
         "{refusal}"
     );
     assert!(lock(&lab, "dmz1").contains("kim@admin9"), "the lock of another was taken away");
@@ -128,7 +133,7 @@ fn one_run_at_a_time_changes_a_windows_host() {
     assert_eq!((code, lock(&lab, "dmz1").as_str()), (0, ""), "{report:#}");
 
     // A lock is no difference.
-    set_lock(&lab, "dmz1", &now);
+    set_lock(&lab, "dmz1", &now());
     let (code, report) = json(&lab, &["check", "-l", "dmz1"]);
     assert_eq!(code, 0, "{report:#}");
     let refused = json(&lab, &["undo", "dmz1", "--yes"]);
@@ -207,7 +212,7 @@ fn the_lock_of_a_tool_that_was_killed_is_free_when_its_command_has_ended() {
     assert_eq!((code, lock(&lab, "win1").as_str()), (0, ""), "{report:#}");
     proven(&report, "win1", "10.10.10.1");
     // The process of somebody else may be gone or not.
-    let now = humantime::format_rfc3339_seconds(std::time::SystemTime::now()).to_string();
+    let now = now();
     let text = format!(
         "run=20200101T000000000000Z; when={now}; alive={now}; lease=600; busy=0; who=kim@admin9 process 4194305"
     );
