@@ -131,11 +131,21 @@ host_wait() {
     leader=$(host_leader "$lab" "$host") || true
     # sshd and firewalld are up when systemd has reached its target.
     state=$([[ -z $leader ]] || nsenter -t "$leader" -a systemctl is-system-running 2>/dev/null || true)
-    [[ $state != running && $state != degraded ]] || return 0
+    if [[ $state == running || $state == degraded ]]; then
+      firewalld_wait "$leader"
+      return
+    fi
     kill -0 "$(cat "$home/pid")" 2>/dev/null || { tail -5 "$home/console.log" >&2; die "$host did not start"; }
     sleep 0.1
   done
   die "$host did not come up in 180 s"
+}
+
+# firewalld counts as started before its rules are there; who stops it then leaves some of them behind.
+firewalld_wait() {
+  nsenter -t "$1" -a systemctl -q is-active firewalld || return 0
+  nsenter -t "$1" -a busctl -q --timeout=120 call org.fedoraproject.FirewallD1 /org/fedoraproject/FirewallD1 \
+    org.fedoraproject.FirewallD1 getDefaultZone
 }
 
 host_exec() {
