@@ -3,7 +3,7 @@
 
 use serde_json::Value;
 
-use crate::fixture::Lab;
+use crate::fixture::{Lab, named};
 use crate::report::host;
 
 const HOSTS: &[&str] = &[
@@ -402,7 +402,7 @@ const RULE: &str =
 
 /// Fills in the short words of the table.
 fn shell(text: &str) -> String {
-    shell_in(&lab_name(), text)
+    shell_in("doctor", text)
 }
 
 fn shell_in(lab: &str, text: &str) -> String {
@@ -419,13 +419,7 @@ fn shell_in(lab: &str, text: &str) -> String {
         .replace("LOSE", "BRIDGE 'add table bridge lab; add chain bridge lab f { type filter hook forward priority 0; }; add rule bridge lab f")
         .replace("FOUND", "BRIDGE delete table bridge lab")
         .replace("BRIDGE", "ip netns exec fc-LAB chroot \"$(tests/lab/lab dir LAB)/hosts/server4/root\" nft")
-        .replace("LAB", lab)
-}
-
-/// The lab; another name lets two runs stand side by side on one machine.
-fn lab_name() -> String {
-    let name = std::env::var_os("FLEETCLOCK_DOCTOR_LAB").unwrap_or_else(|| "doctor".into());
-    name.to_string_lossy().into_owned()
+        .replace("LAB", &named(lab))
 }
 
 fn inventory(name: &str) -> String {
@@ -509,7 +503,7 @@ fn source_ports_are_proven(lab: &Lab) {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn exactly_what_was_broken_is_found() {
-    let lab = Lab::up(&lab_name(), HOSTS, &inventory("three.yml"));
+    let lab = Lab::up("doctor", HOSTS, &inventory("three.yml"));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     source_ports_are_proven(&lab);
     for host in ["server1", "server2"] {
@@ -524,7 +518,7 @@ fn exactly_what_was_broken_is_found() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn names_that_lead_nowhere_or_elsewhere_are_found() {
-    let lab = Lab::up(&format!("{}n", lab_name()), HOSTS.get(..2).unwrap(), &inventory("names.yml"));
+    let lab = Lab::up("doctorn", HOSTS.get(..2).unwrap(), &inventory("names.yml"));
     lab.sh("server2", "echo '10.10.10.1 ntp.lab' >>/etc/hosts");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let wrong = wrong(&lab, "names.yml", NAMES);
@@ -534,9 +528,8 @@ fn names_that_lead_nowhere_or_elsewhere_are_found() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn sources_that_smear_beside_others_are_found() {
-    let name = format!("{}s", lab_name());
     let hosts = ["server1=bookworm@10.10.10.1,10.10.10.11", "server2=bookworm@10.10.10.2"];
-    let lab = Lab::up(&name, &hosts, &inventory("smear.yml"));
+    let lab = Lab::up("doctors", &hosts, &inventory("smear.yml"));
     lab.sh("server2", "echo '10.10.10.11 time.google.com' >>/etc/hosts");
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
@@ -554,7 +547,7 @@ fn what_a_source_does_wrong_is_found() {
         "ntpd=bookworm@10.10.10.3",
         "time=bookworm@10.10.10.9,10.10.10.10,10.10.10.11",
     ];
-    let lab = Lab::up(&format!("{}o", lab_name()), &hosts, &inventory("outside.yml"));
+    let lab = Lab::up("doctoro", &hosts, &inventory("outside.yml"));
     lab.sh("time", "systemctl stop firewalld");
     let server = format!("{}/tests/lab/server.py", env!("CARGO_MANIFEST_DIR"));
     std::fs::copy(server, lab.path("hosts/time/root/root/server.py")).unwrap();
@@ -574,11 +567,11 @@ fn what_a_source_does_wrong_is_found() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn what_is_configuration_is_put_right() {
-    let lab = Lab::up(&format!("{}x", lab_name()), HOSTS, &inventory("three.yml"));
+    let lab = Lab::up("doctorx", HOSTS, &inventory("three.yml"));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     lab.sh("server2", "systemctl disable -q --now chrony");
     lab.sh("server4", "sed -i 's/^server/#server/' /etc/chrony.conf; systemctl restart chronyd");
-    lab.here(&shell_in(&format!("{}x", lab_name()), "LOSE ip saddr 10.10.10.3 udp dport 123 drop'"));
+    lab.here(&shell_in("doctorx", "LOSE ip saddr 10.10.10.3 udp dport 123 drop'"));
     let codes = |report: &Value, name: &str| -> Vec<String> {
         let findings = host(report, name)["findings"].as_array().unwrap();
         findings.iter().map(|finding| finding["code"].as_str().unwrap().to_owned()).collect()

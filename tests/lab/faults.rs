@@ -8,19 +8,9 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use crate::fixture::{Lab, tell};
 use crate::report::{error, host, statuses};
 
-/// A number from the environment.
-fn setting(name: &str, default: u64) -> u64 {
-    std::env::var_os(name).and_then(|text| text.to_str()?.parse().ok()).unwrap_or(default)
-}
-
 /// Trials of each kind.
 pub(crate) fn trials() -> u64 {
-    setting("FLEETCLOCK_FAULTS", 3)
-}
-
-/// A lab of its own for each process, so that several can share the work.
-pub(crate) fn name(kind: &str) -> String {
-    format!("{kind}{}", setting("FLEETCLOCK_FAULTS_LAB", 0))
+    std::env::var_os("FLEETCLOCK_FAULTS").and_then(|text| text.to_str()?.parse().ok()).unwrap_or(3)
 }
 
 fn fleet(turn: u64) -> String {
@@ -96,7 +86,7 @@ impl Dice {
 /// One trial after the other: a change begins, something happens, the hosts are looked at, the
 /// change is made again, the hosts are looked at again.
 fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
-    let lab = Lab::up(&name(&format!("rollout{kind}")), &HOSTS, &fleet(0));
+    let lab = Lab::up(&format!("rollout{kind}"), &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let begun = std::time::Instant::now();
     lab.inventory(&fleet(1));
@@ -157,7 +147,7 @@ fn the_connection_to_a_host_is_cut_at_any_moment() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_host_reboots_in_the_middle_of_its_change() {
-    let lab = Lab::up(&name("rolloutboot"), &HOSTS, &fleet(0));
+    let lab = Lab::up("rolloutboot", &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=/bin/sleep 3\\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     lab.inventory(&fleet(1));
@@ -179,7 +169,7 @@ fn a_host_reboots_in_the_middle_of_its_change() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_host_that_loses_its_source_with_the_change_is_taken_back() {
-    let lab = Lab::up(&name("rolloutloss"), &HOSTS, &fleet(0));
+    let lab = Lab::up("rolloutloss", &HOSTS, &fleet(0));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let old = look(&lab, "s1", SETTLED);
     // The guard finds the source; the restart cuts the way to it, once.

@@ -37,6 +37,13 @@ fn script() -> String {
     format!("{}/tests/lab/lab", env!("CARGO_MANIFEST_DIR"))
 }
 
+/// What the lab of a test is called. With `FLEETCLOCK_LAB_PREFIX`, a letter, the same test can run
+/// twice on one machine.
+pub(crate) fn named(name: &str) -> String {
+    let prefix = std::env::var_os("FLEETCLOCK_LAB_PREFIX").unwrap_or_default();
+    format!("{}{name}", prefix.display())
+}
+
 fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
@@ -50,11 +57,12 @@ impl Lab {
     /// settings that reach the lab.
     #[track_caller]
     pub(crate) fn up(name: &str, hosts: &[&str], inventory: &str) -> Self {
-        let _ = lab(&["down", name]);
-        let dir = PathBuf::from(text(&lab(&["dir", name]).stdout).trim());
-        let started = lab(&[&["up", name], hosts].concat());
+        let name = named(name);
+        let _ = lab(&["down", &name]);
+        let dir = PathBuf::from(text(&lab(&["dir", &name]).stdout).trim());
+        let started = lab(&[&["up", &name], hosts].concat());
         // From here on it is taken down whatever happens.
-        let lab = Lab { name: name.to_owned(), inventory: dir.join("fleet.yml"), dir };
+        let lab = Lab { inventory: dir.join("fleet.yml"), name, dir };
         assert!(started.status.success(), "lab up: {}", text(&started.stderr));
         lab.inventory(inventory);
         lab
@@ -208,8 +216,11 @@ impl Lab {
         text(&self.winrm("log", &[host]).stdout)
     }
 
-    /// Whether all that a Windows host was told since it was started has ended.
+    /// Whether all that a Windows host was told since it was started has ended, and nobody tells it more.
     pub(crate) fn at_rest(&self, host: &str) -> bool {
+        if !self.winrm("idle", &[host]).status.success() {
+            return false;
+        }
         let journal = self.journal(host);
         let words = || journal.lines().rev().filter_map(|line| line.split(' ').nth(1));
         let count = |word: &str| words().take_while(|other| *other != "started").filter(|other| *other == word).count();

@@ -7,7 +7,7 @@ use std::net::UdpSocket;
 use serde_json::Value;
 
 use crate::faults::LOOK;
-use crate::fixture::{Lab, tell};
+use crate::fixture::{Lab, named, tell};
 use crate::report::{error, host};
 use crate::server::{Manner, RIGHT, Server};
 
@@ -298,7 +298,7 @@ systemctl is-active -q chrony && grep -q '^# turn TURN$' /etc/chrony/chrony.conf
 
 /// The hosts' outside sources: one that is right, and one that has lost its own.
 fn sources(lab: &str) -> [Server; 2] {
-    let namespace = std::fs::File::open(format!("/run/netns/fc-{lab}")).unwrap();
+    let namespace = std::fs::File::open(format!("/run/netns/fc-{}", named(lab))).unwrap();
     let bind = move || {
         nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();
         ["10.10.10.254:123", "10.10.10.253:123"].map(|address| UdpSocket::bind(address).unwrap())
@@ -316,7 +316,7 @@ fn every_fault_at_every_stage() {
         .map(|(name, number)| format!("{name}=bookworm@10.10.10.{number}"))
         .collect();
     let lab = Lab::up("matrix", &hosts.iter().map(String::as_str).collect::<Vec<_>>(), &fleet(0, None));
-    lab.here("ip netns exec fc-matrix ip addr add 10.10.10.253/32 dev lo");
+    lab.here(&format!("ip netns exec fc-{} ip addr add 10.10.10.253/32 dev lo", named("matrix")));
     std::fs::write(lab.path("password"), "admin-password\n").unwrap();
     let _sources = sources("matrix");
     lab.inventory(&fleet(0, Some(&lab)));

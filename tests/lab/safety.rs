@@ -4,7 +4,7 @@ use std::fs::File;
 use std::net::UdpSocket;
 use std::time::Duration;
 
-use crate::fixture::{Lab, words};
+use crate::fixture::{Lab, named, words};
 use crate::report::{error, host, statuses};
 use nix::sys::signal::Signal;
 
@@ -14,7 +14,7 @@ use crate::server::{Manner, RIGHT, Server};
 /// little beside it. The hosts share the machine's clock, so it is always the source that is off,
 /// and never a clock.
 fn upstream(lab: &str, offset: Duration, behind: bool) -> Server {
-    let namespace = File::open(format!("/run/netns/fc-{lab}")).unwrap();
+    let namespace = File::open(format!("/run/netns/fc-{}", named(lab))).unwrap();
     // A thread of its own: a namespace belongs to a thread, and a socket stays where it was made.
     let bind = move || {
         nix::sched::setns(namespace, nix::sched::CloneFlags::CLONE_NEWNET).unwrap();

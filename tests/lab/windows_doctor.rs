@@ -1,7 +1,7 @@
 //! Windows hosts are broken for real, next to Linux hosts on both ends, and `doctor` has to name
 //! exactly that. `UPDATE=1` writes the cases of `tests/doctor.rs`, `ONLY=name,..` picks some.
 
-use crate::fixture::Lab;
+use crate::fixture::{Lab, named};
 use crate::windows::json;
 
 /// What is done to a host, what is to be found (`HOST CODE [AFFECTED..]`), and what is needed
@@ -110,7 +110,7 @@ fn on_the_way(lab: &Lab, lose: bool) {
         "delete table bridge lab"
     };
     let root = lab.path("hosts/lin/root");
-    lab.here(&format!("ip netns exec fc-xwindoc chroot {} nft '{nft}'", root.display()));
+    lab.here(&format!("ip netns exec fc-{} chroot {} nft '{nft}'", named("xwindoc"), root.display()));
 }
 
 fn act(lab: &Lab, case: &Case, text: &str) {

@@ -5,7 +5,7 @@
 //!
 //! `FLEETCLOCK_FAULTS` is the number of trials of each kind; `docs/reliability.md` has the counts.
 
-use crate::faults::{Dice, name, rest, trials};
+use crate::faults::{Dice, rest, trials};
 use crate::fixture::{Lab, tell};
 use crate::windows::{inventory, json, start};
 use crate::windows_safety::{comes, difference, lock, settings, timer};
@@ -101,7 +101,7 @@ impl std::fmt::Display for Trial {
 }
 
 fn matrix(kind: &'static str, fault: impl Fn(&Lab, &mut Dice, u64)) {
-    let lab = Lab::up(&name(&format!("v{kind}")), &[], &fleet(0));
+    let lab = Lab::up(&format!("v{kind}"), &[], &fleet(0));
     lab.windows(&HOSTS);
     assert_eq!(json(&lab, &["apply", "--yes"]).0, 0);
     let begun = std::time::Instant::now();

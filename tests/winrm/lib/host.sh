@@ -97,7 +97,7 @@ windows_stop() {
   local lab=$1 host=$2 home
   home=$(windows_home "$lab" "$host")
   [[ -e $home/pid ]] || return 0
-  in_prefix "$home/prefix" timeout 5 "$wineserver" -k 2>/dev/null || true
+  in_prefix "$home/prefix" timeout 60 "$wineserver" -k 2>/dev/null || true
   windows_kill "$lab" "$host"
 }
 
@@ -166,6 +166,14 @@ windows_requests() {
   local file
   file=$(windows_home "$1" "$2")/requests
   if [[ ${3:-} == --reset ]]; then : >"$file"; else wc -l <"$file"; fi
+}
+
+# Whether nobody is connected; what somebody sent before he went away has been read by then.
+windows_idle() {
+  local connections
+  connections=$(ip netns exec "$(host_ns "$1" "$2")" \
+    ss -Htn state established state close-wait '( sport = :5985 or sport = :5986 )')
+  [[ -z $connections ]]
 }
 
 windows_pass() {
