@@ -152,7 +152,7 @@ fn a_host_reboots_in_the_middle_of_its_change() {
     lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=/bin/sleep 3\\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     lab.inventory(&fleet(1));
     let tool = lab.start(&["apply", "--yes", "--format", "json"]);
-    lab.sh("m1", "for n in $(seq 300); do grep -q 'turn 1' /etc/chrony/chrony.conf && exit; sleep 0.1; done; exit 1");
+    lab.sh("m1", "for n in $(seq 1500); do grep -q 'turn 1' /etc/chrony/chrony.conf && exit; sleep 0.1; done; exit 1");
     lab.lab("reboot", "m1");
     let output = tool.wait_with_output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap();

@@ -85,16 +85,16 @@ fn a_change_through_the_terminal_of_doas_outlives_its_connection() {
     let tool = lab.start(&["apply", "--yes", "--format", "json"]);
     lab.sh(
         "h1",
-        "for n in $(seq 300); do [ $(systemctl is-active chrony) = activating ] && exit; sleep 0.1; done; exit 1",
+        "for n in $(seq 1500); do [ $(systemctl is-active chrony) = activating ] && exit; sleep 0.1; done; exit 1",
     );
     lab.sh("h1", "pkill -KILL -f '^sshd: paula'");
     let report = serde_json::from_slice(&tool.wait_with_output().unwrap().stdout).unwrap();
     assert!(error(&report, "h1").contains("the change had begun"), "{report:#}");
-    lab.sh("h1", "for n in $(seq 300); do grep -q '^script=$' /run/fleetclock/lock && systemctl is-active -q chrony && exit; sleep 0.1; done; exit 1");
+    lab.sh("h1", "for n in $(seq 1500); do grep -q '^script=$' /run/fleetclock/lock && systemctl is-active -q chrony && exit; sleep 0.1; done; exit 1");
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!((code, host(&report, "h1")["status"].as_str()), (0, Some("unchanged")), "{report:#}");
     // No pipe, and nobody who waits at one, is left.
-    lab.sh("h1", "for n in $(seq 50); do pgrep -f fc-roo[m] || exit 0; sleep 0.2; done; exit 1");
+    lab.sh("h1", "for n in $(seq 1500); do pgrep -f fc-roo[m] || exit 0; sleep 0.2; done; exit 1");
     assert_eq!(lab.sh("h1", "ls -d /tmp/fc-* 2>/dev/null | wc -l"), "0");
 
     lab.sh("h1", "echo 'PermitTTY no' >>/etc/ssh/sshd_config; systemctl restart ssh");

@@ -199,7 +199,7 @@ groups:
 
 /// Holds the lock of the package manager, as somebody does who is asked by zypper and has gone to lunch.
 const ZYPPER_AT_WORK: &str = "setsid sh -c 'sleep SECONDS | zypper shell' </dev/null >/dev/null 2>&1 &
-for n in $(seq 100); do [ -s /run/zypp.pid ] && exit; sleep 0.1; done; exit 1";
+for n in $(seq 1500); do [ -s /run/zypp.pid ] && exit; sleep 0.1; done; exit 1";
 
 #[test]
 #[ignore = "needs the lab: ./test runs it"]

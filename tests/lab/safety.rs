@@ -192,7 +192,7 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
 /// Starts an apply and kills the tool while the host is being changed.
 fn die_in_the_middle(lab: &Lab) {
     let mut tool = lab.start(&["apply", "--yes", "-l", "m1"]);
-    lab.sh("m1", "for n in $(seq 300); do [ -e /run/fleetclock/lock ] && grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1");
+    lab.sh("m1", "for n in $(seq 1500); do [ -e /run/fleetclock/lock ] && grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1");
     lab.kill(&mut tool);
 }
 
@@ -205,7 +205,7 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
     lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 3\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     die_in_the_middle(&lab);
     // The script goes on without us; the timer is set, and the host is held for us.
-    lab.sh("m1", "for n in $(seq 100); do systemctl is-active -q chrony && grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
+    lab.sh("m1", "for n in $(seq 1500); do systemctl is-active -q chrony && grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
     assert_eq!(lab.sh("m1", "systemctl is-active fleetclock-undo.timer"), "active");
     assert!(lab.sh("m1", "cat /etc/chrony/chrony.conf").contains("fleetclock"));
     // Whoever comes back in time keeps it, at once, and changes nothing more.
@@ -220,7 +220,7 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
 
     // And if nobody comes, the host does what the timer says; here its time is up at once.
     die_in_the_middle(&lab);
-    lab.sh("m1", "for n in $(seq 100); do grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
+    lab.sh("m1", "for n in $(seq 1500); do grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
     lab.sh("m1", "systemctl start --wait fleetclock-undo.service");
     assert_eq!(lab.sh("m1", STATE), bare);
     let told = lab.sh("m1", "journalctl -q -o cat -u fleetclock-undo.service");
@@ -336,9 +336,9 @@ fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
 #[ignore = "needs the lab: ./test runs it"]
 fn ctrl_c_stops_at_the_next_safe_point_and_again_leaves_at_once() {
     let lab = Lab::up("rolloutint", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
-    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 4\";};' >/etc/apt/apt.conf.d/99slow");
+    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 8\";};' >/etc/apt/apt.conf.d/99slow");
     let begun =
-        "for n in $(seq 300); do grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1";
+        "for n in $(seq 1500); do grep -qs . /var/lib/fleetclock/runs/*/reached && exit; sleep 0.1; done; exit 1";
     let tool = lab.start(&["apply", "--yes", "--format", "json"]);
     lab.sh("m1", begun);
     lab.signal(&tool, Signal::SIGINT);
@@ -352,7 +352,7 @@ fn ctrl_c_stops_at_the_next_safe_point_and_again_leaves_at_once() {
 
     lab.lab("reset", "m1");
     lab.lab("trust", "m1");
-    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 4\";};' >/etc/apt/apt.conf.d/99slow");
+    lab.sh("m1", "echo 'DPkg::Pre-Invoke {\"sleep 8\";};' >/etc/apt/apt.conf.d/99slow");
     let tool = lab.start(&["apply", "--yes"]);
     lab.sh("m1", begun);
     lab.signal(&tool, Signal::SIGINT);
@@ -394,7 +394,7 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     // Of a run that was killed, the record says so, and all of its hosts are in doubt.
     lab.sh("m1", "echo >>/etc/chrony/chrony.conf; mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 2\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     let mut tool = lab.start(&["apply", "--yes"]);
-    lab.sh("m1", "for n in $(seq 300); do [ -e /run/fleetclock/lock ] && exit; sleep 0.1; done; exit 1");
+    lab.sh("m1", "for n in $(seq 1500); do [ -e /run/fleetclock/lock ] && exit; sleep 0.1; done; exit 1");
     lab.kill(&mut tool);
     assert!(lab.fleetclock(&["history"]).stdout.contains("never ended"));
     let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
