@@ -79,6 +79,22 @@ const CASES: &[Case] = &[
     ),
     case("windows-hypervisor", "wcl", "SET TimeProviders\\VMICTimeProvider Enabled 1", &["wcl FC114"], ""),
     case("windows-seldom", "wcl", "SET Config MaxPollInterval 17", &["wcl FC115"], ""),
+    // What is left of w32tm /unregister after the next boot.
+    case(
+        "windows-unregistered",
+        "srv",
+        "net stop w32time & reg export W32TIME C:\\windows\\temp\\w32time.reg & reg delete W32TIME /f & REBOOT",
+        &["srv FC104 lin win"],
+        "reg import C:\\windows\\temp\\w32time.reg & REBOOT",
+    ),
+    // Any service will do that runs under this name.
+    case(
+        "windows-ntpd",
+        "win",
+        "NTPD /v Type /t REG_DWORD /d 16 & NTPD /v Start /t REG_DWORD /d 2 & NTPD /v ErrorControl /t REG_DWORD /d 1 & NTPD /v ObjectName /t REG_SZ /d LocalSystem & NTPD /v ImagePath /t REG_EXPAND_SZ /d C:\\windows\\system32\\spoolsv.exe & REBOOT",
+        &["win FC105"],
+        "reg delete HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTP /f & REBOOT",
+    ),
     case(
         "windows-own-clock",
         "wcl",
@@ -88,7 +104,8 @@ const CASES: &[Case] = &[
     ),
 ];
 
-/// Fills in the short words of the table; `SET KEY NAME NUMBER` is a value of the time service.
+/// Fills in the short words of the table; `SET KEY NAME NUMBER` is a value of the time service, `NTPD`
+/// one of another.
 fn line(text: &str) -> String {
     let set = |part: &str| match part.split(' ').collect::<Vec<_>>()[..] {
         ["SET", key, name, number] => format!("reg add W32TIME\\{key} /v {name} /t REG_DWORD /d {number} /f"),
@@ -98,6 +115,7 @@ fn line(text: &str) -> String {
     parts
         .join(" & ")
         .replace("RESTART", RESTART)
+        .replace("NTPD", r"reg add HKLM\SYSTEM\CurrentControlSet\Services\NTP /f")
         .replace("W32TIME", r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time")
         .replace("POLICY", r"HKLM\SOFTWARE\Policies\Microsoft\W32Time")
 }
@@ -118,7 +136,12 @@ fn act(lab: &Lab, case: &Case, text: &str) {
         (_, "") => {}
         ("control", _) => on_the_way(lab, text == "LOSE"),
         ("ntp1", _) => drop(lab.sh("ntp1", text)),
-        (host, _) => drop(lab.cmd(host, &line(text))),
+        (host, _) => {
+            drop(lab.cmd(host, &line(text.trim_end_matches(" & REBOOT"))));
+            if text.ends_with("REBOOT") {
+                lab.windows_reboot(host);
+            }
+        }
     }
 }
 

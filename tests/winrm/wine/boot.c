@@ -33,13 +33,15 @@ static void settle(SC_HANDLE service) {
     }
 }
 
-// Right after a cold start on a busy machine the service manager is not there yet.
-static SC_HANDLE open_service(void) {
+// Right after a cold start on a busy machine the service manager is not there yet. NULL: there is no
+// such service, or after a minute nobody who would know.
+static SC_HANDLE open_service(bool *unregistered) {
     for (int i = 0; i < 600; i++) {
         SC_HANDLE manager = OpenSCManagerA(NULL, NULL, SC_MANAGER_CONNECT);
         SC_HANDLE service =
             manager ? OpenServiceA(manager, "w32time", SERVICE_START | SERVICE_STOP | SERVICE_QUERY_STATUS) : NULL;
-        if (service) return service;
+        *unregistered = manager && !service && GetLastError() == ERROR_SERVICE_DOES_NOT_EXIST;
+        if (service || *unregistered) return service;
         if (manager) CloseServiceHandle(manager);
         Sleep(100);
     }
@@ -47,8 +49,9 @@ static SC_HANDLE open_service(void) {
 }
 
 int main(void) {
-    SC_HANDLE service = open_service();
-    if (!service) return 1;
+    bool unregistered;
+    SC_HANDLE service = open_service(&unregistered);
+    if (!service) return unregistered ? 0 : 1;
     settle(service);
     for (int i = 0; i < 16; i++) {
         char key[256];
