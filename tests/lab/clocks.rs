@@ -183,13 +183,35 @@ fn found(lab: &Lab) -> Vec<String> {
     all.map(|(host, finding)| format!("{} {}", host["name"], finding["code"]).replace('"', "")).collect()
 }
 
+/// AppArmor enforces in a kernel of its own only, and only such a machine can be paused.
 #[test]
 #[ignore = "slow: ./test --slow runs it"]
-fn a_clock_that_somebody_else_moves_is_found() {
+fn what_only_a_machine_of_its_own_shows_is_found() {
     let fleet = FLEET.replace("STEP", "").replace("SLAVES", "s1: 10.10.10.2");
     let lab = lab("vmjump", &["s1=vm@10.10.10.2"], &fleet);
+    lab.sh("s1", "apt-get install -y -qq --no-install-recommends apparmor >/dev/null 2>&1");
     assert_eq!(lab.json(&["apply", "--yes", "--allow-step", "s1"]).0, 0);
+    assert_eq!(lab.sh("s1", "cat /proc/$(pgrep -o chronyd)/attr/current"), "/usr/sbin/chronyd (enforce)");
     assert_eq!(found(&lab), [""; 0]);
+
+    // A file at a place that the profile does not know.
+    lab.sh("s1", "mkdir /srv/time; echo 'makestep 1 3' >/srv/time/more.conf; cp -p /etc/chrony/chrony.conf /root/keep");
+    lab.sh("s1", "echo 'include /srv/time/more.conf' >>/etc/chrony/chrony.conf; systemctl restart chrony || :");
+    assert_eq!(found(&lab), ["s1 FC015"]);
+    lab.sh("s1", "cp -p /root/keep /etc/chrony/chrony.conf; systemctl reset-failed chrony; systemctl restart chrony");
+    assert_eq!(lab.json(&["verify"]).0, 0);
+
+    // Paused, it does not see the time go by, and nothing jumps: it is behind when it goes on, and
+    // with its next poll chronyd no longer knows what to believe.
+    lab.lab("pause", "s1");
+    lab.here("sleep 40");
+    lab.lab("resume", "s1");
+    lab.sh("s1", "for n in $(seq 200); do chronyc -c sources | grep -q '^.,~' && exit; sleep 1; done; exit 1");
+    assert_eq!(found(&lab), ["s1 FC078"]);
+    lab.sh("s1", "systemctl restart chrony");
+    let (code, report) = lab.json(&["verify"]);
+    assert_eq!(code, 0, "{report:#}");
+
     lab.sh("s1", "date -s '+40 seconds'");
     let noted =
         "for i in $(seq 120); do journalctl -u chrony | grep 'Forward time jump detected' && exit; sleep 1; done";

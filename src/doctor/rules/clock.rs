@@ -56,6 +56,14 @@ pub(super) const RULES: &[Rule] = &[
         ..ROW
     },
     Rule {
+        code: "FC078",
+        title: "The clock was moved while it was measured",
+        cause: "The clock of {client} is off by {offset}, and `{unit}` takes {source} for too variable: what it measured before the clock was moved and after does not fit. A virtual machine that was paused does that, another program, or a source whose own clock was moved.",
+        fix: "on {client}: {command} (the clock will jump); a machine that is paused from time to time needs `step: always` in the inventory",
+        find: Find::Link(moved),
+        ..ROW
+    },
+    Rule {
         code: "FC073",
         severity: Severity::Warning,
         title: "The poll interval cannot hold the limit",
@@ -162,16 +170,28 @@ fn too_distant(link: &Link<'_>) -> Option<Seen> {
 
 /// Off by more than a step would be worth, and nobody steps. chronyd slews by 1/12 at most.
 fn slews(link: &Link<'_>) -> Option<Seen> {
+    // A negative number of updates allows a step at any time.
+    let may_step = |words: &[String]| words.get(1).is_some_and(|word| word.starts_with('-'));
+    far_off(link, '*').filter(|_| !link.client.evidence.config.all("makestep").any(may_step))
+}
+
+/// chronyd selects no source whose measurements scatter (`~`).
+fn moved(link: &Link<'_>) -> Option<Seen> {
+    far_off(link, '~')
+}
+
+/// More than a second off a source that chronyd gives this mark.
+fn far_off(link: &Link<'_>, mark: char) -> Option<Seen> {
     let evidence = link.client.evidence;
     let offset = link.answer().and_then(offset).filter(|offset| offset.abs() > 1.0)?;
-    let chrony = evidence.kind == "chrony" && link.peer().is_some_and(|peer| peer.mark == '*');
-    // A negative number of updates allows a step at any time.
-    let may_step = evidence.config.all("makestep").any(|words| words.get(1).is_some_and(|word| word.starts_with('-')));
+    let marked = evidence.kind == "chrony" && link.peer().is_some_and(|peer| peer.mark == mark);
+    // Without measurements of before it starts with a step, if its configuration has one.
+    let steps = evidence.config.all("makestep").next().is_some();
+    let command = if steps { format!("systemctl restart {}", evidence.unit) } else { "chronyc makestep".to_owned() };
     let seen =
         link.name_both(link.client.seen("probe", format!("{} is ahead by {}", link.source.address, signed(offset))));
-    let seen =
-        seen.with("offset", signed(offset)).with("time", span(offset.abs() * 12.0)).with("command", "chronyc makestep");
-    (chrony && !may_step).then_some(seen)
+    let seen = seen.with("offset", signed(offset)).with("time", span(offset.abs() * 12.0)).with("command", command);
+    marked.then_some(seen)
 }
 
 fn polls_seldom(host: &Patient<'_>) -> Vec<Seen> {

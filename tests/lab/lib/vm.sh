@@ -4,7 +4,7 @@
 # The tree of bookworm with a kernel. Its chronyd and timesyncd run as on any server.
 make_vm() {
   local tree=$1 common_packages=$common_packages,udev,kmod,linux-image-cloud-amd64
-  make_debian "$tree" bookworm doas chrony ntpsec openntpd || return
+  make_debian "$tree" bookworm doas chrony ntpsec openntpd apparmor open-vm-tools || return
   rm -rf "$tree"/etc/systemd/system/{chrony,chronyd,systemd-timesyncd}.service.d
   # A small initrd: emulated, each megabyte of it costs a moment.
   mkdir -p "$tree/etc/initramfs-tools/conf.d" "$tree/usr/share/initramfs-tools/modules.d"
@@ -111,4 +111,12 @@ vm_reboot() {
   boot=$(vm_exec "$lab" "$host" sh -c 'sync; cat /proc/sys/kernel/random/boot_id' </dev/null)
   printf 'system_reset\n' >"$(lab_dir "$lab")/hosts/$host/monitor.in"
   vm_wait "$lab" "$host" "$boot"
+}
+
+# As a hypervisor does while it moves a machine or saves it.
+vm_pause() {
+  local verb=$1 lab=$2 host=$3
+  is_vm "$lab" "$host" || die "only a virtual machine can be paused, and $host is none"
+  [[ $verb == pause ]] && verb=stop || verb=cont
+  printf '%s\n' "$verb" >"$(lab_dir "$lab")/hosts/$host/monitor.in"
 }
