@@ -64,8 +64,9 @@ vm_boot() {
   offset=$(vm_offset "$(cat "$home/clock")")
   rm -f "$home"/monitor.in "$home"/monitor.out
   mkfifo "$home/monitor.in" "$home/monitor.out"
+  # VMware's port is there for VMware's tools, which look for a hypervisor of that name or none.
   # Without a steady clock source the emulated time stamp counter would be measured, badly, on a busy machine.
-  setsid ip netns exec "$(control_ns "$lab")" qemu-system-x86_64 -accel tcg -m 1024 -smp 1 -nodefaults -display none \
+  setsid ip netns exec "$(control_ns "$lab")" qemu-system-x86_64 -accel tcg -machine pc,vmport=on -cpu qemu64,tcg-cpuid=off -m 1024 -smp 1 -nodefaults -display none \
     -kernel "$(echo "$base"/boot/vmlinuz-*)" -initrd "$(echo "$base"/boot/initrd.img-*)" \
     -append "root=/dev/vda rw console=ttyS0 quiet fsck.mode=skip clocksource=acpi_pm mitigations=off" \
     -drive "file=$home/disk,format=raw,if=virtio,cache=unsafe" \
