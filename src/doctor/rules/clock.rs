@@ -175,7 +175,7 @@ fn slews(link: &Link<'_>) -> Option<Seen> {
     far_off(link, '*').filter(|_| !link.client.evidence.config.all("makestep").any(may_step))
 }
 
-/// chronyd selects no source whose measurements scatter (`~`).
+/// chronyd selects no source whose measurements scatter by more than `maxjitter`, a second (`~`).
 fn moved(link: &Link<'_>) -> Option<Seen> {
     far_off(link, '~')
 }
