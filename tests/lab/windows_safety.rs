@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use crate::fixture::{Lab, words};
 use crate::report::host;
-use crate::windows::{W32TIME, error, few_requests, inventory, json, proven, run, start};
+use crate::windows::{W32TIME, error, inventory, json, proven, run, start};
 
 const TWO: &str = "
 groups:
@@ -77,11 +77,10 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
     assert_eq!((nothing.0, status(&nothing.1, "win1")), (0, "unchanged"), "{:#}", nothing.1);
 
     ["dmz1", "win1"].iter().for_each(|name| lab.forget_requests(name));
-    let begun = std::time::Instant::now();
     let (code, report) = json(&lab, &["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
     for name in ["dmz1", "win1"] {
-        few_requests(&lab, name, 60, begun);
+        assert!(lab.requests(name) <= 60, "apply: {} requests of {name}", lab.requests(name));
         assert_eq!(lock(&lab, name), "", "the lock of {name} was not given back");
     }
     let (code, report) = json(&lab, &["undo", "--yes"]);

@@ -26,7 +26,7 @@ use error::Peer;
 const LONGEST_LINE: usize = 8191;
 
 /// Pauses before the first questions for output, so that one answer carries what would else come in many.
-const PAUSES: [Duration; 3] = [Duration::from_millis(100), Duration::from_millis(300), Duration::from_millis(500)];
+const PAUSES: [Duration; 2] = [Duration::from_millis(200), Duration::from_millis(400)];
 
 /// The longest pause before a question for output.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
@@ -97,7 +97,7 @@ impl Winrm {
         let (mut pauses, started) = (PAUSES.into_iter(), Instant::now());
         loop {
             // What has taken long will take a while yet.
-            let later = || (started.elapsed() / 3).min(LONGEST_PAUSE);
+            let later = || (started.elapsed() / 2).min(LONGEST_PAUSE);
             tokio::time::sleep(pauses.next().unwrap_or_else(later)).await;
             let part: ReceiveOutput = self.client.receive_output_raw(&self.peer.host, &self.shell, id).await?;
             raw.stdout.extend_from_slice(&part.stdout);
