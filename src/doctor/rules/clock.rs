@@ -168,6 +168,9 @@ fn too_distant(link: &Link<'_>) -> Option<Seen> {
     (distance > limit).then_some(seen)
 }
 
+/// A step that the configuration does not provide for, as soon as a source is selected.
+const BY_HAND: &str = " && chronyc waitsync 6 && chronyc makestep";
+
 /// Off by more than a step would be worth, and nobody steps. chronyd slews by 1/12 at most.
 fn slews(link: &Link<'_>) -> Option<Seen> {
     // A negative number of updates allows a step at any time.
@@ -185,9 +188,11 @@ fn far_off(link: &Link<'_>, mark: char) -> Option<Seen> {
     let evidence = link.client.evidence;
     let offset = link.answer().and_then(offset).filter(|offset| offset.abs() > 1.0)?;
     let marked = evidence.kind == "chrony" && link.peer().is_some_and(|peer| peer.mark == mark);
-    // Without measurements of before it starts with a step, if its configuration has one.
-    let steps = evidence.config.all("makestep").next().is_some();
-    let command = if steps { format!("systemctl restart {}", evidence.unit) } else { "chronyc makestep".to_owned() };
+    // A restart forgets what was measured, and steps if the configuration lets it.
+    let over =
+        |words: &[String]| words.first().and_then(|word| word.parse().ok()).is_some_and(|least| offset.abs() > least);
+    let and_steps = if evidence.config.all("makestep").any(over) { "" } else { BY_HAND };
+    let command = format!("systemctl restart {}{and_steps}", evidence.unit);
     let seen =
         link.name_both(link.client.seen("probe", format!("{} is ahead by {}", link.source.address, signed(offset))));
     let seen = seen.with("offset", signed(offset)).with("time", span(offset.abs() * 12.0)).with("command", command);
