@@ -96,8 +96,8 @@ impl Winrm {
         let mut raw = Raw::default();
         let (mut pauses, started) = (PAUSES.into_iter(), Instant::now());
         loop {
-            // What has taken long will take a while yet.
-            let later = || (started.elapsed() / 2).min(LONGEST_PAUSE);
+            // What has taken long will take as long again.
+            let later = || started.elapsed().min(LONGEST_PAUSE);
             tokio::time::sleep(pauses.next().unwrap_or_else(later)).await;
             let part: ReceiveOutput = self.client.receive_output_raw(&self.peer.host, &self.shell, id).await?;
             raw.stdout.extend_from_slice(&part.stdout);
