@@ -10,6 +10,8 @@ mod bad_days;
 mod clocks;
 #[path = "lab/doctor.rs"]
 mod doctor;
+#[path = "lab/doctor_cases.rs"]
+mod doctor_cases;
 #[path = "lab/drift.rs"]
 mod drift;
 #[path = "lab/faults.rs"]
@@ -29,6 +31,8 @@ mod safety;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]
 #[path = "ntp/server.rs"]
 mod server;
+#[path = "lab/steps.rs"]
+mod steps;
 #[path = "lab/watch.rs"]
 mod watch;
 #[path = "lab/windows.rs"]
@@ -39,3 +43,5 @@ mod windows_doctor;
 mod windows_faults;
 #[path = "lab/windows_safety.rs"]
 mod windows_safety;
+#[path = "lab/windows_steps.rs"]
+mod windows_steps;
