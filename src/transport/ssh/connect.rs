@@ -7,6 +7,7 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use socket2::SockRef;
 use ssh2::{MethodType, Session};
 
 use super::hostkey::Known;
@@ -169,6 +170,13 @@ fn tcp(target: &Target, timeout: Duration) -> Result<TcpStream, TransportError> 
     Err(unreachable(target, &last))
 }
 
+/// Acknowledges at once what has arrived. sshd keeps its next small packet back until then (Nagle,
+/// RFC 9293 section 3.7.4), and the kernel would wait up to 40 ms for something to send it with.
+pub(super) fn acknowledge(socket: &OwnedFd) {
+    // The socket of a tunnel is none of TCP, and needs none of this.
+    let _ = SockRef::from(socket).set_tcp_quickack(true);
+}
+
 fn unreachable(target: &Target, cause: &str) -> TransportError {
     TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
 }
@@ -224,6 +232,7 @@ impl Pump {
         };
         let mut sides =
             [PollFd::new(self.socket.as_fd(), interest(back)), PollFd::new(self.bastion.as_fd(), interest(out))];
+        acknowledge(&self.bastion);
         // Bytes may already be inside the session, where poll does not see them: wake up in any case.
         let _ = poll(&mut sides, PollTimeout::from(100u8));
     }

@@ -50,7 +50,7 @@ impl Ssh {
     }
 
     fn start(&self, driver: &Driver) -> Result<Shell, TransportError> {
-        self.connected.session.set_blocking(true);
+        self.connected.session.set_blocking(driver.terminal_command().is_some());
         let shell = match driver.terminal_command() {
             None => self.exec(driver.command()).map(|channel| Shell { channel, terminal: None }),
             Some(terminal) => self.start_on_terminal(driver.command(), terminal),
@@ -60,13 +60,26 @@ impl Ssh {
     }
 
     fn channel(&self) -> Result<Channel, TransportError> {
-        self.connected.session.channel_session().map_err(|error| self.lost(&error.message()))
+        self.ask(|| self.connected.session.channel_session())
     }
 
     fn exec(&self, command: &str) -> Result<Channel, TransportError> {
         let mut channel = self.channel()?;
-        channel.exec(command).map_err(|error| self.lost(&error.message()))?;
+        self.ask(|| channel.exec(command))?;
         Ok(channel)
+    }
+
+    /// Asks until there is an answer, within the time limit of the connection.
+    fn ask<T>(&self, mut question: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, TransportError> {
+        let deadline = Instant::now() + self.settings.timeout;
+        loop {
+            match question() {
+                Err(error) if error.code() != AGAIN => return Err(self.lost(&error.message())),
+                Err(_) if Instant::now() >= deadline => return Err(self.lost(&"no answer within `timeout`")),
+                Err(_) => self.wait(deadline),
+                Ok(answer) => return Ok(answer),
+            }
+        }
     }
 
     /// Nobody may wait at the pipes for a terminal that is refused, and the pipes must be there when it opens them.
@@ -98,6 +111,7 @@ impl Ssh {
         }
         let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(500));
         let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::ZERO);
+        connect::acknowledge(&self.connected.socket);
         let _ = poll(&mut [PollFd::new(self.connected.socket.as_fd(), flags)], timeout);
     }
 
@@ -169,6 +183,9 @@ fn first(script: &Script, elevate: &ElevateSettings) -> Driver {
         _ => Driver::new(script, elevate.method, elevate.password.clone()),
     }
 }
+
+/// LIBSSH2_ERROR_EAGAIN: there is no answer yet.
+const AGAIN: ssh2::ErrorCode = ssh2::ErrorCode::Session(-37);
 
 /// Why a script did not come to its end.
 enum Stop {
