@@ -35,12 +35,17 @@ impl Resource for Package {
     fn probe(&self) -> String {
         let name = sh(&self.name);
         match self.manager {
-            // The simulation takes no lock and must not write apt's caches.
+            // The simulation takes no lock and must not write apt's caches. Nobody can read them and cannot
+            // write them; root would, and goes without. What nobody may not read (a source with a password
+            // in it) is a warning of apt's, and root looks instead.
             PackageManager::Apt => format!(
                 "fc_v=$(dpkg-query -W -f '${{db:Status-Status}}' {name} 2>/dev/null)\n\
                  [ \"$fc_v\" = installed ] && {{ echo installed; exit 0; }}\n\
-                 apt-get -s -o Debug::NoLocking=1 -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= \
-                 --no-install-recommends install {name}"
+                 set -- apt-get -s -o Debug::NoLocking=1 -o APT::Get::Show-User-Simulation-Note=0 --no-install-recommends\n\
+                 if fc_out=$(setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\" install {name} 2>&1); then\n\
+                 case $fc_out in *'W: '*) ;; *) printf '%s\\n' \"$fc_out\"; exit 0 ;; esac\n\
+                 fi\n\
+                 \"$@\" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= install {name}"
             ),
             // The cache first: it is quick. A fresh system has none, or one without this package.
             PackageManager::Dnf | PackageManager::Yum => format!(

@@ -326,3 +326,28 @@ fn a_host_where_no_program_may_run_is_probed_with_bash() {
     assert_eq!((source["probe"].as_str(), source["outcome"].as_str()), (Some("bash"), Some("ok")), "{source:#}");
     assert!(source["error_bound_s"].as_f64().unwrap() < 0.1, "{source:#}");
 }
+
+/// A newer chrony in a repository whose address holds a password, so that only root may read it.
+const PRIVATE_SOURCE: &str = "mkdir /srv/private && cd /srv/private
+dpkg-deb -R /var/cache/apt/archives/chrony_*.deb new
+sed -i 's/^Version: .*/Version: 9.9-1/' new/DEBIAN/control
+dpkg-deb -b new chrony.deb >/dev/null && rm -r new
+{ dpkg-deb -f chrony.deb; echo Filename: ./chrony.deb; echo Size: $(stat -c %s chrony.deb)
+echo SHA256: $(sha256sum chrony.deb | cut -d' ' -f1); } >Packages
+cd /etc/apt/sources.list.d && echo 'deb [trusted=yes] file:/srv/private ./' >private.list && chmod 600 private.list
+apt-get -qq update -o Dir::Etc::sourcelist=$PWD/private.list -o Dir::Etc::sourceparts=- -o APT::Get::List-Cleanup=0";
+
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_plan_knows_what_only_root_may_read() {
+    let inventory = "hosts: { one: { address: 10.10.10.1, role: master, isolated: true } }
+defaults: { ssh: { user: ops, become: sudo, SSH } }";
+    let lab = Lab::up("private", &["one=bookworm@10.10.10.1"], inventory);
+    lab.sh("one", PRIVATE_SOURCE);
+    let plan = words(&lab.fleetclock(&["plan"]).stdout);
+    assert!(plan.contains("+ package chrony installed absent -> 9.9-1"), "{plan}");
+    // Nothing can be read by others: apt knows no package at all then, and root does.
+    lab.sh("one", "chmod 600 /etc/apt/sources.list");
+    let plan = words(&lab.fleetclock(&["plan"]).stdout);
+    assert!(plan.contains("+ package chrony installed absent -> 9.9-1"), "{plan}");
+}
