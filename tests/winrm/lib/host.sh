@@ -74,8 +74,7 @@ windows_boot() {
   rm -f "$home/ready"
   # The hostname is the computer's name: WIN1 for win1.
   setsid sh -c 'echo $$ >"$0" && exec "$@"' "$turn" ip netns exec "$(host_ns "$lab" "$host")" unshare --uts \
-    setpriv --bounding-set=-sys_time --inh-caps=-sys_time \
-    sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
+    "${confined[@]}" sh -c 'hostname "$2" && exec "$0" "$@"' "$(server_binary)" "$home" "${host^^}" "$(seed_locale "$(cat "$home/seed")")" \
     "$host" $(tr ',+' '  ' <"$home/addresses") </dev/null >"$home/console.log" 2>&1 &
   printf '%s\n' $! >"$home/pid"
   disown # It is ended by kill, which the shell would report.

@@ -41,20 +41,6 @@ static HANDLE leash(void) {
     return job;
 }
 
-// Seldom, on a busy machine, a new process of Wine dies before its first instruction, and
-// CreateProcess fails with ERROR_INTERNAL_ERROR. It has done nothing yet.
-static bool create(const WCHAR *folder, STARTUPINFOW *start, PROCESS_INFORMATION *process) {
-    for (int i = 0; i < 10; i++) {
-        // CreateProcess may write to the line.
-        lstrcpyW(command, L"cmd.exe /C ");
-        lstrcatW(command, line);
-        if (CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, folder, start, process)) return true;
-        if (GetLastError() != ERROR_INTERNAL_ERROR) return false;
-        Sleep(300);
-    }
-    return false;
-}
-
 int main(int count, char **arguments) {
     STARTUPINFOW start = {.cb = sizeof start, .dwFlags = STARTF_USESTDHANDLES};
     PROCESS_INFORMATION process;
@@ -65,7 +51,10 @@ int main(int count, char **arguments) {
     start.hStdError = GetStdHandle(STD_ERROR_HANDLE);
     const WCHAR *folder = directory[0] ? directory : L"C:\\";
     HANDLE job = leash();
-    if (!create(folder, &start, &process)) {
+    // CreateProcess may write to the line.
+    lstrcpyW(command, L"cmd.exe /C ");
+    lstrcatW(command, line);
+    if (!CreateProcessW(NULL, command, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, folder, &start, &process)) {
         fprintf(stderr, "CreateProcess: %lu\n", GetLastError());
         return 250;
     }
