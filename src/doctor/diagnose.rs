@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
 use super::{Link, Patient, Seen};
 use crate::inventory::HostSpec;
-use crate::report::Finding;
+use crate::report::{Finding, PERHAPS};
 
 /// What could be learned of a host: its evidence, or why there is none.
 pub type Looked = Result<Evidence, String>;
@@ -200,6 +200,7 @@ impl Found {
         Finding {
             code: rule.code.to_owned(),
             severity: rule.severity.word().to_owned(),
+            certainty: if seen.perhaps { PERHAPS } else { "certain" }.to_owned(),
             title: rule.title.to_owned(),
             evidence: seen.evidence.clone(),
             command: seen.command.clone(),

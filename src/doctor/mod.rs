@@ -68,6 +68,8 @@ pub struct Seen {
     pub beyond: bool,
     /// Whether the service may follow nobody for a while because of it.
     pub unsettles: bool,
+    /// Whether something else could be the cause, too, as far as was seen.
+    pub perhaps: bool,
 }
 
 impl<'a> Patient<'a> {
@@ -93,6 +95,7 @@ impl<'a> Patient<'a> {
             excluded: Vec::new(),
             beyond: false,
             unsettles: false,
+            perhaps: false,
         }
     }
 }
@@ -116,6 +119,12 @@ impl Seen {
     #[must_use]
     pub fn beyond_apply(self, beyond: bool) -> Self {
         Seen { beyond, ..self }
+    }
+
+    /// Says whether something else could be the cause as well.
+    #[must_use]
+    pub fn perhaps(self, perhaps: bool) -> Self {
+        Seen { perhaps, ..self }
     }
 
     /// Fills the braces of a text.

@@ -50,9 +50,21 @@ fn delta(delta: &mut Delta) {
 }
 
 fn finding(finding: &mut Finding) {
-    let Finding { code, severity, title, evidence, command, on, cause, fix, configuration: _, excluded, affects } =
-        finding;
-    [code, severity, title, evidence, command, on, cause, fix].into_iter().for_each(clean);
+    let Finding {
+        code,
+        severity,
+        certainty,
+        title,
+        evidence,
+        command,
+        on,
+        cause,
+        fix,
+        configuration: _,
+        excluded,
+        affects,
+    } = finding;
+    [code, severity, certainty, title, evidence, command, on, cause, fix].into_iter().for_each(clean);
     excluded.iter_mut().chain(affects).for_each(clean);
 }
 

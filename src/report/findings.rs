@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use anstyle::Style;
 
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
-use super::{Finding, HostReport, Status, names};
+use super::{Finding, HostReport, PERHAPS, Status, names};
 
 /// Appends the findings of all hosts.
 pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
@@ -39,7 +39,8 @@ fn write_finding(text: &mut String, host: &str, finding: &Finding) {
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<8} {value}");
     };
-    line("cause", &finding.cause);
+    let perhaps = if finding.certainty == PERHAPS { "perhaps: " } else { "" };
+    line("cause", &format!("{perhaps}{}", finding.cause));
     line("fix", &finding.fix);
     line("seen", &finding.evidence);
     line("by", &paint(FAINT, &format!("{} (on {})", finding.command, finding.on)));

@@ -265,6 +265,8 @@ pub struct Finding {
     pub code: String,
     /// `error`, `warning`, `note`.
     pub severity: String,
+    /// `certain`, when the evidence leaves no other cause; else `perhaps`.
+    pub certainty: String,
     /// What it is called in `docs/findings.md`.
     pub title: String,
     /// What was seen.
@@ -284,6 +286,9 @@ pub struct Finding {
     /// Other hosts that get no time because of it.
     pub affects: Vec<String>,
 }
+
+/// The certainty of a finding that the evidence allows and does not prove.
+pub const PERHAPS: &str = "perhaps";
 
 /// Why a host failed: what was tried and the cause, then the way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -98,6 +98,7 @@ pub(crate) fn finding() -> Finding {
     Finding {
         code: text("FC040"),
         severity: text("error"),
+        certainty: text("certain"),
         title: text("The firewall of the server is closed"),
         evidence: text("zone public has no ntp; server2 got: timeout"),
         command: text("firewall-cmd --zone=public --list-all"),
