@@ -254,7 +254,7 @@ pub struct DaemonReport {
     pub offset_s: Option<f64>,
     /// Root dispersion, seconds.
     pub root_dispersion_s: Option<f64>,
-    /// Why it is not synchronised, in its own words; empty if it is.
+    /// Why it is not synchronised, in its own words; if it is, what else it says (mostly nothing).
     pub detail: String,
 }
 

@@ -24,6 +24,7 @@ pub(super) fn proof(text: &mut String, hosts: &[HostReport]) {
     text.push_str(&table(head(), rows));
     write_probes(text, hosts);
     write_ports(text, hosts);
+    write_details(text, hosts);
     text.push('\n');
 }
 
@@ -135,6 +136,17 @@ fn write_ports(text: &mut String, hosts: &[HostReport]) {
 
 fn is_unknown(source: &SourceReport) -> bool {
     source.from_123.as_deref() == Some("held")
+}
+
+/// What a service that is synchronised says beside it; why another is not, stands with its error.
+fn write_details(text: &mut String, hosts: &[HostReport]) {
+    let detail =
+        |host: &HostReport| host.daemon.as_ref().filter(|daemon| daemon.synchronised).map(|d| d.detail.clone());
+    for host in hosts {
+        if let Some(detail) = detail(host).filter(|detail| !detail.is_empty()) {
+            let _ = writeln!(text, "{}", paint(FAINT, &format!("{}: {detail}", host.name)));
+        }
+    }
 }
 
 /// Says where something else than the usual probe has measured.

@@ -76,6 +76,12 @@ groups:
     assert_eq!(code, 0, "{report:#}");
     assert!(lab.requests("server2") <= 12, "check: {} requests", lab.requests("server2"));
 
+    // What a healthy service keeps for hours with a long poll interval (2: stale data) is no verdict.
+    lab.cmd("server2", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn\State /v LastError /t REG_DWORD /d 2 /f");
+    let (code, report) = json(&lab, &["verify", "-l", "server2"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert!(host(&report, "server2")["daemon"]["detail"].to_string().contains("last error 2 ("), "{report:#}");
+
     let before = lab.writes("server2");
     let (code, report) = json(&lab, &["apply", "--yes"]);
     assert_eq!((code, host(&report, "server2")["status"].as_str()), (0, Some("unchanged")), "{report:#}");

@@ -1,6 +1,6 @@
 //! What was measured: verify.
 
-use fleetclock::report::{SourceReport, Status};
+use fleetclock::report::{DaemonReport, SourceReport, Status};
 
 use crate::build::{daemon, error, failed, fleet, host, source};
 use crate::shows;
@@ -9,7 +9,8 @@ use crate::shows;
 fn good_and_bad_clocks() {
     let mut server1 = host("server1", Status::Unchanged);
     server1.sources = vec![SourceReport { host: None, stratum: Some(2), ..source("time.example") }];
-    server1.daemon = Some(daemon(true));
+    server1.daemon =
+        Some(DaemonReport { detail: "last error 2 (only stale time data was available.)".to_owned(), ..daemon(true) });
     let mut server2 = host("server2", Status::OutOfLimits);
     let far = SourceReport {
         offset_s: Some(1.25),
@@ -41,6 +42,7 @@ server2    10.10.10.9                0        -         -        -          -   
 measured with the bash probe on server2
 from source port 123: our probe got 1 answer, services that ask from there got 1 answer
 not asked from source port 123, which another program holds: server2
+server1: last error 2 (only stale time data was available.)
 
 of 2 clocks, those of server1 and server2 differ most: by 1.25 s, give or take 0.40 ms
 

@@ -154,6 +154,9 @@ static void basic_status(void) {
 static const char *error_text(DWORD result) {
     switch (result) {
     case 0: return tr("0 (The command completed successfully.)", "0 (명령이 성공적으로 완료되었습니다.)");
+    case 2:
+        return tr("2 (The computer did not resync because only stale time data was available.)",
+                  "2 (오래된 시간 데이터만 사용할 수 있어 컴퓨터가 동기화하지 못했습니다.)");
     case 3:
         return tr("3 (The computer did not resync because the required time change was too big.)",
                   "3 (필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.)");

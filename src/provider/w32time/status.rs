@@ -1,0 +1,217 @@
+//! What `w32tm /query /status /verbose` says, read by the shape of its values. Its words are in the
+//! language of the system, and long values are wrapped at column 80.
+//!
+//! A state is not judged by the last error alone: between two polls, and with a long
+//! `SpecialPollInterval`, healthy services keep `2` (stale data) there for hours.
+
+use crate::facts::registry::value;
+use crate::provider::{DaemonStatus, Peer};
+use crate::report::DaemonReport;
+
+/// Reference id of a server on its own clock, `LOCL` (RFC 5905 figure 12).
+pub const LOCAL_CLOCK: u32 = 0x4C4F_434C;
+
+/// A source that has not been heard for so many polls is lost: the reach register of NTP has eight bits.
+const LOST_POLLS: f64 = 8.0;
+
+/// Flag of a source that is asked every `SpecialPollInterval` instead.
+const SPECIAL_INTERVAL: u32 = 1;
+
+/// The values of a status; what could not be found is `None`.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Status {
+    leap: Option<u32>,
+    stratum: Option<u8>,
+    root_dispersion: Option<f64>,
+    reference: Option<u32>,
+    source: String,
+    poll: Option<f64>,
+    phase: Option<f64>,
+    last_error: Option<(u32, String)>,
+    /// Seconds since the last good synchronisation.
+    since: Option<f64>,
+}
+
+/// Reads the three answers of the status command: the source, the status, and the registry's
+/// `SpecialPollInterval` (the policy's value is printed first).
+pub(super) fn read(source: &str, printed: &str, intervals: &str) -> DaemonStatus {
+    let status = Status::parse(printed);
+    // The status wraps a long name, the shorter answer does not; the flags are with either.
+    let name = if source.is_empty() { status.source.as_str() } else { source };
+    let flags = flags(&status.source).or_else(|| flags(name)).unwrap_or(0);
+    let special = intervals.lines().filter_map(value).find_map(|(_, value)| value.to_string().parse::<f64>().ok());
+    let interval = if flags & SPECIAL_INTERVAL == 0 { status.poll } else { special };
+    let fault = status.fault(printed, name, interval);
+    let synchronised = fault.is_none();
+    let own_clock = status.reference == Some(LOCAL_CLOCK);
+    let name = name.split(',').next().unwrap_or_default().trim().trim_matches(['[', ']']);
+    let follows = synchronised && !own_clock && !name.is_empty();
+    DaemonStatus {
+        report: DaemonReport {
+            provider: "w32time".to_owned(),
+            synchronised,
+            source: follows.then(|| name.to_owned()),
+            stratum: status.stratum.filter(|_| synchronised),
+            offset_s: status.phase,
+            root_dispersion_s: status.root_dispersion.filter(|_| synchronised),
+            detail: fault.or_else(|| status.note(own_clock)).unwrap_or_default(),
+        },
+        peers: if follows { vec![Peer { address: name.to_owned(), selected: true, reach: None }] } else { Vec::new() },
+    }
+}
+
+impl Status {
+    fn parse(printed: &str) -> Self {
+        let values = values(printed);
+        let of = |at: usize| values.get(at).map_or("", String::as_str);
+        let reference = values.iter().position(|value| reference(value).is_some());
+        // `6 (64s)` is the last of the first block; the source stands before it.
+        let poll = values.iter().position(|value| interval(value).is_some());
+        let mut before = values.iter().take(reference.unwrap_or(0)).filter_map(|value| seconds(value));
+        let tail = poll.map_or(&[][..], |at| values.get(at + 1..).unwrap_or_default());
+        let error = tail.iter().rev().nth(1).filter(|_| tail.len() >= 6);
+        Status {
+            leap: leading(of(0)),
+            stratum: leading(of(1)).and_then(|n| u8::try_from(n).ok()),
+            root_dispersion: before.next_back(),
+            reference: reference.and_then(|at| self::reference(of(at))),
+            source: poll.and_then(|at| at.checked_sub(1)).map_or("", of).to_owned(),
+            poll: poll.and_then(|at| interval(of(at))),
+            phase: tail.first().and_then(|value| seconds(value)),
+            last_error: error.and_then(|value| Some((leading(value)?, value.clone()))),
+            since: tail.last().and_then(|value| seconds(value)),
+        }
+    }
+
+    /// Why the service is not synchronised, in its own words where it has some; `None` if it is.
+    fn fault(&self, printed: &str, source: &str, interval: Option<f64>) -> Option<String> {
+        let (Some(leap), Some(reference)) = (self.leap, self.reference) else {
+            return Some(first_line(printed, source));
+        };
+        let stratum_good = self.stratum.is_some_and(|stratum| (1..=15).contains(&stratum));
+        if leap >= 3 || !stratum_good || reference == 0 {
+            let last = self.last_error.as_ref().map_or("", |(_, text)| text.as_str());
+            return Some(format!("its source is `{source}` ({last})"));
+        }
+        let lost = interval.map(|interval| interval * LOST_POLLS);
+        let since = self.since.filter(|_| reference != LOCAL_CLOCK)?;
+        (since > lost?).then(|| {
+            format!(
+                "it has not heard from its source `{source}` for {since:.0} s, and asks it every {:.0} s",
+                interval.unwrap_or_default()
+            )
+        })
+    }
+
+    /// What is worth knowing of a service that is synchronised.
+    fn note(&self, own_clock: bool) -> Option<String> {
+        let (_, text) = self.last_error.as_ref().filter(|(code, _)| *code != 0 && !own_clock)?;
+        let since = self.since.map_or(String::new(), |since| format!("; last good synchronisation {since:.0} s ago"));
+        Some(format!("last error {text}{since}"))
+    }
+}
+
+fn first_line(printed: &str, source: &str) -> String {
+    printed
+        .lines()
+        .chain([source])
+        .map(str::trim)
+        .find(|line| !line.is_empty())
+        .map_or_else(|| "w32tm printed nothing".to_owned(), str::to_owned)
+}
+
+/// The values behind the labels, in their order. What stands on the next line belongs to its value.
+fn values(printed: &str) -> Vec<String> {
+    let mut values: Vec<String> = Vec::new();
+    for line in printed.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match (labelled(line), values.last_mut()) {
+            (None, Some(last)) => *last = format!("{last} {line}").trim().to_owned(),
+            (Some(_), Some(last)) if is_open(last) && line.ends_with(')') && !is_open(line) && !is_plain(line) => {
+                *last = format!("{last} {line}");
+            }
+            (value, _) => values.push(value.unwrap_or(line).to_owned()),
+        }
+    }
+    values
+}
+
+/// `LABEL: VALUE`; a colon inside of an address is none.
+fn labelled(line: &str) -> Option<&str> {
+    let (at, colon) = line.char_indices().find(|(at, c)| {
+        let rest = line.get(at + c.len_utf8()..).unwrap_or_default();
+        *c == '：' || (*c == ':' && (rest.is_empty() || rest.starts_with(char::is_whitespace)))
+    })?;
+    Some(line.get(at + colon.len_utf8()..)?.trim()).filter(|_| !line.starts_with('('))
+}
+
+/// Whether a bracket is still open: `2 (The computer did not`.
+fn is_open(text: &str) -> bool {
+    text.matches('(').count() > text.matches(')').count()
+}
+
+/// Whether the value begins as those of the status do: with a number.
+fn is_plain(line: &str) -> bool {
+    labelled(line).is_some_and(|value| value.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+}
+
+/// `name,0x8`.
+fn flags(source: &str) -> Option<u32> {
+    u32::from_str_radix(source.trim().rsplit_once(",0x")?.1, 16).ok()
+}
+
+/// The number that a value begins with: `0(no warning)`, `4 (secondary reference ...)`.
+fn leading(value: &str) -> Option<u32> {
+    let end = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    value.get(..end)?.parse().ok()
+}
+
+/// `0x0A0A0A01 (source IP:  10.10.10.1)`.
+fn reference(value: &str) -> Option<u32> {
+    u32::from_str_radix(value.strip_prefix("0x")?.get(..8)?, 16).ok()
+}
+
+/// `6 (64s)`: log2 of the interval, and the interval.
+fn interval(value: &str) -> Option<f64> {
+    let (exponent, rest) = value.split_once('(')?;
+    exponent.trim().parse::<u8>().ok()?;
+    leading(rest.trim()).map(f64::from)
+}
+
+/// `-0.0001991s`, with a comma in some languages, and the letter of the language.
+fn seconds(value: &str) -> Option<f64> {
+    let number = value.trim().trim_end_matches(|c: char| !c.is_ascii_digit()).replace(',', ".");
+    let digits = number.trim_start_matches(['-', '+']);
+    let plain = digits.contains('.') && digits.chars().all(|c| c.is_ascii_digit() || c == '.');
+    if plain { number.parse().ok() } else { None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn values_go_on_until_the_next_label() {
+        let printed = "Source:\nfd00::1,0x8\nPoll Interval: 6 (64s)\n\nLast Sync Error: 2 (The computer did not\nresync: stale.)\nTime since : 7,5s\n";
+        assert_eq!(values(printed), ["fd00::1,0x8", "6 (64s)", "2 (The computer did not resync: stale.)", "7,5s"]);
+    }
+
+    #[test]
+    fn numbers_are_read_whatever_the_language_puts_behind_them() {
+        assert_eq!((seconds("-0,0003717s"), seconds("7.5 с"), seconds("64s")), (Some(-0.000_371_7), Some(7.5), None));
+        assert_eq!((seconds("11/21/2026 3:00:00.5 PM"), seconds("nan")), (None, None));
+        assert_eq!(
+            (interval("13 (8192s)"), interval("10 (1024 s)"), interval("2 (Sync)")),
+            (Some(8192.0), Some(1024.0), None)
+        );
+        assert_eq!(flags("time.windows.com,0x9"), Some(9));
+    }
+
+    proptest! {
+        #[test]
+        fn no_output_breaks_it(source in ".{0,40}", printed in "(.{0,60}\n){0,20}", intervals in ".{0,80}") {
+            let status = read(&source, &printed, &intervals);
+            prop_assert!(status.report.synchronised || !status.report.detail.is_empty());
+        }
+    }
+}
