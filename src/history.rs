@@ -3,10 +3,12 @@
 //! A record is written before the first host is changed and again at the end: of a run that was
 //! killed, the first one is left, and says that it never ended.
 
-use std::io::Write as _;
+use std::collections::BTreeMap;
+use std::io::{BufReader, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -37,6 +39,30 @@ pub struct Record {
     pub hosts: Vec<String>,
     /// The report, as `--format json` prints it; `null` of a run that never ended.
     pub report: Value,
+}
+
+/// What a list shows of a run.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Entry {
+    /// Its name.
+    pub run: String,
+    /// User, machine and process.
+    pub who: String,
+    /// The command line.
+    pub arguments: Vec<String>,
+    /// How it ended; none of a run that never did.
+    pub report: Option<Ending>,
+}
+
+/// How a run ended.
+#[derive(Debug, Clone, PartialEq, Deserialize)]
+pub struct Ending {
+    /// How many hosts ended in which way.
+    #[serde(default)]
+    pub summary: BTreeMap<String, u64>,
+    /// How long it took, seconds.
+    #[serde(default)]
+    pub seconds: Option<f64>,
 }
 
 /// Where the records are: `$XDG_STATE_HOME/fleetclock/runs`, else below `~/.local/state`.
@@ -80,11 +106,20 @@ impl History {
         Ok(())
     }
 
-    /// Returns all records, the newest first. A file that is no record is left out.
+    /// Returns all records, the newest first, each read when it is its turn: those of a large fleet
+    /// are too large to be held together. A file that is no record is left out.
     ///
     /// # Errors
     /// The folder cannot be read.
-    pub fn all(&self) -> Result<Vec<Record>> {
+    pub fn all(&self) -> Result<impl Iterator<Item = Record>> {
+        Ok(self.names()?.into_iter().rev().filter_map(|name| self.read(&name).ok()))
+    }
+
+    /// Returns what a list shows of all runs, the newest first; their hosts are skipped while reading.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn entries(&self) -> Result<Vec<Entry>> {
         Ok(self.names()?.iter().rev().filter_map(|name| self.read(name).ok()).collect())
     }
 
@@ -117,10 +152,10 @@ impl History {
         Ok(names)
     }
 
-    fn read(&self, name: &str) -> Result<Record> {
+    fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.path(name);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no record", path.display()))
+        let file = std::fs::File::open(&path).with_context(|| format!("read {}", path.display()))?;
+        serde_json::from_reader(BufReader::new(file)).with_context(|| format!("{} is no record", path.display()))
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -188,16 +223,30 @@ mod tests {
     fn a_record_is_written_twice_and_the_oldest_ones_go() {
         let dir = tempfile::tempdir().unwrap();
         let history = History { folder: dir.path().join("deep/runs") };
-        assert!(history.all().unwrap().is_empty() && history.find(None).is_err());
+        assert!(history.all().unwrap().next().is_none() && history.find(None).is_err());
         history.write(&record("r1", Value::Null)).unwrap();
         history.write(&record("r1", json!({ "hosts": [] }))).unwrap();
-        assert_eq!(history.all().unwrap().len(), 1);
+        assert_eq!(history.all().unwrap().count(), 1);
         for number in 0..KEPT {
             history.write(&record(&format!("s{number:04}"), Value::Null)).unwrap();
         }
         assert_eq!(history.names().unwrap().len(), KEPT);
         assert!(history.find(Some("r1")).is_err());
         assert_eq!(history.find(None).unwrap().run, format!("s{:04}", KEPT - 1));
+    }
+
+    #[test]
+    fn a_list_reads_how_each_run_ended_and_none_of_its_hosts() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History { folder: dir.path().to_owned() };
+        let report = json!({ "hosts": [{ "name": "a" }], "summary": { "hosts": 2, "changed": 2 }, "seconds": 1.5 });
+        history.write(&record("r1", report)).unwrap();
+        history.write(&record("r2", Value::Null)).unwrap();
+        std::fs::write(dir.path().join("r3.json"), "no record").unwrap();
+        let entries = history.entries().unwrap();
+        let ended = |entry: &Entry| entry.report.as_ref().map(|end| (end.summary["changed"], end.seconds));
+        assert_eq!(entries.iter().map(|entry| entry.run.as_str()).collect::<Vec<_>>(), ["r2", "r1"]);
+        assert_eq!(entries.iter().map(ended).collect::<Vec<_>>(), [None, Some((2, Some(1.5)))]);
     }
 
     #[test]

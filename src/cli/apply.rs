@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
 fn last_failed(inventory: &Path) -> Result<Vec<String>> {
     let inventory = std::path::absolute(inventory)?;
     let applied = |record: &Record| record.inventory == inventory && record.applied();
-    match History::open()?.all()?.into_iter().find(applied) {
+    match History::open()?.all()?.find(applied) {
         Some(record) => Ok(record.failed()),
         None => Err(anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
             .hint("`fleetclock history` lists the runs; without --failed all hosts take part")),

@@ -4,8 +4,9 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::{Format, Global};
+use crate::engine::is_at_work;
 use crate::exit::Exit;
-use crate::history::{History, Record};
+use crate::history::{Entry, History, Record};
 use crate::report::{console, json, table};
 
 /// Options of `history`.
@@ -28,8 +29,8 @@ enum Verb {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let history = History::open()?;
     let text = match (&args.verb, global.format) {
-        (None, Format::Json) => json::document(&history.all()?),
-        (None, Format::Human) => list(&history.all()?),
+        (None, Format::Json) => return every_record(&history),
+        (None, Format::Human) => list(&history.entries()?),
         (Some(Verb::Show { run }), Format::Json) => json::document(&history.find(run.as_deref())?),
         (Some(Verb::Show { run }), Format::Human) => show(&history.find(run.as_deref())?),
     };
@@ -37,26 +38,46 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn list(records: &[Record]) -> String {
-    let row = |record: &Record| {
-        let command = record.arguments.join(" ");
-        [record.run.clone(), record.who.clone(), result(&record.report), seconds(&record.report), command]
+/// Prints all records as one array, one after the other.
+fn every_record(history: &History) -> Result<Exit> {
+    let mut before = "[\n";
+    for record in history.all()? {
+        console::print(&format!("{before}{}", json::document(&record).trim_end()))?;
+        before = ",\n";
+    }
+    console::print(if before == ",\n" { "\n]\n" } else { "[]\n" })?;
+    Ok(Exit::Ok)
+}
+
+fn list(entries: &[Entry]) -> String {
+    let row = |entry: &Entry| {
+        let ending = entry.report.as_ref();
+        let took = seconds(ending.and_then(|ending| ending.seconds));
+        [entry.run.clone(), entry.who.clone(), result(entry), took, entry.arguments.join(" ")]
     };
-    table::columns(["run", "by", "result", "took", "command"], records.iter().map(row).collect())
+    table::columns(["run", "by", "result", "took", "command"], entries.iter().map(row).collect())
 }
 
 /// `2 changed, 1 failed`.
-fn result(report: &Value) -> String {
-    let Some(summary) = report["summary"].as_object() else { return "never ended".to_owned() };
-    let counted = |(word, number): (&String, &Value)| {
-        let number = number.as_u64().filter(|number| *number > 0 && word != "hosts")?;
-        Some(format!("{number} {}", word.replace('_', " ")))
+fn result(entry: &Entry) -> String {
+    let Some(ending) = &entry.report else { return without_end(&entry.who).to_owned() };
+    let counted = |(word, number): (&String, &u64)| {
+        (*number > 0 && word != "hosts").then(|| format!("{number} {}", word.replace('_', " ")))
     };
-    summary.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
+    ending.summary.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
 }
 
-fn seconds(report: &Value) -> String {
-    report["seconds"].as_f64().map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s"))
+/// What can be said of a run whose end is not recorded.
+fn without_end(who: &str) -> &'static str {
+    match is_at_work(who) {
+        Some(true) => "still running",
+        Some(false) => "never ended",
+        None => "no end recorded",
+    }
+}
+
+fn seconds(seconds: Option<f64>) -> String {
+    seconds.map_or_else(|| "-".to_owned(), |seconds| format!("{seconds:.1} s"))
 }
 
 fn show(record: &Record) -> String {
@@ -65,7 +86,7 @@ fn show(record: &Record) -> String {
         record.run,
         record.who,
         record.started,
-        seconds(&record.report),
+        seconds(record.report["seconds"].as_f64()),
         record.report["exit_code"].as_u64().map_or_else(|| "-".to_owned(), |code| code.to_string()),
         record.arguments.join(" "),
         record.inventory.display()
@@ -77,13 +98,21 @@ fn show(record: &Record) -> String {
         let mut once = changes;
         once.dedup();
         let why = word(&host["error"]["message"]);
-        [word(&host["name"]), word(&host["status"]), seconds(host), if why.is_empty() { once.join(", ") } else { why }]
+        [
+            word(&host["name"]),
+            word(&host["status"]),
+            seconds(host["seconds"].as_f64()),
+            if why.is_empty() { once.join(", ") } else { why },
+        ]
     };
     match record.report["hosts"].as_array() {
         Some(hosts) => {
             text.push_str(&table::columns(["host", "ended", "took", "what"], hosts.iter().map(row).collect()));
         }
-        None => text.push_str(&format!("It never ended; these hosts took part: {}\n", record.hosts.join(", "))),
+        None => {
+            let hosts = record.hosts.join(", ");
+            text.push_str(&format!("Result: {}; these hosts take part: {hosts}\n", without_end(&record.who)));
+        }
     }
     text
 }

@@ -75,13 +75,22 @@ pub(crate) fn abandoned(seen: &Slice) -> Option<Holder> {
 
 /// Whether `who` was a process of the same user and machine as `me`, and is no more.
 pub(crate) fn is_gone(who: &str, me: &str) -> bool {
-    let parts = |text: &str| {
-        let (owner, process) = text.rsplit_once("process ")?;
-        let number = process.trim_end_matches(')').parse().ok()?;
-        Some((owner.to_owned(), nix::unistd::Pid::from_raw(number)))
-    };
-    let (Some((owner, process)), Some((me, _))) = (parts(who), parts(me)) else { return false };
-    owner == me && nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH)
+    process_of(who, me).is_some_and(|process| nix::sys::signal::kill(process, None) == Err(nix::errno::Errno::ESRCH))
+}
+
+/// Returns whether a run of `who` is still at work; none if `who` is not this user on this machine,
+/// where it cannot be known. A number that another program has got since is not that run.
+pub fn is_at_work(who: &str) -> Option<bool> {
+    let process = process_of(who, &whoami())?;
+    let program = |id: &str| std::fs::read_to_string(format!("/proc/{id}/comm")).ok();
+    Some(program(&process.to_string()).is_some_and(|its| Some(its) == program("self")))
+}
+
+/// Returns the process of `who`, if that is the same user and machine as `me`.
+fn process_of(who: &str, me: &str) -> Option<nix::unistd::Pid> {
+    let (owner, process) = who.rsplit_once("process ")?;
+    let number = process.trim_end_matches(')').parse().ok()?;
+    (me.rsplit_once("process ")?.0 == owner).then(|| nix::unistd::Pid::from_raw(number))
 }
 
 /// Reads the lock that stood in the way.
@@ -229,6 +238,16 @@ mod tests {
         assert_eq!(abandoned(&format!("{owner} (process {own}"), ""), None);
         assert_eq!(abandoned("ops@elsewhere (process 4194305)", ""), None);
         assert_eq!(abandoned("the host itself", ""), None);
+    }
+
+    #[test]
+    fn a_run_is_at_work_while_its_process_is_this_program() {
+        let me = whoami();
+        let (owner, _) = me.split_once("process ").unwrap();
+        assert_eq!(is_at_work(&me), Some(true));
+        assert_eq!(is_at_work(&format!("{owner}process 4194305)")), Some(false));
+        assert_eq!(is_at_work(&format!("{owner}process 1)")), Some(false), "another program");
+        assert_eq!(is_at_work("ops@elsewhere (process 1)"), None);
     }
 
     #[test]

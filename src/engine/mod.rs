@@ -30,7 +30,7 @@ use std::sync::mpsc::Sender;
 use crate::assets::Assets;
 use crate::transport::Connections;
 use event::Event;
-pub use lock::whoami;
+pub use lock::{is_at_work, whoami};
 pub use plan::{Extent, Planned};
 
 /// What all hosts of a run share.
