@@ -46,12 +46,11 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     } else if args.consent.any() {
         return Err(anyhow!("--allow-step is for a change").hint("add --fix"));
     }
-    let mut run = Run::start("doctor", &global)?;
+    // Read once, so that what it asks for is asked once.
+    let fleet = global.fleet()?;
+    let mut run = Run::of("doctor", &global, fleet.clone())?;
     let chosen = run.names();
-    run.hosts = with_sources(&global.fleet()?, &chosen);
-    for host in &run.hosts {
-        host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
-    }
+    run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;
     let reports = look(&run, &chosen, args.save.as_deref())?;
     if args.fix {

@@ -56,7 +56,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     };
     let provider = provider::choose(choice, &facts)?;
     let playbook = Playbook::load(&assets, provider.playbook())?;
-    let context = context::context(&spec, &facts, &provider.layout(&facts), Firewall::None);
+    let context = context::shown(&spec, &facts, &provider.layout(&facts), Firewall::None);
     let mut files = 0;
     for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
         if let Kind::File { path, template, .. } = step.resolve(&Engine, &context)? {
@@ -78,7 +78,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
 fn windows(spec: &HostSpec, assets: &Assets) -> Result<String> {
     let facts = assumed_windows();
     let firewall = if spec.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
-    let context = context::context(spec, &facts, &w32time::layout(spec), firewall);
+    let context = context::shown(spec, &facts, &w32time::layout(spec), firewall);
     let playbook = Playbook::load(assets, W32Time.playbook())?;
     let mut text = String::new();
     for step in &playbook.steps {
@@ -110,7 +110,10 @@ fn shown(kind: &Kind) -> String {
             let from = if from.trim().is_empty() { "everybody" } else { from };
             format!("firewall {port}\n    inbound = open for {from}\n")
         }
-        Kind::Command { check, run } => format!("command {run}\n    unless = {check}\n"),
+        Kind::Command { check, run, undo } => {
+            let undo = undo.as_deref().map_or(String::new(), |undo| format!("    undo = {undo}\n"));
+            format!("command {run}\n    unless = {check}\n{undo}")
+        }
         Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => String::new(),
     }
 }

@@ -1,6 +1,7 @@
 //! One run of a fleet verb: what can go wrong without a host, then the hosts with their events
 //! on the terminal, then the result.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,11 +18,12 @@ use crate::engine::fleet::PlanResult;
 use crate::engine::{Context, whoami};
 use crate::exit::{self, Exit};
 use crate::history::{History, Record};
-use crate::inventory::HostSpec;
 use crate::inventory::rollout::Rollout;
+use crate::inventory::{Fleet, HostSpec, Secret};
 use crate::playbook::Playbook;
 use crate::provider;
 use crate::report::console::{self, Verbosity};
+use crate::report::hide::Hider;
 use crate::report::text::Options;
 use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json, spread};
 use crate::transport::Connections;
@@ -38,6 +40,8 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 pub(super) struct Run {
     command: &'static str,
     pub(super) hosts: Vec<HostSpec>,
+    /// The secrets of all hosts, which are never shown.
+    hidden: Arc<Hider>,
     /// How a change goes over them.
     pub(super) rollout: Rollout,
     /// The order that came of it, for the report.
@@ -61,16 +65,18 @@ pub(super) struct Run {
 impl Run {
     /// Does all that can go wrong without a host: inventory, playbooks, secrets.
     pub(super) fn start(command: &'static str, global: &Global) -> Result<Self> {
-        let fleet = global.fleet()?;
+        Run::of(command, global, global.fleet()?)
+    }
+
+    /// The same with an inventory that was read already: what it asks for is asked for once.
+    pub(super) fn of(command: &'static str, global: &Global, fleet: Fleet) -> Result<Self> {
         let rollout = fleet.rollout.clone();
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
         for provider in provider::ALL {
             Playbook::load(&assets, provider.playbook())?;
         }
-        for host in &hosts {
-            host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
-        }
+        let hidden = secrets(&hosts)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .max_blocking_threads(usize::from(global.forks) + 4)
@@ -82,6 +88,7 @@ impl Run {
         Ok(Run {
             command,
             hosts,
+            hidden,
             rollout,
             waves: Vec::new(),
             forks: usize::from(global.forks),
@@ -98,6 +105,13 @@ impl Run {
             record: None,
             runtime,
         })
+    }
+
+    /// Takes these hosts instead of the chosen ones, and fetches what they need.
+    pub(super) fn look_at(&mut self, hosts: Vec<HostSpec>) -> Result<()> {
+        self.hidden = secrets(&hosts)?;
+        self.hosts = hosts;
+        Ok(())
     }
 
     /// Returns the names of all hosts.
@@ -138,6 +152,7 @@ impl Run {
             journal: self.journal,
             stop: Arc::clone(&self.interrupt.stop),
             busy: Arc::clone(&self.interrupt.busy),
+            hidden: Arc::clone(&self.hidden),
         }
     }
 
@@ -147,7 +162,8 @@ impl Run {
     }
 
     /// Puts the reports of the hosts together.
-    pub(super) fn report(&self, hosts: Vec<HostReport>) -> FleetReport {
+    pub(super) fn report(&self, mut hosts: Vec<HostReport>) -> FleetReport {
+        hosts.iter_mut().for_each(|host| self.hidden.report(host));
         FleetReport {
             schema: SCHEMA,
             command: self.command.to_owned(),
@@ -204,6 +220,15 @@ impl Run {
             }
         }
     }
+}
+
+/// Fetches the secrets of all hosts.
+fn secrets(hosts: &[HostSpec]) -> Result<Arc<Hider>> {
+    for host in hosts {
+        host.resolve_secrets().with_context(|| format!("host `{}`", host.name))?;
+    }
+    let values: BTreeSet<&str> = hosts.iter().flat_map(HostSpec::secrets).map(Secret::reveal).collect();
+    Ok(Arc::new(Hider::new(values)))
 }
 
 fn verbosity(global: &Global) -> Verbosity {

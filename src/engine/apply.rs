@@ -38,6 +38,7 @@ pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
         report.error = Some(failure.error);
     }
     report.seconds += started.elapsed().as_secs_f64();
+    planned.hidden.report(&mut report);
     report
 }
 

@@ -16,6 +16,7 @@ use crate::exit::Hint;
 use crate::facts::{self, Found};
 use crate::inventory::HostSpec;
 use crate::ntp::remote;
+use crate::report::hide;
 use crate::report::{ErrorReport, Finding, HostReport, Status};
 
 use super::Context;
@@ -78,7 +79,10 @@ pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) 
         .await;
         visits.extend(done);
     }
-    conclude(&hosts, visits)
+    let mut diagnosis = conclude(&hosts, visits);
+    diagnosis.hosts.iter_mut().for_each(|report| cx.hidden.report(report));
+    diagnosis.evidence = hide::telling_lines(&cx.hidden.text(&diagnosis.evidence));
+    diagnosis
 }
 
 /// Who has asked each source in vain, from which address and since when.

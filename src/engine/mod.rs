@@ -28,6 +28,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 
 use crate::assets::Assets;
+use crate::report::hide::Hider;
 use crate::transport::Connections;
 use event::Event;
 pub use lock::{is_at_work, whoami};
@@ -52,11 +53,18 @@ pub struct Context {
     pub stop: Arc<AtomicBool>,
     /// The hosts that are being changed.
     pub busy: Arc<busy::Busy>,
+    /// The secrets of the run, which nothing that leaves the engine may hold.
+    pub hidden: Arc<Hider>,
 }
 
 impl Context {
     /// Tells the printer; it may have gone, which is no reason to stop work on a host.
-    pub(crate) fn send(&self, event: Event) {
+    pub(crate) fn send(&self, mut event: Event) {
+        match &mut event {
+            Event::Progress { text, .. } => self.hidden.field(text),
+            Event::Done(report) => self.hidden.report(report),
+            Event::Started { .. } | Event::Phase { .. } | Event::Looked { .. } => {}
+        }
         let _ = self.events.send(event);
     }
 

@@ -3,18 +3,20 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow, bail};
-use minijinja::Value;
 
 use crate::exit::Hint;
 use crate::facts::{self, Facts, Firewall};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
+use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider};
+use crate::report::hide::Hider;
+use crate::report::shape::Wanted;
 use crate::report::{Delta, HostReport, Status};
-use crate::resource::{self, Resource, Slice};
+use crate::resource::{self, Rendered, Resource, Slice};
 
 use super::Context;
 use super::clock;
@@ -66,11 +68,18 @@ pub struct Planned {
     pub(crate) seen: Vec<Slice>,
     /// An earlier run has left its lock or a word of the host; on Linux the proof looks after that.
     pub(crate) left_over: bool,
+    /// What programs of this host may say and nobody is to read.
+    pub(crate) hidden: Hider,
     /// The report so far.
     pub report: HostReport,
 }
 
 impl Planned {
+    /// The secrets of its steps, as the host has them and as it shall have them.
+    fn pieces(&self) -> Vec<String> {
+        self.steps.iter().zip(&self.seen).flat_map(|(step, seen)| step.resource.secrets(seen)).collect()
+    }
+
     /// Returns whether something has to change.
     pub fn is_pending(&self) -> bool {
         !self.report.deltas.is_empty()
@@ -110,12 +119,16 @@ pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Plan
     report.seconds = started.elapsed().as_secs_f64();
     match result {
         Ok(mut planned) => {
+            let pieces = planned.pieces();
+            planned.hidden = cx.hidden.with(pieces.iter().map(String::as_str));
+            planned.hidden.report(&mut report);
             planned.report = report;
             Ok(planned)
         }
         Err(failure) => {
             report.status = failure.status;
             report.error = Some(failure.error);
+            cx.hidden.report(&mut report);
             Err(Box::new(report))
         }
     }
@@ -153,6 +166,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
         steps,
         seen,
         left_over: false,
+        hidden: Hider::default(),
         report: report.clone(),
     })
 }
@@ -228,42 +242,54 @@ fn restart(step: &Step) -> Delta {
 /// Turns the playbook into resources for this host.
 fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts)?;
-    let context = context::context(spec, facts, &provider.layout(facts), firewall);
-    let render = |name: &str| -> Result<String> {
-        let asset = cx.assets.read(&format!("templates/{name}"))?;
-        Engine.render(name, &asset.text, &context)
-    };
-    follow(provider.playbook(), &context, cx, &|kind| resource::build(kind, spec, facts, firewall, &render))
+    let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
+    let render = |name: &str| render(name, &contexts, cx);
+    let build = |kind: Kind, shown: &Kind| resource::build(kind, shown, facts, firewall, &render);
+    follow(provider.playbook(), &contexts, cx, &build)
 }
 
+/// Fills in a template, and once more without the secrets.
+fn render(name: &str, contexts: &Contexts, cx: &Context) -> Result<Rendered> {
+    let asset = cx.assets.read(&format!("templates/{name}"))?;
+    let text = Engine.render(name, &asset.text, &contexts.real)?;
+    let known = (*cx.hidden).clone();
+    let shown = match &contexts.shown {
+        None => Wanted::plain(known),
+        Some(context) => Wanted::new(Engine.render(name, &asset.text, context).ok(), known),
+    };
+    Ok(Rendered { text, shown })
+}
+
+/// Makes a resource of a step, and of the same step as it may be shown.
+pub(crate) type Build<'a> = dyn Fn(Kind, &Kind) -> Result<Box<dyn Resource>> + 'a;
+
 /// Goes through a playbook; `build` makes a resource of each step that holds here.
-pub(crate) fn follow(
-    playbook: &str,
-    context: &Value,
-    cx: &Context,
-    build: &dyn Fn(Kind) -> Result<Box<dyn Resource>>,
-) -> Result<Vec<Step>> {
+pub(crate) fn follow(playbook: &str, contexts: &Contexts, cx: &Context, build: &Build<'_>) -> Result<Vec<Step>> {
     let playbook = Playbook::load(&cx.assets, playbook)?;
     let mut steps = Vec::new();
     for file in &playbook.steps {
-        let step = step(file, context, build);
+        let step = step(file, contexts, build);
         steps.extend(step.with_context(|| format!("playbook `{}` ({})", playbook.name, playbook.origin))?);
     }
     Ok(steps)
 }
 
-fn step(file: &StepFile, context: &Value, build: &dyn Fn(Kind) -> Result<Box<dyn Resource>>) -> Result<Option<Step>> {
+fn step(file: &StepFile, contexts: &Contexts, build: &Build<'_>) -> Result<Option<Step>> {
     if let Some(condition) = &file.when
-        && !Engine.holds(condition, context).with_context(|| format!("step `{}`: when", file.name))?
+        && !Engine.holds(condition, &contexts.real).with_context(|| format!("step `{}`: when", file.name))?
     {
         return Ok(None);
     }
-    let kind = file.resolve(&Engine, context)?;
+    let kind = file.resolve(&Engine, &contexts.real)?;
+    let shown = match &contexts.shown {
+        None => kind.clone(),
+        Some(context) => file.resolve(&Engine, context).unwrap_or_else(|_| kind.hidden()),
+    };
     let unit = match &kind {
         Kind::Service { name, .. } => Some(name.clone()),
         _ => None,
     };
-    let resource = build(kind).with_context(|| format!("step `{}`", file.name))?;
+    let resource = build(kind, &shown).with_context(|| format!("step `{}`", file.name))?;
     Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
 }
 

@@ -93,6 +93,7 @@ impl Watched {
             report.error = Some(failure.error);
         }
         report.seconds = started.elapsed().as_secs_f64();
+        cx.hidden.report(&mut report);
         report
     }
 
@@ -232,6 +233,7 @@ mod tests {
             journal: false,
             stop: Arc::default(),
             busy: Arc::default(),
+            hidden: Arc::default(),
         }
     }
 

@@ -3,8 +3,8 @@
 //! Reading the inventory only notes the origin; the value is fetched when a host is about to
 //! be contacted, so that `inventory validate` needs no password.
 
-use std::io::IsTerminal;
-use std::path::PathBuf;
+use std::io::{IsTerminal, Read as _};
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -27,9 +27,9 @@ struct Inner {
 pub enum Origin {
     /// An environment variable.
     Env(String),
-    /// The first line of a file.
+    /// A file, all of it.
     File(PathBuf),
-    /// The first line that a command prints.
+    /// All that a command prints.
     Command(Vec<String>),
     /// The user is asked; the text says for what.
     Ask(String),
@@ -57,6 +57,19 @@ impl Secret {
         Ok(())
     }
 
+    /// As [`Secret::resolve`], for what is typed: a password is one line.
+    ///
+    /// # Errors
+    /// As there; or there are several lines, of which it is not known which is meant.
+    pub fn resolve_line(&self) -> Result<()> {
+        self.resolve()?;
+        if self.reveal().contains(['\n', '\r']) {
+            return Err(anyhow!("the password of {} has several lines", self.0.origin)
+                .hint("leave the password alone in it; a final line break does not count"));
+        }
+        Ok(())
+    }
+
     /// Returns the value, for handing it to what needs it and to nothing that prints. Empty
     /// before [`Secret::resolve`].
     pub fn reveal(&self) -> &str {
@@ -73,18 +86,16 @@ impl Origin {
     fn fetch(&self) -> Result<String> {
         let text = match self {
             Origin::Env(name) => environment(name)?,
-            Origin::File(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("read the secret file {}", path.display()))?
-            }
+            Origin::File(path) => read(path).with_context(|| format!("read the secret file {}", path.display()))?,
             Origin::Command(words) => command(words)?,
             Origin::Ask(what) => ask(what)?,
             Origin::Given => String::new(),
         };
-        let line = text.lines().next().unwrap_or_default();
-        if line.is_empty() {
+        let value = whole(&text);
+        if value.trim().is_empty() {
             bail!("the secret of {self} is empty");
         }
-        Ok(line.to_owned())
+        Ok(value.to_owned())
     }
 }
 
@@ -98,6 +109,24 @@ impl std::fmt::Display for Origin {
             Origin::Given => f.write_str("the program"),
         }
     }
+}
+
+/// Without its final line break, which editors and `echo` add.
+fn whole(text: &str) -> &str {
+    let text = text.strip_suffix('\n').unwrap_or(text);
+    text.strip_suffix('\r').unwrap_or(text)
+}
+
+/// Largest secret, bytes. More is a mistake, as `/dev/zero` is.
+const LARGEST: u64 = 1 << 20;
+
+fn read(path: &Path) -> Result<String> {
+    let mut text = String::new();
+    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        bail!("it is larger than 1 MiB, and no secret");
+    }
+    Ok(text)
 }
 
 #[expect(clippy::disallowed_methods, reason = "secrets may stand in the environment")]
@@ -171,15 +200,20 @@ mod tests {
     }
 
     #[test]
-    fn a_file_and_a_command_give_their_first_line() {
+    fn a_file_and_a_command_give_all_but_their_final_line_break() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("pw");
-        std::fs::write(&path, "one\ntwo\n").unwrap();
-        let file = Secret::from(Origin::File(path));
-        file.resolve().unwrap();
-        let command = Secret::from(Origin::Command(vec!["echo".into(), "three".into()]));
+        for (text, value) in [("one\ntwo\n", "one\ntwo"), ("one\n\n", "one\n"), ("one", "one"), ("one\r\n", "one")] {
+            std::fs::write(&path, text).unwrap();
+            let file = Secret::from(Origin::File(path.clone()));
+            file.resolve().unwrap();
+            assert_eq!(file.reveal(), value);
+            assert_eq!(file.resolve_line().is_ok(), !value.contains('\n'), "{value:?}");
+        }
+        let command = Secret::from(Origin::Command(vec!["printf".into(), "a\\nb\\n".into()]));
         command.resolve().unwrap();
-        assert_eq!((file.reveal(), command.reveal()), ("one", "three"));
+        assert_eq!(command.reveal(), "a\nb");
+        assert!(Secret::from(Origin::File("/dev/zero".into())).resolve().is_err());
     }
 
     #[test]

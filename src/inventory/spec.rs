@@ -363,22 +363,26 @@ impl HostSpec {
     /// # Errors
     /// One of them is not where it should be.
     pub fn resolve_secrets(&self) -> anyhow::Result<()> {
-        let elevate = match &self.connection {
-            Connection::Ssh(ssh) => {
-                ssh.password.iter().chain(&ssh.passphrase).try_for_each(Secret::resolve)?;
-                Some(&ssh.elevate)
-            }
-            Connection::Local(elevate) => Some(elevate),
-            Connection::Winrm(winrm) => {
-                winrm.password.iter().try_for_each(Secret::resolve)?;
-                None
-            }
-        };
-        let become_password = elevate.and_then(|elevate| elevate.password.as_ref());
-        self.secret_vars().chain(become_password).try_for_each(Secret::resolve)
+        self.secret_vars().try_for_each(Secret::resolve)?;
+        self.login_secrets().into_iter().try_for_each(Secret::resolve_line)
     }
 
-    /// Returns the secret values that may stand in its files, for hiding them in every output.
+    /// Returns every secret that the host knows or is reached with.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        self.secret_vars().chain(self.login_secrets())
+    }
+
+    /// Those that it is reached with.
+    fn login_secrets(&self) -> Vec<&Secret> {
+        let (login, elevate) = match &self.connection {
+            Connection::Ssh(ssh) => ([ssh.password.as_ref(), ssh.passphrase.as_ref()], Some(&ssh.elevate)),
+            Connection::Local(elevate) => ([None, None], Some(elevate)),
+            Connection::Winrm(winrm) => ([winrm.password.as_ref(), None], None),
+        };
+        login.into_iter().chain([elevate.and_then(|elevate| elevate.password.as_ref())]).flatten().collect()
+    }
+
+    /// Returns the secret values that may stand in its files.
     pub fn secret_vars(&self) -> impl Iterator<Item = &Secret> {
         self.vars.values().filter_map(|var| match var {
             Var::Secret(secret) => Some(secret),

@@ -8,11 +8,38 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::facts::Firewall;
-use crate::inventory::HostSpec;
 use crate::inventory::spec::{StepPolicy, TimeSpec, Var};
+use crate::inventory::{HostSpec, Secret};
+use crate::report::hide::HIDDEN;
+
+/// What templates may ask for: as it is, and, where there are secrets, with `***` for each of them.
+#[derive(Debug)]
+pub struct Contexts {
+    /// For what is done to the host.
+    pub real: Value,
+    /// For what is shown of it; `None` if nothing has to be hidden.
+    pub shown: Option<Value>,
+}
 
 /// Puts together what a template may ask for.
-pub fn context(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Value {
+pub fn contexts(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Contexts {
+    let all = |vars| context(spec, facts, layout, firewall, vars);
+    let secret = spec.secret_vars().next().is_some();
+    Contexts { real: all(vars(&spec.vars, Secret::reveal)), shown: secret.then(|| all(vars(&spec.vars, |_| HIDDEN))) }
+}
+
+/// The same for what is shown only: no secret is needed.
+pub fn shown(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Value {
+    context(spec, facts, layout, firewall, vars(&spec.vars, |_| HIDDEN))
+}
+
+fn context(
+    spec: &HostSpec,
+    facts: &impl Serialize,
+    layout: &impl Serialize,
+    firewall: Firewall,
+    vars: BTreeMap<String, Value>,
+) -> Value {
     context! {
         host => context! {
             name => spec.name.as_str(),
@@ -24,7 +51,7 @@ pub fn context(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize,
         facts => Serde(facts),
         layout => Serde(layout),
         ntp => ntp(&spec.time),
-        vars => vars(&spec.vars),
+        vars => vars,
     }
 }
 
@@ -55,17 +82,17 @@ fn step(policy: StepPolicy) -> Value {
     }
 }
 
-fn vars(vars: &BTreeMap<String, Var>) -> BTreeMap<String, Value> {
-    vars.iter().map(|(name, var)| (name.clone(), value(var))).collect()
+fn vars(vars: &BTreeMap<String, Var>, secret: impl Fn(&Secret) -> &str) -> BTreeMap<String, Value> {
+    vars.iter().map(|(name, var)| (name.clone(), value(var, &secret))).collect()
 }
 
-fn value(var: &Var) -> Value {
+fn value(var: &Var, secret: impl Fn(&Secret) -> &str) -> Value {
     match var {
         Var::Text(text) => text.clone().into(),
         // 3 and not 3.0: a whole number stays one.
         Var::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => format!("{number:.0}").into(),
         Var::Number(number) => (*number).into(),
         Var::Bool(flag) => (*flag).into(),
-        Var::Secret(secret) => secret.reveal().into(),
+        Var::Secret(hidden) => secret(hidden).into(),
     }
 }

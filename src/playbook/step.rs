@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::template::Engine;
 use crate::facts::registry;
+use crate::report::hide::HIDDEN;
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]
@@ -124,6 +125,7 @@ struct FirewallFile {
 struct CommandFile {
     check: String,
     run: String,
+    undo: Option<String>,
 }
 
 /// What a step does, with every value filled in.
@@ -185,7 +187,27 @@ pub enum Kind {
         check: String,
         /// Makes `check` succeed.
         run: String,
+        /// Takes back what `run` did.
+        undo: Option<String>,
     },
+}
+
+impl Kind {
+    /// The same with nothing of its values, for a step that cannot be filled in without its secrets.
+    #[must_use]
+    pub fn hidden(&self) -> Self {
+        let hidden = || HIDDEN.to_owned();
+        match self.clone() {
+            Kind::Command { undo, .. } => {
+                Kind::Command { check: hidden(), run: hidden(), undo: undo.map(|_| hidden()) }
+            }
+            Kind::Registry { key, values } => {
+                let values = values.into_keys().map(|name| (name, registry::Value::Text(hidden()))).collect();
+                Kind::Registry { key, values }
+            }
+            other => other,
+        }
+    }
 }
 
 impl StepFile {
@@ -248,7 +270,8 @@ impl StepFile {
             return Ok(Kind::Firewall { port: fill(&f.port)?, from: fill(&f.from)? });
         }
         if let Some(c) = &self.command {
-            return Ok(Kind::Command { check: fill(&c.check)?, run: fill(&c.run)? });
+            let undo = c.undo.as_deref().map(fill).transpose()?.filter(|undo| !undo.trim().is_empty());
+            return Ok(Kind::Command { check: fill(&c.check)?, run: fill(&c.run)?, undo });
         }
         bail!("step `{}`: no kind", self.name)
     }
@@ -305,6 +328,7 @@ impl StepFile {
         }
         if let Some(c) = &self.command {
             texts.extend([c.check.as_str(), &c.run]);
+            texts.extend(c.undo.as_deref());
         }
         texts
     }

@@ -20,52 +20,44 @@ pub(super) fn text(text: &str) -> Cow<'_, str> {
 /// Cleans everything that is printed of a host.
 pub(super) fn host(host: &HostReport) -> HostReport {
     let mut host = host.clone();
-    for field in [&mut host.name, &mut host.address] {
-        clean(field);
-    }
-    for field in [&mut host.os, &mut host.provider, &mut host.clock].into_iter().flatten() {
-        clean(field);
-    }
-    host.deltas.iter_mut().for_each(delta);
-    host.warnings.iter_mut().for_each(clean);
-    host.findings.iter_mut().for_each(finding);
-    for source in &mut host.sources {
-        [&mut source.address, &mut source.outcome].into_iter().for_each(clean);
-    }
-    if let Some(daemon) = &mut host.daemon {
-        daemon.source.iter_mut().for_each(clean);
-        clean(&mut daemon.detail);
-    }
-    if let Some(ErrorReport { message, hint }) = &mut host.error {
-        clean(message);
-        hint.iter_mut().for_each(clean);
-    }
+    each_word(&mut host, &mut clean);
+    each_text(&mut host, &mut clean);
     host
 }
 
-fn delta(delta: &mut Delta) {
-    let Delta { resource, property, from, to, diff } = delta;
-    [resource, property].into_iter().for_each(clean);
-    [from, to, diff].into_iter().flatten().for_each(clean);
+/// Goes through the words by which things are known and judged.
+fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
+    [&mut host.name, &mut host.address].into_iter().for_each(&mut *visit);
+    host.provider.iter_mut().for_each(&mut *visit);
+    host.deltas.iter_mut().for_each(|delta| visit(&mut delta.property));
+    for source in &mut host.sources {
+        [&mut source.address, &mut source.outcome].into_iter().for_each(&mut *visit);
+    }
+    host.daemon.iter_mut().filter_map(|daemon| daemon.source.as_mut()).for_each(&mut *visit);
+    for Finding { code, severity, certainty, on, affects, .. } in &mut host.findings {
+        [code, severity, certainty, on].into_iter().chain(affects).for_each(&mut *visit);
+    }
 }
 
-fn finding(finding: &mut Finding) {
-    let Finding {
-        code,
-        severity,
-        certainty,
-        title,
-        evidence,
-        command,
-        on,
-        cause,
-        fix,
-        configuration: _,
-        excluded,
-        affects,
-    } = finding;
-    [code, severity, certainty, title, evidence, command, on, cause, fix].into_iter().for_each(clean);
-    excluded.iter_mut().chain(affects).for_each(clean);
+/// Goes through everything that is told of a host in words, its own or those of programs.
+pub(super) fn each_text(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
+    [&mut host.os, &mut host.clock].into_iter().flatten().for_each(&mut *visit);
+    for Delta { resource, property: _, from, to, diff } in &mut host.deltas {
+        visit(resource);
+        [from, to, diff].into_iter().flatten().for_each(&mut *visit);
+    }
+    host.warnings.iter_mut().for_each(&mut *visit);
+    host.findings.iter_mut().for_each(|each| finding(each, visit));
+    host.daemon.iter_mut().for_each(|daemon| visit(&mut daemon.detail));
+    if let Some(ErrorReport { message, hint }) = &mut host.error {
+        visit(message);
+        hint.iter_mut().for_each(visit);
+    }
+}
+
+fn finding(finding: &mut Finding, visit: &mut dyn FnMut(&mut String)) {
+    let Finding { title, evidence, command, cause, fix, excluded, .. } = finding;
+    [title, evidence, command, cause, fix].into_iter().chain(excluded).for_each(visit);
 }
 
 fn clean(field: &mut String) {

@@ -7,6 +7,7 @@ pub mod diff;
 pub mod facts;
 mod failures;
 mod findings;
+pub mod hide;
 pub mod json;
 mod live;
 pub(crate) mod names;
@@ -16,6 +17,7 @@ mod proof;
 pub mod rounds;
 #[cfg(test)]
 pub(crate) mod sample;
+pub mod shape;
 pub mod spread;
 mod strip;
 mod style;

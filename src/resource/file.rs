@@ -4,8 +4,8 @@ use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::{Delta, Fix, Resource, Slice};
-use crate::inventory::Secret;
 use crate::report::diff;
+use crate::report::shape::{Wanted, is_private};
 use crate::transport::quote::sh;
 
 /// Largest file that is compared, bytes; a configuration is far smaller.
@@ -26,8 +26,8 @@ pub struct File {
     pub group: String,
     /// Command that accepts or refuses the new file, `{}` in its place.
     pub validate: Option<String>,
-    /// Values that are hidden in every diff.
-    pub secrets: Vec<Secret>,
+    /// How the content may be shown.
+    pub shown: Wanted,
 }
 
 /// What the probe found.
@@ -59,14 +59,14 @@ impl Resource for File {
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let Some(found) = self.found(seen)? else {
             let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
-            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.secrets));
+            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode)));
             return Ok(vec![delta]);
         };
         let mut deltas = Vec::new();
         if found.digest != self.digest() {
             let (from, to) = (short(found.digest), short(&self.digest()));
             let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
-            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.secrets));
+            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode)));
             deltas.push(delta);
         }
         let mut compare = |property: &str, is: &str, wanted: &str| {
@@ -77,6 +77,11 @@ impl Resource for File {
         compare("mode", &format!("{:0>4}", found.mode), &format!("{:0>4}", self.mode));
         compare("owner", found.owner, &self.wanted_owner());
         Ok(deltas)
+    }
+
+    fn secrets(&self, seen: &Slice) -> Vec<String> {
+        let host = self.found(seen).ok().flatten().map_or("", |found| found.content);
+        self.shown.pieces(host, &self.content)
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
@@ -93,6 +98,11 @@ impl Resource for File {
 impl File {
     fn digest(&self) -> String {
         Sha256::digest(self.content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    }
+
+    /// A file that not everybody may read, now or then, shows no line of the host alone.
+    fn shown(&self, mode: &str) -> Wanted {
+        self.shown.clone().privately(is_private(&self.path, &[&self.mode, mode]))
     }
 
     fn wanted_owner(&self) -> String {
@@ -211,7 +221,7 @@ mod tests {
             owner: "root".into(),
             group: "root".into(),
             validate: None,
-            secrets: Vec::new(),
+            shown: Wanted::default(),
         }
     }
 

@@ -16,9 +16,10 @@ use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
 
 use crate::facts::{Facts, Firewall};
-use crate::inventory::HostSpec;
 use crate::playbook::Kind;
 pub use crate::report::Delta;
+use crate::report::hide::HIDDEN;
+use crate::report::shape::Wanted;
 
 /// What one probe printed: its own part of the script's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -73,34 +74,45 @@ pub trait Resource: Send + Sync {
     /// As for `diff`.
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix>;
 
+    /// Returns the secrets that programs may quote when they speak of it: what templates have made
+    /// of them, and what they were before.
+    fn secrets(&self, _seen: &Slice) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns what stands in the way and is not changed here.
     fn warnings(&self) -> Vec<String> {
         Vec::new()
     }
 }
 
-/// Turns a step into the resource that it describes. `render` fills in a template by its name.
+/// A template that was filled in.
+#[derive(Debug)]
+pub struct Rendered {
+    /// The text.
+    pub text: String,
+    /// How it may be shown.
+    pub shown: Wanted,
+}
+
+/// Turns a step into the resource that it describes; `shown` is the same step with its secrets
+/// hidden. `render` fills in a template by its name.
 ///
 /// # Errors
 /// The step says something that cannot be on this host.
 pub fn build(
     kind: Kind,
-    spec: &HostSpec,
+    shown: &Kind,
     facts: &Facts,
     active: Firewall,
-    render: &dyn Fn(&str) -> Result<String>,
+    render: &dyn Fn(&str) -> Result<Rendered>,
 ) -> Result<Box<dyn Resource>> {
     Ok(match kind {
         Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
-        Kind::File { path, template, mode, owner, group, validate } => Box::new(file::File {
-            content: render(&template)?,
-            secrets: spec.secret_vars().cloned().collect(),
-            path,
-            mode,
-            owner,
-            group,
-            validate,
-        }),
+        Kind::File { path, template, mode, owner, group, validate } => {
+            let Rendered { text, shown } = render(&template)?;
+            Box::new(file::File { content: text, shown, path, mode, owner, group, validate })
+        }
         Kind::Service { triggers: Some(_), .. } | Kind::Registry { .. } => {
             bail!("registry and `triggers` are for Windows hosts")
         }
@@ -109,8 +121,17 @@ pub fn build(
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
         Kind::Firewall { port, from } => open(&port, &from, active)?,
-        Kind::Command { check, run } => Box::new(command::Command { check, run }),
+        Kind::Command { check, run, undo } => Box::new(command(check, run, undo, shown)),
     })
+}
+
+/// A command, and how it may be shown.
+fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> command::Command {
+    let shown = match shown {
+        Kind::Command { check, run, .. } => (check.clone(), run.clone()),
+        _ => (HIDDEN.to_owned(), HIDDEN.to_owned()),
+    };
+    command::Command { check, run, undo, shown }
 }
 
 fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {

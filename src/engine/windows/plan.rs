@@ -20,6 +20,7 @@ use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::playbook::context;
 use crate::provider::Provider;
 use crate::provider::w32time::{self, W32Time};
+use crate::report::hide::Hider;
 use crate::report::{HostReport, Status};
 use crate::resource;
 
@@ -91,7 +92,15 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
         Extent::Clock => glance(session, report)?,
         Extent::Proof => proof::wait(session, report).map(drop)?,
     }
-    Ok(Planned { spec: spec.clone(), service: Service::Windows, steps, seen, left_over, report: report.clone() })
+    Ok(Planned {
+        spec: spec.clone(),
+        service: Service::Windows,
+        steps,
+        seen,
+        left_over,
+        hidden: Hider::default(),
+        report: report.clone(),
+    })
 }
 
 /// One quick measurement, for foretelling what happens to the clock; needless where nothing will.
@@ -123,8 +132,8 @@ fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
 
 fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts)?;
-    let context = context::context(spec, facts, &w32time::layout(spec), firewall);
-    follow(W32Time.playbook(), &context, cx, &|kind| resource::windows::build(kind, facts))
+    let contexts = context::contexts(spec, facts, &w32time::layout(spec), firewall);
+    follow(W32Time.playbook(), &contexts, cx, &|kind, shown| resource::windows::build(kind, shown, facts))
 }
 
 fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Result<Firewall> {

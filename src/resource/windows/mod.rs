@@ -8,28 +8,33 @@ mod firewall;
 mod registry;
 mod service;
 
+use std::collections::BTreeMap;
+
 use anyhow::{Result, bail};
 use ipnet::IpNet;
 
-use super::{Resource, command};
+use super::Resource;
 use crate::facts::windows::WindowsFacts;
 use crate::playbook::Kind;
 
 pub use service::{disown, owe};
 
-/// Turns a step into the resource that it describes.
+/// Turns a step into the resource that it describes; `shown` is the same step with its secrets hidden.
 ///
 /// # Errors
 /// The step says something that cannot be on a Windows host.
-pub fn build(kind: Kind, facts: &WindowsFacts) -> Result<Box<dyn Resource>> {
+pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn Resource>> {
     Ok(match kind {
-        Kind::Registry { key, values } => Box::new(registry::Values::new(key, values, facts)?),
+        Kind::Registry { key, values } => {
+            let shown = if let Kind::Registry { values, .. } = shown { values.clone() } else { BTreeMap::new() };
+            Box::new(registry::Values::new(key, values, shown, facts)?)
+        }
         Kind::Service { name, running, enabled, triggers } => {
             // On a member of a domain the trigger is what starts it.
             Box::new(service::Service::new(name, running, enabled, triggers.filter(|_| !facts.domain_member))?)
         }
         Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?)?),
-        Kind::Command { check, run } => Box::new(command::Command { check, run }),
+        Kind::Command { check, run, undo } => Box::new(super::command(check, run, undo, shown)),
         Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => {
             bail!("a Windows host takes registry, service, firewall and command, not this kind of step")
         }

@@ -6,6 +6,7 @@ use anyhow::{Result, bail};
 
 use crate::facts::registry::{Registry, Value};
 use crate::facts::windows::{POLICY, W32TIME, WindowsFacts, query};
+use crate::report::hide::HIDDEN;
 use crate::resource::{Delta, Fix, Resource, Slice};
 use crate::transport::quote::cmd;
 
@@ -14,12 +15,19 @@ use crate::transport::quote::cmd;
 pub(super) struct Values {
     key: String,
     values: BTreeMap<String, Value>,
+    /// The same as they may be shown.
+    shown: BTreeMap<String, Value>,
     /// Values that a policy sets otherwise: the policy wins whatever stands here.
     overridden: Vec<String>,
 }
 
 impl Values {
-    pub(super) fn new(key: String, values: BTreeMap<String, Value>, facts: &WindowsFacts) -> Result<Self> {
+    pub(super) fn new(
+        key: String,
+        values: BTreeMap<String, Value>,
+        shown: BTreeMap<String, Value>,
+        facts: &WindowsFacts,
+    ) -> Result<Self> {
         if !key.to_ascii_uppercase().starts_with("HKLM\\") {
             bail!("registry: `{key}`: keys below HKLM are set, nothing else");
         }
@@ -30,10 +38,11 @@ impl Values {
             .iter()
             .filter_map(|(name, wanted)| {
                 let set = policy(&key, name, &facts.registry)?;
+                let [set, wanted] = [set, wanted].map(|value| public(&shown, name, wanted, value));
                 Some(format!("a policy sets {name} to `{set}` (wanted `{wanted}`): change it in the group policy"))
             })
             .collect();
-        Ok(Values { key, values, overridden })
+        Ok(Values { key, values, shown, overridden })
     }
 
     /// The whole service is read at once, so a key of it is found in that answer.
@@ -70,6 +79,15 @@ impl Values {
     }
 }
 
+/// How the wanted value, or one in its place, may be shown.
+fn public(shown: &BTreeMap<String, Value>, name: &str, wanted: &Value, value: &Value) -> String {
+    match shown.get(name) {
+        Some(own) if own == wanted => value.to_string(),
+        Some(own) if value == wanted => own.to_string(),
+        _ => HIDDEN.to_owned(),
+    }
+}
+
 /// What a policy says of a value of the time service: the keys below are laid out alike.
 fn policy<'a>(key: &str, name: &str, registry: &'a Registry) -> Option<&'a Value> {
     let below =
@@ -90,7 +108,8 @@ impl Resource for Values {
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let registry = Registry::parse(&seen.stdout);
         let delta = |(name, wanted, is): (&String, &Value, Option<&Value>)| {
-            Delta::new(self.label(), name, is.map(ToString::to_string), Some(wanted.to_string()))
+            let public = |value: &Value| public(&self.shown, name, wanted, value);
+            Delta::new(self.label(), name, is.map(public), Some(public(wanted)))
         };
         Ok(self.differing(&registry).map(delta).collect())
     }
@@ -105,14 +124,41 @@ impl Resource for Values {
         Ok(fix)
     }
 
+    fn secrets(&self, seen: &Slice) -> Vec<String> {
+        let registry = Registry::parse(&seen.stdout);
+        let secret = self.values.iter().filter(|(name, wanted)| self.shown.get(*name) != Some(wanted));
+        let both = secret.flat_map(|(name, wanted)| [Some(wanted), registry.value(&self.key, name)]);
+        both.flatten().flat_map(texts).filter(|text| text.len() >= 4).collect()
+    }
+
     fn warnings(&self) -> Vec<String> {
         self.overridden.clone()
+    }
+}
+
+/// The data of a value, piece by piece.
+fn texts(value: &Value) -> Vec<String> {
+    match value {
+        Value::Text(text) | Value::Other(_, text) => vec![text.clone()],
+        Value::Number(number) => vec![number.to_string()],
+        Value::List(list) => list.clone(),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_secret_value_is_hidden_on_both_sides() {
+        let shown = BTreeMap::from([("NtpServer".to_owned(), Value::Text("***".to_owned()))]);
+        let real = BTreeMap::from([("NtpServer".to_owned(), Value::Text("S3CRET".to_owned()))]);
+        let values = Values::new(PARAMETERS.to_owned(), real, shown, &facts("")).unwrap();
+        let old = seen("    NtpServer    REG_SZ    OLD-S3CRET\n");
+        let delta = values.diff(&old).unwrap().remove(0);
+        assert_eq!((delta.from.as_deref(), delta.to.as_deref()), (Some("***"), Some("***")));
+        assert_eq!(values.secrets(&old), ["S3CRET", "OLD-S3CRET"]);
+    }
 
     const PARAMETERS: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Parameters";
 
@@ -136,7 +182,7 @@ mod tests {
 
     #[test]
     fn only_what_differs_is_changed_and_put_back() {
-        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts("")).unwrap();
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), wanted(), &facts("")).unwrap();
         let slice = seen("    Type    REG_SZ    NTP\n    NtpServer    REG_SZ    time.windows.com,0x8\n");
         let deltas = values.diff(&slice).unwrap();
         assert_eq!(deltas.len(), 1);
@@ -154,7 +200,7 @@ mod tests {
 
     #[test]
     fn a_value_that_was_not_there_is_taken_away_again() {
-        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts("")).unwrap();
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), wanted(), &facts("")).unwrap();
         let fix = values.fix(&seen("    Type    REG_SZ    NTP\n"), false).unwrap();
         assert_eq!(fix.undo, format!("-reg delete \"{PARAMETERS}\" /v \"NtpServer\" /f\n"));
     }
@@ -162,7 +208,7 @@ mod tests {
     #[test]
     fn a_policy_is_reported_and_not_fought() {
         let registry = "HKEY_LOCAL_MACHINE\\SOFTWARE\\Policies\\Microsoft\\W32Time\\Parameters\n    NtpServer    REG_SZ    pdc,0x9\n    Type    REG_SZ    NTP\n";
-        let values = Values::new(PARAMETERS.to_owned(), wanted(), &facts(registry)).unwrap();
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), wanted(), &facts(registry)).unwrap();
         assert!(values.warnings()[0].contains("`pdc,0x9`") && values.warnings().len() == 1);
         assert!(values.diff(&seen("    Type    REG_SZ    NTP\n")).unwrap().is_empty());
     }
@@ -170,7 +216,7 @@ mod tests {
     #[test]
     fn a_value_of_the_wrong_type_differs() {
         let wanted = BTreeMap::from([("AnnounceFlags".to_owned(), Value::Number(5))]);
-        let values = Values::new(PARAMETERS.to_owned(), wanted, &facts("")).unwrap();
+        let values = Values::new(PARAMETERS.to_owned(), wanted.clone(), wanted, &facts("")).unwrap();
         assert_eq!(values.diff(&seen("    AnnounceFlags    REG_SZ    5\n")).unwrap().len(), 1);
         assert!(values.diff(&seen("    AnnounceFlags    REG_DWORD    0x5\n")).unwrap().is_empty());
     }
