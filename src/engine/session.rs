@@ -64,7 +64,7 @@ impl<'a> Session<'a> {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Output, TransportError> {
         self.executions += 1;
-        self.transport.run(&Script { text, deadline }, on_line)
+        self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line))
     }
 
     /// As `run`; progress lines of the script go to the printer.

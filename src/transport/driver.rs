@@ -19,6 +19,12 @@ use crate::inventory::spec::Become;
 /// Largest output that is kept, bytes.
 const LARGEST: usize = 64 << 20;
 
+/// Largest output of a login shell before ours is there, bytes: greetings, lectures and questions.
+const LARGEST_GREETING: usize = 1 << 20;
+
+/// The longest line that may follow the mark, bytes: it holds an exit status.
+const LONGEST_STATUS: usize = 32;
+
 /// Why the elevated shell did not come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
@@ -26,8 +32,8 @@ pub(super) enum Refusal {
     WrongPassword,
     /// A password was asked for and none is configured.
     NoPassword,
-    /// The host printed more than we keep.
-    TooMuchOutput,
+    /// The host printed more than we keep; says how much that is.
+    TooMuchOutput(&'static str),
 }
 
 /// One script on its way.
@@ -45,7 +51,10 @@ pub(super) struct Driver {
     prompted: bool,
     stdout: Stream,
     stderr: Stream,
+    /// The start of the first line that was not handed out.
     line_start: usize,
+    /// How far line ends were looked for.
+    seen: usize,
 }
 
 /// One output, up to the mark that ends it.
@@ -71,6 +80,8 @@ impl Stream {
         if let Some(end) = behind.iter().position(|byte| *byte == b'\n') {
             self.ended = Some(String::from_utf8_lossy(behind.get(..end).unwrap_or_default()).trim().to_owned());
             self.bytes.truncate(self.from + at);
+        } else if behind.len() > LONGEST_STATUS {
+            self.from += at + mark.len();
         } else {
             self.from += at;
         }
@@ -80,6 +91,12 @@ impl Stream {
     fn drop_head(&mut self, count: usize) {
         self.bytes.drain(..count.min(self.bytes.len()));
         self.from = 0;
+    }
+
+    /// Where a text ends that may have begun in the bytes before the last `fresh` ones.
+    fn end_of(&self, text: &[u8], fresh: usize) -> Option<usize> {
+        let from = self.bytes.len().saturating_sub(fresh + text.len());
+        find(self.bytes.get(from..)?, text).map(|at| from + at + text.len())
     }
 }
 
@@ -141,6 +158,7 @@ impl Driver {
             stdout: Stream::default(),
             stderr: Stream::default(),
             line_start: 0,
+            seen: 0,
         }
     }
 
@@ -178,37 +196,39 @@ impl Driver {
         self.outgoing.append(&mut self.script);
     }
 
-    pub(super) fn stdout(&mut self, bytes: &[u8], on_line: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
+    /// Takes in standard output, and hands out its complete lines, as many as there are, at once.
+    pub(super) fn stdout(&mut self, bytes: &[u8], on_lines: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
         self.stdout.push(bytes, &self.end);
-        if let Some(mark) = self.mark.clone() {
-            let line = format!("{mark}\n");
-            if let Some(at) = find(&self.stdout.bytes, line.as_bytes()) {
-                self.stdout.drop_head(at + line.len());
-                self.stderr.drop_head(usize::MAX);
-                self.release();
-            }
+        if let Some(mark) = self.mark.clone()
+            && let Some(end) = self.stdout.end_of(format!("{mark}\n").as_bytes(), bytes.len())
+        {
+            self.stdout.drop_head(end);
+            self.stderr.drop_head(usize::MAX);
+            self.release();
         }
         if self.started() {
-            self.lines(on_line);
+            self.lines(on_lines);
         }
         self.check_size()
     }
 
-    fn lines(&mut self, on_line: &mut dyn FnMut(&str)) {
-        while let Some(rest) = self.stdout.bytes.get(self.line_start..)
-            && let Some(end) = rest.iter().position(|byte| *byte == b'\n')
-        {
-            on_line(&String::from_utf8_lossy(rest.get(..end).unwrap_or_default()));
-            self.line_start += end + 1;
+    /// Each byte is looked at once, however long a line is.
+    fn lines(&mut self, on_lines: &mut dyn FnMut(&str)) {
+        let fresh = self.stdout.bytes.get(self.seen..).unwrap_or_default();
+        if let Some(last) = fresh.iter().rposition(|byte| *byte == b'\n') {
+            let end = self.seen + last + 1;
+            on_lines(&String::from_utf8_lossy(self.stdout.bytes.get(self.line_start..end).unwrap_or_default()));
+            self.line_start = end;
         }
+        self.seen = self.stdout.bytes.len();
     }
 
     pub(super) fn stderr(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.stderr.push(bytes, &self.end);
         if let Some(prompt) = self.prompt.as_ref().filter(|_| !self.started())
-            && let Some(at) = find(&self.stderr.bytes, prompt.as_bytes())
+            && let Some(end) = self.stderr.end_of(prompt.as_bytes(), bytes.len())
         {
-            self.stderr.drop_head(at + prompt.len());
+            self.stderr.drop_head(end);
             self.answer()?;
         }
         self.check_size()
@@ -236,11 +256,15 @@ impl Driver {
 
     fn check_size(&self) -> Result<(), Refusal> {
         let heard = self.terminal.as_ref().map_or(0, Terminal::len);
-        if self.stdout.bytes.len() + self.stderr.bytes.len() + heard > LARGEST {
-            Err(Refusal::TooMuchOutput)
+        let (largest, words) = if self.started() {
+            (LARGEST, "the host printed more than 64 MiB")
         } else {
-            Ok(())
+            (LARGEST_GREETING, "the login shell printed more than 1 MiB before it ran anything")
+        };
+        if self.stdout.bytes.len() + self.stderr.bytes.len() + heard > largest {
+            return Err(Refusal::TooMuchOutput(words));
         }
+        Ok(())
     }
 
     pub(super) fn prompted(&self) -> bool {
@@ -262,7 +286,11 @@ impl Driver {
     /// Returns what the script left; `status` is that of the shell, for a script that ended it.
     pub(super) fn finish(self, status: i32) -> Output {
         let own = self.stdout.ended.as_deref().and_then(|word| word.parse().ok());
-        let text = |stream: Stream| String::from_utf8_lossy(&stream.bytes).into_owned();
+        // Not copied where it is good text, which may be long.
+        let text = |stream: Stream| {
+            String::from_utf8(stream.bytes)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        };
         Output { stdout: text(self.stdout), stderr: text(self.stderr), status: own.unwrap_or(status) }
     }
 }
@@ -370,10 +398,37 @@ mod tests {
     fn lines_are_handed_out_whole() {
         let mut driver = driver(Become::None, None);
         let mut lines = Vec::new();
-        for part in ["on", "e\ntw", "o\nrest"] {
+        for part in ["on", "e\ntw", "o\nthree\nrest"] {
             driver.stdout(part.as_bytes(), &mut |line| lines.push(line.to_owned())).unwrap();
         }
-        assert_eq!(lines, ["one", "two"]);
+        assert_eq!(lines, ["one\n", "two\nthree\n"]);
+    }
+
+    #[test]
+    fn output_without_a_line_break_costs_as_much_as_any_other() {
+        let piece = vec![b'x'; 1 << 10];
+        for broken in [false, true] {
+            let mut driver = driver(Become::None, None);
+            if broken {
+                let mark = driver.end.clone();
+                driver.stdout(mark.as_bytes(), &mut |_| ()).unwrap();
+            }
+            let started = std::time::Instant::now();
+            for _ in 0..32 << 10 {
+                driver.stdout(&piece, &mut |_| ()).unwrap();
+            }
+            // Looked at again for each piece, this is 32 times 16 GiB.
+            assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+            assert!(!driver.ended());
+        }
+    }
+
+    #[test]
+    fn a_login_shell_that_never_stops_talking_is_cut_short() {
+        let mut driver = driver(Become::Sudo, None);
+        let piece = vec![b'x'; 1 << 16];
+        let pieces = (0..).find(|_| driver.stdout(&piece, &mut |_| ()).is_err()).unwrap();
+        assert_eq!(pieces, 16);
     }
 
     #[test]

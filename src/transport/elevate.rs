@@ -20,8 +20,8 @@ pub(super) fn refused(settings: &ElevateSettings, to: &str, user: &str, refusal:
             "a password is asked for and none is configured",
             "set `become_password`, or allow the user to become root without one",
         ),
-        Refusal::TooMuchOutput => {
-            return TransportError::Lost { to: to.to_owned(), cause: "the host printed more than 64 MiB".to_owned() };
+        Refusal::TooMuchOutput(words) => {
+            return TransportError::Lost { to: to.to_owned(), cause: (*words).to_owned() };
         }
     };
     error(settings, user, cause, hint)

@@ -23,10 +23,10 @@ enum Piece {
 }
 
 impl Transport for Local {
-    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
         let mut driver = Driver::new(script, self.elevate.method, self.elevate.password.clone());
         let mut child = spawn(driver.command()).map_err(|error| lost(&error))?;
-        let result = drive(&mut child, &mut driver, script.deadline, on_line);
+        let result = drive(&mut child, &mut driver, script.deadline, on_lines);
         if result.is_err() {
             kill(&mut child);
         }
@@ -55,7 +55,7 @@ fn spawn(command: &str) -> std::io::Result<Child> {
     shell.process_group(0).spawn()
 }
 
-fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_line: &mut dyn FnMut(&str)) -> Result<(), Stop> {
+fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_lines: &mut dyn FnMut(&str)) -> Result<(), Stop> {
     let deadline = Instant::now() + limit;
     let (sender, pieces) = channel();
     let mut open = 0;
@@ -79,7 +79,7 @@ fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_line: &mut 
             stdin = None;
         }
         match next(&pieces, deadline)? {
-            Piece::Stdout(bytes) => driver.stdout(&bytes, on_line).map_err(Stop::Refused)?,
+            Piece::Stdout(bytes) => driver.stdout(&bytes, on_lines).map_err(Stop::Refused)?,
             Piece::Stderr(bytes) => driver.stderr(&bytes).map_err(Stop::Refused)?,
             Piece::End => open -= 1,
         }

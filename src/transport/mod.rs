@@ -44,13 +44,13 @@ pub struct Output {
 
 /// An open way to one host.
 pub trait Transport: Send {
-    /// Runs a script as root to its end, and hands each complete line of standard output to
-    /// `on_line` as it arrives.
+    /// Runs a script as root to its end, and hands the complete lines of standard output to
+    /// `on_lines` as they arrive, one or more at a time.
     ///
     /// # Errors
     /// A non-zero status is an [`Output`], not an error; an error means that we could not talk
     /// to the host and so do not know what happened.
-    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError>;
+    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError>;
 }
 
 /// What the connections of one run share.

@@ -16,6 +16,9 @@ pub(super) struct Terminal {
     /// What comes before it is the login shell's.
     mark: String,
     heard: Vec<u8>,
+    /// Where the mark may begin, or where what follows it does.
+    from: usize,
+    marked: bool,
 }
 
 /// What the terminal wants.
@@ -44,14 +47,21 @@ impl Terminal {
         let doas =
             format!("stty -echo; d={folder}; echo {mark}; exec 3>&1 <$d/in >$d/out 2>$d/err; rm -rf $d; doas {inner}");
         let run = |text: &str| format!("exec /bin/sh -c {}", sh(text));
-        Terminal { pipes: run(&pipes), command: run(&doas), mark, heard: Vec::new() }
+        Terminal { pipes: run(&pipes), command: run(&doas), mark, heard: Vec::new(), from: 0, marked: false }
     }
 
     /// Takes in what was said there; nothing but questions is.
     pub(super) fn hear(&mut self, bytes: &[u8]) -> Wants {
         self.heard.extend_from_slice(bytes);
-        let Some(at) = super::driver::find(&self.heard, self.mark.as_bytes()) else { return Wants::Nothing };
-        let said = self.heard.get(at + self.mark.len()..).unwrap_or_default().trim_ascii_start();
+        if !self.marked {
+            let rest = self.heard.get(self.from..).unwrap_or_default();
+            let Some(at) = super::driver::find(rest, self.mark.as_bytes()) else {
+                self.from = self.heard.len().saturating_sub(self.mark.len());
+                return Wants::Nothing;
+            };
+            (self.from, self.marked) = (self.from + at + self.mark.len(), true);
+        }
+        let said = self.heard.get(self.from..).unwrap_or_default().trim_ascii_start();
         // A line ends where the question was answered.
         let end = said.iter().position(|byte| *byte == b'\n');
         let more = end.and_then(|end| said.get(end..)).unwrap_or_default().trim_ascii();

@@ -26,6 +26,19 @@ pub(super) struct Connected {
     _bastions: Vec<Permit>,
 }
 
+impl Drop for Connected {
+    fn drop(&mut self) {
+        free(&self.session, &self.socket);
+    }
+}
+
+/// Makes sure that a session is freed when it is dropped: libssh2 frees none that must not block, and
+/// one that may block would wait for the host, unless the socket has an end.
+pub(super) fn free(session: &Session, socket: &OwnedFd) {
+    session.set_blocking(true);
+    let _ = SockRef::from(socket).shutdown(Shutdown::Both);
+}
+
 /// A session of a bastion, and its socket.
 type Hop = (Session, OwnedFd);
 
@@ -86,7 +99,7 @@ fn open(
     let known = Known::read(s, target);
     let (session, socket) = shake(target, s, &known, through)?;
     check_key(&session, &known, s.host_key, target)?;
-    auth::login(&session, target, s)?;
+    auth::login(&session, &socket, target, s)?;
     Ok((session, socket))
 }
 
@@ -192,10 +205,12 @@ fn tunnel((bastion, wake): &(Session, OwnedFd), target: &Target) -> Result<UnixS
     theirs.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
     let wake = wake.try_clone().map_err(|error| failed(error.to_string()))?;
     bastion.set_blocking(false);
+    let session = bastion.clone();
     std::thread::spawn(move || {
         let mut pump = Pump { channel, socket: theirs, bastion: wake };
         pump.run();
         let _ = pump.socket.shutdown(Shutdown::Both);
+        free(&session, &pump.bastion);
     });
     Ok(ours)
 }

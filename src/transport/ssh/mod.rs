@@ -120,20 +120,27 @@ impl Ssh {
         Shell { channel, terminal }: &mut Shell,
         driver: &mut Driver,
         deadline: Instant,
-        on_line: &mut dyn FnMut(&str),
+        on_lines: &mut dyn FnMut(&str),
     ) -> Result<(), Stop> {
         let mut buffer = vec![0; 65536];
         loop {
             let mut moved = false;
-            while let Some(count) = ready(channel.read(&mut buffer))? {
+            // A host that never stops talking must not keep us from looking at the clock.
+            let in_time = || Instant::now() < deadline;
+            while in_time()
+                && let Some(count) = ready(channel.read(&mut buffer))?
+            {
                 moved = true;
-                driver.stdout(buffer.get(..count).unwrap_or_default(), on_line).map_err(Stop::Refused)?;
+                driver.stdout(buffer.get(..count).unwrap_or_default(), on_lines).map_err(Stop::Refused)?;
             }
-            while let Some(count) = ready(channel.stderr().read(&mut buffer))? {
+            while in_time()
+                && let Some(count) = ready(channel.stderr().read(&mut buffer))?
+            {
                 moved = true;
                 driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
             }
-            while let Some(terminal) = terminal.as_mut()
+            while in_time()
+                && let Some(terminal) = terminal.as_mut()
                 && let Some(count) = ready(terminal.read(&mut buffer))?
             {
                 moved = true;
@@ -216,7 +223,7 @@ impl Ssh {
 }
 
 impl Transport for Ssh {
-    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
         let deadline = Instant::now() + script.deadline;
         let elevate = &self.settings.elevate;
         let user = self.connected.target.user.clone();
@@ -228,7 +235,7 @@ impl Transport for Ssh {
                 (driver, shell)
             }
         };
-        let driven = self.drive(&mut shell, &mut driver, deadline, on_line);
+        let driven = self.drive(&mut shell, &mut driver, deadline, on_lines);
         if driven.is_ok() && driver.ended() {
             self.shell = Some(shell);
             return Ok(driver.finish(0));

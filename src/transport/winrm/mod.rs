@@ -127,7 +127,7 @@ impl Winrm {
 }
 
 impl Transport for Winrm {
-    fn run(&mut self, script: &Script, on_line: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
         let line = self.line(&script.text);
         if line.len() > LONGEST_LINE {
             return Err(self.peer.lost(&format!("a command of {} characters is too long for cmd.exe", line.len())));
@@ -140,7 +140,7 @@ impl Transport for Winrm {
             Some(Ok(raw)) => raw,
         };
         let output = self.output(raw);
-        output.stdout.lines().for_each(on_line);
+        on_lines(&output.stdout);
         Ok(output)
     }
 }
