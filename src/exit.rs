@@ -14,7 +14,7 @@ pub enum Exit {
     Failed = 1,
     /// Command line, inventory or playbook wrong; no host was contacted.
     Usage = 2,
-    /// Changes are pending (`check`, and `plan --exit-code`).
+    /// Changes are pending (`check`, and `plan --exit-code`), or the user did not agree to them.
     Pending = 3,
     /// No host failed, but some were unreachable.
     Unreachable = 4,

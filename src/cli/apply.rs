@@ -81,7 +81,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let plans: Vec<PlanResult> = plans.into_iter().chain(gone.into_iter().map(Err)).collect();
     let order = saved.map_or_else(|| order(&plans, &rollout), |saved| saved.order);
     match change(&mut run, &global.inventory, plans, order, agreed_to)? {
-        Changed::Declined => Ok(Exit::Interrupted),
+        Changed::Declined => Ok(Exit::Pending),
         Changed::Done { hosts, shown } => Ok(run.print(hosts, !shown)),
     }
 }

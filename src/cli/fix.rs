@@ -39,7 +39,7 @@ pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted:
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
     let order = order(&plans, &run.rollout);
     let (done, shown) = match change(&mut run, &global.inventory, plans, order, wanted.yes)? {
-        Changed::Declined => return Ok(Exit::Interrupted),
+        Changed::Declined => return Ok(Exit::Pending),
         Changed::Done { hosts, shown } => (hosts, shown),
     };
     run.hosts = looked_at;

@@ -59,7 +59,7 @@ Exit codes, where hosts differ the first of 1, 4, 5, 3:
   0    nothing to do, or done and verified
   1    a host failed
   2    command line, inventory or playbook wrong; no host was contacted
-  3    changes are pending (`check`, and `plan --exit-code`)
+  3    changes are pending (`check`, and `plan --exit-code`), or were not agreed to
   4    no host failed, but some were unreachable
   5    configured as wanted, but a clock is outside its limits
   130  interrupted";

@@ -46,7 +46,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     console::error_line(&shown(spec, &key));
     if !agreed(args, &key, &run)? {
         console::error_line("nothing was changed");
-        return Ok(Exit::Interrupted);
+        return Ok(Exit::Pending);
     }
     key.replace().map_err(hinted)?;
     console::print(&format!("{}: {} is trusted from now on\n", spec.name, key.shown))?;

@@ -38,7 +38,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
         console::error_line("nothing was changed");
-        return Ok(Exit::Interrupted);
+        return Ok(Exit::Pending);
     }
     run.begin(&global.inventory);
     let taking_part = looks.iter().flatten().map(|last| last.spec.name.clone()).collect();

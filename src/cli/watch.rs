@@ -64,7 +64,7 @@ async fn rounds(
 ) -> anyhow::Result<()> {
     let begin = Instant::now();
     let mut watch = Watch::new(run.hosts.clone(), run.forks);
-    while !cx.stopping() {
+    while goes_on(&cx) {
         let (now, clock) = (Instant::now(), SystemTime::now());
         let hosts = watch.round(&cx).await;
         // A round that the user cut short before its first host is none.
@@ -98,9 +98,14 @@ fn show(run: &Run, round: &Round<'_>, tally: &Tally, picture: Option<&Picture>) 
 
 /// Waits for the next round, unless the user wants to stop.
 async fn pause(next: Instant, cx: &Context) {
-    while !cx.stopping() && Instant::now() < next {
+    while goes_on(cx) && Instant::now() < next {
         tokio::time::sleep(BEAT.min(next.saturating_duration_since(Instant::now()))).await;
     }
+}
+
+/// Whether the user wants more, and somebody reads it.
+fn goes_on(cx: &Context) -> bool {
+    !cx.stopping() && console::is_read()
 }
 
 fn started(time: SystemTime) -> String {

@@ -2,6 +2,7 @@
 //! and keeps one live line at the bottom of a terminal.
 
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
@@ -9,6 +10,8 @@ use std::time::{Duration, Instant};
 use anstream::{AutoStream, ColorChoice};
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::termios::{FlushArg, tcflush};
 
 use super::live::Live;
 pub use super::live::Verbosity;
@@ -131,13 +134,15 @@ fn labelled(label: &str, text: &str) {
     error_line(&format!("{label} {}", clean::text(text.trim_end()).replace('\n', "\n       ")));
 }
 
-/// Asks on the terminal and returns the answer; the end of the input is an empty one.
+/// Asks on the terminal and returns the answer; the end of the input is an empty one. What was typed
+/// before the question stood there is thrown away: it cannot be meant as its answer.
 ///
 /// # Errors
 /// The terminal has gone.
 pub fn ask(question: &str) -> Result<String> {
     let mut stderr = anstream::stderr();
     write!(stderr, "{question} ").and_then(|()| stderr.flush()).context("ask")?;
+    forget_what_was_typed(io::stdin().as_fd());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("read the answer")?;
     Ok(answer.trim().to_owned())
@@ -163,6 +168,25 @@ pub fn print(text: &str) -> Result<()> {
     }
 }
 
+/// Returns whether somebody still reads standard output: a pipe whose reader has gone says so at
+/// once, and not only when it is written to.
+pub fn is_read() -> bool {
+    has_reader(io::stdout().as_fd())
+}
+
+fn has_reader(output: BorrowedFd<'_>) -> bool {
+    let gone = PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL;
+    let mut pipe = PollFd::new(output, PollFlags::empty());
+    let asked = poll(std::slice::from_mut(&mut pipe), PollTimeout::ZERO);
+    asked.is_err() || !pipe.revents().is_some_and(|seen| seen.intersects(gone))
+}
+
+/// Throws away what was typed on a terminal and not read yet.
+fn forget_what_was_typed(input: BorrowedFd<'_>) {
+    // On anything but a terminal it fails, and what stands there was meant as the answer.
+    let _ = tcflush(input, FlushArg::TCIFLUSH);
+}
+
 /// Sets when colours are used: on a terminal, always, never.
 pub fn set_color(choice: ColorChoice) {
     choice.write_global();
@@ -173,4 +197,37 @@ pub fn plain(text: &str) -> String {
     let mut stream = AutoStream::never(Vec::new());
     let _ = stream.write_all(text.as_bytes());
     String::from_utf8_lossy(&stream.into_inner()).into_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use nix::unistd::{pipe, read, write};
+
+    #[test]
+    fn a_pipe_is_read_until_its_reader_goes() {
+        let (reader, writer) = pipe().unwrap();
+        assert!(has_reader(writer.as_fd()));
+        drop(reader);
+        assert!(!has_reader(writer.as_fd()));
+    }
+
+    #[test]
+    fn what_was_typed_before_a_question_does_not_answer_it() {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut answer = [0; 16];
+        write(&terminal.master, b"yes\n").unwrap();
+        forget_what_was_typed(terminal.slave.as_fd());
+        write(&terminal.master, b"no\n").unwrap();
+        let count = read(&terminal.slave, &mut answer).unwrap();
+        assert_eq!(answer.get(..count), Some(&b"no\n"[..]));
+    }
+
+    #[test]
+    fn what_comes_through_a_pipe_is_an_answer() {
+        let (reader, writer) = pipe().unwrap();
+        write(&writer, b"yes\n").unwrap();
+        forget_what_was_typed(reader.as_fd());
+        assert_eq!(read(&reader, &mut [0; 16]).unwrap(), 4);
+    }
 }

@@ -1,6 +1,7 @@
 //! Clocks that are watched, and what is told of them when something happens in between.
 
 use std::io::{BufRead, BufReader, Read};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -35,8 +36,19 @@ fn two_hosts_are_watched_and_one_whose_service_stops_in_between() {
     assert_eq!(code, 0, "{report:#}");
     quiet_rounds_are_counted_over_one_connection(&lab);
     lines_and_a_table_for_people(&lab);
+    a_reader_that_goes_away_ends_the_watch(&lab);
     a_service_that_stops_is_seen_and_ctrl_c_ends_the_watch(&lab);
     a_host_that_goes_away_is_unreachable(&lab);
+}
+
+/// As of `| head -1`: the next round is not waited for.
+fn a_reader_that_goes_away_ends_the_watch(lab: &Lab) {
+    let mut tool = lab.start(&["verify", "--watch", "--every", "50s", "--for", "60s", "--format", "json"]);
+    let mut line = String::new();
+    BufReader::new(tool.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let began = Instant::now();
+    assert_eq!(tool.wait().unwrap().code(), Some(0));
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
 }
 
 fn quiet_rounds_are_counted_over_one_connection(lab: &Lab) {
