@@ -328,6 +328,10 @@ fn keep(session: &mut Session<'_>, holder: &Holder) -> Result<(), Failure> {
 pub(crate) fn settle(verdict: Verdict, status: Status, report: &mut HostReport) -> Result<(), Failure> {
     match verdict {
         Verdict::Proven => Ok(()),
+        Verdict::Settling(why, _) => {
+            report.warnings.push(why);
+            Ok(())
+        }
         Verdict::NotSynchronised(why) if status == Status::Changed => Err(Failure {
             status: Status::Failed,
             error: ErrorReport { message: format!("verify: {why}"), hint: None },

@@ -76,12 +76,16 @@ pub async fn verify_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) ->
 /// A host whose configuration is as wanted is judged by its clock.
 fn proven(planned: Planned) -> HostReport {
     let mut report = planned.report;
-    if report.status == Status::Unchanged
-        && let Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) =
-            judge(&planned.spec, report.daemon.as_ref(), &report.sources)
-    {
-        report.status = Status::OutOfLimits;
-        report.error = Some(ErrorReport { message: why, hint: None });
+    if report.status != Status::Unchanged {
+        return report;
+    }
+    match judge(&planned.spec, report.daemon.as_ref(), &report.sources) {
+        Verdict::Proven => {}
+        Verdict::Settling(why, _) => report.warnings.push(why),
+        Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) => {
+            report.status = Status::OutOfLimits;
+            report.error = Some(ErrorReport { message: why, hint: None });
+        }
     }
     report
 }

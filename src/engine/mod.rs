@@ -16,6 +16,7 @@ mod proof;
 mod sample;
 pub mod saved;
 mod session;
+mod settling;
 mod transaction;
 pub mod undo;
 mod verify;

@@ -25,6 +25,7 @@ use super::frame::Frames;
 use super::lock;
 use super::proof::Proof;
 use super::session::{Failure, Session};
+use super::settling;
 use super::windows;
 
 /// Time limit for reading; a package manager may have to wait for its own lock.
@@ -156,6 +157,8 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.executions = session.executions;
     let seen = seen?;
     report.deltas = deltas(&steps, &seen)?;
+    let (spec, steps) = lenient(spec, steps, &seen, report, |marked| self::steps(marked, &facts, provider, cx))?;
+    let spec = &spec;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
@@ -169,6 +172,28 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
         hidden: Hider::default(),
         report: report.clone(),
     })
+}
+
+/// A source that has just been started is refused by the defaults of chronyd and ntpd. If one was
+/// seen, or the host has been told of it before, the sources are taken as those that `windows: true` marks.
+fn lenient(
+    spec: &HostSpec,
+    strict: Vec<Step>,
+    seen: &[Slice],
+    report: &mut HostReport,
+    steps: impl Fn(&HostSpec) -> Result<Vec<Step>>,
+) -> Result<(HostSpec, Vec<Step>)> {
+    let announced = settling::just_started(&report.sources);
+    if let Some(marked) = settling::marked(spec).filter(|_| announced || !report.deltas.is_empty()) {
+        let steps = steps(&marked)?;
+        let deltas = deltas(&steps, seen)?;
+        if announced || deltas.len() < report.deltas.len() {
+            report.deltas = deltas;
+            settling::judge_anew(&marked, &mut report.sources);
+            return Ok((marked, steps));
+        }
+    }
+    Ok((spec.clone(), strict))
 }
 
 /// Runs all probes in one execution, and the measurement with them. What is known is not asked.

@@ -2,7 +2,9 @@
 //! both are measured against the limits. Script and verdict; the waiting happens on the host.
 
 use std::net::IpAddr;
+use std::time::Duration;
 
+use super::settling;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
 use crate::ntp::remote;
@@ -57,17 +59,22 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, bo
     WAIT.replace("@READY@", provider.ready())
         .replace("@ALIVE@", &provider::alive(unit))
         .replace("@MEASURE@", &measure)
+        .replace("@SETTLES@", &settling::shell(spec))
         .replace("@SECONDS@", &spec.limits.deadline.as_secs().max(1).to_string())
         .replace("@BOUNDARY@", boundary)
 }
 
 /// Says what is waited for when that changes, and every ten seconds.
 const WAIT: &str = r#"fc_ready() { @READY@; }
+fc_settles() {
+@SETTLES@
+}
 fc_end=$(($(date +%s) + @SECONDS@)); fc_said=
-until fc_ready && @MEASURE@ >/dev/null 2>&1; do
+until fc_seen= && fc_ready && fc_seen=$(@MEASURE@ 2>/dev/null); do
 fc_left=$((fc_end - $(date +%s)))
 [ "$fc_left" -gt 0 ] || break
 @ALIVE@ || break
+fc_settles && break
 fc_what='no source is within the limits yet'
 fc_ready || fc_what='no source is selected yet'
 if [ "$fc_what" != "$fc_said" ] || [ $((fc_left % 10)) = 0 ]; then
@@ -121,7 +128,8 @@ fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
     let seconds = |ns: Option<i64>| ns.map(|ns| ns as f64 / 1e9);
     let bound = seconds(m.error_bound_ns);
     let declared: Option<&Source> = spec.time.sources.iter().find(|source| source.address == m.source);
-    SourceReport {
+    let refid = m.refid.clone().unwrap_or_default();
+    let report = SourceReport {
         host: declared.and_then(|source| source.host.clone()),
         reachable: m.received.unwrap_or(0) > 0,
         outcome: m.kiss.as_ref().map_or(m.outcome.clone(), |code| format!("{} {code}", m.outcome)),
@@ -138,7 +146,9 @@ fn source(spec: &HostSpec, m: Measured, peers: &[Peer]) -> SourceReport {
         probe: Some(m.probe),
         from_123: m.from_123,
         address: m.source,
-    }
+        polls_left: None,
+    };
+    SourceReport { polls_left: settling::polls_left(spec, declared, &refid, &report), ..report }
 }
 
 /// The word of a port from which the service itself asks, and is answered.
@@ -188,6 +198,9 @@ fn same_address(left: &str, right: &str) -> bool {
 pub(crate) enum Verdict {
     /// The service follows a source of the inventory, within the limits.
     Proven,
+    /// It follows one, and the clock is right as far as it was measured; the bound is above the limit
+    /// and falls by itself. Says so, and how long that takes.
+    Settling(String, Duration),
     /// It follows one, but the clock is outside the limits; says how.
     OutOfLimits(String),
     /// It follows none; says why.
@@ -206,7 +219,10 @@ pub(crate) fn judge(spec: &HostSpec, daemon: Option<&DaemonReport>, sources: &[S
         return Verdict::Proven;
     }
     match sources.iter().find(|source| source.selected) {
-        Some(source) => Verdict::OutOfLimits(explain(spec, source)),
+        Some(source) => match source.polls_left {
+            Some(polls) => Verdict::Settling(settling::explain(spec, source, polls), settling::time(polls)),
+            None => Verdict::OutOfLimits(explain(spec, source)),
+        },
         None => elsewhere(spec, daemon, sources),
     }
 }

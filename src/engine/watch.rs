@@ -106,7 +106,7 @@ impl Watched {
         self.transport = Some(looked.transport);
         self.known = Some(looked.known);
         match looked.verdict {
-            Verdict::Proven => Ok(()),
+            Verdict::Proven | Verdict::Settling(..) => Ok(()),
             Verdict::OutOfLimits(message) | Verdict::NotSynchronised(message) => {
                 Err(Failure { status: Status::OutOfLimits, error: ErrorReport { message, hint: None } })
             }

@@ -42,6 +42,7 @@ pub(super) struct SourceLine {
     pub(super) name: String,
     pub(super) at: At,
     pub(super) pool: bool,
+    pub(super) windows: bool,
     pub(super) prefer: bool,
     pub(super) iburst: bool,
     pub(super) minpoll: Option<i8>,
@@ -229,6 +230,7 @@ impl<'a> Reader<'a> {
             name: String::new(),
             at: node.at,
             pool: false,
+            windows: false,
             prefer: false,
             iburst: true,
             minpoll: None,
@@ -238,13 +240,14 @@ impl<'a> Reader<'a> {
             line.name = self.word(node, what)?;
             return Some(line);
         }
-        let pool: &[&str] = if subject == "address" { &["pool"] } else { &[] };
+        let pool: &[&str] = if subject == "address" { &["pool", "windows"] } else { &[] };
         let known: Vec<&str> =
             [subject, "prefer", "iburst", "minpoll", "maxpoll"].iter().chain(pool).copied().collect();
         for (key, value) in &self.map(node, what, &known) {
             let what = &format!("{what}.{}", key.text);
             match key.text.as_str() {
                 "pool" => line.pool = self.boolean(value, what)?,
+                "windows" => line.windows = self.boolean(value, what)?,
                 "prefer" => line.prefer = self.boolean(value, what)?,
                 "iburst" => line.iburst = self.boolean(value, what)?,
                 "minpoll" => line.minpoll = self.poll(value, what),

@@ -41,8 +41,25 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         warn(draft, &sources, &drafts, &mut warnings);
         hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
     }
+    pass_on(&mut hosts);
     same_addresses(&drafts, &mut warnings);
     Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
+}
+
+/// A root dispersion of seconds comes from a Windows host, and through everybody who follows it.
+fn pass_on(hosts: &mut [HostSpec]) {
+    let mut order: Vec<usize> = (0..hosts.len()).collect();
+    order.sort_by_key(|index| hosts.get(*index).map(|host| host.tier));
+    let mut from_windows: BTreeSet<String> = BTreeSet::new();
+    for index in order {
+        let Some(host) = hosts.get_mut(index) else { continue };
+        for source in &mut host.time.sources {
+            source.windows |= source.host.as_ref().is_some_and(|name| from_windows.contains(name));
+        }
+        if host.is_windows() || host.time.sources.iter().any(|source| source.windows) {
+            from_windows.insert(host.name.clone());
+        }
+    }
 }
 
 /// The hosts that a host follows, in the order of its list.
@@ -157,7 +174,7 @@ fn orphan_source(peer: &Draft) -> Source {
 }
 
 fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
-    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None, false));
+    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None, line.windows));
     let inside = links.iter().filter_map(|(to, line)| {
         let master = drafts.hosts.get(*to)?;
         let windows = master.settings.winrm.is_some();

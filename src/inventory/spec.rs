@@ -144,7 +144,7 @@ pub struct Source {
     pub address: String,
     /// The host of this inventory that stands behind it, if any.
     pub host: Option<String>,
-    /// Whether that is a Windows host, whose root dispersion may be seconds.
+    /// Whether that is a Windows host, or passes the time of one on: its root dispersion may be seconds.
     pub windows: bool,
     /// A name that stands for several servers (chrony and ntpd `pool`).
     pub pool: bool,

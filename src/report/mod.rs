@@ -232,6 +232,9 @@ pub struct SourceReport {
     /// service asks from there, and is answered; `held` by another program that does not share it;
     /// `unsure`: one time so, the next time otherwise. `None`: not asked from there.
     pub from_123: Option<String>,
+    /// About how many polls of the source it takes until the bound is within the limit, where it is
+    /// above it only because the source has just started.
+    pub polls_left: Option<u32>,
 }
 
 impl SourceReport {

@@ -79,6 +79,7 @@ fn name(source: &SourceReport) -> String {
 fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
     let (style, word) = match (source.within, source.selected, host.status) {
         (Some(true), ..) => (GOOD, "ok"),
+        (Some(false), true, _) if source.polls_left.is_some() => (CARE, "falling"),
         (None, ..) => (PLAIN, "-"),
         (Some(false), true, _) | (Some(false), false, Status::OutOfLimits) => (BAD, "FAIL"),
         (Some(false), false, _) => (CARE, "FAIL"),

@@ -44,6 +44,18 @@ pub(crate) fn proven(report: &Value, name: &str, source: &str) {
     );
 }
 
+/// The host follows the source and its clock is right; what the source announces is still above the limit.
+#[track_caller]
+fn falling(report: &Value, name: &str, source: &str) {
+    let entry = host(report, name);
+    assert!(matches!(entry["status"].as_str(), Some("changed" | "unchanged")), "{entry:#}");
+    let sources = entry["sources"].as_array().unwrap();
+    let fits = |s: &&Value| s["address"] == source && s["selected"] == true && s["polls_left"].as_u64() > Some(1);
+    let seen = sources.iter().find(fits).unwrap_or_else(|| panic!("{entry:#}"));
+    assert!(seen["root_dispersion_s"].as_f64() > Some(1.0), "{entry:#}");
+    assert!(entry["warnings"].to_string().contains("bound still falling: "), "{entry:#}");
+}
+
 pub(crate) fn error(report: &Value, name: &str) -> String {
     let error = &host(report, name)["error"];
     format!("{} ({})", error["message"].as_str().unwrap_or("no error"), error["hint"].as_str().unwrap_or("no hint"))
@@ -58,16 +70,19 @@ fn a_server_follows_an_outside_source_and_two_follow_the_server() {
 groups:
   servers: { role: master, upstream: [10.10.10.9], hosts: { server1: 10.10.10.1 }, WINRM }
   others: { role: slave, follows: [servers], hosts: { 'server[2:3]': '10.10.10.[2:3]' }, WINRM }
+  linux: { role: slave, follows: [servers], hosts: { linux4: 10.10.10.4 } }
 ",
     );
-    let lab = Lab::up("wthree", &["outside=bookworm@10.10.10.9"], &text);
+    let lab = Lab::up("wthree", &["outside=bookworm@10.10.10.9", "linux4=bookworm@10.10.10.4"], &text);
     lab.sh("outside", "apt-get -qq install -y chrony >/dev/null 2>&1; printf 'local stratum 2\\nallow\\n' >/etc/chrony/chrony.conf; systemctl restart chrony; firewall-cmd -q --add-service=ntp");
     lab.windows(&["server1=2022@10.10.10.1", "server2=2016,ko@10.10.10.2", "server3=2008r2@10.10.10.3"]);
     let (code, report) = json(&lab, &["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
     proven(&report, "server1", "10.10.10.9");
-    proven(&report, "server2", "10.10.10.1");
-    proven(&report, "server3", "10.10.10.1");
+    // The server has just been started: it announces some 8 s, of which each poll takes away a half.
+    for follower in ["server2", "server3", "linux4"] {
+        falling(&report, follower, "10.10.10.1");
+    }
     assert!(lab.requests("server2") <= 60, "apply: {} requests", lab.requests("server2"));
     assert!(lab.cmd("server1", "netsh advfirewall firewall show rule name=fleetclock-ntp").contains("123"));
 
@@ -80,12 +95,33 @@ groups:
     lab.cmd("server2", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn\State /v LastError /t REG_DWORD /d 2 /f");
     let (code, report) = json(&lab, &["verify", "-l", "server2"]);
     assert_eq!(code, 0, "{report:#}");
+    falling(&report, "server2", "10.10.10.1");
     assert!(host(&report, "server2")["daemon"]["detail"].to_string().contains("last error 2 ("), "{report:#}");
 
     let before = lab.writes("server2");
     let (code, report) = json(&lab, &["apply", "--yes"]);
     assert_eq!((code, host(&report, "server2")["status"].as_str()), (0, Some("unchanged")), "{report:#}");
     assert_eq!(lab.writes("server2"), before, "a second apply wrote or restarted");
+
+    // A server that the inventory does not manage, on a host that was never told of it.
+    lab.sh("linux4", "apt-get -qq purge -y chrony >/dev/null 2>&1");
+    lab.inventory(&text.replace("follows: [servers], hosts: { linux4", "upstream: [10.10.10.1], hosts: { linux4"));
+    lab.cmd("server1", "w32tm /resync /rediscover");
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "linux4"]);
+    assert_eq!(code, 0, "{report:#}");
+    falling(&report, "linux4", "10.10.10.1");
+    let (code, report) = json(&lab, &["check", "-l", "linux4"]);
+    assert_eq!(code, 0, "{report:#}");
+
+    // When it has polled often enough, the bound is within the limits of everybody.
+    lab.cmd("server1", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v PollMs /t REG_DWORD /d 300 /f");
+    lab.cmd("server1", "w32tm /resync");
+    let settled = || lab.cmd("server1", "w32tm /query /status").contains("Root Dispersion: 0.0");
+    assert!(crate::windows_safety::comes(settled), "{}", lab.cmd("server1", "w32tm /query /status"));
+    let (code, report) = json(&lab, &["verify", "-l", "server2,linux4"]);
+    assert_eq!(code, 0, "{report:#}");
+    proven(&report, "server2", "10.10.10.1");
+    proven(&report, "linux4", "10.10.10.1");
 
     lab.windows_reboot("server3");
     let (code, report) = json(&lab, &["verify", "-l", "server3"]);

@@ -77,6 +77,7 @@ pub(crate) fn source(address: &str) -> SourceReport {
         reach: Some(255),
         within: Some(true),
         probe: Some("static".to_owned()),
+        polls_left: None,
         from_123: Some("ok".to_owned()),
     }
 }

@@ -77,8 +77,9 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
         let left = end.saturating_duration_since(Instant::now());
         match &verdict {
             Verdict::Proven => return Ok(verdict),
+            Verdict::Settling(_, time) if *time > left => return Ok(verdict),
             _ if left.is_zero() || session.cx.stopping() => return Ok(verdict),
-            Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) => {
+            Verdict::Settling(why, _) | Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) => {
                 session.progress(&format!("{why} ({} s left)", left.as_secs()));
             }
         }

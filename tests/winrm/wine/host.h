@@ -8,7 +8,7 @@
 
 #define SERVICE_KEY "SYSTEM\\CurrentControlSet\\Services\\W32Time"
 #define POLICY_KEY "SOFTWARE\\Policies\\Microsoft\\W32Time"
-// Ours: ClockOffset (100 ns, text), StuckService, NoPowerShell.
+// Ours: ClockOffset (100 ns, text), StuckService, NoPowerShell, PollMs.
 #define STANDIN_KEY "SOFTWARE\\Fleetclock\\StandIn"
 // Ours: what the running service knows; w32tm reads it as it would ask the service.
 #define STATE_KEY STANDIN_KEY "\\State"

@@ -10,6 +10,10 @@
 #define TICKS 10000000LL
 #define NEVER 0xffffffffu
 #define MAX_DISTANCE_S 16.0
+// The clock filter of RFC 5905 (appendix A.5.2): so many stages, each counts MAXDISP while it is empty,
+// the first of them half, the next a quarter, and so on.
+#define STAGES 8
+#define MAX_DISPERSION_S 16.0
 // Of so many exchanges, the one with the least delay counts.
 #define SAMPLES 4
 
@@ -31,11 +35,13 @@ static struct state {
     uint32_t reference; // Network order.
     double root_delay, root_dispersion;
     int64_t last_sync;
+    char source[256];
+    int samples; // In the filter of that source.
 } state;
 
 static CRITICAL_SECTION guard;
 static SERVICE_STATUS_HANDLE handle;
-static HANDLE stop, update, resync;
+static HANDLE stop, update, resync, rediscover;
 
 // --- configuration
 
@@ -95,6 +101,9 @@ static bool too_big(int64_t offset) {
     return limit != NEVER && llabs(offset) > (int64_t)limit * TICKS;
 }
 
+// 7.9 s after the first sample, and half of it after each further one.
+static double filter_dispersion(void) { return MAX_DISPERSION_S * (ldexp(1, -state.samples) - ldexp(1, -STAGES)); }
+
 static void follow(const char *source, const struct sample *s) {
     int64_t offset = sample_offset(s);
     clock_shift(offset);
@@ -104,7 +113,10 @@ static void follow(const char *source, const struct sample *s) {
     state.stratum = s->reply[1] + 1;
     state.reference = s->address;
     state.root_delay = ntp_short(s->reply + 4) + sample_delay(s) / 1e7;
-    state.root_dispersion = ntp_short(s->reply + 8) + 0.01;
+    if (strcmp(state.source, source)) state.samples = 0;
+    snprintf(state.source, sizeof state.source, "%s", source);
+    if (state.samples < STAGES) state.samples++;
+    state.root_dispersion = ntp_short(s->reply + 8) + filter_dispersion() + 0.01;
     state.last_sync = clock_now();
     LeaveCriticalSection(&guard);
     publish(source, offset);
@@ -162,7 +174,10 @@ static enum result poll(void) {
     return result;
 }
 
+// Ours: PollMs makes the time pass faster for the tests that want to see many polls.
 static DWORD interval_ms(void) {
+    DWORD ours = reg_dword(STANDIN_KEY, "PollMs", 0);
+    if (ours) return ours;
     char list[1024], *rest = NULL;
     DWORD seconds = 1u << (config.min_poll < 17 ? config.min_poll : 17);
     strcpy(list, config.servers);
@@ -172,18 +187,20 @@ static DWORD interval_ms(void) {
 }
 
 static DWORD WINAPI client(void *unused) {
-    HANDLE events[] = {stop, update, resync};
+    HANDLE events[] = {stop, update, resync, rediscover};
     enum result result = poll();
     for (;;) {
-        DWORD event = WaitForMultipleObjects(3, events, FALSE, interval_ms());
+        DWORD event = WaitForMultipleObjects(4, events, FALSE, interval_ms());
         if (event == WAIT_OBJECT_0) return 0;
         if (event == WAIT_OBJECT_0 + 1) {
             read_config();
             state.synchronised = state.synchronised && has_sources();
             reg_set_dword(STATE_KEY, "UpdateCount", reg_dword(STATE_KEY, "UpdateCount", 0) + 1);
         }
+        // The sources are found anew, and their filters with them.
+        if (event == WAIT_OBJECT_0 + 1 || event == WAIT_OBJECT_0 + 3) state.samples = 0;
         result = poll();
-        if (event != WAIT_OBJECT_0 + 2) continue;
+        if (event != WAIT_OBJECT_0 + 2 && event != WAIT_OBJECT_0 + 3) continue;
         reg_set_dword(STATE_KEY, "ResyncResult", result);
         reg_set_dword(STATE_KEY, "ResyncCount", reg_dword(STATE_KEY, "ResyncCount", 0) + 1);
     }
@@ -259,8 +276,8 @@ static DWORD WINAPI control(DWORD code, DWORD type, void *data, void *context) {
         if (!reg_dword(STANDIN_KEY, "StuckService", 0)) SetEvent(stop);
         return NO_ERROR;
     case CONTROL_UPDATE: SetEvent(update); return NO_ERROR;
-    case CONTROL_RESYNC:
-    case CONTROL_REDISCOVER: SetEvent(resync); return NO_ERROR;
+    case CONTROL_RESYNC: SetEvent(resync); return NO_ERROR;
+    case CONTROL_REDISCOVER: SetEvent(rediscover); return NO_ERROR;
     case SERVICE_CONTROL_INTERROGATE: return NO_ERROR;
     default: return ERROR_CALL_NOT_IMPLEMENTED;
     }
@@ -273,6 +290,7 @@ static void WINAPI service_main(DWORD count, WCHAR **arguments) {
     stop = CreateEventA(NULL, TRUE, FALSE, NULL);
     update = CreateEventA(NULL, FALSE, FALSE, NULL);
     resync = CreateEventA(NULL, FALSE, FALSE, NULL);
+    rediscover = CreateEventA(NULL, FALSE, FALSE, NULL);
     RegDeleteTreeA(HKEY_LOCAL_MACHINE, STATE_KEY);
     read_config();
     publish("Local CMOS Clock", 0);
