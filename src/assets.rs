@@ -1,6 +1,7 @@
 //! Playbooks and templates: in the program, and replaceable by a folder.
 
 use std::fmt;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -111,7 +112,8 @@ pub fn export(folder: &Path) -> Result<Vec<PathBuf>> {
         if let Some(parent) = path.parent() {
             std::fs::create_dir_all(parent).with_context(|| format!("create {}", parent.display()))?;
         }
-        std::fs::write(path, text).with_context(|| format!("write {}", path.display()))?;
+        let written = std::fs::File::create_new(path).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.with_context(|| format!("write {}", path.display()))?;
     }
     Ok(paths)
 }

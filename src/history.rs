@@ -4,7 +4,7 @@
 //! killed, the first one is left, and says that it never ended.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write as _};
+use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::exit::Hint;
+use crate::files;
 use crate::report::FleetReport;
 
 /// Records that are kept.
@@ -88,16 +89,13 @@ impl History {
     /// # Errors
     /// The folder cannot be written.
     pub fn write(&self, record: &Record) -> Result<()> {
-        use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+        use std::os::unix::fs::DirBuilderExt as _;
         let path = self.path(&record.run);
-        let new = path.with_extension("new");
         let write = || -> std::io::Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(&self.folder)?;
-            let mut options = std::fs::OpenOptions::new();
-            let mut file = options.write(true).create(true).truncate(true).mode(0o600).open(&new)?;
-            file.write_all(&serde_json::to_vec_pretty(record)?)?;
-            file.write_all(b"\n")?;
-            std::fs::rename(&new, &path)
+            let mut text = serde_json::to_vec_pretty(record)?;
+            text.push(b'\n');
+            files::write(&path, &text)
         };
         write().with_context(|| format!("write {}", path.display()))?;
         for old in self.names()?.iter().rev().skip(KEPT) {
@@ -163,12 +161,24 @@ impl History {
     }
 }
 
+/// Returns the name of a run that began then.
+pub fn name(started: &str) -> String {
+    started.replace([':', '-', '.'], "")
+}
+
+/// Returns whether a word has the form of such a name.
+pub fn is_name(word: &str) -> bool {
+    let Some((day, time)) = word.strip_suffix('Z').and_then(|word| word.split_once('T')) else { return false };
+    let digits = |text: &str, count| text.len() == count && text.chars().all(|c| c.is_ascii_digit());
+    digits(day, 8) && digits(time, 12)
+}
+
 impl Record {
     /// A run that begins.
     pub fn begin(command: &str, who: String, started: String, inventory: &Path, hosts: Vec<String>) -> Self {
         let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         let inventory = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
-        let run = started.replace([':', '-', '.'], "");
+        let run = name(&started);
         Record {
             record: 1,
             run,
@@ -189,6 +199,13 @@ impl Record {
     pub fn ended(mut self, report: &FleetReport) -> Result<Self> {
         self.report = serde_json::to_value(report)?;
         Ok(self)
+    }
+
+    /// Returns the hosts that it left changed.
+    pub fn changed(&self) -> Vec<&str> {
+        let hosts = self.report["hosts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        let changed = |host: &&Value| matches!(host["status"].as_str(), Some("changed" | "failed_not_undone"));
+        hosts.iter().filter(changed).filter_map(|host| host["name"].as_str()).collect()
     }
 
     /// Returns whether it was a change towards the inventory: `apply`, or `doctor --fix`.

@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod engine;
 pub mod exit;
 pub mod facts;
+pub mod files;
 pub mod history;
 pub mod inventory;
 pub mod ntp;

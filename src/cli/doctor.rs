@@ -11,6 +11,7 @@ use super::run::Run;
 use super::{Format, Global};
 use crate::engine::doctor::diagnose_all;
 use crate::exit::{Exit, Hint};
+use crate::files;
 use crate::inventory::{Fleet, HostSpec};
 use crate::report::console::{self, Verbosity};
 use crate::report::{HostReport, Status};
@@ -66,7 +67,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
 pub(super) fn look(run: &Run, chosen: &[String], save: Option<&Path>) -> Result<Vec<HostReport>> {
     let diagnosis = run.watched(run.names(), |cx| diagnose_all(run.hosts.clone(), run.forks, cx));
     if let Some(path) = save {
-        std::fs::write(path, &diagnosis.evidence).with_context(|| format!("write {}", path.display()))?;
+        files::write(path, diagnosis.evidence.as_bytes()).with_context(|| format!("write {}", path.display()))?;
     }
     let mut reports = diagnosis.hosts;
     reports.retain_mut(|report| {

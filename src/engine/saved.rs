@@ -2,7 +2,6 @@
 //! again, and refuses host by host what is not as it was reviewed.
 
 use std::collections::BTreeMap;
-use std::io::Write as _;
 use std::path::Path;
 
 use anyhow::{Context as _, Result, anyhow, bail};
@@ -16,6 +15,7 @@ use super::moved::{observed, used, wanted};
 use super::waves::Order;
 use crate::assets::Assets;
 use crate::exit::Hint;
+use crate::files;
 use crate::inventory::HostSpec;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
 
@@ -140,21 +140,9 @@ impl Saved {
     /// # Errors
     /// It cannot be written.
     pub fn write(&self, path: &Path) -> Result<()> {
-        use std::os::unix::fs::OpenOptionsExt as _;
         let blank = serde_json::to_string_pretty(&Saved { digest: String::new(), ..self.clone() })? + "\n";
         let text = blank.replace(BLANK, &format!("\"digest\": \"{}\"", digest(blank.as_bytes())));
-        if std::fs::metadata(path).is_ok_and(|there| !there.is_file()) {
-            // A pipe or /dev/null is written to, and never replaced.
-            return std::fs::write(path, text).with_context(|| format!("write {}", path.display()));
-        }
-        let new = path.with_extension(format!("new-{}", std::process::id()));
-        let write = || -> std::io::Result<()> {
-            let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            std::fs::rename(&new, path)
-        };
-        write().inspect_err(|_| drop(std::fs::remove_file(&new))).with_context(|| format!("write {}", path.display()))
+        files::write(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
     }
 
     /// Reads a plan, and sees that it is whole and of this version.

@@ -4,7 +4,6 @@
 //! says no line numbers; so the file is read here. Lines of `@cert-authority` are not used.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -14,6 +13,7 @@ use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::target::{Target, home};
+use crate::files;
 use crate::inventory::spec::{HostKeyPolicy, SshSettings};
 use crate::transport::TransportError;
 
@@ -140,12 +140,11 @@ impl Known {
 }
 
 fn append(file: &Path, line: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+    use std::os::unix::fs::DirBuilderExt;
     if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
         std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
     }
-    // One write in append mode: hosts on other threads cannot tear the line.
-    std::fs::OpenOptions::new().append(true).create(true).mode(0o600).open(file)?.write_all(line.as_bytes())
+    files::append(file, line)
 }
 
 fn refuse(to: &str, cause: String, hint: String) -> TransportError {

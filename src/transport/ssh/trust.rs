@@ -1,7 +1,7 @@
 //! A host that was installed anew shows another key. The old one is replaced when somebody has
 //! compared the new one; nothing else in the file is touched.
 
-use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -9,6 +9,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::connect::{shake, way};
 use super::hostkey::{self, Known, fingerprint};
+use crate::files;
 use crate::inventory::spec::SshSettings;
 use crate::transport::{Connections, TransportError};
 
@@ -118,24 +119,15 @@ fn without(text: &str, name: &str) -> Result<String, usize> {
     Ok(kept)
 }
 
-/// In one move, with the rights of the old file; a symbolic link stays one.
+/// In one move, with the rights of the old file.
 fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::OpenOptionsExt as _;
-    let file = std::fs::canonicalize(file).unwrap_or_else(|_| file.to_owned());
-    if std::fs::metadata(&file).is_ok_and(|there| !there.is_file()) {
+    let there = std::fs::symlink_metadata(file);
+    if there.as_ref().is_ok_and(|there| !there.is_file()) {
         // `known_hosts: /dev/null` is a habit of many, and must not cost them the device.
-        return Err(std::io::Error::other("it is no regular file, and remembers nothing"));
+        return Err(std::io::Error::other("it is a link or no regular file; name the file itself"));
     }
-    let new = file.with_extension(format!("fleetclock-{}", std::process::id()));
-    let put = || {
-        let mut out = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&new)?;
-        out.write_all(text.as_bytes())?;
-        if let Ok(old) = std::fs::metadata(&file) {
-            out.set_permissions(old.permissions())?;
-        }
-        std::fs::rename(&new, &file)
-    };
-    put().inspect_err(|_| drop(std::fs::remove_file(&new)))
+    let mode = there.map_or(0o600, |there| there.permissions().mode());
+    files::write_with(file, text.as_bytes(), mode)
 }
 
 #[cfg(test)]
@@ -154,7 +146,6 @@ mod tests {
 
     #[test]
     fn the_new_key_takes_the_place_of_the_old_one() {
-        use std::os::unix::fs::PermissionsExt as _;
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("known_hosts");
         std::fs::write(&file, format!("h {KEY}\nother {KEY}\n")).unwrap();

@@ -1,0 +1,124 @@
+//! Files on this machine: whole or not at all, for their owner only, and never through a link that
+//! somebody may have put there.
+
+use std::io::{Error, Result, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use nix::fcntl::OFlag;
+
+/// The rights of what may hold evidence or secrets.
+const PRIVATE: u32 = 0o600;
+
+/// Writes a file in one move; what was there before is replaced, a link too, and not what it
+/// leads to. A pipe or a device is written to.
+///
+/// # Errors
+/// It cannot be written, or what is there is another user's.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
+    write_with(path, bytes, PRIVATE)
+}
+
+/// The same with other rights.
+///
+/// # Errors
+/// As for [`write`].
+pub fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
+    if is_special(path) {
+        return special(path, bytes);
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder)?;
+    file.write_all(bytes)?;
+    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+    file.as_file().sync_all()?;
+    file.persist(path).map(drop).map_err(|failed| failed.error)
+}
+
+/// Adds text at the end of a file, which is made if need be, in one write: others that do the same
+/// cannot tear it.
+///
+/// # Errors
+/// It cannot be written, or is a link.
+pub fn append(path: &Path, text: &str) -> Result<()> {
+    let mut options = std::fs::OpenOptions::new();
+    let opened = options.append(true).create(true).mode(PRIVATE).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
+    opened.map_err(|error| explain(path, error))?.write_all(text.as_bytes())
+}
+
+/// What is written to and never replaced.
+fn is_special(path: &Path) -> bool {
+    path.starts_with("/dev") || path.starts_with("/proc") || std::fs::metadata(path).is_ok_and(|there| !there.is_file())
+}
+
+fn special(path: &Path, bytes: &[u8]) -> Result<()> {
+    // /dev/stdout and its like are links of the system.
+    let systems = path.starts_with("/dev") || path.starts_with("/proc");
+    let flags = if systems { OFlag::empty() } else { OFlag::O_NOFOLLOW };
+    let mut file = std::fs::OpenOptions::new()
+        .write(true)
+        .custom_flags(flags.bits())
+        .open(path)
+        .map_err(|error| explain(path, error))?;
+    let owner = file.metadata()?.uid();
+    if !systems && owner != 0 && owner != nix::unistd::geteuid().as_raw() {
+        return Err(Error::other(format!("it is there already, and belongs to another user ({owner})")));
+    }
+    file.write_all(bytes)
+}
+
+fn explain(path: &Path, error: Error) -> Error {
+    if std::fs::symlink_metadata(path).is_ok_and(|there| there.is_symlink()) {
+        return Error::other("it is a symbolic link, and links are not written through; name the file itself");
+    }
+    error
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mode(path: &Path) -> u32 {
+        std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn a_file_is_private_and_replaced_in_one_move() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        write(&path, b"one").unwrap();
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o644)).unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("two", 0o600));
+        write_with(&path, b"", 0o644).unwrap();
+        assert_eq!((mode(&path), std::fs::read_dir(dir.path()).unwrap().count()), (0o644, 1));
+        assert!(write(&dir.path().join("no/folder"), b"x").is_err());
+        assert!(write(dir.path(), b"x").is_err());
+    }
+
+    #[test]
+    fn a_link_is_never_written_through() {
+        let dir = tempfile::tempdir().unwrap();
+        let (victim, link) = (dir.path().join("victim"), dir.path().join("link"));
+        std::fs::write(&victim, "mine").unwrap();
+        std::os::unix::fs::symlink(&victim, &link).unwrap();
+        let refused = append(&link, "x").unwrap_err();
+        assert!(refused.to_string().contains("symbolic link"), "{refused}");
+        write(&link, b"new").unwrap();
+        assert_eq!(std::fs::read_to_string(&victim).unwrap(), "mine");
+        assert_eq!((std::fs::read_to_string(&link).unwrap().as_str(), mode(&link)), ("new", 0o600));
+        let device = dir.path().join("null");
+        std::os::unix::fs::symlink("/dev/null", &device).unwrap();
+        assert!(write(&device, b"x").is_err());
+    }
+
+    #[test]
+    fn a_device_is_written_to_and_lines_are_added() {
+        write(Path::new("/dev/null"), b"x").unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("known_hosts");
+        append(&path, "a\n").unwrap();
+        append(&path, "b\n").unwrap();
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("a\nb\n", 0o600));
+    }
+}
