@@ -141,9 +141,14 @@ enum Command {
     /// Take back what the last run changed
     ///
     /// Each host keeps its last five runs: files with their rights, states of services, firewall
-    /// rules. The newest one that was not taken back yet is shown and, after a question, put back;
-    /// again takes back the one before.
-    #[command(after_help = "Examples:\n  fleetclock undo server2\n  fleetclock undo --yes -l slaves")]
+    /// rules. Without a name, the newest run of all hosts that was not taken back yet is shown and,
+    /// after a question, put back on the hosts that it changed; the others are listed and left.
+    /// Again takes back the run before it. RUN takes back that run where nothing was changed after
+    /// it; HOST takes back the last run of each host that is named. A `command` step is taken back
+    /// if it has an `undo`.
+    #[command(
+        after_help = "Examples:\n  fleetclock undo\n  fleetclock undo server2\n  fleetclock undo 20261125T063732693813Z --yes"
+    )]
     Undo(undo::Args),
     /// List the runs that changed something, and show them
     ///

@@ -17,7 +17,7 @@ use crate::engine::event::Event;
 use crate::engine::fleet::PlanResult;
 use crate::engine::{Context, whoami};
 use crate::exit::{self, Exit};
-use crate::history::{History, Record};
+use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
 use crate::inventory::{Fleet, HostSpec, Secret};
 use crate::playbook::Playbook;
@@ -151,6 +151,7 @@ impl Run {
             verify: self.verify,
             journal: self.journal,
             stop: Arc::clone(&self.interrupt.stop),
+            run: history::name(&self.began()),
             busy: Arc::clone(&self.interrupt.busy),
             hidden: Arc::clone(&self.hidden),
         }
@@ -186,10 +187,14 @@ impl Run {
         }
     }
 
+    /// When it began, as its record says.
+    fn began(&self) -> String {
+        humantime::format_rfc3339_micros(self.started).to_string()
+    }
+
     /// Writes the record of a run that is going to change hosts; of one that is killed, it is left.
     pub(super) fn begin(&mut self, inventory: &Path) {
-        let started = humantime::format_rfc3339_micros(self.started).to_string();
-        self.record = Some(Record::begin(self.command, whoami(), started, inventory, self.names()));
+        self.record = Some(Record::begin(self.command, whoami(), self.began(), inventory, self.names()));
         self.write_record(None);
     }
 

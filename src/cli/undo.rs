@@ -1,12 +1,13 @@
-//! `undo`: takes back what the last run did.
+//! `undo`: takes back what a run did.
 
 use anyhow::{Result, anyhow};
-use std::io::IsTerminal;
 
 use super::Global;
+use super::change::can_ask;
 use super::run::Run;
-use crate::engine::undo::{LookResult, look_all, report_of, undo_all};
+use crate::engine::undo::{Choice, LookResult, choose, look_all, report_of, undo_all};
 use crate::exit::{Exit, Hint};
+use crate::history::{self, History, Record};
 use crate::report::console;
 use crate::report::number::count;
 use crate::report::text;
@@ -14,27 +15,47 @@ use crate::report::text;
 /// Options of `undo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// The hosts, as for --limit; all without any
-    #[arg(value_name = "HOST")]
-    hosts: Vec<String>,
+    /// A run as `history` names it, or hosts as for --limit; without any, the newest run
+    #[arg(value_name = "RUN|HOST")]
+    which: Vec<String>,
     /// Go ahead without asking
     #[arg(short, long)]
     yes: bool,
 }
 
+impl Args {
+    /// Which runs are meant, and the hosts that were named.
+    fn choice(&self) -> Result<(Choice, Vec<String>)> {
+        let (mut runs, hosts): (Vec<String>, Vec<String>) =
+            self.which.iter().cloned().partition(|word| history::is_name(word));
+        let choice = match (runs.pop(), hosts.is_empty()) {
+            (Some(run), _) => Choice::Run(run),
+            (None, true) => Choice::Newest,
+            (None, false) => Choice::EachLast,
+        };
+        if !runs.is_empty() {
+            return Err(anyhow!("undo takes back one run at a time").hint("name the newest one first"));
+        }
+        Ok((choice, hosts))
+    }
+}
+
 /// Shows what would be taken back, asks, and takes it back.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
+    let (choice, hosts) = args.choice()?;
     let mut global = global.clone();
-    if !args.hosts.is_empty() {
-        let more = args.hosts.join(",");
+    if !hosts.is_empty() {
+        let more = hosts.join(",");
         global.limit = Some(global.limit.map_or(more.clone(), |limit| format!("{limit},{more}")));
     }
-    if !args.yes && !std::io::stdin().is_terminal() {
-        return Err(anyhow!("undo asks before it changes anything, and there is no terminal to ask on")
-            .hint("`--yes` goes ahead"));
-    }
+    can_ask("undo", args.yes, "`--yes` goes ahead")?;
     let mut run = Run::start("undo", &global)?;
-    let looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
+    let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
+    let chosen = choose(&mut looks, &choice);
+    if let Some(error) = covered(&looks, chosen.as_deref()).filter(|_| choice == Choice::Newest) {
+        console::error(&error);
+        return Ok(Exit::Failed);
+    }
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
         console::error_line("nothing was changed");
@@ -46,6 +67,34 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     Ok(run.print(reports, true))
 }
 
+/// The newest run may be one of hosts that could not be asked; then an older one must not be taken
+/// for it. What this user has done stands in the records.
+fn covered(looks: &[LookResult], chosen: Option<&str>) -> Option<anyhow::Error> {
+    let silent: Vec<&str> = looks.iter().filter_map(|look| Some(look.as_ref().err()?.name.as_str())).collect();
+    let chosen = chosen.filter(|_| !silent.is_empty())?;
+    let history = History::open().ok()?;
+    let newer = history.all().ok()?.take_while(|record| record.run.as_str() > chosen);
+    let (run, host) = missed(newer, &silent)?;
+    let message = format!("nothing was taken back: the newest run is {run}, and its host `{host}` could not be asked");
+    Some(anyhow!(message).hint(&format!("`fleetclock undo {chosen}` takes back the newest run of the others")))
+}
+
+/// The newest run that changed one of these hosts and was not taken back; `records` begin with the newest.
+fn missed(records: impl Iterator<Item = Record>, hosts: &[&str]) -> Option<(String, String)> {
+    let mut undone: Vec<String> = Vec::new();
+    for record in records {
+        for host in record.changed().into_iter().filter(|host| hosts.contains(host)) {
+            let taken = undone.iter().position(|name| name == host);
+            match (record.command.as_str(), taken) {
+                ("undo", _) => undone.push(host.to_owned()),
+                (_, Some(at)) => drop(undone.swap_remove(at)),
+                (_, None) => return Some((record.run.clone(), host.to_owned())),
+            }
+        }
+    }
+    None
+}
+
 /// On standard error: the result is not what is going to happen.
 fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     let mut report = run.report(looks.iter().map(|look| report_of(look).clone()).collect());
@@ -53,4 +102,36 @@ fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     console::error_line(text::report(&report, text::Options { diffs: true, ended: false }).trim_end());
     let question = format!("\nTake back {}? Only `yes` goes ahead:", count(pending, "host"));
     run.interrupt.ask(&question)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn choice(words: &[&str]) -> (Choice, Vec<String>) {
+        Args { which: words.iter().map(ToString::to_string).collect(), yes: false }.choice().unwrap()
+    }
+
+    #[test]
+    fn a_run_is_told_from_hosts_by_its_form() {
+        let run = "20261125T063732693813Z";
+        assert_eq!(choice(&[]), (Choice::Newest, vec![]));
+        assert_eq!(choice(&["web1", "db"]), (Choice::EachLast, vec!["web1".into(), "db".into()]));
+        assert_eq!(choice(&["web1", run]), (Choice::Run(run.into()), vec!["web1".into()]));
+        assert!(Args { which: vec![run.into(), run.into()], yes: false }.choice().is_err());
+    }
+
+    fn record(run: &str, command: &str, host: &str) -> Record {
+        let begun = Record::begin(command, "me".into(), run.into(), std::path::Path::new("f"), vec![]);
+        Record { report: json!({ "hosts": [{ "name": host, "status": "changed" }] }), ..begun }
+    }
+
+    #[test]
+    fn a_newer_run_of_a_host_that_is_silent_is_not_forgotten() {
+        let look = |records: Vec<Record>| missed(records.into_iter(), &["a"]);
+        assert_eq!(look(vec![record("r2", "apply", "b"), record("r1", "apply", "a")]), Some(("r1".into(), "a".into())));
+        assert_eq!(look(vec![record("r2", "undo", "a"), record("r1", "apply", "a")]), None);
+        assert_eq!(look(vec![record("r2", "apply", "b")]), None);
+    }
 }

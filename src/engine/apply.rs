@@ -6,6 +6,7 @@ use anyhow::{Context as _, Result};
 
 use crate::inventory::HostSpec;
 use crate::provider::LinuxProvider;
+use crate::report::decisive::decisive;
 use crate::report::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::resource::{Fix, Slice, service};
 use crate::transport::{Output, TransportError};
@@ -13,7 +14,7 @@ use crate::transport::{Output, TransportError};
 use super::Context;
 use super::clock;
 use super::event::Phase;
-use super::frame::{Frames, Splitter, last_lines};
+use super::frame::{Frames, Splitter};
 use super::lock::{self, Holder};
 use super::plan::{Planned, Service, Step, deltas, owes};
 use super::proof::Proof;
@@ -82,6 +83,7 @@ fn interrupted() -> Failure {
 
 /// Puts together what the host has to go through.
 fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
+    let holder = Holder::me();
     let mut fixes = Vec::new();
     let mut owe = String::new();
     let mut changed: Vec<&str> = Vec::new();
@@ -97,12 +99,13 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
             changed.extend(step.id.as_deref());
         }
         if let Some(unit) = step.unit.as_deref().filter(|_| refresh) {
-            owe.push_str(&service::owe(unit));
+            owe.push_str(&service::owe(unit, &holder.run));
         }
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
     Ok(Transaction {
-        holder: Holder::me(),
+        holder,
+        fleet: cx.run.clone(),
         limit: CHANGE,
         lease: lease(planned),
         about: planned.report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect(),
@@ -152,7 +155,7 @@ fn change(
     }
     report.warnings.extend(clock::stepped(&planned.spec, &asked));
     if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
-        report.warnings.push(format!("no timer would have taken a lost change back: {}", last_lines(&slice.stderr)));
+        report.warnings.push(format!("a lost change might not have been taken back: {}", decisive("", &slice.stderr)));
     }
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
@@ -170,8 +173,10 @@ fn change(
 
 /// Without an undo on the disk nothing is changed.
 fn no_way_back(slice: &Slice) -> Failure {
-    let message =
-        format!("nothing was changed: its undo could not be written to {RUNS}: {}", last_lines(&slice.stderr));
+    let message = format!(
+        "nothing was changed: its undo could not be written to {RUNS}: {}",
+        decisive(&slice.stdout, &slice.stderr)
+    );
     let hint = Some("see that the disk is not full and not read-only".to_owned());
     Failure { status: Status::Failed, error: ErrorReport { message, hint } }
 }
@@ -188,7 +193,7 @@ fn lost_in_the_middle(error: TransportError, transaction: &Transaction) -> Failu
         "`fleetclock check` says what is there now; `fleetclock apply` goes on".to_owned()
     } else {
         format!(
-            "`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back, unless it is started anew before"
+            "`fleetclock apply` goes on and keeps it; if nobody comes within {after}, the host takes it back, after a boot as well"
         )
     };
     Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint: Some(hint) } }
@@ -232,7 +237,7 @@ pub(crate) fn silent(sources: &[SourceReport]) -> ErrorReport {
 }
 
 fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>) -> Failure {
-    let cause = last_lines(&slice.stderr);
+    let cause = decisive(&slice.stdout, &slice.stderr);
     let cause = if cause.is_empty() { format!("exit status {}", slice.status) } else { cause };
     let message = format!("step `{}`: {cause}", step.name);
     if !cx.undo {
@@ -257,7 +262,7 @@ pub(crate) fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure
     };
     failure.status = if undone.status == 0 { Status::FailedUndone } else { Status::FailedNotUndone };
     if undone.status != 0 {
-        failure.error.message.push_str(&format!("; not put back: {}", last_lines(&undone.stderr)));
+        failure.error.message.push_str(&format!("; not put back: {}", decisive(&undone.stdout, &undone.stderr)));
     }
     failure
 }

@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use anyhow::{Context, Result};
 
+use crate::report::decisive::decisive;
 use crate::resource::Slice;
 use crate::transport::Output;
 
@@ -89,7 +90,13 @@ impl Splitter {
     /// The output stops before the part ended; shows the last lines of standard error.
     pub(crate) fn part(&self, output: &Output, index: usize) -> Result<Slice> {
         self.find(output, index).with_context(|| {
-            format!("the script stopped early (exit status {}): {}", output.status, last_lines(&output.stderr))
+            let status = output.status;
+            if !output.stdout.contains(&self.boundary) {
+                let words = decisive(&output.stdout, &output.stderr);
+                return format!("the login shell did not run the script (exit status {status}): {words}");
+            }
+            let words = decisive("", self.last_words(&output.stderr));
+            format!("the script stopped early (exit status {status}): {words}")
         })
     }
 
@@ -101,6 +108,11 @@ impl Splitter {
         let (body, rest) = after.split_once(&end)?;
         let status = rest.lines().next()?.trim().parse().ok()?;
         Some((body.to_owned(), status))
+    }
+
+    /// What came after the last mark.
+    fn last_words<'a>(&self, stderr: &'a str) -> &'a str {
+        stderr.rsplit_once(&self.boundary).and_then(|(_, rest)| rest.split_once('\n')).map_or(stderr, |(_, rest)| rest)
     }
 
     /// Reads a line of the running script: the part that begins with it, if it is such a mark.
@@ -123,11 +135,6 @@ fn boundary() -> String {
         hasher.finish()
     };
     format!("fc-{:016x}{:016x}", half(1), half(2))
-}
-
-/// The end of an error output, in one line.
-pub(crate) fn last_lines(text: &str) -> String {
-    crate::resource::last_lines(text, 3)
 }
 
 #[cfg(test)]

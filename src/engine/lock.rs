@@ -130,8 +130,9 @@ pub(crate) fn expire(folder: &str, holder: &Holder) -> String {
          sleep 5\n\
          done\n\
          echo 'run {run} of {who} lost its connection and nobody came to keep it: it is taken back'\n\
-         sh {folder}/undo\n\
+         sh {folder}/undo $1\n\
          fc_status=$?\n\
+         [ $fc_status != 0 ] || fc_unboot\n\
          fc_release {own}\n\
          exit $fc_status\n",
         take = expired.take(),

@@ -44,8 +44,11 @@ done
 # fc_take RUN WHO WHEN: prints the lock and ends with 4 when it is another's.
 fc_take() {
 mkdir -p "$FC_ROOM"
+# Whoever may open the mutex may hold it.
+chmod 700 "$FC_ROOM"
 fc_orphan "$1" 120
 (
+umask 077
 if command -v flock >/dev/null 2>&1; then exec 9>"$FC_LOCK.mutex"; flock -w 10 9 || :; fi
 if fc_held && [ "$(fc_says run)" != "$1" ]; then cat "$FC_LOCK"; exit 4; fi
 printf 'run=%s\nwho=%s\nwhen=%s\nboot=%s\nscript=%s\nline=%s\nuntil=0\n' "$1" "$2" "$3" \
@@ -62,15 +65,34 @@ sed -e 's/^script=.*/script=/' -e "s/^until=.*/until=$(($(fc_now) + $2))/" "$FC_
 mv -f "$FC_LOCK.$$" "$FC_LOCK"
 }
 fc_release() { [ "$(fc_says run)" != "$1" ] || rm -f "$FC_LOCK"; }
-# The timer that takes a run back when nobody comes to keep it.
-fc_disarm() {
+# The timers that take a run back when nobody comes to keep it: one of this boot, and one for the
+# next. That is plain files, which systemd reads when it starts, so that it need not be told of them.
+FC_BOOT=/etc/systemd/system/fleetclock-undo-boot
+FC_WANTS=/etc/systemd/system/timers.target.wants
+fc_disarm() { fc_calm; fc_unboot; }
+fc_calm() {
 [ -d /run/systemd/system ] || return 0
-systemctl stop fleetclock-undo.timer fleetclock-undo.service 2>/dev/null || :
+systemctl stop fleetclock-undo.timer fleetclock-undo.service \
+fleetclock-undo-boot.timer fleetclock-undo-boot.service 2>/dev/null || :
+}
+fc_unboot() { rm -f "$FC_BOOT.timer" "$FC_BOOT.service" "$FC_WANTS/${FC_BOOT##*/}.timer"; }
+# fc_boot FOLDER SECONDS LAST: what was not kept is taken back SECONDS after a boot, steps LAST to 0.
+# It has to be on the disk before the change is.
+fc_boot() {
+(
+umask 022
+printf '[Unit]\nDescription=Take back a change of fleetclock that nobody has kept\nRequiresMountsFor=%s\n\n[Service]\nType=oneshot\nExecStart=/bin/sh %s/expire %s\n' \
+"$1" "$1" "$3" >"$FC_BOOT.service" &&
+printf '[Unit]\nDescription=Take back a change of fleetclock that nobody has kept\n\n[Timer]\nOnActiveSec=%s\nAccuracySec=1s\n' \
+"$2" >"$FC_BOOT.timer" &&
+mkdir -p "$FC_WANTS" && ln -sf "../${FC_BOOT##*/}.timer" "$FC_WANTS/"
+) 2>/dev/null || { fc_unboot; echo "the timer would not come back after a boot: ${FC_BOOT%/*} cannot be written" >&2; return 1; }
+sync "$1/undo" "$1/expire" "$1" "$FC_BOOT.service" "$FC_BOOT.timer" "$FC_WANTS" "${FC_BOOT%/*}" 2>/dev/null || :
 }
 # fc_arm FOLDER SECONDS
 fc_arm() {
 [ -d /run/systemd/system ] || { echo 'systemd does not run here' >&2; return 1; }
-fc_disarm
+fc_calm
 systemctl -q reset-failed fleetclock-undo.timer fleetclock-undo.service 2>/dev/null || :
 fc_out=$(systemd-run --unit=fleetclock-undo --on-active="$2" --timer-property=AccuracySec=1s \
 /bin/sh "$1/expire" 2>&1) || { printf '%s\n' "$fc_out" >&2; return 1; }

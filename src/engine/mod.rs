@@ -52,6 +52,8 @@ pub struct Context {
     pub verify: bool,
     /// Set when the user wants to stop; looked at between the phases of a host.
     pub stop: Arc<AtomicBool>,
+    /// The name of the run, as `history` knows it.
+    pub run: String,
     /// The hosts that are being changed.
     pub busy: Arc<busy::Busy>,
     /// The secrets of the run, which nothing that leaves the engine may hold.

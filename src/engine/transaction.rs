@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use crate::resource::Fix;
+use crate::resource::{Fix, service};
 use crate::transport::quote::sh;
 
 use super::frame::Frames;
@@ -20,6 +20,8 @@ const KEPT_RUNS: usize = 5;
 pub(crate) struct Transaction {
     /// Who changes the host, in which run.
     pub(crate) holder: Holder,
+    /// The run of the fleet that this is a part of.
+    pub(crate) fleet: String,
     /// Time limit for the changes.
     pub(crate) limit: Duration,
     /// How long the host waits after them until it is told to keep them.
@@ -120,7 +122,7 @@ impl Transaction {
     /// What a failed step leads to.
     fn undo_call(&self) -> String {
         if self.keep_wreck {
-            ":".to_owned()
+            service::leave(&self.holder.run)
         } else {
             format!("fc_frame {} sh \"$FC_RUN/undo\" \"$1\"", self.undo_frame())
         }
@@ -129,12 +131,19 @@ impl Transaction {
     /// Makes the run's folder, writes the undo into it, drops the oldest runs, and starts the timer.
     fn arm(&self) -> String {
         let file = |name: &str, text: &str| format!("printf '%s' {} >\"$FC_RUN/{name}\"", sh(text));
-        let timer = if self.keep_wreck { ":".to_owned() } else { self.timer(self.limit + self.lease) };
+        let timer = if self.keep_wreck { ":".to_owned() } else { "fc_timers".to_owned() };
+        let timers = format!(
+            "fc_timers() {{ {}; fc_boot \"$FC_RUN\" {} {}; }}",
+            self.timer(self.limit + self.lease),
+            self.lease.as_secs(),
+            self.fixes.len().saturating_sub(1)
+        );
         format!(
             "fc_keep_undo() {{ umask 077; mkdir -p \"$FC_RUN\"\n{}\n{}\n{}\n}}\n\
              fc_frame {} fc_keep_undo\n\
              [ $? = 0 ] || {{ rm -rf \"$FC_RUN\"; fc_leave; }}\n\
              ls -1r {RUNS} | grep -vxF {own} | tail -n +{KEPT_RUNS} | while read -r fc_old; do rm -rf \"{RUNS}/$fc_old\"; done\n\
+             {timers}\n\
              fc_frame {} {timer}\n\
              {}\n",
             file("undo", &self.undo_text()),
@@ -168,7 +177,7 @@ impl Transaction {
     fn about(&self) -> String {
         let Holder { who, when, .. } = &self.holder;
         let changes: String = self.about.iter().map(|line| format!("change={line}\n")).collect();
-        format!("who={who}\nwhen={when}\n{changes}")
+        format!("who={who}\nwhen={when}\nfleet={}\n{changes}", self.fleet)
     }
 
     fn folder(&self) -> String {
@@ -187,14 +196,17 @@ impl Transaction {
              (set -e; FC_KEEP=$FC_RUN/$2; \"$1_$2\")\n\
              [ $? = 0 ] || { fc_failed=1; echo \"step $2 was not put back\" >&2; }\n\
              }\n\
-             fc_last=${1:-$(cat \"$FC_RUN/reached\")}\n\
+             fc_last=${1:-$(cat \"$FC_RUN/reached\" 2>/dev/null || echo -1)}\n\
              fc_i=$fc_last\n\
              while [ \"$fc_i\" -ge 0 ]; do fc_run fc_undo \"$fc_i\"; fc_i=$((fc_i - 1)); done\n\
              fc_i=0\n\
              while [ \"$fc_i\" -le \"$fc_last\" ]; do fc_run fc_settle \"$fc_i\"; fc_i=$((fc_i + 1)); done\n\
-             [ $fc_failed = 1 ] || : >\"$FC_RUN/undone\"\n\
-             exit $fc_failed\n",
+             if [ $fc_failed = 1 ]; then\n",
         );
+        text.push_str(&service::leave(&self.holder.run));
+        text.push_str("exit 1\nfi\n: >\"$FC_RUN/undone\"\n");
+        text.push_str(&service::disown(&self.holder.run));
+        text.push_str("exit 0\n");
         text
     }
 
@@ -224,7 +236,7 @@ mod tests {
     fn run(transaction: &Transaction, shell: &str, root: &str) -> (Output, Splitter) {
         let (script, boundary) = transaction.script();
         let script = script.replace(RUNS, root).replace("/run/fleetclock", &format!("{root}.room"));
-        let script = script.replace("/run/systemd/system", "/nowhere");
+        let script = script.replace("/run/systemd/system", "/nowhere").replace("/etc/systemd/system", "/nowhere");
         #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
         let output = std::process::Command::new(shell).arg("-c").arg(script).output().unwrap();
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();

@@ -1,5 +1,5 @@
-//! Taking back what the last run did: first every host says what that would be, then, if the
-//! user agrees, exactly that run is taken back.
+//! Taking back what a run did: first every host says what its last one was, then it is chosen
+//! which of them are meant, and, if the user agrees, exactly those are taken back.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,14 +7,15 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::inventory::HostSpec;
+use crate::report::decisive::decisive;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
-use crate::resource::Slice;
+use crate::resource::{Slice, command};
 use crate::transport::quote::sh;
 
 use super::Context;
 use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
-use super::frame::{Frames, last_lines};
+use super::frame::Frames;
 use super::lock::{self, Holder};
 use super::plan::blank;
 use super::session::{Failure, Session};
@@ -29,8 +30,12 @@ const LIMIT: Duration = Duration::from_secs(120);
 pub struct LastRun {
     /// The host.
     pub spec: HostSpec,
-    /// Name of the run; `None` when there is none that could be taken back.
+    /// Its name on the host; `None` when there is none that is to be taken back.
     pub run: Option<String>,
+    /// The run of the fleet that it was a part of, as `history` names it.
+    pub fleet: Option<String>,
+    /// Runs of the fleet that changed the host before and were not taken back.
+    pub older: Vec<String>,
     /// The report so far: the deltas say what would be taken back.
     pub report: HostReport,
 }
@@ -38,13 +43,26 @@ pub struct LastRun {
 /// What looking at a host came to.
 pub type LookResult = Result<LastRun, Box<HostReport>>;
 
-/// The newest run that changed something and was not taken back yet.
-const NEWEST: &str = r#"for fc_run in $(ls -1r @RUNS@ 2>/dev/null); do
+/// Which runs are meant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Choice {
+    /// The newest of all hosts that were asked, and nothing older.
+    Newest,
+    /// The last one of each host.
+    EachLast,
+    /// This one.
+    Run(String),
+}
+
+/// The newest run that changed something and was not taken back yet, and the names of those before.
+const NEWEST: &str = r#"fc_first=yes
+for fc_run in $(ls -1r @RUNS@ 2>/dev/null); do
 fc_f=@RUNS@/$fc_run
 [ -e "$fc_f/undo" ] && [ -e "$fc_f/reached" ] && [ ! -e "$fc_f/undone" ] || continue
+if [ $fc_first = no ]; then echo "older=$(sed -n 's/^fleet=//p' "$fc_f/about")"; continue; fi
+fc_first=no
 echo "run=$fc_run"
 cat "$fc_f/about"
-break
 done"#;
 
 /// Asks all hosts for their last run.
@@ -75,6 +93,40 @@ pub async fn undo_all(looks: Vec<LookResult>, forks: usize, cx: Arc<Context>) ->
         report
     })
     .await
+}
+
+/// Leaves alone what is not meant, and says so. Returns the run that is taken back, if it is one.
+pub fn choose(looks: &mut [LookResult], choice: &Choice) -> Option<String> {
+    let newest = looks.iter().flatten().filter_map(|last| last.fleet.clone()).max();
+    let wanted = match choice {
+        Choice::EachLast => return None,
+        Choice::Newest => newest?,
+        Choice::Run(run) => run.clone(),
+    };
+    for last in looks.iter_mut().flatten().filter(|last| last.fleet.as_ref() != Some(&wanted)) {
+        leave(last, &wanted);
+    }
+    Some(wanted)
+}
+
+/// A host of which another run is the last one. One that was asked for and is covered by a newer one
+/// cannot be taken back alone: both may have written the same file.
+fn leave(last: &mut LastRun, wanted: &str) {
+    let Some(own) = last.run.take().and(last.fleet.clone()) else { return };
+    let name = last.spec.name.clone();
+    last.report.deltas.clear();
+    last.report.warnings.clear();
+    if last.older.iter().any(|run| run == wanted) {
+        let message = format!("run {wanted} is not taken back: run {own} has changed this host after it");
+        let hint = Some(format!("`fleetclock undo {name}` takes back run {own} first"));
+        last.report.status = Status::Failed;
+        last.report.error = Some(ErrorReport { message, hint });
+        return;
+    }
+    last.report.status = Status::Unchanged;
+    last.report
+        .warnings
+        .push(format!("left as it is: its last run is {own}, not {wanted}; `fleetclock undo {name}` takes that back"));
 }
 
 /// Returns the report of a look.
@@ -110,26 +162,40 @@ fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRu
     let seen = splitter.part(&output, part).context("look for the last run")?;
     report.executions = session.executions;
     let run = value(&seen, "run").map(str::to_owned);
-    report.deltas = changes(&seen);
-    report.status = if run.is_some() { Status::Drifted } else { Status::Unchanged };
-    if let (Some(run), Some(who), Some(when)) = (&run, value(&seen, "who"), value(&seen, "when")) {
-        report.warnings.push(the_run(run, who, when));
-    }
-    Ok(LastRun { spec: spec.clone(), run, report: report.clone() })
+    Ok(last_run(spec, run, &seen, report))
 }
 
-/// Says whose change it is.
-pub(crate) fn the_run(run: &str, who: &str, when: &str) -> String {
-    format!("this is what run {run} changed, by {who} at {when}")
+/// Puts together what a host has told of its last run.
+pub(crate) fn last_run(spec: &HostSpec, run: Option<String>, seen: &Slice, report: &mut HostReport) -> LastRun {
+    // A run of an earlier version knew of no fleet.
+    let fleet = run.as_ref().map(|run| value(seen, "fleet").unwrap_or(run).to_owned());
+    report.deltas = changes(seen);
+    report.status = if run.is_some() { Status::Drifted } else { Status::Unchanged };
+    if let (Some(run), Some(who), Some(when)) = (&fleet, value(seen, "who"), value(seen, "when")) {
+        report.warnings.push(format!("this is what run {run} changed, by {who} at {when}"));
+    }
+    report.warnings.extend(for_good(seen).map(|what| format!("not taken back: `{what}`, for its step has no `undo`")));
+    let older = seen.stdout.lines().filter_map(|line| line.strip_prefix("older=")).map(str::to_owned).collect();
+    LastRun { spec: spec.clone(), run, fleet, older, report: report.clone() }
 }
 
 fn value<'a>(seen: &'a Slice, name: &str) -> Option<&'a str> {
     seen.stdout.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
 }
 
+/// What was changed: thing and property.
+fn changed(seen: &Slice) -> impl Iterator<Item = (&str, &str)> {
+    seen.stdout.lines().filter_map(|line| line.strip_prefix("change=")?.rsplit_once(": "))
+}
+
+/// The commands that cannot be taken back.
+fn for_good(seen: &Slice) -> impl Iterator<Item = &str> {
+    changed(seen).filter(|(_, property)| *property == command::NO_UNDO).map(|(resource, _)| resource)
+}
+
 /// `change=file /etc/chrony.conf: content`, the other way round.
-pub(crate) fn changes(seen: &Slice) -> Vec<Delta> {
-    let lines = seen.stdout.lines().filter_map(|line| line.strip_prefix("change=")?.rsplit_once(": "));
+fn changes(seen: &Slice) -> Vec<Delta> {
+    let lines = changed(seen).filter(|(_, property)| *property != command::NO_UNDO);
     let back = |(resource, property): (&str, &str)| {
         let (from, to) = (Some("changed".to_owned()), Some("as it was".to_owned()));
         Delta::new(resource.to_owned(), property, from, to)
@@ -161,7 +227,7 @@ fn put_back(session: &mut Session<'_>, run: &str) -> Result<(), Failure> {
             Err(Failure { status: Status::Failed, error: lock::refused(&seen) })
         }
         MOVED => Err(moved(run)),
-        _ => Err(not_in_full(run, &last_lines(&output.stderr))),
+        _ => Err(not_in_full(run, &decisive(&output.stdout, &output.stderr))),
     }
 }
 
@@ -197,4 +263,66 @@ fn script(run: &str, holder: &Holder) -> String {
         own = sh(&holder.run),
         run = sh(run),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample;
+
+    fn look(name: &str, run: Option<&str>, told: &str) -> LookResult {
+        let spec = sample::host(name);
+        let seen = Slice { stdout: told.to_owned(), ..Slice::default() };
+        let mut report = blank(&spec);
+        Ok(last_run(&spec, run.map(str::to_owned), &seen, &mut report))
+    }
+
+    /// `r2` is the last run of the fleet; `b` has only seen the one before, `c` none.
+    fn fleet() -> Vec<LookResult> {
+        let a = "run=r2a\nwho=me\nwhen=now\nfleet=r2\nchange=file /f: content\nolder=r1\n";
+        let b = "run=r1b\nwho=me\nwhen=then\nfleet=r1\nchange=service x: running\n";
+        vec![look("a", Some("r2a"), a), look("b", Some("r1b"), b), look("c", None, "")]
+    }
+
+    fn taken(looks: &[LookResult]) -> Vec<Option<&str>> {
+        looks.iter().flatten().map(|last| last.run.as_deref()).collect()
+    }
+
+    #[test]
+    fn only_the_newest_run_of_the_fleet_is_taken_back() {
+        let mut looks = fleet();
+        assert_eq!(choose(&mut looks, &Choice::Newest).as_deref(), Some("r2"));
+        assert_eq!(taken(&looks), [Some("r2a"), None, None]);
+        let left = report_of(&looks[1]);
+        assert_eq!((left.status, left.deltas.len()), (Status::Unchanged, 0));
+        assert_eq!(left.warnings, ["left as it is: its last run is r1, not r2; `fleetclock undo b` takes that back"]);
+        assert!(report_of(&looks[2]).warnings.is_empty());
+    }
+
+    #[test]
+    fn hosts_that_are_named_and_a_run_that_is_named() {
+        let mut looks = fleet();
+        assert_eq!(choose(&mut looks, &Choice::EachLast), None);
+        assert_eq!(taken(&looks), [Some("r2a"), Some("r1b"), None]);
+        choose(&mut looks, &Choice::Run("r1".into()));
+        assert_eq!(taken(&looks), [None, Some("r1b"), None]);
+        let refused = report_of(&looks[0]).error.clone().unwrap();
+        assert_eq!(refused.message, "run r1 is not taken back: run r2 has changed this host after it");
+    }
+
+    #[test]
+    fn a_run_of_an_earlier_version_is_its_own_fleet() {
+        let mut looks = vec![look("a", Some("r1"), "run=r1\nwho=me\nwhen=now\n"), look("b", Some("r2"), "run=r2\n")];
+        assert_eq!(choose(&mut looks, &Choice::Newest).as_deref(), Some("r2"));
+        assert_eq!(taken(&looks), [None, Some("r2")]);
+    }
+
+    #[test]
+    fn a_command_that_cannot_be_taken_back_is_told() {
+        let told = "run=r\nwho=me\nwhen=now\nchange=command touch /x: done without undo\nchange=command y: done\n";
+        let looks = [look("a", Some("r"), told)];
+        let report = report_of(&looks[0]);
+        assert_eq!(report.deltas.len(), 1);
+        assert_eq!(report.warnings[1], "not taken back: `command touch /x`, for its step has no `undo`");
+    }
 }

@@ -232,6 +232,7 @@ mod tests {
             verify: true,
             journal: false,
             stop: Arc::default(),
+            run: String::new(),
             busy: Arc::default(),
             hidden: Arc::default(),
         }

@@ -50,8 +50,10 @@ for fc_d in /etc /run /usr/lib /lib; do
 [ -e "$fc_d/systemd/system/$fc_u.service" ] || [ -h "$fc_d/systemd/system/$fc_u.service" ] || continue
 fc_units="$fc_units $fc_u.service"; break
 done
-[ -e {OWED}/$fc_u ] && fc_owed="$fc_owed
-owed=$fc_u"
+for fc_o in $fc_u $fc_u.left; do
+[ -e {OWED}/$fc_o ] && fc_owed="$fc_owed
+owed=$fc_o"
+done
 done
 [ -z "$fc_units" ] || systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState $fc_units 2>/dev/null
 fc_ufw=

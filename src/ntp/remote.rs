@@ -29,11 +29,21 @@ pub fn functions() -> String {
 
 // The program goes through a pipe and not a here-document: some shells keep those in files.
 const FUNCTIONS: &str = r#"fc_dir=; fc_kind=none
+# What a script has left that was killed outright: its folder bears the number of its process.
+fc_sweep() {
+for fc_o in "$1"/fleetclock.*.??????; do
+[ -d "$fc_o" ] && [ ! -h "$fc_o" ] && [ -O "$fc_o" ] || continue
+fc_p=${fc_o%.*}; fc_p=${fc_p##*.}
+case $fc_p in '' | *[!0-9]*) continue ;; esac
+[ -d "/proc/$fc_p" ] || rm -rf "$fc_o"
+done
+}
 fc_probe_done() { [ -z "$fc_dir" ] || rm -rf "$fc_dir"; fc_dir=; fc_kind=none; }
 fc_probe_open() {
 for fc_d in /dev/shm /run /tmp /var/tmp; do
 [ "$(uname -m)" = @MACHINE@ ] || break
-fc_dir=$(mktemp -d "$fc_d/fleetclock.XXXXXX" 2>/dev/null) || continue
+fc_sweep "$fc_d"
+fc_dir=$(mktemp -d "$fc_d/fleetclock.$$.XXXXXX" 2>/dev/null) || continue
 printf %s @PROGRAM@ | base64 -d >"$fc_dir/probe" 2>/dev/null && chmod 700 "$fc_dir/probe"
 "$fc_dir/probe" >/dev/null 2>&1
 [ $? = 2 ] && { fc_kind=static; return; }
@@ -64,6 +74,8 @@ bash) bash -c @FALLBACK@ probe "$fc_p1" "$fc_p2" "$fc_p3" $fc_list ;;
 esac
 }
 trap fc_probe_done EXIT
+# Not every shell runs that when a signal ends it.
+for fc_s in 'HUP 129' 'INT 130' 'PIPE 141' 'TERM 143'; do trap "exit ${fc_s#* }" "${fc_s% *}"; done
 fc_probe_open"#;
 
 /// Reads what `fc_probe` printed; other lines are not ours.

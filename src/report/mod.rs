@@ -3,6 +3,7 @@
 mod changes;
 mod clean;
 pub mod console;
+pub mod decisive;
 pub mod diff;
 pub mod facts;
 mod failures;

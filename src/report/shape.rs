@@ -11,6 +11,9 @@ use super::hide::{HIDDEN, Hider, telling};
 /// What is shown of a line that could hold a secret of which nothing is known.
 pub const NOT_SHOWN: &str = "(a line that is not shown, because this file holds a secret)";
 
+/// What an old secret has at least, if it is to be told from other words.
+const LONG: usize = 6;
+
 /// What is known of the secrets of a wanted file.
 #[derive(Debug, Clone, Default)]
 pub struct Wanted {
@@ -61,13 +64,22 @@ impl Wanted {
     }
 
     /// Returns what stands in the place of the secrets, on both sides: what a template has made of
-    /// them, and what they were before. Programs may quote it.
+    /// them, what they were before, and lines of the host that are not shown. Programs may quote it.
     pub fn pieces(&self, host: &str, wanted: &str) -> Vec<String> {
         let lines = self.lines(wanted);
-        let secret: Vec<&Line> = lines.iter().filter(|line| line.secret).collect();
-        let own = secret.iter().flat_map(|line| captured(&line.shown, &line.real));
-        let old = host.lines().flat_map(|real| secret.iter().flat_map(move |line| captured(&line.shown, real)));
-        own.chain(old).map(str::to_owned).filter(|piece| piece.trim().len() >= 4).collect()
+        if !lines.iter().any(|line| line.secret) {
+            return Vec::new();
+        }
+        let own = lines.iter().filter(|line| line.secret).flat_map(|line| captured(&line.shown, &line.real));
+        let old = host.lines().filter(|line| !is_public(line, &lines)).flat_map(|line| {
+            let shape = shape_of(line, &lines).filter(|shape| *shape != HIDDEN);
+            shape.map_or_else(|| vec![line.trim()], |shape| captured(shape, line).collect())
+        });
+        let long = |piece: &String| piece.len() >= LONG;
+        own.map(str::to_owned)
+            .chain(old.map(str::to_owned).filter(long))
+            .filter(|piece| !piece.trim().is_empty())
+            .collect()
     }
 
     fn open(&self, line: &str) -> String {
@@ -116,12 +128,20 @@ fn pairs<'a>(op: &DiffOp, real: &[&'a str], masked: &[&str]) -> Vec<(&'a str, St
 /// A line of the host in a file that holds secrets: as it is if that is wanted and no secret, by
 /// its shape if a secret is wanted there.
 fn among(line: &str, wanted: &[Line]) -> String {
-    if line.trim().is_empty() || wanted.iter().any(|other| !other.secret && other.real == line) {
+    if line.trim().is_empty() || is_public(line, wanted) {
         return line.to_owned();
     }
-    let of_shape =
-        |other: &&Line| other.secret && (other.real == line || captured(&other.shown, line).next().is_some());
-    wanted.iter().find(of_shape).map_or_else(|| NOT_SHOWN.to_owned(), |other| other.shown.clone())
+    shape_of(line, wanted).unwrap_or(NOT_SHOWN).to_owned()
+}
+
+fn is_public(line: &str, wanted: &[Line]) -> bool {
+    wanted.iter().any(|other| !other.secret && other.real == line)
+}
+
+/// The wanted line with a secret that a line looks like; the one that says most of it.
+fn shape_of<'a>(line: &str, wanted: &'a [Line]) -> Option<&'a str> {
+    let alike = |other: &&Line| other.secret && (other.real == line || captured(&other.shown, line).next().is_some());
+    wanted.iter().filter(alike).map(|other| other.shown.as_str()).max_by_key(|shape| shape.len())
 }
 
 /// What stands in a line where its shape has `***`; nothing if the line has another shape.
@@ -217,6 +237,8 @@ mod tests {
     #[test]
     fn the_pieces_are_what_programs_may_quote() {
         let wanted = Wanted::new(Some("t *** u\n".into()), Hider::new(["hunter2"]));
-        assert_eq!(wanted.pieces("t OLDER u\nz\n", "t HUNTER2 u\n"), ["HUNTER2", "OLDER"]);
+        assert_eq!(wanted.pieces("t OLDER1 u\nz\nold line\n", "t HUNTER2 u\n"), ["HUNTER2", "OLDER1", "old line"]);
+        let wanted = Wanted::new(Some("a comment\n***\n".into()), Hider::default());
+        assert_eq!(wanted.pieces("a comment\nOLDPEM\n", "a comment\nNEWPEM\n"), ["NEWPEM", "OLDPEM"]);
     }
 }

@@ -64,7 +64,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
 fn well(command: &str) -> &'static str {
     match command {
         "doctor" => "well",
-        "undo" => "without a run to take back",
+        "undo" => "left as it was",
         _ => "as wanted",
     }
 }

@@ -4,7 +4,9 @@ use anyhow::{Result, bail};
 use sha2::{Digest, Sha256};
 
 use super::{Delta, Fix, Resource, Slice};
+use crate::report::decisive::{STAGE, decisive};
 use crate::report::diff;
+use crate::report::number::count;
 use crate::report::shape::{Wanted, is_private};
 use crate::transport::quote::sh;
 
@@ -35,6 +37,8 @@ struct Found<'a> {
     mode: &'a str,
     owner: &'a str,
     digest: &'a str,
+    /// How many names it has.
+    links: u64,
     /// Empty if the digest is the wanted one.
     content: &'a str,
 }
@@ -49,7 +53,7 @@ impl Resource for File {
             "fc_f={path}\n\
              [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
-             fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} && stat -L -c \"%a %U:%G $fc_d\" \"$fc_f\" || exit\n\
+             fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} && stat -L -c \"%a %U:%G $fc_d %h\" \"$fc_f\" || exit\n\
              [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"",
             path = sh(&self.path),
             wanted = self.digest(),
@@ -68,6 +72,7 @@ impl Resource for File {
             let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
             delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode)));
             deltas.push(delta);
+            deltas.extend(self.parted(found.links));
         }
         let mut compare = |property: &str, is: &str, wanted: &str| {
             if is != wanted {
@@ -96,6 +101,14 @@ impl Resource for File {
 }
 
 impl File {
+    /// A new file takes the place of one name; others that the old one has keep the old content.
+    fn parted(&self, links: u64) -> Option<Delta> {
+        let others = links.checked_sub(1).filter(|others| *others > 0)?;
+        let from = format!("one file with {}", count(usize::try_from(others).ok()?, "other name"));
+        let to = "a file of its own; the others keep the old content".to_owned();
+        Some(Delta::new(self.label(), "hard links", Some(from), Some(to)))
+    }
+
     fn digest(&self) -> String {
         Sha256::digest(self.content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
@@ -114,12 +127,14 @@ impl File {
             return Ok(None);
         }
         if seen.status != 0 {
-            bail!("read {}: {}", self.path, super::last_line(&seen.stderr));
+            bail!("read {}: {}", self.path, decisive("", &seen.stderr));
         }
         let (head, content) = seen.stdout.split_once('\n').unwrap_or((&seen.stdout, ""));
         let mut words = head.split(' ');
-        match (words.next(), words.next(), words.next()) {
-            (Some(mode), Some(owner), Some(digest)) => Ok(Some(Found { mode, owner, digest, content })),
+        match (words.next(), words.next(), words.next(), words.next().and_then(|links| links.parse().ok())) {
+            (Some(mode), Some(owner), Some(digest), Some(links)) => {
+                Ok(Some(Found { mode, owner, digest, links, content }))
+            }
             _ => bail!("read {}: the host answered `{head}`", self.path),
         }
     }
@@ -131,6 +146,7 @@ impl File {
             "fc_f=$(readlink -f {path}) || {{ echo \"the folder of\" {path} \"does not exist\" >&2; exit 1; }}\n\
              if [ -e \"$fc_f\" ]; then\n\
              cp -p \"$fc_f\" \"$FC_KEEP/copy\" || {{ rm -f \"$FC_KEEP/copy\"; exit 1; }}\n\
+             cp --attributes-only --preserve=xattr \"$fc_f\" \"$FC_KEEP/copy\" 2>/dev/null || :\n\
              mv \"$FC_KEEP/copy\" \"$FC_KEEP/old\"\n\
              else : >\"$FC_KEEP/absent\"; fi\n",
             path = sh(&self.path)
@@ -147,26 +163,26 @@ impl File {
         })
     }
 
-    /// The new content is complete, on the disk and accepted before it takes the old one's place.
+    /// The new content is complete, on the disk and accepted before it takes the old one's place, of
+    /// which it has the access list and the attributes. Nobody may read it who may not later.
     /// What a power failure has left of an earlier run is swept away first; the host is locked.
     fn write(&self) -> String {
         let validate = self.validate.as_deref().map_or(String::new(), |command| {
             let command = command.replace("{}", "\"$fc_n\"");
-            format!(
-                "fc_out=$({command} 2>&1) || {{ printf '%s\\n' \"$fc_out\" >&2; echo 'the new file was refused; the old one is in place' >&2; exit 1; }}\n"
-            )
+            format!("{command} || {{ echo '{STAGE}the new file was refused; the old one is in place' >&2; exit 1; }}\n")
         });
         format!(
             "fc_n=\"$(dirname \"$fc_f\")/.$(basename \"$fc_f\").fleetclock.\"\n\
              rm -f \"$fc_n\"?????? \"$fc_f.fleetclock-undo\"\n\
              fc_n=$(mktemp \"${{fc_n}}XXXXXX\")\n\
              trap 'rm -f \"$fc_n\"' EXIT\n\
-             printf '%s' {content} >\"$fc_n\" 2>/dev/null || :\n\
-             fc_d=$(sha256sum <\"$fc_n\")\n\
-             [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"the new $fc_f could not be written in full; is the disk full?\" >&2; exit 1; }}\n\
+             [ ! -e \"$fc_f\" ] || cp --attributes-only --preserve=mode,xattr \"$fc_f\" \"$fc_n\" 2>/dev/null || :\n\
              chown {owner} \"$fc_n\"\n\
              chmod {mode} \"$fc_n\"\n\
              [ ! -e \"$fc_f\" ] || chcon --reference=\"$fc_f\" \"$fc_n\" 2>/dev/null || :\n\
+             printf '%s' {content} >\"$fc_n\" 2>/dev/null || :\n\
+             fc_d=$(sha256sum <\"$fc_n\")\n\
+             [ \"${{fc_d%% *}}\" = {digest} ] || {{ echo \"the new $fc_f could not be written in full; is the disk full?\" >&2; exit 1; }}\n\
              {validate}\
              sync \"$fc_n\" 2>/dev/null || :\n\
              mv -f \"$fc_n\" \"$fc_f\"\n\
@@ -195,6 +211,7 @@ impl File {
              elif [ -e \"$FC_KEEP/old\" ]; then\n\
              trap 'rm -f \"$fc_f.fleetclock-undo\"' EXIT\n\
              cp -p \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\"\n\
+             cp --attributes-only --preserve=xattr \"$FC_KEEP/old\" \"$fc_f.fleetclock-undo\" 2>/dev/null || :\n\
              chcon --reference=\"$fc_f\" \"$fc_f.fleetclock-undo\" 2>/dev/null || :\n\
              mv -f \"$fc_f.fleetclock-undo\" \"$fc_f\"\n\
              elif [ -e \"$FC_KEEP/absent\" ]; then rm -f \"$fc_f\"; fi",
@@ -298,6 +315,41 @@ mod tests {
         let result = run(dir.path(), "sh", &file.fix(&seen, false).unwrap().change);
         assert!(result.status != 0 && result.stderr.contains("changed by somebody else"), "{result:?}");
         assert_eq!(std::fs::read_to_string(&file.path).unwrap(), "somebody else\n");
+    }
+
+    /// Gives a file a list of access and an attribute, or prints what it has: no coreutils for either.
+    const ATTRIBUTES: &str = "import os, struct, sys
+f = sys.argv[1]
+if len(sys.argv) > 2:
+    entries = [(1, 6, -1), (2, 4, 1000), (4, 4, -1), (16, 4, -1), (32, 4, -1)]
+    acl = struct.pack('<I', 2) + b''.join(struct.pack('<HHi', *entry) for entry in entries)
+    os.setxattr(f, 'system.posix_acl_access', acl)
+    os.setxattr(f, 'user.note', b'mine')
+for name in sorted(os.listxattr(f)): print(name, os.getxattr(f, name))";
+
+    #[test]
+    fn access_lists_and_attributes_stay_and_lost_links_are_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = File { mode: "0644".into(), ..file(dir.path(), "new\n") };
+        std::fs::write(&file.path, "old\n").unwrap();
+        let attributes = |more: &str| {
+            let path = sh(&file.path);
+            run(dir.path(), "sh", &format!("python3 -c {} {path} {more}", sh(ATTRIBUTES))).stdout
+        };
+        let before = attributes("set");
+        assert!(before.contains("posix_acl_access") && before.contains("mine"), "{before}");
+        std::fs::hard_link(&file.path, dir.path().join("other")).unwrap();
+        let seen = probe(dir.path(), &file);
+        let deltas = file.diff(&seen).unwrap();
+        assert_eq!(
+            (deltas[1].property.as_str(), deltas[1].from.as_deref()),
+            ("hard links", Some("one file with 1 other name"))
+        );
+        let fix = file.fix(&seen, false).unwrap();
+        assert_eq!(run(dir.path(), "sh", &fix.change).stderr, "");
+        assert_eq!((attributes(""), file.diff(&probe(dir.path(), &file)).unwrap()), (before.clone(), vec![]));
+        run(dir.path(), "sh", &fix.undo);
+        assert_eq!((std::fs::read_to_string(&file.path).unwrap().as_str(), attributes("")), ("old\n", before));
     }
 
     #[test]

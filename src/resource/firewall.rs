@@ -6,6 +6,7 @@ use ipnet::IpNet;
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
+use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
 
 /// firewalld: running and permanent state, each for itself.
@@ -95,14 +96,14 @@ fn rule(network: &IpNet) -> String {
 impl Firewalld {
     fn openings(&self, seen: &Slice) -> Result<Vec<Opening>> {
         if seen.stdout.starts_with("off") {
-            return Err(anyhow::anyhow!("firewalld does not answer: {}", super::last_line(&seen.stderr))
+            return Err(anyhow::anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
                 .hint("start firewalld, or say `firewall: none` for this host"));
         }
         let mut openings = Vec::new();
         for network in &self.networks {
             let prefix = format!("network {network} ");
             let Some(zone) = seen.stdout.lines().find_map(|line| line.strip_prefix(&prefix)) else {
-                bail!("firewalld: no zone was found for {network}: {}", super::last_line(&seen.stderr));
+                bail!("firewalld: no zone was found for {network}: {}", decisive("", &seen.stderr));
             };
             let open = |state: &str| is_open(&seen.stdout, state, zone, network);
             openings.push(Opening {

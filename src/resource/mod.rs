@@ -148,14 +148,3 @@ fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
         Firewall::None | Firewall::Windows => bail!("firewall: none is active"),
     }
 }
-
-/// The last line of an error output.
-fn last_line(text: &str) -> String {
-    last_lines(text, 1)
-}
-
-/// The last lines of an error output that are not empty, in one.
-pub(crate) fn last_lines(text: &str, count: usize) -> String {
-    let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    lines.get(lines.len().saturating_sub(count)..).unwrap_or_default().join("; ")
-}

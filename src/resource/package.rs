@@ -5,6 +5,7 @@ use anyhow::{Result, anyhow};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
 use crate::facts::{Facts, PackageManager};
+use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
 
 /// A package that shall be installed; its version is left to the distribution.
@@ -151,13 +152,8 @@ impl Package {
         }
     }
 
-    /// zypper ends with what to do, and has said before what it is about.
-    fn complaint(&self, stderr: &str) -> String {
-        super::last_lines(stderr, if self.manager == PackageManager::Zypper { 3 } else { 1 })
-    }
-
     fn missing(&self, seen: &Slice) -> anyhow::Error {
-        let words = self.complaint(&seen.stderr);
+        let words = decisive("", &seen.stderr);
         let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
         anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(
             "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",

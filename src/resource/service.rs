@@ -5,15 +5,33 @@ use anyhow::{Result, bail};
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::facts::Facts;
+use crate::report::decisive::{STAGE, decisive};
 use crate::transport::quote::sh;
 
 /// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
 pub(crate) const OWED: &str = "/run/fleetclock/owed";
 
-/// Returns shell text that marks a restart as owed, so that a run which dies between the new
-/// file and the restart leaves a difference that the next run sees.
-pub fn owe(unit: &str) -> String {
-    format!("mkdir -p {OWED} && : >{}\n", sh(&format!("{OWED}/{unit}")))
+/// Returns shell text that marks a restart as owed by a run, so that one which dies between the new
+/// file and the restart leaves a difference that the next run sees. A mark of another run stays.
+pub fn owe(unit: &str, run: &str) -> String {
+    let mark = sh(&format!("{OWED}/{unit}"));
+    format!("mkdir -p {OWED} && {{ [ -e {mark} ] || echo {} >{mark}; }}\n", sh(run))
+}
+
+/// Returns shell text for the end of a run whose changes are taken back: the service has loaded what
+/// is there again, and nothing is owed by that run.
+pub fn disown(run: &str) -> String {
+    each_mark(run, "rm -f \"$fc_m\"")
+}
+
+/// Returns shell text for the end of a run that failed and leaves everything as it is: the restart is
+/// still owed, and not because the run did not end.
+pub fn leave(run: &str) -> String {
+    each_mark(run, ": >\"$fc_m.left\"")
+}
+
+fn each_mark(run: &str, what: &str) -> String {
+    format!("for fc_m in {OWED}/*; do [ \"$(cat \"$fc_m\" 2>/dev/null)\" != {} ] || {what}; done\n", sh(run))
 }
 
 /// A service that shall be in a certain state.
@@ -32,7 +50,8 @@ struct State {
     exists: bool,
     active: String,
     file: String,
-    owed: bool,
+    /// Why a restart is owed.
+    owed: Option<&'static str>,
 }
 
 impl State {
@@ -68,15 +87,20 @@ impl Resource for Service {
     fn probe(&self) -> String {
         format!(
             "systemctl show -p LoadState -p ActiveState -p UnitFileState {} || exit\n\
-             [ -e {} ] && echo owed=yes\n\
+             [ ! -e {mark} ] || {{ [ -e {mark}.left ] && echo owed=left || echo owed=yes; }}\n\
              exit 0",
             self.name(),
-            self.mark()
+            mark = self.mark()
         )
     }
 
     fn known(&self, facts: &Facts) -> Option<Slice> {
-        let owed = if facts.owed.contains(&self.unit) { "owed=yes\n" } else { "" };
+        let owed = |unit: &str| facts.owed.iter().any(|owed| owed == unit);
+        let owed = match (owed(&self.unit), owed(&format!("{}.left", self.unit))) {
+            (true, true) => "owed=left\n",
+            (true, false) => "owed=yes\n",
+            (false, _) => "",
+        };
         let shown = &facts.units.get(&self.unit)?.shown;
         Some(Slice { stdout: format!("{shown}{owed}"), ..Slice::default() })
     }
@@ -94,8 +118,8 @@ impl Resource for Service {
         compare("enabled", there(&enabled_word(&state)), self.enabled, boot);
         let running = if state.active == "failed" { "failed".to_owned() } else { yes_no(state.runs()) };
         compare("running", there(&running), self.running, state.runs() == self.running);
-        if state.owed && self.running && state.runs() {
-            let from = Some("owed by a run that did not end".to_owned());
+        if let Some(why) = state.owed.filter(|_| self.running && state.runs()) {
+            let from = Some(why.to_owned());
             deltas.push(Delta::new(self.label(), "restart", from, Some("restarted".to_owned())));
         }
         Ok(deltas)
@@ -130,8 +154,8 @@ impl Service {
             return text;
         }
         // A package may have started it with its own configuration: `start` would then do nothing.
-        if refresh || state.owed || !state.runs() {
-            text.push_str(&format!("{}\nrm -f {}\n", restart(&name), self.mark()));
+        if refresh || state.owed.is_some() || !state.runs() {
+            text.push_str(&format!("{}\nrm -f {mark} {mark}.left\n", restart(&name), mark = self.mark()));
         }
         text
     }
@@ -158,7 +182,7 @@ impl Service {
     /// It has to load what was put back.
     fn settle(&self, state: &State) -> String {
         let restart = if state.runs() { restart(&self.name()) } else { String::new() };
-        format!("{restart}\nrm -f {}\n", self.mark())
+        format!("{restart}\nrm -f {mark} {mark}.left\n", mark = self.mark())
     }
 }
 
@@ -170,10 +194,25 @@ fn restart(name: &str) -> String {
          fc_ok=yes\n\
          systemctl restart {name} || fc_ok=no\n\
          [ $fc_ok = no ] || {{ sleep 0.5; systemctl -q is-active {name} || fc_ok=no; }}\n\
-         if [ $fc_ok = no ]; then\n\
-         journalctl -q -n 8 -o cat -u {name} >&2 2>/dev/null || :\n\
-         echo {name} 'does not run with this configuration' >&2\n\
-         false\n\
+         [ $fc_ok = yes ] || {{\n{}\nfalse\n}}",
+        why(name)
+    )
+}
+
+/// Prints why a service does not run: an unmet condition of its unit, or what the service itself said
+/// in its last invocation. The words of systemd about it say nothing of the cause.
+fn why(name: &str) -> String {
+    format!(
+        "if systemctl show -p ConditionResult {name} | grep -qx ConditionResult=no; then\n\
+         journalctl -q -n 40 -o cat -u {name} _PID=1 2>/dev/null | grep -i condition | tail -n 1 >&2 || :\n\
+         echo '{STAGE}'{name} 'was not started: a condition of its unit is not met on this host' >&2\n\
+         else\n\
+         fc_id=$(systemctl show -p InvocationID {name}) fc_id=${{fc_id#InvocationID=}}\n\
+         fc_out=\n\
+         [ -z \"$fc_id\" ] || fc_out=$(journalctl -q -n 20 -o cat _SYSTEMD_INVOCATION_ID=\"$fc_id\" 2>/dev/null) || :\n\
+         [ -n \"$fc_out\" ] || fc_out=$(journalctl -q -n 8 -o cat _SYSTEMD_UNIT={name} 2>/dev/null) || :\n\
+         [ -z \"$fc_out\" ] || printf '%s\\n' \"$fc_out\" >&2\n\
+         echo '{STAGE}'{name} 'does not run with this configuration' >&2\n\
          fi"
     )
 }
@@ -182,13 +221,16 @@ fn state(seen: &Slice) -> Result<State> {
     let value = |key: &str| seen.stdout.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
     let (Some(load), Some(active), Some(file)) = (value("LoadState"), value("ActiveState"), value("UnitFileState"))
     else {
-        bail!("systemctl show did not answer: {}", super::last_line(&seen.stderr));
+        bail!("systemctl show did not answer: {}", decisive("", &seen.stderr));
     };
     Ok(State {
         exists: load != "not-found",
         active: active.to_owned(),
         file: file.to_owned(),
-        owed: value("owed").is_some(),
+        owed: value("owed").map(|why| match why {
+            "left" => "owed by a run that failed and was not undone",
+            _ => "owed by a run that did not end",
+        }),
     })
 }
 

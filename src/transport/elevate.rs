@@ -1,8 +1,9 @@
 //! Why root rights were refused, in the words of a user.
 
-use super::TransportError;
 use super::driver::{Driver, Refusal};
+use super::{Output, TransportError};
 use crate::inventory::spec::{Become, ElevateSettings};
+use crate::report::decisive::decisive;
 
 fn word(method: Become) -> &'static str {
     match method {
@@ -37,7 +38,10 @@ pub(super) fn ended_early(
 ) -> TransportError {
     let prompted = driver.prompted();
     let output = driver.finish(status);
-    let words = output.stderr.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default().to_owned();
+    let words = decisive(&output.stdout, &output.stderr);
+    if !words.is_empty() && !prompted && !has_begun(settings.method, &output) {
+        return by_login_shell(settings, to, user, &words);
+    }
     if settings.method == Become::None {
         let cause = format!("the shell did not start (exit status {status}): {words}");
         return TransportError::Lost { to: to.to_owned(), cause };
@@ -52,6 +56,36 @@ pub(super) fn ended_early(
         "see that the program is installed and that the user may become root"
     };
     error(settings, user, &cause, hint)
+}
+
+/// Whether the program that gives root rights, or without one the script, has said a word. What else
+/// is printed comes from the login shell: nologin, a forced command, a restricted shell.
+fn has_begun(method: Become, output: &Output) -> bool {
+    let lines = || output.stderr.lines().chain(output.stdout.lines()).map(str::trim);
+    let restricted = lines().any(|line| line.starts_with("rbash:"));
+    match method {
+        Become::None => lines().any(|line| line.starts_with("fc-")),
+        _ if restricted => false,
+        Become::Sudo => SUDO.iter().any(|sign| lines().any(|line| line.contains(sign))),
+        Become::Doas => lines().any(|line| line.contains("doas")),
+    }
+}
+
+/// Words of sudo, and of a shell that does not find it.
+const SUDO: &[&str] = &["sudo", "Sorry, user", "Sorry, try again"];
+
+fn by_login_shell(settings: &ElevateSettings, to: &str, user: &str, words: &str) -> TransportError {
+    let before = match settings.method {
+        Become::None => String::new(),
+        method => format!(", and {} was not reached", word(method)),
+    };
+    TransportError::Login {
+        to: to.to_owned(),
+        user: user.to_owned(),
+        cause: format!("its login shell did not run the command{before}: {words}"),
+        hint: "give the account a login shell as /bin/sh, and no ForceCommand in sshd_config or authorized_keys"
+            .to_owned(),
+    }
 }
 
 /// doas was told not to ask.
@@ -74,5 +108,30 @@ fn error(settings: &ElevateSettings, user: &str, cause: &str, hint: &str) -> Tra
         user: user.to_owned(),
         cause: cause.to_owned(),
         hint: hint.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_shell_is_told_from_sudo() {
+        for (method, stdout, stderr, begun) in [
+            (Become::Sudo, "This account is currently not available.\n", "", false),
+            (Become::Sudo, "backups only\n", "stty: 'standard input': Inappropriate ioctl\n", false),
+            (Become::Sudo, "", "rbash: line 1: sudo: command not found\n", false),
+            (Become::Sudo, "", "sudo: a password is required\n", true),
+            (Become::Sudo, "", "ops is not in the sudoers file.\n", true),
+            (Become::Sudo, "", "Sorry, user ops is not allowed to execute '/bin/sh' as root on h.\n", true),
+            (Become::Sudo, "", "bash: line 1: exec: sudo: not found\n", true),
+            (Become::Doas, "", "doas: Operation not permitted\n", true),
+            (Become::Doas, "no logins today\n", "", false),
+            (Become::None, "This account is currently not available.\n", "", false),
+            (Become::None, "fc-0123 begin 0\n", "killed\n", true),
+        ] {
+            let output = Output { stdout: stdout.into(), stderr: stderr.into(), status: 1 };
+            assert_eq!(has_begun(method, &output), begun, "{stdout}{stderr}");
+        }
     }
 }

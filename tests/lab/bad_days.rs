@@ -36,9 +36,13 @@ fn what_fails_before_and_in_the_change_leaves_the_old_state() {
         assert_eq!((code, host(&report, "h1")["status"].as_str()), (1, Some(status)), "{words}: {report:#}");
         assert!(error(&report, "h1").contains(words), "no `{words}` in {}", error(&report, "h1"));
         assert_eq!(lab.sh("h1", state), before, "{words}");
+        // The run has ended: nothing is owed, and the host is as it was before.
+        lab.inventory(&one(""));
+        let (code, report) = lab.json(&["check"]);
+        assert_eq!(code, 0, "{words}: {report:#}");
     };
     // chronyd itself refuses the file.
-    fails(&one(", extra: ['nonsense 1 2']"), "refused", "failed_undone");
+    fails(&one(", extra: ['nonsense 1 2']"), "Invalid directive at line", "failed_undone");
     // The file is fine and the daemon does not start with it.
     fails(
         &one(", extra: ['bindaddress 203.0.113.7', 'port 123', 'pidfile /proc/nowhere/pid']"),

@@ -48,6 +48,8 @@ settled() {
   clean
   [ ! -e /run/fleetclock/lock ] || { echo 'still locked'; cat /run/fleetclock/lock; exit 1; }
   [ -z "$(ls -A /run/fleetclock/owed 2>/dev/null)" ] || { echo 'a restart is owed'; exit 1; }
+  [ -z "$(ls -A /dev/shm | grep fleetclock)" ] || { echo 'a probe is left'; exit 1; }
+  [ ! -e /etc/systemd/system/fleetclock-undo-boot.timer ] || { echo 'the timer for the next boot is set'; exit 1; }
   ! systemctl is-active -q fleetclock-undo.timer || { echo 'the timer is set'; exit 1; }
 }
 "#;

@@ -48,19 +48,37 @@ fn undo_puts_back_the_last_run_and_then_the_one_before() {
     );
     assert!(rights.lines().all(|line| line != "755" && line != "644"), "{rights}");
 
-    let run = lab.fleetclock(&["undo", "m1"]);
+    let run = lab.fleetclock(&["undo"]);
     assert_eq!(run.code, 2, "it does not ask: {}", run.stderr);
-    let (code, report) = lab.json(&["undo", "m1", "--yes"]);
-    assert_eq!((code, statuses(&report)), (0, vec!["m1 changed".to_owned()]), "{report:#}");
-    assert_eq!(lab.sh("m1", STATE), first);
-    let (code, _) = lab.json(&["undo", "m1", "--yes"]);
-    assert_eq!((code, lab.sh("m1", STATE)), (0, bare));
+    // The newest run of the fleet, and nothing older: the other host is listed and left.
+    let follower = lab.sh("s1", STATE);
+    let (code, report) = lab.json(&["undo", "--yes"]);
+    assert_eq!((code, statuses(&report)), (0, words_of(&["m1 changed", "s1 unchanged"])), "{report:#}");
+    assert!(host(&report, "s1")["warnings"][0].as_str().unwrap().contains("`fleetclock undo s1`"), "{report:#}");
+    assert_eq!((lab.sh("m1", STATE), lab.sh("s1", STATE)), (first.clone(), follower));
+    // Then the one before it, on all hosts that it changed.
+    let (code, report) = lab.json(&["undo", "--yes"]);
+    assert_eq!((code, statuses(&report)), (0, words_of(&["m1 changed", "s1 changed"])), "{report:#}");
+    assert_eq!(lab.sh("m1", STATE), bare);
     let (code, report) = lab.json(&["undo", "m1", "--yes"]);
     assert_eq!((code, statuses(&report)), (0, vec!["m1 unchanged".to_owned()]), "{report:#}");
     // What was taken back is a difference like any other.
     lab.inventory(TWO);
     assert_eq!((lab.json(&["check"]).0, lab.json(&["apply", "--yes"]).0), (3, 0));
     assert_eq!(lab.sh("m1", STATE), first);
+    // A run by its name, and a host by its own.
+    let named = lab.sh("s1", "cd /var/lib/fleetclock/runs; sed -n s/^fleet=//p $(ls -1r | head -n 1)/about");
+    lab.sh("m1", "echo >>/etc/chrony/chrony.conf");
+    assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    let (code, report) = lab.json(&["undo", &named, "--yes"]);
+    assert_eq!((code, statuses(&report)), (1, words_of(&["m1 failed", "s1 changed"])), "{report:#}");
+    assert!(error(&report, "m1").contains("has changed this host after it"), "{report:#}");
+    let (code, report) = lab.json(&["undo", "m1", "--yes"]);
+    assert_eq!((code, statuses(&report)), (0, words_of(&["m1 changed"])), "{report:#}");
+}
+
+fn words_of(list: &[&str]) -> Vec<String> {
+    list.iter().map(ToString::to_string).collect()
 }
 
 #[test]
@@ -120,6 +138,7 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
     // The script goes on without us; the timer is set, and the host is held for us.
     lab.sh("m1", "for n in $(seq 1500); do systemctl is-active -q chrony && grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
     assert_eq!(lab.sh("m1", "systemctl is-active fleetclock-undo.timer"), "active");
+    assert_eq!(lab.sh("m1", BOOT), "2");
     assert!(lab.sh("m1", "cat /etc/chrony/chrony.conf").contains("fleetclock"));
     // Whoever comes back in time keeps it, at once, and changes nothing more.
     let (code, report) = lab.json(&["apply", "--yes", "-l", "m1"]);
@@ -128,6 +147,11 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
         lab.sh("m1", "systemctl is-active fleetclock-undo.timer || true; ls /run/fleetclock"),
         "inactive\nlock.mutex\nowed"
     );
+    assert_eq!(
+        lab.sh("m1", "stat -c '%a %n' /run/fleetclock /run/fleetclock/lock.mutex"),
+        "700 /run/fleetclock\n600 /run/fleetclock/lock.mutex"
+    );
+    assert_eq!(lab.sh("m1", BOOT), "0");
     assert_eq!(lab.json(&["undo", "--yes", "m1"]).0, 0);
     assert_eq!(lab.sh("m1", STATE), bare);
 
@@ -139,8 +163,20 @@ fn a_run_that_is_never_heard_of_again_is_taken_back_by_the_host() {
     let told = lab.sh("m1", "journalctl -q -o cat -u fleetclock-undo.service");
     assert!(told.contains("lost its connection and nobody came to keep it: it is taken back"), "{told}");
     assert_eq!(lab.sh("m1", "ls /run/fleetclock/lock 2>/dev/null || echo free"), "free");
+
+    // A boot does not lose the timer: it begins anew, and keeps the promise.
+    die_in_the_middle(&lab);
+    lab.sh("m1", "for n in $(seq 1500); do grep -q '^script=$' /run/fleetclock/lock && exit; sleep 0.2; done; exit 1");
+    lab.lab("reboot", "m1");
+    assert_eq!(lab.sh("m1", "systemctl is-active fleetclock-undo-boot.timer; systemctl show -p LastTriggerUSec fleetclock-undo-boot.timer"), "active\nLastTriggerUSec=");
+    assert!(lab.sh("m1", "cat /etc/chrony/chrony.conf").contains("fleetclock"));
+    lab.sh("m1", "systemctl start --wait fleetclock-undo-boot.service");
+    assert_eq!((lab.sh("m1", STATE), lab.sh("m1", BOOT)), (bare, "0".to_owned()));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
 }
+
+/// How many files of the timer for the next boot are there, besides its link.
+const BOOT: &str = "ls /etc/systemd/system/fleetclock-undo-boot.* 2>/dev/null | wc -l";
 
 #[test]
 #[ignore = "needs the lab: ./test runs it"]

@@ -112,7 +112,7 @@ fn arm(
     let about: Vec<String> =
         report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
     let limits = if far { far::narrow(session.spec) } else { String::new() };
-    let text = undo::text(&run.lock.holder, &about, &(limits + &undo_of(&run.tasks)))?;
+    let text = undo::text(&run.lock.holder, &session.cx.run, &about, &(limits + &undo_of(&run.tasks)))?;
     let unarmed = undo::arm(session, &mut run.lock, &text, others)?;
     report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
     Ok(())

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use anyhow::{Result, anyhow};
 
-use crate::engine::frame::last_lines;
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint as _;
+use crate::report::decisive::decisive;
 use crate::resource::Slice;
 use crate::transport::Output;
 
@@ -79,7 +79,7 @@ pub(super) fn ended(
 /// Why a line did not end.
 pub(super) fn unended(lines: &[String], ended: usize, last: &Output) -> Failure {
     let line = lines.get(ended).map_or("", String::as_str);
-    let said = last_lines(&format!("{}\n{}", last.stdout, last.stderr));
+    let said = decisive(&last.stdout, &last.stderr);
     let error = anyhow!("`{line}` did not end: cmd.exe left with {} after `{said}`", last.status);
     error.context("run commands on the host").hint("it was ended from outside, or a quota is used up: try again").into()
 }
@@ -132,7 +132,7 @@ pub(crate) fn judge(text: &str, slices: &[Slice]) -> Result<(), Failure> {
 }
 
 fn failed(line: &str, slice: &Slice) -> anyhow::Error {
-    let words = last_lines(&slice.stdout);
+    let words = decisive(&slice.stdout, "");
     let status = status(slice.status);
     let error = if words.is_empty() { anyhow!("{status}") } else { anyhow!("{words} ({status})") };
     error.context(format!("`{line}`"))

@@ -12,13 +12,13 @@ use anyhow::{Result, anyhow};
 use super::lines::{ended, judge, run, unended};
 use super::plan::READ;
 use super::timer;
-use crate::engine::frame::last_lines;
 use crate::engine::lock::{self, Holder};
 use crate::engine::session::{Failure, Session};
 use crate::facts::registry::{Value, value};
 use crate::facts::windows::OWED;
 use crate::inventory::HostSpec;
 use crate::report::Status;
+use crate::report::decisive::decisive;
 use crate::resource::Slice;
 use crate::transport::quote::cmd;
 
@@ -263,7 +263,7 @@ pub(super) fn held(lock: &Lock, seen: &Slice) -> Result<(), Failure> {
     match Entry::of(&seen.stdout) {
         Some(entry) if lock.is(&entry) => Ok(()),
         Some(other) => Err(other.refused()),
-        None => Err(anyhow!("{}", last_lines(&seen.stdout)).context("lock the host").into()),
+        None => Err(anyhow!("{}", decisive(&seen.stdout, "")).context("lock the host").into()),
     }
 }
 

@@ -12,12 +12,12 @@ use super::plan::READ;
 use super::timer;
 use crate::engine::Context;
 use crate::engine::event::Phase;
-use crate::engine::frame::last_lines;
 use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
-use crate::engine::undo::{LastRun, changes, moved, not_in_full, the_run};
+use crate::engine::undo::{LastRun, last_run, moved, not_in_full};
 use crate::inventory::HostSpec;
-use crate::report::{HostReport, Status};
+use crate::report::HostReport;
+use crate::report::decisive::decisive;
 use crate::resource::Slice;
 
 /// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows
@@ -63,11 +63,12 @@ pub(super) fn forget(run: &str) -> String {
 }
 
 /// The text of the file: who changed what, and the commands that put it back.
-pub(super) fn text(holder: &Holder, about: &[String], undo: &str) -> Result<Vec<String>> {
+pub(super) fn text(holder: &Holder, fleet: &str, about: &[String], undo: &str) -> Result<Vec<String>> {
     let mut lines = vec![
         "@echo off".to_owned(),
         format!("rem who={}", plain(&holder.who)),
         format!("rem when={}", plain(&holder.when)),
+        format!("rem fleet={}", plain(fleet)),
     ];
     lines.extend(about.iter().map(|change| format!("rem change={}", plain(change))));
     for line in undo.lines() {
@@ -151,13 +152,13 @@ pub(super) fn arm(
     let slices = run(session, &lines, READ)?;
     let slice = |end: usize| slices.get(end - 1).cloned().unwrap_or_default();
     if !slice(shown).stdout.lines().map(str::trim_end).eq(text.iter().map(String::as_str)) {
-        return Err(anyhow!("{}", last_lines(&slice(shown).stdout))
+        return Err(anyhow!("{}", decisive(&slice(shown).stdout, ""))
             .context("nothing was changed: the undo cannot be kept on the host")
             .into());
     }
     lock::held(lock, &slice(lines.len()))?;
     lock.armed = session.cx.undo && slice(started).status == 0;
-    let why = || last_lines(&slice(started).stdout);
+    let why = || decisive(&slice(started).stdout, "");
     Ok((session.cx.undo && !lock.armed).then(why))
 }
 
@@ -165,26 +166,33 @@ pub(super) fn arm(
 pub(crate) fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
     let mut session = Session::open(spec, cx)?;
     session.phase(Phase::Probe);
-    let newest = runs(&ask(&mut session, list())?.stdout).pop();
-    if let Some(run) = &newest {
-        let kept = ask(&mut session, format!("type {} 2>&1", file(run)))?;
-        tell(run, &kept, report);
-    }
+    let mut all = runs(&ask(&mut session, list())?.stdout);
+    let mut lines: Vec<String> = all.iter().rev().map(|run| format!("type {} 2>&1", file(run))).collect();
+    lines.truncate(KEPT_RUNS);
+    let kept = if lines.is_empty() { Vec::new() } else { run(&mut session, &lines, READ)? };
     report.executions = session.executions;
-    report.status = if newest.is_some() { Status::Drifted } else { Status::Unchanged };
-    Ok(LastRun { spec: spec.clone(), run: newest, report: report.clone() })
+    Ok(last_run(spec, all.pop(), &told(&kept), report))
 }
 
 fn ask(session: &mut Session<'_>, line: String) -> Result<Slice, Failure> {
     Ok(run(session, &[line], READ)?.pop().unwrap_or_default())
 }
 
-fn tell(run: &str, kept: &Slice, report: &mut HostReport) {
-    let notes: String =
-        kept.stdout.lines().filter_map(|line| line.strip_prefix("rem ")).map(|l| l.to_owned() + "\n").collect();
-    let value = |name: &str| notes.lines().find_map(|line| line.strip_prefix(name)).unwrap_or("?").to_owned();
-    report.warnings.push(the_run(run, &value("who="), &value("when=")));
-    report.deltas = changes(&Slice { stdout: notes, ..Slice::default() });
+/// What the files say, the newest first, in the words of a Linux host.
+fn told(kept: &[Slice]) -> Slice {
+    let notes = |slice: &Slice| -> String {
+        slice
+            .stdout
+            .lines()
+            .filter_map(|line| line.strip_prefix("rem "))
+            .map(|l| l.trim_end().to_owned() + "\n")
+            .collect()
+    };
+    let mut stdout = kept.first().map(notes).unwrap_or_default();
+    for older in kept.iter().skip(1).map(notes) {
+        stdout.extend(older.lines().filter_map(|line| line.strip_prefix("fleet=")).map(|run| format!("older={run}\n")));
+    }
+    Slice { stdout, ..Slice::default() }
 }
 
 /// Takes that run back, under the lock, and only if it still is the last one.
@@ -204,7 +212,7 @@ fn put_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Fa
     let line = format!("call {} 2>&1", file(name));
     let printed = lock.run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
     let Some((before, _)) = printed.split_once(FAILED) else { return Ok(()) };
-    Err(not_in_full(name, &last_lines(before)))
+    Err(not_in_full(name, &decisive(before, "")))
 }
 
 #[cfg(test)]
@@ -220,24 +228,28 @@ mod tests {
     fn the_file_says_who_did_what_and_puts_it_back() {
         let undo =
             "reg add \"HKLM\\X\" /v A /t REG_DWORD /d 3 /f\n-reg delete \"HKLM\\X\" /v B /f\nw32tm /config /update\n";
-        let text = text(&holder(), &["registry X: A".to_owned()], undo).unwrap();
+        let text = text(&holder(), "20261121T015959000000Z", &["registry X: A".to_owned()], undo).unwrap();
         assert_eq!(
             text.join("\n"),
-            "@echo off\nrem who=ops@admin1 process 7\nrem when=2026-11-21T02:00:00Z\nrem change=registry X: A\n\
+            "@echo off\nrem who=ops@admin1 process 7\nrem when=2026-11-21T02:00:00Z\nrem fleet=20261121T015959000000Z\nrem change=registry X: A\n\
              reg add \"HKLM\\X\" /v A /t REG_DWORD /d 3 /f\nif errorlevel 1 echo fleetclock: not done\n\
              reg delete \"HKLM\\X\" /v B /f\n\
              w32tm /config /update\nif errorlevel 1 echo fleetclock: not done\nif not errorlevel 0 echo fleetclock: not done"
         );
-        let mut report = crate::engine::plan::blank(&crate::engine::sample::host("win1"));
-        tell("r", &Slice { stdout: text.join("\n"), ..Slice::default() }, &mut report);
-        assert_eq!(report.warnings, ["this is what run r changed, by ops@admin1 process 7 at 2026-11-21T02:00:00Z"]);
+        let spec = crate::engine::sample::host("win1");
+        let mut report = crate::engine::plan::blank(&spec);
+        let kept = Slice { stdout: text.join("\r\n"), ..Slice::default() };
+        let last = last_run(&spec, Some("r".into()), &told(&[kept.clone(), kept]), &mut report);
+        assert_eq!((last.fleet.as_deref(), last.older.len()), (Some("20261121T015959000000Z"), 1));
+        let words = "this is what run 20261121T015959000000Z changed, by ops@admin1 process 7 at 2026-11-21T02:00:00Z";
+        assert_eq!(report.warnings, [words]);
         assert_eq!((report.deltas[0].resource.as_str(), report.deltas[0].property.as_str()), ("registry X", "A"));
     }
 
     #[test]
     fn what_echo_would_change_is_refused() {
         for bad in ["a%b", "a^b", "a&b", "a<b", "a>b", "a|b", "", "시간", "a\tb"] {
-            assert!(text(&holder(), &[], &format!("{bad}\n")).is_err(), "{bad}");
+            assert!(text(&holder(), "", &[], &format!("{bad}\n")).is_err(), "{bad}");
         }
     }
 
