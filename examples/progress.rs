@@ -78,6 +78,7 @@ fn host(index: usize, command: &str) -> HostReport {
     HostReport {
         name: format!("web{index:03}"),
         address: format!("10.0.{}.{}", index / 250, index % 250),
+        addresses: Vec::new(),
         os: Some(if index.is_multiple_of(2) { "Debian GNU/Linux 12" } else { "Rocky Linux 9.5" }.to_owned()),
         role: "slave",
         provider: Some("chrony".to_owned()),
@@ -146,6 +147,8 @@ fn daemon() -> DaemonReport {
         stratum: Some(4),
         offset_s: None,
         root_dispersion_s: None,
+        refid: None,
+        own_clock: false,
         detail: String::new(),
     }
 }

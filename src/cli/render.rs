@@ -150,7 +150,9 @@ fn assumed(family: &str) -> Facts {
         units: BTreeMap::new(),
         owed: Vec::new(),
         firewall: Firewall::None,
+        addresses: Vec::new(),
         clock_offset_s: 0.0,
+        clock_uncertainty_s: 0.0,
     }
 }
 

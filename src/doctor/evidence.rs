@@ -208,7 +208,10 @@ impl Evidence {
         let text = |name: &str| part(name).stdout.as_str();
         let facts = match windows::facts(&parts) {
             Some(facts) => Found::Windows(Box::new(facts)),
-            None => Found::Linux(Box::new(facts::linux::parse(text(FACTS), now).context("read facts")?)),
+            None => Found::Linux(Box::new(
+                facts::linux::parse(text(FACTS), facts::linux::Moment { sent: now, received: now })
+                    .context("read facts")?,
+            )),
         };
         let mut service = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
         let mut word = || service.next().unwrap_or_default();

@@ -19,8 +19,10 @@ use super::lock::{self, Holder};
 use super::plan::{Planned, Service, Step, deltas, owes};
 use super::proof::Proof;
 use super::session::{Failure, Session};
+use super::sources;
 use super::transaction::{GUARD, RUNS, Transaction};
-use super::verify::{self, Verdict};
+use super::verdict::Verdict;
+use super::verify;
 use super::windows;
 
 /// Time limit for all changes of a host; downloading a package is the slow part.
@@ -213,7 +215,7 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
 /// The host asked its sources before it let anything be changed. Returns what they said.
 fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Result<Vec<SourceReport>, Failure> {
     let slice = splitter.part(output, GUARD).context("ask the sources")?;
-    let sources = verify::sources(&planned.spec, &slice.stdout, &[]);
+    let sources = sources::sources(&planned.spec, &slice.stdout, &[]);
     if slice.status == lock::LOCKED {
         return Err(Failure { status: Status::Failed, error: lock::refused(&slice) });
     }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
-use crate::report::{ErrorReport, SourceReport};
+use crate::report::number::span;
+use crate::report::{DaemonReport, ErrorReport, SourceReport};
 
 /// Below this the sentence would be noise, seconds.
 const WORTH_SAYING: f64 = 0.001;
@@ -93,6 +94,26 @@ pub(crate) fn offset(sources: &[SourceReport]) -> Option<(f64, &str)> {
     let high = all.len() / 2;
     let (low, high) = (*all.get(low)?, *all.get(high)?);
     Some(if high.0.abs() > low.0.abs() { high } else { low })
+}
+
+/// Whether nobody but the host itself says what time it is there.
+pub(crate) fn is_its_own(spec: &HostSpec, daemon: Option<&DaemonReport>) -> bool {
+    let upstream = spec.time.sources.iter().any(|source| !source.orphan);
+    spec.time.isolated.is_some() && (!upstream || daemon.is_some_and(|daemon| daemon.own_clock))
+}
+
+/// Says that the clock of such a host differs from that of this machine, by more than the limits
+/// allow and than reading it may be wrong. Which of the two is right, nobody here knows.
+pub(crate) fn against_ours(spec: &HostSpec, offset: f64, doubt: f64) -> Option<String> {
+    let far = offset.abs() > doubt + spec.limits.max_error.as_secs_f64();
+    let way = if offset < 0.0 { "behind" } else { "ahead of" };
+    far.then(|| {
+        format!(
+            "its clock is {} {way} that of this machine, give or take {}; it follows nobody who would know, so look which of the two is wrong",
+            span(offset.abs()),
+            span(doubt)
+        )
+    })
 }
 
 fn may_step(step: StepPolicy, offset: f64) -> bool {
@@ -185,6 +206,19 @@ mod tests {
         assert!(!refused(&[0.0, 3600.0, 0.01]) && refused(&[23.0, 0.0, 23.1]));
         // Nobody knows which of two is right.
         assert!(refused(&[0.0, 23.0]) && refused(&[-23.0, 0.0]));
+    }
+
+    #[test]
+    fn a_clock_that_nobody_checks_is_compared_with_ours() {
+        let spec = spec(AT_START, None);
+        let text = against_ours(&spec, 86_400.2, 0.05).unwrap();
+        assert!(text.starts_with("its clock is 86400 s ahead of that of this machine, give or take 50.0 ms"), "{text}");
+        assert!(against_ours(&spec, -2.0, 0.05).unwrap().contains("is 2.00 s behind that"));
+        // The limit is 100 ms; what reading it may be wrong by is no difference.
+        assert_eq!((against_ours(&spec, 0.14, 0.05), against_ours(&spec, -30.0, 31.0)), (None, None));
+        assert!(!is_its_own(&spec, None));
+        let alone = sample::fleet("hosts: { m: { address: 10.0.0.1, role: master, isolated: true } }").remove(0);
+        assert!(is_its_own(&alone, None));
     }
 
     fn on_the_host(spec: &HostSpec, offsets: &[i64]) -> i32 {

@@ -218,7 +218,7 @@ fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers
     report.os = Some(evidence.facts.system());
     report.provider = (!evidence.kind.is_empty()).then(|| evidence.kind.clone());
     let peers = evidence.daemon.as_ref().map(|daemon| daemon.peers.as_slice()).unwrap_or_default();
-    report.sources = verify::joined(spec, evidence.answers.clone(), peers);
+    report.sources = super::sources::joined(spec, evidence.answers.clone(), peers);
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());
     let mut causes: Vec<String> = report.findings.iter().map(|finding| finding.code.clone()).collect();
     causes.extend(suffers.into_iter().flatten().cloned());

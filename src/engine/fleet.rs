@@ -15,9 +15,10 @@ use crate::inventory::spec::Role;
 use crate::report::{ErrorReport, HostReport, Status};
 
 use super::event::Event;
+use super::identity;
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
-use super::verify::{Verdict, judge};
+use super::verdict::Verdict;
 use super::waves::{Order, overlap};
 use super::{Context, apply};
 
@@ -69,8 +70,12 @@ pub async fn plan_all(hosts: Vec<HostSpec>, forks: usize, extent: Extent, cx: Ar
 
 /// Proves all hosts: configuration, service and clock.
 pub async fn verify_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
+    let specs = hosts.clone();
     let results = plan_all(hosts, forks, Extent::Proof, cx).await;
-    results.into_iter().map(|result| result.map_or_else(|report| *report, proven)).collect()
+    let mut reports =
+        results.into_iter().map(|result| result.map_or_else(|report| *report, proven)).collect::<Vec<_>>();
+    identity::check(&specs, &mut reports);
+    reports
 }
 
 /// A host whose configuration is as wanted is judged by its clock.
@@ -79,10 +84,10 @@ fn proven(planned: Planned) -> HostReport {
     if report.status != Status::Unchanged {
         return report;
     }
-    match judge(&planned.spec, report.daemon.as_ref(), &report.sources) {
-        Verdict::Proven => {}
-        Verdict::Settling(why, _) => report.warnings.push(why),
-        Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why) => {
+    match planned.verdict {
+        None | Some(Verdict::Proven) => {}
+        Some(Verdict::Settling(why, _)) => report.warnings.push(why),
+        Some(Verdict::OutOfLimits(why) | Verdict::NotSynchronised(why)) => {
             report.status = Status::OutOfLimits;
             report.error = Some(ErrorReport { message: why, hint: None });
         }
@@ -93,6 +98,7 @@ fn proven(planned: Planned) -> HostReport {
 /// Changes all hosts, wave by wave. A wave starts when the one before is proven.
 pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
     let names: Vec<String> = plans.iter().map(|plan| name(plan).to_owned()).collect();
+    let specs: Vec<HostSpec> = plans.iter().flatten().map(|planned| planned.spec.clone()).collect();
     let mut ready: BTreeMap<String, Planned> = BTreeMap::new();
     let mut done: BTreeMap<String, HostReport> = BTreeMap::new();
     for plan in plans {
@@ -124,7 +130,9 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
         halt = halt.or_else(|| too_many(&wave.why, &counted, &order.rollout, &done));
     }
     done.extend(ready.into_iter().map(|(name, host)| (name, not_started(host.report, "it is in no wave".to_owned()))));
-    names.iter().filter_map(|name| done.remove(name)).collect()
+    let mut reports: Vec<HostReport> = names.iter().filter_map(|name| done.remove(name)).collect();
+    identity::check(&specs, &mut reports);
+    reports
 }
 
 /// Changes the hosts of a wave at the same time, but for those that must not be started.

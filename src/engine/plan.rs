@@ -5,6 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, Result, anyhow, bail};
 
 use crate::exit::Hint;
+use crate::facts::linux::Moment;
 use crate::facts::{self, Facts, Firewall};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
@@ -26,6 +27,7 @@ use super::lock;
 use super::proof::Proof;
 use super::session::{Failure, Session};
 use super::settling;
+use super::verdict::{self, Verdict};
 use super::windows;
 
 /// Time limit for reading; a package manager may have to wait for its own lock.
@@ -69,6 +71,8 @@ pub struct Planned {
     pub(crate) seen: Vec<Slice>,
     /// An earlier run has left its lock or a word of the host; on Linux the proof looks after that.
     pub(crate) left_over: bool,
+    /// What the proof came to, if there was one.
+    pub(crate) verdict: Option<Verdict>,
     /// What programs of this host may say and nobody is to read.
     pub(crate) hidden: Hider,
     /// The report so far.
@@ -98,6 +102,11 @@ pub enum Extent {
     Proof,
 }
 
+/// Our own clock, seconds since 1970.
+fn now() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
+
 /// Reads a host's facts.
 pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     session.phase(Phase::Facts);
@@ -106,10 +115,11 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     frames.raw(&format!("{}\nfc_orphan '' 60", lock::FUNCTIONS));
     let part = frames.part(&facts::linux::script());
     let (script, splitter) = frames.finish();
+    let sent = now();
     let output = session.run(script, READ, &mut |_| ())?;
+    let moment = Moment { sent, received: now() };
     let slice = splitter.part(&output, part).context("read facts")?;
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Ok(facts::linux::parse(&slice.stdout, now.as_secs_f64()).context("read facts")?)
+    Ok(facts::linux::parse(&slice.stdout, moment).context("read facts")?)
 }
 
 /// Reads a host and compares it with what is wanted.
@@ -149,16 +159,21 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     }
     let provider = provider::choose(spec.provider, &facts)?;
     report.provider = Some(provider.name().to_owned());
+    report.addresses = facts.addresses.iter().map(ToString::to_string).collect();
     let steps = steps(spec, &facts, provider, cx)?;
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     let unit = provider.layout(&facts).service;
     let known = steps.iter().map(|step| step.resource.known(&facts)).collect();
     let seen = read(&mut session, &steps, known, (provider, unit), extent, report);
     report.executions = session.executions;
-    let seen = seen?;
+    let (seen, verdict) = seen?;
+    if clock::is_its_own(spec, report.daemon.as_ref()) {
+        report.warnings.extend(clock::against_ours(spec, facts.clock_offset_s, facts.clock_uncertainty_s));
+    }
     report.deltas = deltas(&steps, &seen)?;
     let (spec, steps) = lenient(spec, steps, &seen, report, |marked| self::steps(marked, &facts, provider, cx))?;
     let spec = &spec;
+    let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
@@ -169,6 +184,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
         steps,
         seen,
         left_over: false,
+        verdict,
         hidden: Hider::default(),
         report: report.clone(),
     })
@@ -204,7 +220,7 @@ fn read(
     (provider, unit): (&'static dyn LinuxProvider, &str),
     extent: Extent,
     report: &mut HostReport,
-) -> Result<Vec<Slice>, Failure> {
+) -> Result<(Vec<Slice>, Option<Verdict>), Failure> {
     let spec = session.spec;
     let mut frames = Frames::new();
     for (step, _) in steps.iter().zip(&known).filter(|(_, known)| known.is_none()) {
@@ -221,14 +237,13 @@ fn read(
     for (index, asked) in known.iter_mut().filter(|known| known.is_none()).enumerate() {
         *asked = Some(splitter.part(&output, index)?);
     }
-    if let Some(proof) = proof {
-        proof.record(spec, provider, &splitter, &output, report)?;
-    }
+    let verdict = proof.map(|proof| proof.record(spec, provider, &splitter, &output, report)).transpose()?;
     if extent == Extent::Clock {
         // A glance at a service that is about to change is no statement about it.
         report.daemon = None;
+        report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
     }
-    Ok(known.into_iter().flatten().collect())
+    Ok((known.into_iter().flatten().collect(), verdict))
 }
 
 /// Compares what was read with what is wanted; a step that only has to load anew what another
@@ -334,6 +349,7 @@ pub(crate) fn blank(spec: &HostSpec) -> HostReport {
     HostReport {
         name: spec.name.clone(),
         address: spec.address.clone(),
+        addresses: Vec::new(),
         os: None,
         role: spec.role.word(),
         provider: None,

@@ -1,28 +1,34 @@
 //! A measurement as part of a script: what is asked, and how the answers get into a report.
 
+use std::net::IpAddr;
+
 use anyhow::Result;
 
 use crate::inventory::HostSpec;
-use crate::provider::{LinuxProvider, Provider};
-use crate::report::HostReport;
+use crate::provider::LinuxProvider;
+use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
 use crate::transport::Output;
 
 use super::frame::{Frames, Splitter};
-use super::verify::{self, Verdict};
+use super::sources::{credit, differences, sources};
+use super::verdict::{self, Verdict};
+use super::verify;
 
-/// The frames of a measurement: status of the service, answers of the sources.
+/// The frames of a measurement: status of the service, answers of the sources, and where the limits
+/// were waited for, the first answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Proof {
     status: usize,
     sources: usize,
+    first: Option<usize>,
 }
 
 impl Proof {
     /// Adds one quick measurement, for foretelling what happens to the clock.
-    pub(crate) fn glance(frames: &mut Frames, spec: &HostSpec, provider: &dyn Provider) -> Self {
+    pub(crate) fn glance(frames: &mut Frames, spec: &HostSpec, provider: &dyn LinuxProvider) -> Self {
         frames.raw(&verify::functions());
-        Self::ask(frames, provider, &verify::measure(spec, 2, 500, verify::Ports::Any))
+        Self::ask(frames, spec, provider, &verify::measure(spec, 2, 500, verify::Ports::Any))
     }
 
     /// Adds the wait for the limits to be met, and then the measurement that counts.
@@ -30,15 +36,20 @@ impl Proof {
         let wait = verify::wait(spec, provider, unit, frames.boundary());
         frames.raw(&verify::functions());
         frames.raw(&wait);
-        Self::ask(frames, provider, &verify::proof(spec, verify::Ports::Both))
+        let proof = Self::ask(frames, spec, provider, &verify::proof(spec, verify::Ports::Both));
+        Proof { first: Some(frames.part(verify::FIRST)), ..proof }
     }
 
-    /// Needs the functions of the probe.
-    fn ask(frames: &mut Frames, provider: &dyn Provider, measure: &str) -> Self {
+    /// Needs the functions of the probe. What the service follows is asked, too: a name may have led it elsewhere.
+    fn ask(frames: &mut Frames, spec: &HostSpec, provider: &dyn LinuxProvider, measure: &str) -> Self {
+        let by_name = spec.time.sources.iter().any(|source| source.address.parse::<IpAddr>().is_err());
+        if by_name {
+            frames.raw(&format!("fc_also=$({})", provider.followed()));
+        }
         let status = frames.part(provider.status());
         let sources = frames.part(measure);
         frames.raw("fc_probe_done");
-        Proof { status, sources }
+        Proof { status, sources, first: None }
     }
 
     /// Writes the answers into the report and judges them.
@@ -48,19 +59,57 @@ impl Proof {
     pub(crate) fn record(
         self,
         spec: &HostSpec,
-        provider: &dyn Provider,
+        provider: &dyn LinuxProvider,
         splitter: &Splitter,
         output: &Output,
         report: &mut HostReport,
     ) -> Result<Verdict> {
         let status: Slice = splitter.part(output, self.status)?;
-        let sources: Slice = splitter.part(output, self.sources)?;
+        let answers: Slice = splitter.part(output, self.sources)?;
         let daemon = provider.parse_status(&status)?;
-        report.sources = verify::sources(spec, &sources.stdout, &daemon.peers);
-        verify::credit(&mut report.sources, provider);
-        report.warnings.extend(verify::differences(&report.sources));
-        let verdict = verify::judge(spec, Some(&daemon.report), &report.sources);
+        report.sources = sources(spec, &answers.stdout, &daemon.peers);
+        credit(&mut report.sources, provider);
+        // What an earlier look has said is not said twice, and of the service the last look counts.
+        let new: Vec<String> =
+            differences(&report.sources).into_iter().filter(|text| !report.warnings.contains(text)).collect();
+        report.warnings.extend(new);
+        report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
+        let judged = verdict::judge(spec, &daemon, &report.sources);
         report.daemon = Some(daemon.report);
-        Ok(verdict)
+        report.warnings.extend(judged.warning);
+        let first = self.first.map(|index| splitter.part(output, index)).transpose()?.unwrap_or_default();
+        Ok(match judged.verdict {
+            Verdict::OutOfLimits(why) => {
+                Verdict::OutOfLimits(format!("{why}{}", unmoved(spec, provider, &first.stdout, &report.sources)))
+            }
+            verdict => verdict,
+        })
     }
 }
+
+/// Says that the service leaves a clock that is too far off where it is, if it was seen for long enough.
+fn unmoved(spec: &HostSpec, provider: &dyn LinuxProvider, first: &str, now: &[SourceReport]) -> String {
+    let Some((seconds, first)) = first.split_once('\n') else { return String::new() };
+    let seconds: f64 = seconds.trim().parse().unwrap_or(0.0);
+    let first = sources(spec, first, &[]);
+    let Some(source) = now.iter().find(|source| source.selected) else { return String::new() };
+    let before = first.iter().find(|old| old.ip == source.ip && old.address == source.address);
+    let (Some(before), Some(after)) = (before.and_then(|old| old.offset_s), source.offset_s) else {
+        return String::new();
+    };
+    let could = (provider.slew_ppm() * 1e-6 * seconds).min(after.abs());
+    let far = after.abs() > spec.limits.max_error.as_secs_f64();
+    if !far || seconds < ENOUGH || (before - after).abs() > could * SHARE {
+        return String::new();
+    }
+    format!(
+        "; {} does not move the clock: the offset was {before:+.3} s {seconds:.0} s ago and is {after:+.3} s now",
+        provider.name()
+    )
+}
+
+/// A service needs a few polls before it moves the clock, seconds.
+const ENOUGH: f64 = 20.0;
+
+/// A service at work has moved the clock by more than this part of what it could.
+const SHARE: f64 = 0.1;

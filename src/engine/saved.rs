@@ -195,6 +195,7 @@ impl SavedHost {
         HostReport {
             name: self.name.clone(),
             address: self.address.clone(),
+            addresses: Vec::new(),
             os: self.os.clone(),
             role: if self.role == "master" { "master" } else { "slave" },
             provider: self.provider.clone(),

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
-use crate::provider;
+use crate::provider::{self, LinuxProvider};
 use crate::report::{ErrorReport, HostReport, Status};
 use crate::transport::Transport;
 
@@ -18,7 +18,7 @@ use super::frame::Frames;
 use super::plan::{Service, blank, read_facts};
 use super::proof::Proof;
 use super::session::{Failure, Session};
-use super::verify::Verdict;
+use super::verdict::Verdict;
 use super::windows;
 
 /// Time limit for one look; each source is given up after a second.
@@ -155,7 +155,7 @@ fn measure(
     report.provider = Some(known.service.provider().name().to_owned());
     let verdict = match known.service {
         Service::Windows => windows::proof::look(session, SAMPLES, SAMPLE_TIMEOUT_MS, report)?,
-        Service::Linux(..) => glance(session, known.service, report)?,
+        Service::Linux(provider, _) => glance(session, provider, report)?,
     };
     Ok((known, verdict))
 }
@@ -175,8 +175,12 @@ fn learn(session: &mut Session<'_>) -> Result<Known, Failure> {
     Ok(Known { service, os: Some(facts.os_name) })
 }
 
-fn glance(session: &mut Session<'_>, service: Service, report: &mut HostReport) -> Result<Verdict, Failure> {
-    let (spec, provider) = (session.spec, service.provider());
+fn glance(
+    session: &mut Session<'_>,
+    provider: &dyn LinuxProvider,
+    report: &mut HostReport,
+) -> Result<Verdict, Failure> {
+    let spec = session.spec;
     let mut frames = Frames::new();
     let proof = Proof::glance(&mut frames, spec, provider);
     let (script, splitter) = frames.finish();

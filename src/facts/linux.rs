@@ -56,6 +56,9 @@ owed=$fc_o"
 done
 done
 [ -z "$fc_units" ] || systemctl show -p Id -p LoadState -p ActiveState -p UnitFileState $fc_units 2>/dev/null
+ip -o addr 2>/dev/null | while read -r fc_x fc_x fc_f fc_a fc_x; do
+case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
+done
 fc_ufw=
 [ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
 printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
@@ -64,11 +67,27 @@ printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "nam
     )
 }
 
-/// Reads what the script printed; `now` is our own clock at that moment, seconds since 1970.
+/// When a script ran, by our own clock, seconds since 1970.
+#[derive(Debug, Clone, Copy)]
+pub struct Moment {
+    /// Before it was sent.
+    pub sent: f64,
+    /// After its answer came.
+    pub received: f64,
+}
+
+impl Moment {
+    /// The middle of it, which is wrong by half of its length at most.
+    fn middle(self) -> (f64, f64) {
+        (f64::midpoint(self.sent, self.received), (self.received - self.sent).max(0.0) / 2.0)
+    }
+}
+
+/// Reads what the script printed; `moment` is when it ran.
 ///
 /// # Errors
 /// A system that is not managed here; says what was found.
-pub fn parse(text: &str, now: f64) -> Result<Facts> {
+pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
     let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |key: &str| pairs.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| *v);
     let units = units(text);
@@ -78,6 +97,7 @@ pub fn parse(text: &str, now: f64) -> Result<Facts> {
         let message = format!("`{}` is not run by systemd", value("name"));
         return Err(anyhow::anyhow!(message).hint("only systems with systemd are managed"));
     }
+    let (now, doubt) = moment.middle();
     let host_now: f64 = value("now").parse().context("the host's `date` printed no time")?;
     Ok(Facts {
         os_id: value("id").to_owned(),
@@ -94,7 +114,9 @@ pub fn parse(text: &str, now: f64) -> Result<Facts> {
         owed: all("owed"),
         firewall: firewall(&units, value("ufw")),
         units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
+        addresses: all("address").iter().filter_map(|address| address.parse().ok()).collect(),
         clock_offset_s: host_now - now,
+        clock_uncertainty_s: doubt,
     })
 }
 
@@ -169,7 +191,11 @@ fn firewall(units: &BTreeMap<String, Unit>, ufw: &str) -> Firewall {
 mod tests {
     use super::*;
 
-    const BOOKWORM: &str = "id=debian\nlike=\nversion=12\nname=Debian GNU/Linux 12 (bookworm)\narch=x86_64\nhost=server1\nuid=0\nsystemd=yes\ntool=apt-get\nplatform=QEMU\npackage=chrony installed 4.3-2\npackage=systemd-timesyncd config-files 252.39\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=ntp.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n\nId=firewalld.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nnow=1000.5\n";
+    const BOOKWORM: &str = "id=debian\nlike=\nversion=12\nname=Debian GNU/Linux 12 (bookworm)\narch=x86_64\nhost=server1\nuid=0\nsystemd=yes\ntool=apt-get\nplatform=QEMU\naddress=10.10.10.1\naddress=fe80::1%eth0\npackage=chrony installed 4.3-2\npackage=systemd-timesyncd config-files 252.39\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=chrony.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\n\nId=ntp.service\nLoadState=not-found\nActiveState=inactive\nUnitFileState=\n\nId=firewalld.service\nLoadState=loaded\nActiveState=active\nUnitFileState=enabled\nnow=1000.5\n";
+
+    fn parse(text: &str, now: f64) -> Result<Facts> {
+        super::parse(text, Moment { sent: now - 0.25, received: now + 0.25 })
+    }
 
     #[test]
     fn a_debian_host_is_read() {
@@ -181,7 +207,8 @@ mod tests {
         assert_eq!(facts.packages.keys().collect::<Vec<_>>(), ["chrony"]);
         assert_eq!(facts.units.keys().collect::<Vec<_>>(), ["chrony"]);
         assert_eq!(facts.firewall, Firewall::Firewalld);
-        assert!((facts.clock_offset_s - 0.5).abs() < 1e-9);
+        assert!((facts.clock_offset_s - 0.5).abs() < 1e-9 && (facts.clock_uncertainty_s - 0.25).abs() < 1e-9);
+        assert_eq!(facts.addresses, ["10.10.10.1".parse::<std::net::IpAddr>().unwrap()]);
     }
 
     #[test]

@@ -6,6 +6,7 @@ pub mod registry;
 pub mod windows;
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -60,8 +61,12 @@ pub struct Facts {
     pub owed: Vec<String>,
     /// The firewall that is active.
     pub firewall: Firewall,
-    /// The host's clock minus ours, seconds, good to about the round trip of the connection.
+    /// The addresses of its interfaces.
+    pub addresses: Vec<IpAddr>,
+    /// The host's clock minus ours, seconds.
     pub clock_offset_s: f64,
+    /// How wrong that may be: half of what reading it took, seconds.
+    pub clock_uncertainty_s: f64,
 }
 
 /// The state of one unit.

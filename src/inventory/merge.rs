@@ -20,6 +20,7 @@ impl Settings {
             follows: self.follows.or(below.follows),
             serve: self.serve.or(below.serve),
             isolated: self.isolated.or(below.isolated),
+            sets_clock: self.sets_clock.or(below.sets_clock),
             provider: self.provider.or(below.provider),
             firewall: self.firewall.or(below.firewall),
             step: self.step.or(below.step),

@@ -20,7 +20,8 @@ pub(super) struct Settings {
     pub(super) follows: Option<Vec<SourceLine>>,
     pub(super) serve: Option<(Vec<IpNet>, At)>,
     /// `Some(None)` is an explicit `false`.
-    pub(super) isolated: Option<(Option<u8>, At)>,
+    pub(super) isolated: Option<(Option<Isolated>, At)>,
+    pub(super) sets_clock: Option<bool>,
     pub(super) provider: Option<ProviderChoice>,
     pub(super) firewall: Option<FirewallChoice>,
     pub(super) step: Option<StepPolicy>,
@@ -34,6 +35,20 @@ pub(super) struct Settings {
     pub(super) winrm: Option<(WinrmLines, At)>,
     pub(super) local: Option<bool>,
     pub(super) domain_time: Option<DomainTime>,
+}
+
+/// How a master goes on without any outside time.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Isolated {
+    pub(super) stratum: u8,
+    /// Whether going by its own clock is a failure, where it has an upstream.
+    pub(super) alarm: bool,
+}
+
+impl Default for Isolated {
+    fn default() -> Self {
+        Isolated { stratum: DEFAULT_ISOLATED_STRATUM, alarm: false }
+    }
 }
 
 /// One entry of `upstream` or `follows`: an address or a name of this file, with options.
@@ -56,6 +71,7 @@ const SETTINGS: &[&str] = &[
     "follows",
     "serve",
     "isolated",
+    "sets_clock",
     "provider",
     "firewall",
     "step",
@@ -123,6 +139,7 @@ impl<'a> Reader<'a> {
             "follows" => s.follows = Some(self.sources(value, what, "name")),
             "serve" => s.serve = Some((self.networks(value, what), value.at)),
             "isolated" => s.isolated = self.isolated(value, what).map(|isolated| (isolated, value.at)),
+            "sets_clock" => s.sets_clock = self.boolean(value, what),
             "provider" => s.provider = self.choice(value, what, PROVIDERS),
             "firewall" => s.firewall = self.choice(value, what, FIREWALLS),
             "step" => s.step = self.step(value, what),
@@ -291,19 +308,28 @@ impl<'a> Reader<'a> {
         None
     }
 
-    fn isolated(&mut self, node: &Node, what: &str) -> Option<Option<u8>> {
+    fn isolated(&mut self, node: &Node, what: &str) -> Option<Option<Isolated>> {
         match &node.kind {
-            Kind::Bool(true) => Some(Some(DEFAULT_ISOLATED_STRATUM)),
-            Kind::Bool(false) => Some(None),
+            Kind::Bool(value) => Some(value.then(Isolated::default)),
             Kind::Map(_) => {
-                let pairs = self.map(node, what, &["stratum"]);
-                let stratum = pairs.first().map(|(_, value)| self.number(value, &format!("{what}.stratum"), 1, 15));
-                // A wrong number is a mistake of its own; the host is isolated all the same.
-                let stratum = stratum.flatten().and_then(|n| u8::try_from(n).ok());
-                Some(Some(stratum.unwrap_or(DEFAULT_ISOLATED_STRATUM)))
+                // A wrong value is a mistake of its own; the host is isolated all the same.
+                let mut isolated = Isolated::default();
+                for (key, value) in &self.map(node, what, &["stratum", "alarm"]) {
+                    let what = &format!("{what}.{}", key.text);
+                    match key.text.as_str() {
+                        "stratum" => {
+                            let stratum = self.number(value, what, 1, 15).and_then(|n| u8::try_from(n).ok());
+                            isolated.stratum = stratum.unwrap_or(isolated.stratum);
+                        }
+                        "alarm" => isolated.alarm = self.boolean(value, what).unwrap_or_default(),
+                        _ => {}
+                    }
+                }
+                Some(Some(isolated))
             }
             other => {
-                self.wrong(node.at, format!("{what}: true, false or {{ stratum: N }} is needed, not {}", other.word()));
+                let text = "true, false or { stratum: N, alarm: true } is needed, not";
+                self.wrong(node.at, format!("{what}: {text} {}", other.word()));
                 None
             }
         }

@@ -101,7 +101,7 @@ fn role(settings: &Settings) -> Role {
 }
 
 pub(super) fn isolated(settings: &Settings) -> Option<u8> {
-    settings.isolated.and_then(|(stratum, _)| stratum)
+    settings.isolated.and_then(|(isolated, _)| isolated).map(|isolated| isolated.stratum)
 }
 
 /// Depth of each host below those that follow nobody here; loops are mistakes.
@@ -164,7 +164,9 @@ fn orphan_source(peer: &Draft) -> Source {
     Source {
         address: time_address(peer).to_owned(),
         host: Some(peer.name.clone()),
+        known: known(peer),
         windows: peer.settings.winrm.is_some(),
+        orphan: true,
         pool: false,
         prefer: false,
         iburst: true,
@@ -174,26 +176,35 @@ fn orphan_source(peer: &Draft) -> Source {
 }
 
 fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
-    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None, line.windows));
+    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
     let inside = links.iter().filter_map(|(to, line)| {
         let master = drafts.hosts.get(*to)?;
-        let windows = master.settings.winrm.is_some();
-        Some(source(line, time_address(master), Some(master.name.clone()), windows))
+        Some(source(line, time_address(master), Some(master)))
     });
     outside.chain(inside).collect()
 }
 
-fn source(line: &SourceLine, address: &str, host: Option<String>, windows: bool) -> Source {
+fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
     Source {
         address: address.to_owned(),
-        host,
-        windows,
+        host: host.map(|host| host.name.clone()),
+        known: host.map(known).unwrap_or_default(),
+        windows: line.windows || host.is_some_and(|host| host.settings.winrm.is_some()),
+        orphan: false,
         pool: line.pool,
         prefer: line.prefer,
         iburst: line.iburst,
         minpoll: line.minpoll,
         maxpoll: line.maxpoll,
     }
+}
+
+/// The addresses of a host, as far as the inventory has them as numbers.
+fn known(host: &Draft) -> Vec<IpAddr> {
+    let mut known: Vec<IpAddr> =
+        [time_address(host), &host.address].into_iter().filter_map(|address| address.parse().ok()).collect();
+    known.dedup();
+    known
 }
 
 fn time_address(host: &Draft) -> &str {
@@ -242,6 +253,8 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, draf
             sources,
             serve,
             isolated: isolated(s),
+            alarm: s.isolated.and_then(|(isolated, _)| isolated).is_some_and(|isolated| isolated.alarm),
+            sets_clock: s.sets_clock.unwrap_or(true),
             step: s.step.unwrap_or(StepPolicy::AtStart { over: Duration::from_secs(1), updates: 3 }),
             extra: s.extra.clone().unwrap_or_default(),
         },

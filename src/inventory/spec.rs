@@ -131,6 +131,10 @@ pub struct TimeSpec {
     pub serve: Vec<IpNet>,
     /// Set on a master that has to go on without any outside time: the stratum it then claims.
     pub isolated: Option<u8>,
+    /// Whether going by its own clock is a failure of an isolated master that has an upstream.
+    pub alarm: bool,
+    /// Whether the time service sets the clock, as it does everywhere but in a container.
+    pub sets_clock: bool,
     /// When the clock may jump.
     pub step: StepPolicy,
     /// Further lines for the configuration file, verbatim; never with a line break inside.
@@ -144,8 +148,12 @@ pub struct Source {
     pub address: String,
     /// The host of this inventory that stands behind it, if any.
     pub host: Option<String>,
+    /// The addresses of that host that the inventory has.
+    pub known: Vec<IpAddr>,
     /// Whether that is a Windows host, or passes the time of one on: its root dispersion may be seconds.
     pub windows: bool,
+    /// Another isolated master, which must agree with this one; none of them is above the other.
+    pub orphan: bool,
     /// A name that stands for several servers (chrony and ntpd `pool`).
     pub pool: bool,
     /// Preferred over the others when both are good.

@@ -16,7 +16,7 @@ const MACHINE: &str = std::env::consts::ARCH;
 const FALLBACK: &str = include_str!("fallback.bash");
 
 /// Returns POSIX shell text that defines `fc_probe SAMPLES TIMEOUT_MS LIMIT_NS PORTS SOURCE...` and
-/// puts the probe in place.
+/// puts the probe in place. Addresses in `$fc_also` are asked, too, if no source has them.
 ///
 /// PORTS is `any`, `both` (also from source port 123, if no other program holds it) or `raw` (also
 /// from there, even so). `fc_probe` prints one JSON object for each address of each source, and succeeds when one of
@@ -65,6 +65,9 @@ for fc_s in "$@"; do
 fc_all=$(fc_resolve "$fc_s")
 [ -n "$fc_all" ] || printf '{"probe":"%s","source":"%s","outcome":"unresolved"}\n' "$fc_kind" "$fc_s"
 for fc_a in $fc_all; do fc_list="$fc_list $fc_s=$fc_a"; done
+done
+for fc_a in ${fc_also-}; do
+case "$fc_list " in *"=$fc_a "*) ;; *) fc_list="$fc_list $fc_a=$fc_a" ;; esac
 done
 [ -n "$fc_list" ] || return 1
 case $fc_kind in

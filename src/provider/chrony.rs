@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, LinuxProvider, Peer, Provider};
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::ProviderChoice;
 use crate::report::DaemonReport;
@@ -13,6 +13,9 @@ pub(super) struct Chrony;
 
 /// Separates the two answers of [`Provider::status`].
 const DIVIDER: &str = "--";
+
+/// Reference id of a chronyd that serves its own clock, 127.127.1.1 (directive `local`).
+const OWN_CLOCK: &str = "7F7F0101";
 
 impl Provider for Chrony {
     fn name(&self) -> &'static str {
@@ -32,17 +35,20 @@ impl Provider for Chrony {
         83_333.0
     }
 
+    /// The third answer, the names that the configuration has for the sources, came with chrony 4.0.
     fn status(&self) -> &'static str {
-        "chronyc -n -c tracking && echo -- && chronyc -n -c sources"
+        "chronyc -n -c tracking && echo -- && chronyc -n -c sources && echo -- && { chronyc -N -c sources 2>/dev/null || :; }"
     }
 
     fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
         if seen.status != 0 {
             return Ok(silent(seen));
         }
-        let mut lines = seen.stdout.lines();
-        let tracking = lines.next().context("chronyc tracking printed nothing")?;
-        let peers = lines.filter(|line| *line != DIVIDER).map(peer).collect::<Result<Vec<_>>>()?;
+        let lines: Vec<&str> = seen.stdout.lines().collect();
+        let mut answers = lines.split(|line| *line == DIVIDER);
+        let tracking = answers.next().and_then(|lines| lines.first()).context("chronyc tracking printed nothing")?;
+        let mut peers = answers.next().into_iter().flatten().map(|line| peer(line)).collect::<Result<Vec<_>>>()?;
+        name(&mut peers, answers.next().unwrap_or_default());
         Ok(DaemonStatus { report: report(tracking, &peers)?, peers })
     }
 }
@@ -73,6 +79,11 @@ impl LinuxProvider for Chrony {
     fn ready(&self) -> &'static str {
         "fc_t=$(chronyc -n -c tracking 2>/dev/null) && [ \"${fc_t%%,*}\" != 00000000 ]"
     }
+
+    /// The last of three octal digits is that of the last three polls.
+    fn followed(&self) -> &'static str {
+        r"chronyc -n -c sources 2>/dev/null | sed -n 's/^.,\*,\([^,]*\),[^,]*,[^,]*,[0-7]*[1-7],.*/\1/p'"
+    }
 }
 
 /// chronyd does not answer.
@@ -85,6 +96,8 @@ fn silent(seen: &Slice) -> DaemonStatus {
         stratum: None,
         offset_s: None,
         root_dispersion_s: None,
+        refid: None,
+        own_clock: false,
         detail: format!("chronyc: {}", words.trim()),
     };
     DaemonStatus { report, peers: Vec::new() }
@@ -105,6 +118,8 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
         stratum: synchronised.then(|| stratum.parse().ok()).flatten(),
         offset_s: correction.parse().ok(),
         root_dispersion_s: dispersion.parse().ok().filter(|_| synchronised),
+        refid: synchronised.then(|| reference.to_ascii_lowercase()),
+        own_clock: reference == OWN_CLOCK,
         detail: if synchronised { String::new() } else { why_not(peers) },
     })
 }
@@ -118,17 +133,30 @@ fn why_not(peers: &[Peer]) -> String {
     }
 }
 
-/// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll, reach (octal), ...
+/// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll, reach (octal), age of the
+/// last sample (all ones: none), ...
 fn peer(line: &str) -> Result<Peer> {
     let fields: Vec<&str> = line.split(',').collect();
-    let [_, state, address, _, _, reach, ..] = fields[..] else {
+    let [mode, state, address, _, _, reach, age, ..] = fields[..] else {
         bail!("chronyc sources printed `{line}`");
     };
     Ok(Peer {
         address: address.to_owned(),
+        name: None,
         selected: state == "*",
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?),
+        last_s: age.parse().ok().filter(|age| *age < u64::from(u32::MAX)),
+        kind: if mode == "#" { PeerKind::Clock } else { PeerKind::Server },
     })
+}
+
+/// Gives the sources the names that their configuration has for them; both answers are in one order.
+fn name(peers: &mut [Peer], lines: &[&str]) {
+    if peers.len() == lines.len() {
+        for (peer, line) in peers.iter_mut().zip(lines) {
+            peer.name = line.split(',').nth(2).map(str::to_owned);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -148,8 +176,27 @@ mod tests {
         assert_eq!(status.report.source.as_deref(), Some("10.10.10.1"));
         assert_eq!(status.report.stratum, Some(11));
         assert_eq!(status.report.root_dispersion_s, Some(0.0003));
-        assert_eq!(status.peers[0], Peer { address: "10.10.10.1".into(), selected: true, reach: Some(0o377) });
+        let first = &status.peers[0];
+        assert_eq!((first.address.as_str(), first.selected, first.reach), ("10.10.10.1", true, Some(0o377)));
+        assert_eq!((first.last_s, status.peers[1].last_s), (Some(23), None));
         assert!(!status.peers[1].selected);
+        assert_eq!((status.report.refid.as_deref(), status.report.own_clock), (Some("0a0a0a01"), false));
+    }
+
+    #[test]
+    fn a_source_has_the_name_of_the_configuration_and_a_clock_is_no_server() {
+        let text = SYNCED.replace("^,?,10.10.10.9", "#,?,GPS");
+        let named = "--\n^,*,ntp1.lab,10,6,377,23,0.0,0.0,0.0\n#,?,GPS,0,6,0,4294967295,0.0,0.0,0.0\n";
+        let status = Chrony.parse_status(&seen(&format!("{text}{named}"), 0)).unwrap();
+        assert_eq!(status.peers[0].name.as_deref(), Some("ntp1.lab"));
+        assert_eq!((status.peers[1].name.as_deref(), status.peers[1].kind), (Some("GPS"), PeerKind::Clock));
+    }
+
+    #[test]
+    fn its_own_clock_is_known_by_its_reference() {
+        let text = "7F7F0101,,10,1795594892.1,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,0.0,Normal\n--\n--\n";
+        let status = Chrony.parse_status(&seen(text, 0)).unwrap();
+        assert!(status.report.synchronised && status.report.own_clock && status.report.source.is_none());
     }
 
     #[test]

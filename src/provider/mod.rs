@@ -41,14 +41,40 @@ pub struct DaemonStatus {
 }
 
 /// One source as the time service sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Peer {
-    /// Numeric address.
+    /// Numeric address, or the name of a reference clock.
     pub address: String,
-    /// Whether the service follows it.
+    /// The name by which its configuration knows it, where the service says that.
+    pub name: Option<String>,
+    /// Whether the service has selected it.
     pub selected: bool,
     /// Reachability register, eight bits, where the service has one.
     pub reach: Option<u8>,
+    /// How old its last answer is, seconds; `None` if there is none, or the service does not say.
+    pub last_s: Option<u64>,
+    /// What kind of source it is.
+    pub kind: PeerKind,
+}
+
+/// The kinds of sources that a time service may follow.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum PeerKind {
+    /// Another machine.
+    #[default]
+    Server,
+    /// One of the servers behind the name of a pool, which ntpd does not say.
+    PoolMember,
+    /// A clock that is attached to the host.
+    Clock,
+}
+
+/// Polls that may be lost, one after the other, before a service counts as cut off from its source.
+const PATIENCE: u8 = 3;
+
+/// Whether one of the last polls was answered; a service without a register is taken at its word.
+pub fn is_reached(reach: Option<u8>) -> bool {
+    reach.is_none_or(|reach| reach & ((1 << PATIENCE) - 1) != 0)
 }
 
 /// A time service that can be managed.
@@ -92,6 +118,10 @@ pub trait LinuxProvider: Provider {
 
     /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
     fn ready(&self) -> &'static str;
+
+    /// Returns shell text that prints the addresses of the servers that the service has selected
+    /// and that answered one of its last polls. Changes nothing.
+    fn followed(&self) -> &'static str;
 }
 
 /// All that can be managed on Linux, in the order of preference.

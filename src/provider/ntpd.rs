@@ -1,8 +1,10 @@
 //! ntpd: classic ntp and ntpsec.
 
+use std::net::Ipv4Addr;
+
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, LinuxProvider, Peer, Provider, has_ntpsec};
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, has_ntpsec};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::ProviderChoice;
 use crate::report::DaemonReport;
@@ -28,16 +30,27 @@ impl Provider for Ntpd {
         "linux-ntpd.yml"
     }
 
+    /// `-w` (ntp 4.2.7) keeps long addresses whole; an older ntpq knows it not and is asked without.
     fn status(&self) -> &'static str {
-        "ntpq -n -c 'rv 0 leap,stratum,refid,offset,rootdisp' && echo -- && ntpq -n -p"
+        "fc_q() { ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as 2>&1; }\n\
+         fc_t=$(fc_q -w); fc_r=$?\n\
+         case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$? ;; esac\n\
+         printf '%s\\n' \"$fc_t\"; (exit $fc_r)"
     }
 
     fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
-        let Some((variables, table)) = seen.stdout.split_once("--\n").filter(|_| seen.status == 0) else {
+        if seen.status != 0 || !seen.stdout.contains("leap=") {
             return Ok(silent(seen));
-        };
-        let peers = table.lines().filter(|line| is_peer(line)).map(peer).collect::<Result<Vec<_>>>()?;
-        Ok(DaemonStatus { report: report(variables, &peers), peers })
+        }
+        let lines = table(&seen.stdout);
+        let spawned = spawned(&seen.stdout);
+        let mut peers = Vec::new();
+        for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_peer(line)) {
+            let peer = peer(line)?;
+            let of_pool = peer.kind == PeerKind::Server && spawned.contains(&index);
+            peers.push(Peer { kind: if of_pool { PeerKind::PoolMember } else { peer.kind }, ..peer });
+        }
+        Ok(DaemonStatus { report: report(&seen.stdout, &peers), peers })
     }
 }
 
@@ -74,6 +87,11 @@ impl LinuxProvider for Ntpd {
         }
     }
 
+    /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
+    fn followed(&self) -> &'static str {
+        r"{ ntpq -n -w -p 2>/dev/null || ntpq -n -p 2>/dev/null; } | sed -n -e '/^[*o][^ ]*$/{N;s/\n/ /;}' -e 's/^[*o]\([^ ]*\)  *\([^ ]*  *\)\{5\}[0-7]*[1-7] .*/\1/p'"
+    }
+
     fn ready(&self) -> &'static str {
         "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
     }
@@ -89,6 +107,8 @@ fn silent(seen: &Slice) -> DaemonStatus {
         stratum: None,
         offset_s: None,
         root_dispersion_s: None,
+        refid: None,
+        own_clock: false,
         detail: format!("ntpq: {}", words.trim()),
     };
     DaemonStatus { report, peers: Vec::new() }
@@ -112,6 +132,8 @@ fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
         stratum: value("stratum").and_then(|text| text.parse().ok()),
         offset_s: seconds("offset"),
         root_dispersion_s: seconds("rootdisp"),
+        refid: value("refid").filter(|_| synchronised).and_then(reference),
+        own_clock: synchronised && own_clock(value("refid").unwrap_or_default(), peers),
         detail: if synchronised { String::new() } else { why_not(peers) },
     }
 }
@@ -123,7 +145,58 @@ fn why_not(peers: &[Peer]) -> String {
     }
 }
 
-/// Leaves out the heading, the line that stands for a pool, and what ntpq says when there is none.
+/// The reference id in hexadecimal: ntpq shows an address, or the letters of a clock.
+fn reference(shown: &str) -> Option<String> {
+    if let Ok(address) = shown.parse::<Ipv4Addr>() {
+        return Some(format!("{:08x}", u32::from(address)));
+    }
+    let letters = shown.trim_matches('.').bytes();
+    let mut bytes = [0; 4];
+    for (place, letter) in bytes.iter_mut().zip(letters) {
+        *place = letter;
+    }
+    (shown.len() <= 6 && !shown.is_empty()).then(|| format!("{:08x}", u32::from_be_bytes(bytes)))
+}
+
+/// In orphan mode ntpd refers to 127.0.0.1, or it follows the driver 127.127.1 of its own clock.
+fn own_clock(reference: &str, peers: &[Peer]) -> bool {
+    match peers.iter().find(|peer| peer.selected) {
+        Some(peer) => peer.address.starts_with(LOCAL_DRIVER),
+        None => {
+            reference == "127.0.0.1" || reference.trim_matches('.') == "LOCL" || reference.starts_with(LOCAL_DRIVER)
+        }
+    }
+}
+
+/// Addresses of the driver that stands for the host's own clock.
+const LOCAL_DRIVER: &str = "127.127.1.";
+
+/// The lines of the table of peers, each whole: a long address has a line of its own.
+fn table(text: &str) -> Vec<String> {
+    let mut lines: Vec<String> = Vec::new();
+    let mut part = String::new();
+    for line in text.lines().skip_while(|line| !is_rule(line)).skip(1).take_while(|line| !line.trim().is_empty()) {
+        part.push_str(line);
+        if part.split_whitespace().count() > 1 {
+            lines.push(std::mem::take(&mut part));
+        }
+    }
+    lines
+}
+
+fn is_rule(line: &str) -> bool {
+    line.starts_with("====")
+}
+
+/// The places in the table of those that no line of the configuration names: members of a pool.
+/// The table of associations has the order of that of the peers, and the word `no` for them.
+fn spawned(text: &str) -> Vec<usize> {
+    let rows = text.lines().skip_while(|line| !line.starts_with("ind ")).skip(2);
+    let rows = rows.map(|line| line.split_whitespace().collect::<Vec<_>>()).take_while(|fields| fields.len() > 3);
+    rows.enumerate().filter(|(_, fields)| fields[3] == "no").map(|(index, _)| index).collect()
+}
+
+/// Leaves out the line that stands for a pool.
 fn is_peer(line: &str) -> bool {
     let fields: Vec<&str> = line.split_whitespace().collect();
     fields.len() >= 10 && fields[0] != "remote" && fields[1] != ".POOL."
@@ -134,22 +207,38 @@ fn peer(line: &str) -> Result<Peer> {
     let tally = line.chars().next().context("ntpq printed an empty line")?;
     let rest = line.get(tally.len_utf8()..).unwrap_or_default();
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let [address, _, _, _, _, _, reach, ..] = fields[..] else {
+    let [address, _, _, kind, when, _, reach, ..] = fields[..] else {
         bail!("ntpq -p printed `{line}`");
     };
     Ok(Peer {
         address: address.to_owned(),
+        name: None,
         // `o` is a system peer disciplined by its pulse per second.
         selected: matches!(tally, '*' | 'o'),
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("ntpq -p printed `{line}`"))?),
+        last_s: age(when),
+        kind: if kind == "l" { PeerKind::Clock } else { PeerKind::Server },
     })
+}
+
+/// `-` for never, seconds, or a number with the letter of minutes, hours, days.
+fn age(when: &str) -> Option<u64> {
+    let digits = when.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match when.get(digits.len()..)? {
+        "" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 86_400,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const SYNCED: &str = "leap=00, stratum=11, refid=10.10.10.1, offset=-0.012, rootdisp=1.5\n--\n     remote           refid      st t when poll reach   delay   offset  jitter\n==============================================================================\n*10.10.10.1      127.127.1.1     10 u    3   64  377    0.214   -0.012   0.021\n 0.pool.ntp.org  .POOL.          16 p    -   64    0    0.000    0.000   0.000\n";
+    const SYNCED: &str = "leap=00, stratum=11, refid=10.10.10.1, offset=-0.012, rootdisp=1.5\n     remote           refid      st t when poll reach   delay   offset  jitter\n==============================================================================\n*10.10.10.1      127.127.1.1     10 u    3   64  377    0.214   -0.012   0.021\n 0.pool.ntp.org  .POOL.          16 p    -   64    0    0.000    0.000   0.000\n+192.0.2.7       10.10.10.9       2 u   2m   64  376    0.214   -0.012   0.021\n\nind assid status  conf reach auth condition  last_event cnt\n===========================================================\n  1 17767  b61a   yes   yes  none  sys.peer    sys_peer  1\n  2 17768  8811   yes  none  none    reject    mobilize  1\n  3 17769  361a    no   yes  none candidate             1\n";
 
     #[test]
     fn the_star_is_the_source() {
@@ -158,15 +247,40 @@ mod tests {
         assert!(status.report.synchronised);
         assert_eq!(status.report.source.as_deref(), Some("10.10.10.1"));
         assert_eq!(status.report.offset_s, Some(-0.000_012));
-        assert_eq!(status.peers, [Peer { address: "10.10.10.1".into(), selected: true, reach: Some(255) }]);
+        let [first, second] = &status.peers[..] else { panic!("{:?}", status.peers) };
+        assert_eq!((first.address.as_str(), first.selected, first.reach), ("10.10.10.1", true, Some(255)));
+        assert_eq!((second.address.as_str(), second.kind), ("192.0.2.7", PeerKind::PoolMember));
+        assert_eq!((first.last_s, second.last_s, age("-")), (Some(3), Some(120), None));
+        assert_eq!((status.report.refid.as_deref(), status.report.own_clock), (Some("0a0a0a01"), false));
+    }
+
+    #[test]
+    fn a_long_address_stays_whole() {
+        let stdout = SYNCED.replace("*10.10.10.1      ", "*fd00:10:10:10::1\n                 ");
+        let status = Ntpd.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
+        assert_eq!((status.peers[0].address.as_str(), status.peers.len()), ("fd00:10:10:10::1", 2));
+        assert!(status.peers[0].selected);
+    }
+
+    #[test]
+    fn an_orphan_and_the_driver_of_the_local_clock_are_its_own_clock() {
+        for text in [
+            "leap=00, stratum=10, rootdisp=0.000, refid=127.0.0.1, offset=+0.000000\n\nNo association ID's returned\n",
+            "leap=00, stratum=6, refid=LOCAL(0), offset=0.0, rootdisp=1.0\n remote refid\n=====\n*127.127.1.0     .LOCL.           5 l    3   64  377    0.000    0.000   0.000\n",
+        ] {
+            let status = Ntpd.parse_status(&Slice { stdout: text.to_owned(), ..Slice::default() }).unwrap();
+            assert!(status.report.synchronised && status.report.own_clock, "{text}");
+        }
+        assert_eq!(reference(".GPS.").as_deref(), Some("47505300"));
+        assert_eq!(reference("127.0.0.1").as_deref(), Some("7f000001"));
     }
 
     #[test]
     fn leap_eleven_is_not_synchronised() {
-        let stdout = SYNCED.replace("leap=00", "leap=11").replace('*', " ");
+        let stdout = SYNCED.replace("leap=00", "leap=11").replace("*10", " 10");
         let status = Ntpd.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
         assert!(!status.report.synchronised);
-        assert_eq!(status.report.detail, "1 of 1 sources have answered, none is selected");
+        assert_eq!(status.report.detail, "2 of 2 sources have answered, none is selected");
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::number::signed;
+use super::number::{signed, span};
 use super::style::{NAME, paint};
 use super::{HostReport, clean};
 use crate::facts::windows::{Kind, WindowsFacts};
@@ -36,12 +36,14 @@ fn linux(facts: &Facts) -> Lines {
     let machine = if facts.platform.is_empty() { "unknown platform" } else { &facts.platform };
     let packages: Vec<String> = facts.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let services: Vec<String> = facts.units.iter().map(|(name, unit)| format!("{name} ({})", state(unit))).collect();
+    let (offset, doubt) = (signed(facts.clock_offset_s), span(facts.clock_uncertainty_s));
+    let clock = format!("{offset} against this machine, give or take {doubt}");
     vec![
         ("system", format!("{}, {}, {machine}", facts.os_name, facts.arch)),
         ("time packages", or_none(&packages)),
         ("time services", or_none(&services)),
         ("firewall", firewall(facts.firewall).to_owned()),
-        ("clock", format!("{} against this machine, good to the time of a connection", signed(facts.clock_offset_s))),
+        ("clock", clock),
     ]
 }
 

@@ -138,6 +138,8 @@ pub struct HostReport {
     pub name: String,
     /// The address that was contacted.
     pub address: String,
+    /// The addresses that the host itself has, as far as they were read.
+    pub addresses: Vec<String>,
     /// The operating system's own name for itself, once known.
     pub os: Option<String>,
     /// `master` or `slave`.
@@ -201,6 +203,8 @@ impl Delta {
 pub struct SourceReport {
     /// Address or name as in the inventory.
     pub address: String,
+    /// The address that was asked: where the name led on the host, or what its time service follows.
+    pub ip: Option<String>,
     /// The host of the inventory behind it.
     pub host: Option<String>,
     /// Whether it answered.
@@ -211,6 +215,8 @@ pub struct SourceReport {
     pub stratum: Option<u8>,
     /// Leap indicator, 0 to 3.
     pub leap: Option<u8>,
+    /// What the source itself follows: its reference identifier, hexadecimal.
+    pub refid: Option<String>,
     /// Source minus host, seconds.
     pub offset_s: Option<f64>,
     /// Round trip, seconds.
@@ -225,6 +231,8 @@ pub struct SourceReport {
     pub selected: bool,
     /// Reachability register of the time service, eight bits; 255 = the last eight polls answered.
     pub reach: Option<u8>,
+    /// How old the last answer is that the time service got of it, seconds.
+    pub last_answer_s: Option<u64>,
     /// Whether it is within the limits of the host.
     pub within: Option<bool>,
     /// `static`, `bash`, `powershell`, `w32tm`, `local`: the probe that measured.
@@ -260,6 +268,10 @@ pub struct DaemonReport {
     pub offset_s: Option<f64>,
     /// Root dispersion, seconds.
     pub root_dispersion_s: Option<f64>,
+    /// Its reference identifier, hexadecimal: what it tells those who ask it.
+    pub refid: Option<String>,
+    /// Whether it goes by its own clock.
+    pub own_clock: bool,
     /// Why it is not synchronised, in its own words; if it is, what else it says (mostly nothing).
     pub detail: String,
 }

@@ -45,11 +45,9 @@ fn head() -> [(&'static str, Side); COLUMNS] {
 }
 
 fn rows(host: &HostReport) -> Vec<[Cell; COLUMNS]> {
-    if host.sources.is_empty() {
-        vec![own_clock(host)]
-    } else {
-        host.sources.iter().map(|source| row(host, source)).collect()
-    }
+    let alone = host.sources.is_empty() || host.daemon.as_ref().is_some_and(|daemon| daemon.own_clock);
+    let own = alone.then(|| own_clock(host));
+    own.into_iter().chain(host.sources.iter().map(|source| row(host, source))).collect()
 }
 
 fn row(host: &HostReport, source: &SourceReport) -> [Cell; COLUMNS] {
@@ -88,10 +86,11 @@ fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
     Cell::styled(format!("{word}{why}"), style)
 }
 
-/// A host that follows nobody: what its service says of itself.
+/// A host that follows nobody now: what its service says of itself.
 fn own_clock(host: &HostReport) -> [Cell; COLUMNS] {
     let daemon = host.daemon.as_ref();
     let (style, word) = match daemon {
+        Some(daemon) if daemon.synchronised && host.status == Status::OutOfLimits => (BAD, "FAIL"),
         Some(daemon) if daemon.synchronised => (GOOD, "ok"),
         _ => (BAD, "FAIL: unsynchronised"),
     };

@@ -7,6 +7,7 @@ pub(crate) fn host(name: &str, status: Status) -> HostReport {
     HostReport {
         name: name.to_owned(),
         address: "10.10.10.1".to_owned(),
+        addresses: Vec::new(),
         os: Some("Debian GNU/Linux 12".to_owned()),
         role: "slave",
         provider: Some("chrony".to_owned()),

@@ -24,6 +24,7 @@ pub(crate) fn host(name: &str, status: Status) -> HostReport {
     HostReport {
         name: name.to_owned(),
         address: format!("10.10.10.{number}"),
+        addresses: Vec::new(),
         os: (status != Status::Unreachable).then(|| "Debian GNU/Linux 12".to_owned()),
         role: if name == "server1" { "master" } else { "slave" },
         provider: (status != Status::Unreachable).then(|| "chrony".to_owned()),
@@ -63,11 +64,13 @@ pub(crate) fn content(path: &str, from: Option<&str>, diff: &str) -> Delta {
 pub(crate) fn source(address: &str) -> SourceReport {
     SourceReport {
         address: address.to_owned(),
+        ip: None,
         host: Some("server1".to_owned()),
         reachable: true,
         outcome: "ok".to_owned(),
         stratum: Some(3),
         leap: Some(0),
+        refid: None,
         offset_s: Some(-0.000_42),
         delay_s: Some(0.000_8),
         root_delay_s: Some(0.002),
@@ -75,6 +78,7 @@ pub(crate) fn source(address: &str) -> SourceReport {
         error_bound_s: Some(0.002_82),
         selected: true,
         reach: Some(255),
+        last_answer_s: Some(12),
         within: Some(true),
         probe: Some("static".to_owned()),
         polls_left: None,
@@ -90,6 +94,8 @@ pub(crate) fn daemon(synchronised: bool) -> DaemonReport {
         stratum: Some(10),
         offset_s: Some(0.0),
         root_dispersion_s: Some(0.01),
+        refid: None,
+        own_clock: false,
         detail: String::new(),
     }
 }

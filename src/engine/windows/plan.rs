@@ -87,17 +87,18 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     report.deltas = deltas(&steps, &seen)?;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
-    match extent {
-        Extent::Configuration => {}
-        Extent::Clock => glance(session, report)?,
-        Extent::Proof => proof::wait(session, report).map(drop)?,
-    }
+    let verdict = match extent {
+        Extent::Configuration => None,
+        Extent::Clock => glance(session, report).map(|()| None)?,
+        Extent::Proof => Some(proof::wait(session, report)?),
+    };
     Ok(Planned {
         spec: spec.clone(),
         service: Service::Windows,
         steps,
         seen,
         left_over,
+        verdict,
         hidden: Hider::default(),
         report: report.clone(),
     })

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use super::lines::run;
 use super::plan::READ;
 use crate::engine::session::{Failure, Session};
-use crate::engine::verify::{self, Verdict};
+use crate::engine::sources::{credit, joined};
+use crate::engine::verdict::{self, Verdict};
 use crate::ntp::powershell;
 use crate::ntp::report::SourceReport as Measured;
 use crate::provider::w32time::W32Time;
@@ -34,7 +35,7 @@ pub(super) fn measure(session: &mut Session<'_>, samples: u32, timeout_ms: u32) 
 /// Reads what [`probe`] printed.
 pub(super) fn read(session: &mut Session<'_>, printed: &str) -> Result<Vec<SourceReport>, Failure> {
     let measured = measured(session, printed, None)?;
-    Ok(verify::joined(session.spec, measured, &[]))
+    Ok(joined(session.spec, measured, &[]))
 }
 
 /// Returns the line that measures all sources, if there are any.
@@ -101,9 +102,12 @@ pub(crate) fn look(
     let daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());
     let measured = measured(session, printed, Some(&daemon))?;
-    report.sources = verify::joined(session.spec, measured, &daemon.peers);
-    verify::credit(&mut report.sources, &W32Time);
-    let verdict = verify::judge(session.spec, Some(&daemon.report), &report.sources);
+    report.sources = joined(session.spec, measured, &daemon.peers);
+    credit(&mut report.sources, &W32Time);
+    let judged = verdict::judge(session.spec, &daemon, &report.sources);
     report.daemon = Some(daemon.report);
-    Ok(verdict)
+    // A host is looked at until it is within its limits: the last look counts.
+    report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
+    report.warnings.extend(judged.warning);
+    Ok(judged.verdict)
 }

@@ -54,9 +54,15 @@ pub(super) fn read(source: &str, printed: &str, intervals: &str) -> DaemonStatus
             stratum: status.stratum.filter(|_| synchronised),
             offset_s: status.phase,
             root_dispersion_s: status.root_dispersion.filter(|_| synchronised),
+            refid: status.reference.filter(|_| synchronised).map(|reference| format!("{reference:08x}")),
+            own_clock: synchronised && own_clock,
             detail: fault.or_else(|| status.note(own_clock)).unwrap_or_default(),
         },
-        peers: if follows { vec![Peer { address: name.to_owned(), selected: true, reach: None }] } else { Vec::new() },
+        peers: if follows {
+            vec![Peer { address: name.to_owned(), selected: true, ..Peer::default() }]
+        } else {
+            Vec::new()
+        },
     }
 }
 

@@ -1,0 +1,242 @@
+//! Whether the machine that a host asks under the name of another is that other. A name is resolved
+//! on the host that uses it, and may lead to any machine there; the address that comes of it is
+//! compared with what the inventory says of the named host and with the addresses that it has.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
+use crate::report::{ErrorReport, HostReport, SourceReport, Status};
+
+/// What is known of the machines of a run.
+struct Machines<'a> {
+    /// Which host has an address, read from it or written in the inventory.
+    owners: BTreeMap<IpAddr, &'a str>,
+    reports: BTreeMap<&'a str, &'a HostReport>,
+}
+
+/// What was found out about one source.
+enum Found {
+    /// Another machine, without doubt.
+    Other(String),
+    /// Perhaps another one.
+    Perhaps(String),
+}
+
+/// Looks at the sources of all hosts that have been proven; a host that asks another machine than the
+/// one that is named is not proven any more.
+pub(crate) fn check(specs: &[HostSpec], reports: &mut [HostReport]) {
+    let found: Vec<Vec<Found>> = {
+        let machines = Machines::of(specs, reports);
+        let specs: BTreeMap<&str, &HostSpec> = specs.iter().map(|spec| (spec.name.as_str(), spec)).collect();
+        let of = |report: &HostReport| match specs.get(report.name.as_str()) {
+            Some(spec) if report.daemon.is_some() => machines.strangers(spec, report),
+            _ => Vec::new(),
+        };
+        reports.iter().map(of).collect()
+    };
+    for (report, found) in reports.iter_mut().zip(found) {
+        tell(report, found);
+    }
+}
+
+fn tell(report: &mut HostReport, found: Vec<Found>) {
+    let mut others = Vec::new();
+    for one in found {
+        match one {
+            Found::Other(text) => others.push(text),
+            Found::Perhaps(text) => report.warnings.push(text),
+        }
+    }
+    if others.is_empty() {
+        return;
+    }
+    match report.status {
+        Status::Unchanged | Status::Changed => {
+            let hint = "put the name right where the host looks it up (DNS, /etc/hosts), or give the master a `time_address` that is the address to ask";
+            report.status = Status::OutOfLimits;
+            report.error = Some(ErrorReport { message: others.join("; "), hint: Some(hint.to_owned()) });
+        }
+        // It has failed for another reason already, which this may explain.
+        _ => report.warnings.extend(others),
+    }
+}
+
+impl<'a> Machines<'a> {
+    fn of(specs: &'a [HostSpec], reports: &'a [HostReport]) -> Self {
+        let mut owners = BTreeMap::new();
+        for spec in specs {
+            let declared = [&spec.time_address, &spec.address].into_iter().filter_map(|address| address.parse().ok());
+            owners.extend(declared.map(|address| (address, spec.name.as_str())));
+        }
+        for report in reports {
+            let own = report.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
+            owners.extend(own.filter(|address| !address.is_loopback()).map(|address| (address, report.name.as_str())));
+        }
+        Machines { owners, reports: reports.iter().map(|report| (report.name.as_str(), report)).collect() }
+    }
+
+    fn strangers(&self, spec: &HostSpec, report: &HostReport) -> Vec<Found> {
+        let declared = |row: &SourceReport| {
+            spec.time.sources.iter().find(|source| source.address == row.address && source.host.is_some())
+        };
+        report.sources.iter().filter_map(|row| self.stranger(declared(row)?, row)).collect()
+    }
+
+    fn stranger(&self, source: &Source, row: &SourceReport) -> Option<Found> {
+        let (name, address) = (source.host.as_deref()?, row.ip.as_deref()?.parse::<IpAddr>().ok()?);
+        if source.address.parse() == Ok(address) {
+            // The inventory says it: nothing is looked up, but two machines may have one address.
+            return self.answers_differently(name, row);
+        }
+        let master = self.reports.get(name);
+        let has = |master: &HostReport| master.addresses.iter().any(|own| own.parse() == Ok(address));
+        if source.known.contains(&address) || master.is_some_and(|master| has(master)) {
+            return self.answers_differently(name, row);
+        }
+        let leads = format!("`{}` is to be {name} and leads this host to {address}", row.address);
+        if let Some(other) = self.owners.get(&address).filter(|other| **other != name) {
+            return Some(Found::Other(format!("{leads}, which is {other}")));
+        }
+        if let Some(master) = master.filter(|master| !master.addresses.is_empty()) {
+            let own: Vec<&str> =
+                master.addresses.iter().map(String::as_str).filter(|own| is_of_a_network(own)).collect();
+            return Some(Found::Other(format!("{leads}, which {name} does not have (it has {})", own.join(", "))));
+        }
+        let known: Vec<String> = source.known.iter().map(ToString::to_string).collect();
+        (!known.is_empty()).then(|| {
+            Found::Perhaps(format!(
+                "{leads}; the inventory knows {name} as {}, and its addresses were not read in this run",
+                known.join(", ")
+            ))
+        })
+    }
+
+    /// What a machine says of itself and what it tells those who ask it is the same reference.
+    fn answers_differently(&self, name: &str, row: &SourceReport) -> Option<Found> {
+        let itself = self.reports.get(name)?.daemon.as_ref()?;
+        let (own, told) = (itself.refid.as_deref()?, row.refid.as_deref()?);
+        let own_stratum = itself.stratum?;
+        let differs = own != told && row.outcome == "ok" && row.stratum.is_some_and(|stratum| stratum != own_stratum);
+        differs.then(|| {
+            Found::Perhaps(format!(
+                "{} answers this host as stratum {} with reference {told}, and {name} itself says stratum {own_stratum} \
+                 and {own}: perhaps two machines have this address, or {name} has just changed its source",
+                row.ip.as_deref().unwrap_or(&row.address),
+                row.stratum.unwrap_or(0)
+            ))
+        })
+    }
+}
+
+/// An address by which others may know the host.
+fn is_of_a_network(address: &str) -> bool {
+    match address.parse::<IpAddr>() {
+        Ok(IpAddr::V4(v4)) => !v4.is_loopback() && !v4.is_link_local(),
+        Ok(IpAddr::V6(v6)) => !v6.is_loopback() && !v6.is_unicast_link_local(),
+        Err(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::blank;
+    use crate::engine::sample::fleet;
+    use crate::report::DaemonReport;
+
+    const FLEET: &str = "hosts: { m1: { address: 10.0.0.1, time_address: ntp1.lab, role: master, isolated: true, serve: [10.0.0.0/24] }, \
+                         m2: { address: 10.0.0.2, role: master, isolated: true, serve: [10.0.0.0/24] }, \
+                         s: { address: 10.0.0.9, role: slave, follows: [m1] } }";
+
+    fn daemon(stratum: u8, refid: &str) -> DaemonReport {
+        DaemonReport {
+            provider: "chrony".to_owned(),
+            synchronised: true,
+            source: None,
+            stratum: Some(stratum),
+            offset_s: None,
+            root_dispersion_s: None,
+            refid: Some(refid.to_owned()),
+            own_clock: false,
+            detail: String::new(),
+        }
+    }
+
+    /// The report of the slave, whose name `ntp1.lab` leads to an address; m1 has the addresses that
+    /// are named, and where there are none it was not in the run.
+    fn slave(leads_to: &str, m1_has: &[&str]) -> HostReport {
+        let specs = fleet(FLEET);
+        let mut reports: Vec<HostReport> = specs.iter().map(blank).collect();
+        for report in &mut reports {
+            report.daemon = Some(daemon(10, "7f7f0101"));
+        }
+        reports[0].addresses = m1_has.iter().map(|address| (*address).to_owned()).collect();
+        reports[2].sources = vec![SourceReport {
+            address: "ntp1.lab".to_owned(),
+            host: Some("m1".to_owned()),
+            ip: Some(leads_to.to_owned()),
+            outcome: "ok".to_owned(),
+            stratum: Some(10),
+            refid: Some("7f7f0101".to_owned()),
+            ..SourceReport::default()
+        }];
+        let seen = if m1_has.is_empty() { &specs[2..] } else { &specs };
+        let from = specs.len() - seen.len();
+        check(seen, &mut reports[from..]);
+        reports.remove(2)
+    }
+
+    fn message(report: &HostReport) -> &str {
+        report.error.as_ref().map_or("", |error| &error.message)
+    }
+
+    #[test]
+    fn a_name_that_leads_to_the_named_host_is_well() {
+        for (address, own) in
+            [("10.0.0.1", &["10.0.0.1"][..]), ("172.16.0.1", &["10.0.0.1", "172.16.0.1"]), ("10.0.0.1", &[])]
+        {
+            let report = slave(address, own);
+            assert_eq!((report.status, report.warnings.len()), (Status::Unchanged, 0), "{address} {report:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_leads_to_another_machine_is_a_failure() {
+        let report = slave("10.0.0.77", &["127.0.0.1", "10.0.0.1", "fe80::1"]);
+        assert_eq!(report.status, Status::OutOfLimits);
+        let text = "`ntp1.lab` is to be m1 and leads this host to 10.0.0.77, which m1 does not have (it has 10.0.0.1)";
+        assert_eq!(message(&report), text);
+        let report = slave("10.0.0.2", &["10.0.0.1"]);
+        assert_eq!(message(&report), "`ntp1.lab` is to be m1 and leads this host to 10.0.0.2, which is m2");
+        assert!(report.error.unwrap().hint.unwrap().contains("time_address"));
+    }
+
+    #[test]
+    fn what_cannot_be_known_is_a_warning() {
+        let report = slave("10.0.0.77", &[]);
+        assert_eq!(report.status, Status::Unchanged);
+        assert!(report.warnings[0].contains("the inventory knows m1 as 10.0.0.1"), "{report:?}");
+    }
+
+    #[test]
+    fn a_machine_that_tells_others_another_thing_than_itself_may_be_two() {
+        let specs = fleet(FLEET);
+        let mut reports: Vec<HostReport> = specs.iter().map(blank).collect();
+        reports[0].addresses = vec!["10.0.0.1".to_owned()];
+        reports[0].daemon = Some(daemon(10, "7f7f0101"));
+        reports[2].daemon = Some(daemon(3, "0a000001"));
+        reports[2].sources = vec![SourceReport {
+            address: "ntp1.lab".to_owned(),
+            ip: Some("10.0.0.1".to_owned()),
+            outcome: "ok".to_owned(),
+            stratum: Some(2),
+            refid: Some("47505300".to_owned()),
+            ..SourceReport::default()
+        }];
+        check(&specs, &mut reports);
+        assert_eq!(reports[2].status, Status::Unchanged);
+        assert!(reports[2].warnings[0].contains("perhaps two machines have this address"), "{:?}", reports[2].warnings);
+    }
+}

@@ -1,0 +1,127 @@
+//! What the host has measured of each source, joined with what its time service says of the same
+//! machine. A name is no machine: the address decides, the one that was asked or is followed.
+
+use std::net::IpAddr;
+
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
+use crate::ntp::remote;
+use crate::ntp::report::SourceReport as Measured;
+use crate::provider::{Peer, PeerKind, Provider};
+use crate::report::SourceReport;
+
+use super::settling;
+
+/// Joins what was measured with what the time service says of the same sources.
+pub(crate) fn sources(spec: &HostSpec, printed: &str, peers: &[Peer]) -> Vec<SourceReport> {
+    joined(spec, remote::parse(printed), peers)
+}
+
+/// As `sources`, for what is measured already. An address that is no source of the inventory is
+/// measured where the service follows it: it counts as the source by whose name the service found it.
+pub(crate) fn joined(spec: &HostSpec, measured: Vec<Measured>, peers: &[Peer]) -> Vec<SourceReport> {
+    let declared = |m: &Measured| spec.time.sources.iter().find(|source| source.address == m.source);
+    let claims: Vec<Option<&Source>> =
+        measured.iter().map(|m| declared(m).or_else(|| claimant(spec, m, &measured, peers))).collect();
+    let rows = measured.into_iter().zip(claims);
+    rows.filter_map(|(m, declared)| Some(source(spec, declared?, m, peers))).collect()
+}
+
+/// The source of the inventory by whose name the service has come to an address that the name does
+/// not lead to now: one server of a pool, or what the name meant when the service started.
+fn claimant<'a>(spec: &'a HostSpec, m: &Measured, all: &[Measured], peers: &[Peer]) -> Option<&'a Source> {
+    let peer = peers.iter().find(|peer| peer.selected && same_address(&peer.address, &m.source))?;
+    if let Some(name) = &peer.name {
+        return spec.time.sources.iter().find(|source| source.address == *name);
+    }
+    // The service does not say it: a source whose own addresses it has not must be the one.
+    let unheard = |source: &&Source| {
+        let own = || all.iter().filter(|m| m.source == source.address).filter_map(|m| m.address.as_deref());
+        !own().any(|address| peers.iter().any(|peer| same_address(&peer.address, address)))
+    };
+    let by_name = |source: &&Source| source.address.parse::<IpAddr>().is_err();
+    match peer.kind {
+        PeerKind::PoolMember => spec.time.sources.iter().find(|source| source.pool),
+        PeerKind::Server => spec.time.sources.iter().filter(by_name).find(unheard),
+        PeerKind::Clock => None,
+    }
+}
+
+fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> SourceReport {
+    let usable = m.usable();
+    // W32Time names its source as it was configured, the others by its address.
+    let is = |peer: &&Peer| {
+        same_address(&peer.address, m.address.as_deref().unwrap_or(&m.source)) || peer.address == m.source
+    };
+    let peer = peers.iter().find(is);
+    let seconds = |ns: Option<i64>| ns.map(|ns| ns as f64 / 1e9);
+    let bound = seconds(m.error_bound_ns);
+    let report = SourceReport {
+        address: declared.address.clone(),
+        ip: m.address.filter(|address| address.parse::<IpAddr>().is_ok()),
+        host: declared.host.clone(),
+        reachable: m.received.unwrap_or(0) > 0,
+        outcome: m.kiss.as_ref().map_or(m.outcome.clone(), |code| format!("{} {code}", m.outcome)),
+        stratum: m.stratum,
+        leap: m.leap,
+        refid: m.refid,
+        offset_s: seconds(m.offset_ns),
+        delay_s: seconds(m.delay_ns),
+        root_delay_s: seconds(m.root_delay_ns),
+        root_dispersion_s: seconds(m.root_dispersion_ns),
+        error_bound_s: bound,
+        selected: peer.is_some_and(|peer| peer.selected),
+        reach: peer.and_then(|peer| peer.reach),
+        last_answer_s: peer.and_then(|peer| peer.last_s),
+        within: Some(usable && within(spec, bound, m.stratum)),
+        probe: Some(m.probe),
+        from_123: m.from_123,
+        polls_left: None,
+    };
+    let refid = report.refid.clone().unwrap_or_default();
+    SourceReport { polls_left: settling::polls_left(spec, Some(declared), &refid, &report), ..report }
+}
+
+/// Whether a clock is within the limits of the host.
+pub(crate) fn within(spec: &HostSpec, bound: Option<f64>, stratum: Option<u8>) -> bool {
+    bound.is_some_and(|bound| bound <= spec.limits.max_error.as_secs_f64())
+        && stratum.is_some_and(|stratum| stratum <= spec.limits.max_stratum)
+}
+
+/// Compares addresses as numbers where both are (`::1` and `0:0:0:0:0:0:0:1`).
+fn same_address(left: &str, right: &str) -> bool {
+    match (left.parse::<IpAddr>(), right.parse::<IpAddr>()) {
+        (Ok(left), Ok(right)) => left == right,
+        _ => left == right,
+    }
+}
+
+/// The word of a port from which the service itself asks, and is answered.
+pub(crate) const SERVICE: &str = "service";
+
+/// A service that asks from port 123 itself has proven that port by its own polls. An old poll says
+/// nothing of now: it counts where the source answers our probe, too.
+pub(crate) fn credit(sources: &mut [SourceReport], provider: &dyn Provider) {
+    let answered = |source: &SourceReport| source.selected || source.reach.is_some_and(|reach| reach & 1 == 1);
+    for source in sources.iter_mut().filter(|_| provider.asks_from_123()) {
+        if matches!(source.from_123.as_deref(), None | Some("held")) && source.reachable && answered(source) {
+            source.from_123 = Some(SERVICE.to_owned());
+        }
+    }
+}
+
+/// Says of each source that makes a difference between the ports it is asked from.
+pub(crate) fn differences(sources: &[SourceReport]) -> Vec<String> {
+    let name = |source: &SourceReport| format!("`{}`", source.address);
+    let differs = |source: &SourceReport| match (source.reachable, source.answers_123()) {
+        (true, Some(false)) => Some(format!(
+            "{} answers, but not when it is asked from port 123, as ntpd and W32Time do; `doctor` looks why",
+            name(source)
+        )),
+        (false, Some(true)) => {
+            Some(format!("{} answers only when it is asked from port 123; `doctor` looks why", name(source)))
+        }
+        _ => None,
+    };
+    sources.iter().filter_map(differs).collect()
+}

@@ -1,0 +1,309 @@
+//! The verdict: whether a host follows, now, what the inventory names, and how far off it may be.
+//!
+//! Followed is what the time service has selected and has reached with one of its last polls. What
+//! it once selected, what only our own probe reaches, and what has a right name count for nothing.
+
+use std::time::Duration;
+
+use crate::inventory::HostSpec;
+use crate::provider::{DaemonStatus, Peer, PeerKind, is_reached};
+use crate::report::{DaemonReport, SourceReport};
+
+use super::settling;
+use super::sources::within;
+
+/// What the proof came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// The service follows a source of the inventory, within the limits.
+    Proven,
+    /// It follows one, and the clock is right as far as it was measured; the bound is above the limit
+    /// and falls by itself. Says so, and how long that takes.
+    Settling(String, Duration),
+    /// It follows one, but the clock is outside the limits; says how.
+    OutOfLimits(String),
+    /// It follows none; says why.
+    NotSynchronised(String),
+}
+
+/// A verdict, and what is worth a second look beside it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Judged {
+    pub(crate) verdict: Verdict,
+    pub(crate) warning: Option<String>,
+}
+
+impl From<Verdict> for Judged {
+    fn from(verdict: Verdict) -> Self {
+        Judged { verdict, warning: None }
+    }
+}
+
+/// What a service that says it is synchronised goes by.
+enum Follows<'a> {
+    /// A source of the inventory, reached in the last polls.
+    Source(&'a SourceReport),
+    /// A clock that is attached to the host.
+    Clock(&'a Peer),
+    /// Its own clock.
+    Itself,
+    /// Something that the inventory does not name.
+    Stranger(String),
+    /// Nothing any more; says what it has lost.
+    Nothing(String),
+}
+
+/// Judges a host by what its service says and what was measured.
+pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Judged {
+    let report = &daemon.report;
+    if !report.synchronised {
+        return Verdict::NotSynchronised(format!("{}: {}", report.provider, report.detail)).into();
+    }
+    let by = |what: &str| Verdict::NotSynchronised(format!("{} {what}", report.provider));
+    match follows(daemon, sources) {
+        Follows::Source(source) if source.within == Some(true) => Verdict::Proven.into(),
+        Follows::Source(source) => {
+            settling(spec, source).unwrap_or_else(|| Verdict::OutOfLimits(explain(spec, source))).into()
+        }
+        Follows::Clock(peer) => clock(spec, report, peer).into(),
+        Follows::Stranger(address) => by(&format!("follows {address}, which the inventory does not name")).into(),
+        Follows::Itself | Follows::Nothing(_) if spec.time.isolated.is_some() => alone(spec, daemon, sources),
+        Follows::Itself => by("goes by its own clock, and this host is not `isolated`").into(),
+        Follows::Nothing(lost) => by(&lost).into(),
+    }
+}
+
+/// A bound that is above the limit and falls by itself.
+fn settling(spec: &HostSpec, source: &SourceReport) -> Option<Verdict> {
+    let polls = source.polls_left?;
+    Some(Verdict::Settling(settling::explain(spec, source, polls), settling::time(polls)))
+}
+
+/// The verdict after the polls of the sources were counted anew.
+pub(crate) fn anew(spec: &HostSpec, verdict: Verdict, sources: &[SourceReport]) -> Verdict {
+    let followed = || sources.iter().find(|source| source.selected);
+    match verdict {
+        Verdict::OutOfLimits(why) => {
+            followed().and_then(|source| settling(spec, source)).unwrap_or(Verdict::OutOfLimits(why))
+        }
+        verdict => verdict,
+    }
+}
+
+fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows<'a> {
+    if daemon.report.own_clock {
+        return Follows::Itself;
+    }
+    let Some(peer) = daemon.peers.iter().find(|peer| peer.selected) else {
+        return Follows::Nothing(format!("follows no source now: {}", state_of_all(daemon, sources)));
+    };
+    let named = sources.iter().find(|source| source.selected);
+    match (named, peer.kind) {
+        (None, PeerKind::Server | PeerKind::PoolMember) => Follows::Stranger(peer.address.clone()),
+        _ if !is_reached(peer.reach) => Follows::Nothing(format!(
+            "has selected {}, and its last three polls of it were lost{}",
+            state(peer, named.map_or(&peer.address, |source| &source.address)),
+            named.map_or("", seen_by_us)
+        )),
+        (Some(source), _) => Follows::Source(source),
+        (None, PeerKind::Clock) => Follows::Clock(peer),
+    }
+}
+
+/// Which of the two is cut off: the service, or the host.
+fn seen_by_us(source: &SourceReport) -> &'static str {
+    if source.outcome == "ok" { "; our probe from the same host is answered" } else { "" }
+}
+
+/// `10.0.0.1` (reach 0, last answer 9m ago).
+fn state(peer: &Peer, name: &str) -> String {
+    let reach = peer.reach.map(|reach| format!("reach {reach:o}"));
+    let last = peer.last_s.map(|seconds| format!("last answer {} ago", span(seconds)));
+    let words: Vec<String> = reach.into_iter().chain(last).collect();
+    if words.is_empty() { format!("`{name}`") } else { format!("`{name}` ({})", words.join(", ")) }
+}
+
+/// The sources as the service sees them; of many, the first.
+fn state_of_all(daemon: &DaemonStatus, sources: &[SourceReport]) -> String {
+    let name = |peer: &Peer| {
+        let known = sources.iter().find(|source| source.ip.as_ref().is_some_and(|ip| *ip == peer.address));
+        known.map_or_else(|| peer.address.clone(), |source| source.address.clone())
+    };
+    let all: Vec<String> = daemon.peers.iter().take(SHOWN).map(|peer| state(peer, &name(peer))).collect();
+    match daemon.peers.len().saturating_sub(SHOWN) {
+        0 if all.is_empty() => "it has none".to_owned(),
+        0 => all.join(", "),
+        more => format!("{} and {more} more", all.join(", ")),
+    }
+}
+
+/// Sources that a sentence names.
+const SHOWN: usize = 4;
+
+fn span(seconds: u64) -> String {
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
+
+/// A clock that is attached to the host is in its configuration file, or the service would not have it.
+fn clock(spec: &HostSpec, report: &DaemonReport, peer: &Peer) -> Verdict {
+    let bound = report.root_dispersion_s.map(|dispersion| dispersion + report.offset_s.unwrap_or(0.0).abs());
+    if within(spec, bound, report.stratum) {
+        return Verdict::Proven;
+    }
+    let shown = bound.map_or_else(|| "unknown".to_owned(), |bound| format!("{:.1} ms", bound * 1e3));
+    let (limit, stratum) = (spec.limits.max_error.as_secs_f64() * 1e3, report.stratum.unwrap_or(0));
+    Verdict::OutOfLimits(format!(
+        "error bound to the clock `{}` is {shown}, the limit is {limit:.1} ms; stratum {stratum}, the limit is {}",
+        peer.address, spec.limits.max_stratum
+    ))
+}
+
+/// A master that may go on without any outside time does so. With an upstream, that is a fallback and is said.
+fn alone(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Judged {
+    let Some(why) = lost(spec, daemon, sources) else { return Verdict::Proven.into() };
+    match spec.time.alarm {
+        true => Verdict::OutOfLimits(why).into(),
+        false => Judged { verdict: Verdict::Proven, warning: Some(why) },
+    }
+}
+
+/// What a master on its own clock has lost: those it shall follow, or the other masters that it shall agree with.
+fn lost(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Option<String> {
+    let orphan = |source: &SourceReport| {
+        spec.time.sources.iter().any(|declared| declared.orphan && declared.address == source.address)
+    };
+    let is_of = |peer: &Peer, source: &SourceReport| {
+        source.ip.as_deref().unwrap_or(&source.address) == peer.address || peer.name.as_ref() == Some(&source.address)
+    };
+    let peers: Vec<&Peer> = daemon.peers.iter().filter(|peer| !is_local(peer)).collect();
+    let upstream: Vec<&Peer> = peers
+        .iter()
+        .copied()
+        .filter(|peer| !sources.iter().any(|source| orphan(source) && is_of(peer, source)))
+        .collect();
+    let has_upstream = spec.time.sources.iter().any(|source| !source.orphan) || !upstream.is_empty();
+    if !has_upstream {
+        let silent = !peers.is_empty() && !peers.iter().any(|peer| is_reached(peer.reach));
+        return silent.then(|| {
+            format!(
+                "{OWN_CLOCK} and does not hear the other isolated masters ({}): they may drift apart",
+                state_of_all(daemon, sources)
+            )
+        });
+    }
+    let answered = upstream.iter().filter_map(|peer| peer.last_s).min();
+    let heard = upstream.iter().any(|peer| is_reached(peer.reach));
+    let since = match answered {
+        _ if heard => "its upstream answers and is not selected".to_owned(),
+        Some(seconds) => format!("its upstream is lost: the last answer came {} ago", span(seconds)),
+        None => format!("its upstream is lost: no answer came since {} started", daemon.report.provider),
+    };
+    let probe = sources.iter().any(|source| !orphan(source) && source.outcome == "ok");
+    let probe = if probe && !heard { "; our probe from the same host is answered" } else { "" };
+    Some(format!("{OWN_CLOCK}, {since} ({}){probe}", state_of_all(daemon, sources)))
+}
+
+/// How the warning of a master begins that has lost its upstream.
+const OWN_CLOCK: &str = "it runs on its own clock";
+
+/// Whether a warning is one of [`judge`].
+pub(crate) fn is_of_own_clock(warning: &str) -> bool {
+    warning.starts_with(OWN_CLOCK)
+}
+
+/// The driver of ntpd for the host's own clock.
+fn is_local(peer: &Peer) -> bool {
+    peer.kind == PeerKind::Clock && peer.address.starts_with("127.127.1.")
+}
+
+fn explain(spec: &HostSpec, source: &SourceReport) -> String {
+    let limits = &spec.limits;
+    match (source.error_bound_s, source.stratum) {
+        (Some(bound), _) if source.outcome == "ok" && bound > limits.max_error.as_secs_f64() => format!(
+            "error bound {:.1} ms to `{}` is above the limit of {:.1} ms",
+            bound * 1e3,
+            source.address,
+            limits.max_error.as_secs_f64() * 1e3
+        ),
+        (_, Some(stratum)) if source.outcome == "ok" && stratum > limits.max_stratum => {
+            format!("`{}` is stratum {stratum}, the limit is {}", source.address, limits.max_stratum)
+        }
+        _ if source.answers_123() == Some(true) && !source.reachable => {
+            format!("the selected source `{}` answers only when it is asked from port 123", source.address)
+        }
+        _ => {
+            let last =
+                source.last_answer_s.map(|seconds| format!("; the service got its last answer {} ago", span(seconds)));
+            let last = last.unwrap_or_default();
+            format!("the selected source `{}` answered our probe with: {}{last}", source.address, source.outcome)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample::fleet;
+    use crate::engine::sources::joined;
+    use crate::ntp::report::SourceReport as Measured;
+    use crate::provider;
+    use crate::resource::Slice;
+
+    /// `source address outcome offset`: stratum 2, a delay of 0.4 ms and a dispersion of 0.2 ms.
+    fn measured(line: &str) -> Measured {
+        let [source, address, outcome, offset] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
+        let offset = offset.parse::<f64>().ok().map(|ms| (ms * 1e6) as i64);
+        Measured {
+            source: source.to_owned(),
+            address: Some(address.to_owned()),
+            outcome: outcome.to_owned(),
+            received: Some(u32::from(offset.is_some())),
+            stratum: offset.map(|_| 2),
+            offset_ns: offset,
+            delay_ns: offset.map(|_| 400_000),
+            error_bound_ns: offset.map(|offset| offset.abs() + 400_000),
+            ..Measured::default()
+        }
+    }
+
+    fn shown(judged: &Judged) -> String {
+        let verdict = match &judged.verdict {
+            Verdict::Proven => "= ok".to_owned(),
+            Verdict::Settling(why, _) => format!("= settling: {why}"),
+            Verdict::OutOfLimits(why) => format!("= out of limits: {why}"),
+            Verdict::NotSynchronised(why) => format!("= not synchronised: {why}"),
+        };
+        let warning = judged.warning.iter().map(|warning| format!("! {warning}"));
+        std::iter::once(verdict).chain(warning).collect::<Vec<_>>().join("\n")
+    }
+
+    /// Judges one case of a file, and returns what came of it and what shall.
+    fn judged(provider: &str, case: &str) -> (String, String) {
+        let of = |mark: &str| {
+            let lines = case.lines().filter_map(|line| line.strip_prefix(mark));
+            lines.map(|line| line.strip_prefix(' ').unwrap_or(line)).collect::<Vec<_>>()
+        };
+        let settings = case.lines().nth(1).unwrap();
+        let spec = fleet(&format!("hosts: {{ h: {{ address: 10.0.0.99, role: master, {settings} }} }}")).remove(0);
+        let provider = provider::every().find(|known| known.name() == provider).unwrap();
+        let stdout = of("-").join("\n") + "\n";
+        let daemon = provider.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
+        let sources = joined(&spec, of("~").into_iter().map(measured).collect(), &daemon.peers);
+        let wanted: Vec<&str> = case.lines().filter(|line| line.starts_with(['=', '!'])).collect();
+        (shown(&judge(&spec, &daemon, &sources)), wanted.join("\n"))
+    }
+
+    #[test]
+    fn every_case_is_judged_right() {
+        for provider in ["chrony", "ntpd"] {
+            let path = format!("{}/tests/verdict/{provider}.txt", env!("CARGO_MANIFEST_DIR"));
+            let text = std::fs::read_to_string(path).unwrap();
+            let cases: Vec<&str> = text.split("\n=== ").skip(1).collect();
+            assert!(cases.len() > 8, "{provider}: {} cases", cases.len());
+            for case in cases {
+                let (came, wanted) = judged(provider, case);
+                assert_eq!(came, wanted, "{provider}: {case}");
+            }
+        }
+    }
+}
