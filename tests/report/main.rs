@@ -71,6 +71,7 @@ fn json_is_one_document_with_the_promised_names() {
     {
       "name": "server2",
       "address": "10.10.10.2",
+      "addresses": [],
       "os": "Debian GNU/Linux 12",
       "role": "slave",
       "provider": "chrony",
