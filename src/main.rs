@@ -6,8 +6,13 @@ use clap::Parser;
 use fleetclock::cli::{self, Cli};
 use fleetclock::exit::Exit;
 use fleetclock::report::console;
+use fleetclock::transport;
 
 fn main() -> ExitCode {
+    // Started by this program itself, for one connection after the other; no verb for people.
+    if std::env::args_os().nth(1).is_some_and(|word| word == "worker") && transport::serve_stdin() {
+        return ExitCode::SUCCESS;
+    }
     let exit = cli::run(Cli::parse()).unwrap_or_else(|error| {
         console::error(&error);
         Exit::Usage

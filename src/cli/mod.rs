@@ -13,6 +13,7 @@ mod history;
 mod init;
 mod interrupt;
 mod inventory;
+mod limits;
 mod man;
 mod plan;
 mod probe;

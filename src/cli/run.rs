@@ -58,6 +58,8 @@ pub(super) struct Run {
     pub(super) started: SystemTime,
     clock: Instant,
     pub(super) interrupt: Interrupt,
+    /// Shared by all phases: a key is opened once, and a worker serves the next phase as well.
+    connections: Connections,
     record: Option<Record>,
     runtime: tokio::runtime::Runtime,
 }
@@ -77,9 +79,10 @@ impl Run {
             Playbook::load(&assets, provider.playbook())?;
         }
         let hidden = secrets(&hosts)?;
+        let forks = super::limits::forks(global.forks);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(usize::from(global.forks) + 4)
+            .max_blocking_threads(forks + 4)
             .enable_all()
             .build()
             .context("start the runtime")?;
@@ -91,7 +94,7 @@ impl Run {
             hidden,
             rollout,
             waves: Vec::new(),
-            forks: usize::from(global.forks),
+            forks,
             format: global.format,
             verbosity: verbosity(global),
             assets: global.assets.clone(),
@@ -102,6 +105,7 @@ impl Run {
             started: SystemTime::now(),
             clock: Instant::now(),
             interrupt,
+            connections: Connections::default(),
             record: None,
             runtime,
         })
@@ -145,7 +149,7 @@ impl Run {
     fn context(&self, events: Sender<Event>) -> Context {
         Context {
             assets: Assets::new(self.assets.clone()).unwrap_or_default(),
-            connections: Connections::default(),
+            connections: self.connections.clone(),
             events,
             undo: self.undo,
             verify: self.verify,

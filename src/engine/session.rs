@@ -19,7 +19,12 @@ pub(crate) struct Failure {
 
 impl From<TransportError> for Failure {
     fn from(error: TransportError) -> Self {
-        let status = if error.is_unreachable() { Status::Unreachable } else { Status::Failed };
+        let status = match &error {
+            error if error.is_unreachable() => Status::Unreachable,
+            // What this machine lacks says nothing of the host.
+            error if error.is_own() => Status::NotStarted,
+            _ => Status::Failed,
+        };
         Failure { status, error: ErrorReport { message: error.to_string(), hint: error.hint().map(str::to_owned) } }
     }
 }

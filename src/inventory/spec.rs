@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::rollout::Rollout;
 use super::secret::Secret;
@@ -255,7 +255,7 @@ pub struct WinrmSettings {
 }
 
 /// How an account proves itself to Windows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum WinrmAuth {
     /// NTLMv2, the default of every Windows.
@@ -269,7 +269,7 @@ pub enum WinrmAuth {
 }
 
 /// Whose TLS certificate is believed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Trust {
     /// The authorities of this machine.
@@ -322,7 +322,7 @@ pub struct ElevateSettings {
 }
 
 /// The program that gives root rights.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Become {
     /// The login already is root.

@@ -104,7 +104,7 @@ pub(super) fn no_terminal(settings: &ElevateSettings, user: &str, cause: &str) -
 
 fn error(settings: &ElevateSettings, user: &str, cause: &str, hint: &str) -> TransportError {
     TransportError::Elevate {
-        method: word(settings.method),
+        method: word(settings.method).to_owned(),
         user: user.to_owned(),
         cause: cause.to_owned(),
         hint: hint.to_owned(),

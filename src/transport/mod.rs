@@ -5,13 +5,17 @@
 
 mod driver;
 mod elevate;
+mod error;
 mod local;
 pub mod quote;
 mod ssh;
 mod terminal;
-
-pub use ssh::trust::HostKey;
 mod winrm;
+mod worker;
+
+pub use error::TransportError;
+pub use ssh::trust::HostKey;
+pub use worker::serve_stdin;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,10 +57,15 @@ pub trait Transport: Send {
     fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError>;
 }
 
-/// What the connections of one run share.
+/// What the connections of one run share; copies share it, too.
+#[derive(Debug, Clone, Default)]
+pub struct Connections(Arc<Shared>);
+
 #[derive(Debug, Default)]
-pub struct Connections {
+struct Shared {
+    workers: Arc<worker::Pool>,
     bastions: Arc<ssh::Counts>,
+    files: ssh::Files,
     accounts: winrm::Accounts,
 }
 
@@ -66,9 +75,9 @@ pub struct Connections {
 /// It cannot be reached, its key is not trusted, or it refuses the login.
 pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transport>, TransportError> {
     match &spec.connection {
-        Connection::Ssh(settings) => Ok(Box::new(ssh::Ssh::connect(&spec.address, settings, shared)?)),
+        Connection::Ssh(settings) => ssh::connect(&spec.address, settings, &shared.0),
         Connection::Local(elevate) => Ok(Box::new(local::Local { elevate: elevate.clone() })),
-        Connection::Winrm(settings) => Ok(Box::new(winrm::Winrm::connect(&spec.address, settings, &shared.accounts)?)),
+        Connection::Winrm(settings) => winrm::connect(&spec.address, settings, &shared.0),
     }
 }
 
@@ -78,105 +87,11 @@ pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transpor
 /// It cannot be reached, or is not reached over SSH.
 pub fn host_key(spec: &HostSpec, shared: &Connections) -> Result<HostKey, TransportError> {
     match &spec.connection {
-        Connection::Ssh(settings) => ssh::trust::look(&spec.address, settings, shared),
+        Connection::Ssh(settings) => ssh::trust::look(&spec.address, settings, &shared.0),
         _ => Err(TransportError::HostKey {
             to: spec.address.clone(),
             cause: "this host is not reached over SSH".to_owned(),
             hint: "only a host that is has a key in known_hosts".to_owned(),
         }),
-    }
-}
-
-/// Why a host could not be talked to. `Display` says what was tried and the cause; [`TransportError::hint`] the way out.
-#[derive(Debug, thiserror::Error)]
-pub enum TransportError {
-    /// No TCP connection: name, route, port or time limit.
-    #[error("connect {to}: {cause}")]
-    Unreachable {
-        /// Address and port.
-        to: String,
-        /// The cause.
-        cause: String,
-        /// The way out, if there is one to offer.
-        hint: Option<String>,
-    },
-    /// The host key is unknown, changed or not to be checked.
-    #[error("host key of {to}: {cause}")]
-    HostKey {
-        /// Address and port.
-        to: String,
-        /// The cause.
-        cause: String,
-        /// The way out.
-        hint: String,
-    },
-    /// The login was refused.
-    #[error("log in to {to} as `{user}`: {cause}")]
-    Login {
-        /// Address and port.
-        to: String,
-        /// Login name.
-        user: String,
-        /// The cause.
-        cause: String,
-        /// The way out.
-        hint: String,
-    },
-    /// Root rights were refused.
-    #[error("become root with {method} as `{user}`: {cause}")]
-    Elevate {
-        /// sudo or doas.
-        method: &'static str,
-        /// Login name.
-        user: String,
-        /// The cause.
-        cause: String,
-        /// The way out.
-        hint: String,
-    },
-    /// The script did not end in time.
-    #[error("run a script on {to}: no end after {after:?}")]
-    Timeout {
-        /// Address and port.
-        to: String,
-        /// The time limit.
-        after: Duration,
-    },
-    /// The connection broke.
-    #[error("talk to {to}: {cause}")]
-    Lost {
-        /// Address and port.
-        to: String,
-        /// The cause.
-        cause: String,
-    },
-    /// The TLS certificate of a Windows host is not believed.
-    #[error("TLS to {to}: {cause}")]
-    Certificate {
-        /// Address and port.
-        to: String,
-        /// The cause.
-        cause: String,
-        /// The way out.
-        hint: String,
-    },
-}
-
-impl TransportError {
-    /// Returns whether the host was simply not to be reached (as opposed to: it refused us).
-    pub fn is_unreachable(&self) -> bool {
-        matches!(self, Self::Unreachable { .. } | Self::Timeout { .. } | Self::Lost { .. })
-    }
-
-    /// Returns the way out, if there is one to offer.
-    pub fn hint(&self) -> Option<&str> {
-        match self {
-            Self::Unreachable { hint, .. } => hint.as_deref(),
-            Self::HostKey { hint, .. }
-            | Self::Certificate { hint, .. }
-            | Self::Login { hint, .. }
-            | Self::Elevate { hint, .. } => Some(hint),
-            _ => None,
-        }
     }
 }

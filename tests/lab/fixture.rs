@@ -168,8 +168,15 @@ impl Lab {
     /// Runs shell text on this machine.
     #[track_caller]
     pub(crate) fn here(&self, script: &str) {
+        self.said_here(script);
+    }
+
+    /// Runs shell text on this machine and returns what it printed.
+    #[track_caller]
+    pub(crate) fn said_here(&self, script: &str) -> String {
         let output = command("sh").arg("-c").arg(script).output().unwrap();
         assert!(output.status.success(), "{script}: {}", text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
     }
 
     /// A command of the lab: `stop HOST`, `reset HOST`.

@@ -144,6 +144,35 @@ fn host_keys_known_unknown_and_changed() {
     );
     lab.lab("trust", "h2");
     assert_eq!(lab.json(&["check"]).0, 3);
+    what_talks_to_a_host_ends_alone_and_with_the_program(&lab);
+}
+
+/// Both hosts have a process each that talks to them; that of h2 hangs in a script.
+fn what_talks_to_a_host_ends_alone_and_with_the_program(lab: &Lab) {
+    lab.sh("h2", "echo 'sleep 60' >/root/.bashrc");
+    let workers = |tool: &std::process::Child, settle: u32| {
+        let ours = format!("pgrep -d ' ' -P {} -f '^fleetclock worker'", tool.id());
+        lab.said_here(&format!(
+            "for n in $(seq 100); do [ $({ours} | wc -w) = 2 ] && break; sleep 0.1; done; sleep {settle}; {ours}"
+        ))
+    };
+    let tool = lab.start(&["check", "--format", "json"]);
+    let both = workers(&tool, 5);
+    assert_eq!(both.split_whitespace().count(), 2, "{both}");
+    lab.here(&format!("kill -KILL {both}"));
+    let output = tool.wait_with_output().unwrap();
+    let report = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(4), "{report:#}");
+    assert_eq!(host(&report, "h1")["status"], "drifted", "{}", error(&report, "h1"));
+    assert_eq!(host(&report, "h2")["status"], "unreachable", "{}", error(&report, "h2"));
+    let message = error(&report, "h2");
+    assert!(message.starts_with("run a script on 10.10.10.2:22: ") && message.contains("was killed"), "{message}");
+
+    let mut tool = lab.start(&["check"]);
+    let both = workers(&tool, 0);
+    lab.kill(&mut tool);
+    assert_eq!(lab.said_here(&format!("sleep 2; for p in {both}; do [ ! -e /proc/$p ] || echo $p; done")), "");
+    lab.sh("h2", "rm /root/.bashrc");
 }
 
 #[test]

@@ -3,50 +3,61 @@
 
 use std::net::Shutdown;
 use std::os::fd::OwnedFd;
-use std::path::Path;
 
 use socket2::SockRef;
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 
-use super::target::Target;
-use crate::inventory::spec::SshSettings;
+use super::job::{Hop, Key};
 use crate::transport::TransportError;
 
 /// Logs in.
-pub(super) fn login(
-    session: &Session,
-    socket: &OwnedFd,
-    target: &Target,
-    settings: &SshSettings,
-) -> Result<(), TransportError> {
+pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<(), TransportError> {
     let mut tried = Vec::new();
     // The question for the methods also is the attempt `none`, which a few appliances accept.
-    let methods = session.auth_methods(&target.user).unwrap_or_default().to_owned();
+    let methods = match session.auth_methods(&hop.user) {
+        Ok(methods) => methods.to_owned(),
+        Err(error) if session.authenticated() || is_answer(&error) => String::new(),
+        Err(error) => return Err(lost(hop, &error, &tried)),
+    };
     if session.authenticated() {
         return Ok(());
     }
     let offers = |name: &str| methods.split(',').any(|method| method == name);
-    if offers("publickey") && (agent(session, target, &mut tried) || keys(session, target, settings, &mut tried)) {
+    if offers("publickey") && (agent(session, hop, &mut tried) || keys(session, hop, &mut tried)?) {
         return Ok(());
     }
-    if let Some(password) = &settings.password {
+    if let Some(password) = &hop.password {
         if offers("password") {
-            if session.userauth_password(&target.user, password.reveal()).is_ok() {
-                return Ok(());
+            match session.userauth_password(&hop.user, password) {
+                Ok(()) => return Ok(()),
+                Err(error) if is_answer(&error) => tried.push("password".to_owned()),
+                Err(error) => return Err(lost(hop, &error, &tried)),
             }
-            tried.push("password".to_owned());
         } else if offers("keyboard-interactive") {
-            let mut answer = Answer::new(password.reveal(), socket);
-            if session.userauth_keyboard_interactive(&target.user, &mut answer).is_ok() && session.authenticated() {
-                return Ok(());
+            let mut answer = Answer::new(password, socket);
+            match session.userauth_keyboard_interactive(&hop.user, &mut answer) {
+                Ok(()) if session.authenticated() => return Ok(()),
+                Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(lost(hop, &error, &tried)),
+                _ => tried.push(answer.words()),
             }
-            tried.push(answer.words());
         }
     }
-    Err(refused(target, &methods, &tried))
+    Err(refused(hop, &methods, &tried))
 }
 
-fn agent(session: &Session, target: &Target, tried: &mut Vec<String>) -> bool {
+/// Whether the server answered, and said no: LIBSSH2_ERROR_AUTHENTICATION_FAILED and _PUBLICKEY_UNVERIFIED.
+fn is_answer(error: &ssh2::Error) -> bool {
+    matches!(error.code(), ssh2::ErrorCode::Session(-18 | -19))
+}
+
+/// The connection broke, or was too slow; that is no refusal, and says nothing of a password.
+fn lost(hop: &Hop, error: &ssh2::Error, tried: &[String]) -> TransportError {
+    let before = if tried.is_empty() { String::new() } else { format!("; tried {}", tried.join(", ")) };
+    let cause = format!("the login as `{}` did not come to its end: {}{before}", hop.user, error.message());
+    TransportError::Unreachable { to: hop.label(), cause, hint: None }
+}
+
+fn agent(session: &Session, target: &Hop, tried: &mut Vec<String>) -> bool {
     let Ok(mut agent) = session.agent() else { return false };
     if agent.connect().is_err() || agent.list_identities().is_err() {
         return false;
@@ -59,25 +70,41 @@ fn agent(session: &Session, target: &Target, tried: &mut Vec<String>) -> bool {
     identities.iter().any(|identity| agent.userauth(&target.user, identity).is_ok())
 }
 
-fn keys(session: &Session, target: &Target, settings: &SshSettings, tried: &mut Vec<String>) -> bool {
-    let passphrase = settings.passphrase.as_ref().map(|secret| secret.reveal());
-    for key in &target.keys {
-        match key_file(session, &target.user, key, passphrase) {
-            Ok(()) => return true,
-            Err(why) => tried.push(format!("key {} ({why})", key.display())),
+fn keys(session: &Session, hop: &Hop, tried: &mut Vec<String>) -> Result<bool, TransportError> {
+    for key in &hop.keys {
+        let Key { name, content } = key;
+        let content = match content {
+            Ok(content) => content,
+            Err(why) => {
+                tried.push(format!("key {name} ({why})"));
+                continue;
+            }
+        };
+        let passphrase = content.passphrase.as_deref();
+        match session.userauth_pubkey_memory(&hop.user, content.public.as_deref(), &content.private, passphrase) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_answer(&error) => tried.push(format!("key {name} (refused)")),
+            Err(error) => match unusable(&error, passphrase) {
+                Some(why) => tried.push(format!("key {name} ({why})")),
+                None => return Err(lost(hop, &error, tried)),
+            },
         }
     }
-    false
+    Ok(false)
 }
 
-fn key_file(session: &Session, user: &str, key: &Path, passphrase: Option<&str>) -> Result<(), String> {
-    let text = std::fs::read_to_string(key).map_err(|error| error.to_string())?;
-    session.userauth_pubkey_memory(user, None, &text, passphrase).map_err(|error| match error.code() {
-        // LIBSSH2_ERROR_AUTHENTICATION_FAILED and _PUBLICKEY_UNVERIFIED: the server said no.
-        ssh2::ErrorCode::Session(-18 | -19) => "refused".to_owned(),
-        _ if passphrase.is_none() => "cannot be used; if it is encrypted, set `passphrase`".to_owned(),
-        _ => "cannot be used; wrong `passphrase`?".to_owned(),
-    })
+/// Why a key cannot be used, if it is the key; else the connection is at fault.
+fn unusable(error: &ssh2::Error, passphrase: Option<&str>) -> Option<String> {
+    match error.code() {
+        // LIBSSH2_ERROR_TIMEOUT, _SOCKET_DISCONNECT, _SOCKET_RECV, _SOCKET_SEND, _PROTO, _ALLOC, _EAGAIN, _OUT_OF_BOUNDARY.
+        ssh2::ErrorCode::Session(-9 | -13 | -43 | -7 | -14 | -6 | -37 | -41) => None,
+        // LIBSSH2_ERROR_FILE, _KEYFILE_AUTH_FAILED: an old format, which libssh2 opens itself.
+        ssh2::ErrorCode::Session(-16 | -48) if passphrase.is_some() => {
+            Some("cannot be opened; wrong `passphrase`?".to_owned())
+        }
+        ssh2::ErrorCode::Session(-16 | -48) => Some("cannot be used; if it is encrypted, set `passphrase`".to_owned()),
+        _ => Some(format!("cannot be used: {}", error.message())),
+    }
 }
 
 /// Answers the first hidden question of a login with the password, and no other with anything.
@@ -140,7 +167,7 @@ impl KeyboardInteractivePrompt for Answer<'_> {
     }
 }
 
-fn refused(target: &Target, methods: &str, tried: &[String]) -> TransportError {
+fn refused(target: &Hop, methods: &str, tried: &[String]) -> TransportError {
     let tried =
         if tried.is_empty() { "nothing that we have fits".to_owned() } else { format!("tried {}", tried.join(", ")) };
     TransportError::Login {

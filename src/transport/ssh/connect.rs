@@ -10,21 +10,22 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use ssh2::{MethodType, Session};
 
-use super::hostkey::Known;
-use super::target::{Target, config, config_error, resolve};
-use super::{Permit, auth};
-use crate::inventory::spec::{HostKeyPolicy, SshSettings};
-use crate::transport::{Connections, TransportError};
+use super::auth;
+use super::job::{Hop, SshJob};
+use crate::transport::TransportError;
 
 /// A session, and what it stands on.
 pub(super) struct Connected {
     pub(super) session: Session,
     /// For waiting only.
     pub(super) socket: OwnedFd,
-    pub(super) target: Target,
-    /// Dropped last: the bastions' sessions and their permits.
-    _bastions: Vec<Permit>,
+    /// Address and port.
+    pub(super) label: String,
+    pub(super) user: String,
 }
+
+/// Tells whether the key that the host at this place of the way shows is trusted.
+pub(super) type Judge<'a> = dyn FnMut(usize, &[u8]) -> bool + 'a;
 
 impl Drop for Connected {
     fn drop(&mut self) {
@@ -40,39 +41,39 @@ pub(super) fn free(session: &Session, socket: &OwnedFd) {
 }
 
 /// A session of a bastion, and its socket.
-type Hop = (Session, OwnedFd);
+type Link = (Session, OwnedFd);
 
 /// Connects and logs in.
-pub(super) fn connect(address: &str, s: &SshSettings, shared: &Connections) -> Result<Connected, TransportError> {
-    let (target, permits, previous) = way(address, s, shared)?;
-    let (session, socket) = open(&target, s, previous.as_ref())?;
-    Ok(Connected { session, socket, target, _bastions: permits })
+pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Connected, TransportError> {
+    let (target, previous) = approach(job, judge)?;
+    let (session, socket) = open(target, job.hops.len() - 1, job.timeout, previous.as_ref(), judge)?;
+    Ok(Connected { session, socket, label: target.label(), user: target.user.clone() })
 }
 
-/// Finds the way to a host, through its bastions.
-pub(super) fn way(
-    address: &str,
-    s: &SshSettings,
-    shared: &Connections,
-) -> Result<(Target, Vec<Permit>, Option<Hop>), TransportError> {
-    let config = config(s.config.as_deref()).map_err(|cause| config_error(address, &cause))?;
-    let target = resolve(address, s.user.as_deref(), s.port, s, &config);
-    let hops: Vec<Target> = target
-        .jump
-        .iter()
-        .map(|jump| resolve(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, s, &config))
-        .collect();
-    let mut permits = Vec::new();
-    let mut previous: Option<Hop> = None;
-    for hop in &hops {
-        permits.push(shared.permit(&hop.label(), s.jump_limit)?);
-        previous = Some(open(hop, s, previous.as_ref()).map_err(|error| through(error, hop))?);
+/// Goes as far as the host shows its key.
+pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportError> {
+    let (target, previous) = approach(job, judge)?;
+    let (session, socket) = shake(target, job.timeout, previous.as_ref())?;
+    let key = shown(&session, target)?;
+    judge(job.hops.len() - 1, &key);
+    free(&session, &socket);
+    Ok(())
+}
+
+/// Opens the bastions on the way to the last hop.
+fn approach<'a>(job: &'a SshJob, judge: &mut Judge<'_>) -> Result<(&'a Hop, Option<Link>), TransportError> {
+    let nowhere = || TransportError::Lost { to: String::new(), cause: "a job without a host".to_owned() };
+    let (target, bastions) = job.hops.split_last().ok_or_else(nowhere)?;
+    let mut previous: Option<Link> = None;
+    for (place, hop) in bastions.iter().enumerate() {
+        let opened = open(hop, place, job.timeout, previous.as_ref(), judge);
+        previous = Some(opened.map_err(|error| through(error, &hop.label()))?);
     }
-    Ok((target, permits, previous))
+    Ok((target, previous))
 }
 
 /// Says at which hop it failed.
-fn through(error: TransportError, hop: &Target) -> TransportError {
+pub(super) fn through(error: TransportError, hop: &str) -> TransportError {
     match error {
         TransportError::Unreachable { to, cause, hint } => {
             TransportError::Unreachable { to: format!("bastion {to}"), cause, hint }
@@ -83,41 +84,58 @@ fn through(error: TransportError, hop: &Target) -> TransportError {
         TransportError::Login { to, user, cause, hint } => {
             TransportError::Login { to: format!("bastion {to}"), user, cause, hint }
         }
+        own @ TransportError::Own { .. } => own,
         other => {
             let cause = other.to_string();
-            TransportError::Unreachable { to: format!("bastion {}", hop.label()), cause, hint: None }
+            TransportError::Unreachable { to: format!("bastion {hop}"), cause, hint: None }
         }
     }
 }
 
 /// One hop: stream, handshake, host key, login.
 fn open(
-    target: &Target,
-    s: &SshSettings,
-    through: Option<&(Session, OwnedFd)>,
-) -> Result<(Session, OwnedFd), TransportError> {
-    let known = Known::read(s, target);
-    let (session, socket) = shake(target, s, &known, through)?;
-    check_key(&session, &known, s.host_key, target)?;
-    auth::login(&session, &socket, target, s)?;
-    Ok((session, socket))
+    hop: &Hop,
+    place: usize,
+    timeout: Duration,
+    previous: Option<&Link>,
+    judge: &mut Judge<'_>,
+) -> Result<Link, TransportError> {
+    let (session, socket) = shake(hop, timeout, previous)?;
+    let key = shown(&session, hop)?;
+    let login = if judge(place, &key) {
+        auth::login(&session, &socket, hop)
+    } else {
+        // The program knows why, and says it.
+        Err(unreachable(hop, "its key is not trusted"))
+    };
+    match login {
+        Ok(()) => Ok((session, socket)),
+        Err(error) => {
+            free(&session, &socket);
+            Err(error)
+        }
+    }
+}
+
+fn shown(session: &Session, hop: &Hop) -> Result<Vec<u8>, TransportError> {
+    let key = session.host_key().map(|(key, _)| key.to_vec());
+    key.ok_or_else(|| unreachable(hop, "the server showed no host key"))
 }
 
 /// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
-/// nothing has been tried by then, so it is safe to come again.
-pub(super) fn shake(
-    target: &Target,
-    s: &SshSettings,
-    known: &Known,
-    through: Option<&(Session, OwnedFd)>,
-) -> Result<(Session, OwnedFd), TransportError> {
-    let mut pauses = [200, 500, 1000, 2000].into_iter();
+/// nothing has been tried by then, so it is safe to come again, while there is time.
+fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, TransportError> {
+    let deadline = Instant::now() + timeout;
+    let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
     loop {
-        let (mut session, socket) = session(target, s, known, through)?;
+        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
+        let (mut session, socket) = session(hop, left, timeout, previous)?;
         let Err(error) = session.handshake() else { return Ok((session, socket)) };
-        match pauses.next().filter(|_| DROPPED.contains(&error.code())) {
-            Some(milliseconds) => pause(Duration::from_millis(milliseconds)),
-            None => return Err(unreachable(target, &format!("SSH handshake: {}", error.message()))),
+        free(&session, &socket);
+        let left = deadline.saturating_duration_since(Instant::now());
+        match pauses.next().filter(|time| DROPPED.contains(&error.code()) && *time < left) {
+            Some(time) => pause(time),
+            None => return Err(unreachable(hop, &format!("SSH handshake: {}", error.message()))),
         }
     }
 }
@@ -131,41 +149,29 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
-/// A session on its stream, before the handshake.
-fn session(
-    target: &Target,
-    s: &SshSettings,
-    known: &Known,
-    through: Option<&(Session, OwnedFd)>,
-) -> Result<(Session, OwnedFd), TransportError> {
-    let mut session = Session::new().map_err(|error| unreachable(target, error.message()))?;
-    session.set_timeout(u32::try_from(s.timeout.as_millis()).unwrap_or(u32::MAX));
-    if let Some(algorithms) = known.algorithms() {
+/// A session on its stream, before the handshake, within the time that is left of its limit.
+fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Link, TransportError> {
+    let mut session = Session::new().map_err(|error| unreachable(hop, error.message()))?;
+    session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
+    if let Some(algorithms) = &hop.algorithms {
         // A type that this libssh2 does not know is left out by it; a preference is no demand.
-        let _ = session.method_pref(MethodType::HostKey, &algorithms);
+        let _ = session.method_pref(MethodType::HostKey, algorithms);
     }
-    let socket: OwnedFd = match through {
-        None => tcp(target, s.timeout)?.into(),
-        Some(bastion) => tunnel(bastion, target)?.into(),
+    let socket: OwnedFd = match previous {
+        None => tcp(hop, left, timeout)?.into(),
+        Some(bastion) => tunnel(bastion, hop)?.into(),
     };
-    session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(target, &error.to_string()))?);
+    session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(hop, &error.to_string()))?);
     Ok((session, socket))
 }
 
-fn check_key(session: &Session, known: &Known, policy: HostKeyPolicy, target: &Target) -> Result<(), TransportError> {
-    match session.host_key() {
-        Some((key, _)) => known.check(key, policy, &target.label()),
-        None => Err(unreachable(target, "the server showed no host key")),
-    }
-}
-
 /// Tries each address of the host within the time limit.
-fn tcp(target: &Target, timeout: Duration) -> Result<TcpStream, TransportError> {
+fn tcp(target: &Hop, left: Duration, timeout: Duration) -> Result<TcpStream, TransportError> {
     let addresses: Vec<_> = (target.host.as_str(), target.port)
         .to_socket_addrs()
         .map_err(|error| unreachable(target, &format!("resolve the name: {error}")))?
         .collect();
-    let deadline = Instant::now() + timeout;
+    let deadline = Instant::now() + left;
     let mut last = "the name has no address".to_owned();
     for address in addresses {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
@@ -176,6 +182,9 @@ fn tcp(target: &Target, timeout: Duration) -> Result<TcpStream, TransportError> 
             }
             Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
                 last = format!("timed out after {}", humantime::format_duration(timeout));
+            }
+            Err(error) if TransportError::is_shortage(&error) => {
+                return Err(TransportError::own("open a connection", &error));
             }
             Err(error) => last = error.to_string(),
         }
@@ -190,13 +199,13 @@ pub(super) fn acknowledge(socket: &OwnedFd) {
     let _ = SockRef::from(socket).set_tcp_quickack(true);
 }
 
-fn unreachable(target: &Target, cause: &str) -> TransportError {
+fn unreachable(target: &Hop, cause: &str) -> TransportError {
     TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
 }
 
 /// A connection through a bastion. libssh2 wants a real socket: a thread moves the bytes
 /// between the bastion's channel and a pair of sockets.
-fn tunnel((bastion, wake): &(Session, OwnedFd), target: &Target) -> Result<UnixStream, TransportError> {
+fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<UnixStream, TransportError> {
     let failed = |cause: String| unreachable(target, &format!("through the bastion: {cause}"));
     let channel = bastion
         .channel_direct_tcpip(&target.host, target.port, None)

@@ -1,29 +1,27 @@
-//! Known host keys, in OpenSSH's file format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT).
+//! Whether the key that a host shows is one that it is known by.
 //!
 //! libssh2's own check takes a host that is known by another type of key for a changed one, and
-//! says no line numbers; so the file is read here. Lines of `@cert-authority` are not used.
+//! says no line numbers; so it is judged here.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
-use hmac::{Hmac, KeyInit, Mac};
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
+pub(super) use super::known::KnownFiles;
 use super::target::{Target, home};
-use crate::files;
 use crate::inventory::spec::{HostKeyPolicy, SshSettings};
 use crate::transport::TransportError;
 
 /// One line of a known_hosts file that speaks of a host.
-#[derive(Debug, PartialEq, Eq)]
-struct Entry {
-    kind: String,
-    key: String,
-    revoked: bool,
-    place: String,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Entry {
+    pub(super) kind: String,
+    pub(super) key: String,
+    pub(super) revoked: bool,
+    pub(super) place: String,
 }
 
 /// What the files know of one host.
@@ -36,16 +34,22 @@ pub(super) struct Known {
 }
 
 impl Known {
-    /// Reads the files for a host.
-    pub(super) fn read(settings: &SshSettings, target: &Target) -> Self {
+    /// Looks a host up in the files.
+    ///
+    /// # Errors
+    /// One of them is there and cannot be read: then nothing can be said of any key.
+    pub(super) fn read(settings: &SshSettings, target: &Target, files: &KnownFiles) -> Result<Self, TransportError> {
         let own = settings.known_hosts.clone().or_else(|| home().map(|home| home.join(".ssh/known_hosts")));
-        let mut files: Vec<PathBuf> = own.iter().cloned().collect();
+        let mut places: Vec<PathBuf> = own.iter().cloned().collect();
         if settings.known_hosts.is_none() {
-            files.push(PathBuf::from("/etc/ssh/ssh_known_hosts"));
+            places.push(PathBuf::from("/etc/ssh/ssh_known_hosts"));
         }
         let name = known_name(&target.host, target.port);
-        let entries = files.iter().flat_map(|file| entries(file, &name)).collect();
-        Known { entries, file: own, name }
+        let mut entries = Vec::new();
+        for place in &places {
+            entries.extend(files.entries(place, &name)?);
+        }
+        Ok(Known { entries, file: own, name })
     }
 
     /// The types of key that the host is known by: it has to be asked for one of these.
@@ -58,11 +62,6 @@ impl Known {
             }
         }
         (!names.is_empty()).then(|| names.join(","))
-    }
-
-    /// The same place, with nothing known.
-    pub(super) fn forgotten(&self) -> Self {
-        Known { entries: Vec::new(), file: self.file.clone(), name: self.name.clone() }
     }
 
     /// The keys that the host is known by, in base64, each with its place.
@@ -93,7 +92,13 @@ impl Known {
     }
 
     /// Judges the key that the host showed.
-    pub(super) fn check(&self, key: &[u8], policy: HostKeyPolicy, to: &str) -> Result<(), TransportError> {
+    pub(super) fn check(
+        &self,
+        key: &[u8],
+        policy: HostKeyPolicy,
+        to: &str,
+        files: &KnownFiles,
+    ) -> Result<(), TransportError> {
         let encoded = STANDARD.encode(key);
         self.refuse_revoked(key, &encoded, to)?;
         if self.entries.iter().filter(|entry| !entry.revoked).any(|entry| entry.key == encoded) {
@@ -101,7 +106,7 @@ impl Known {
         }
         match (self.entries.iter().find(|entry| !entry.revoked), policy) {
             (Some(entry), _) => Err(self.changed(entry, key, to)),
-            (None, HostKeyPolicy::AcceptNew) => self.remember(key, &encoded, to),
+            (None, HostKeyPolicy::AcceptNew) => self.remember(key, &encoded, to, files),
             (None, HostKeyPolicy::Strict) => Err(self.unknown(key, to)),
         }
     }
@@ -128,23 +133,15 @@ impl Known {
     }
 
     /// Adds the key at the end of the file, which is created if need be.
-    fn remember(&self, key: &[u8], encoded: &str, to: &str) -> Result<(), TransportError> {
+    fn remember(&self, key: &[u8], encoded: &str, to: &str, files: &KnownFiles) -> Result<(), TransportError> {
         let Some(file) = &self.file else {
             return Err(refuse(to, "there is no place to remember it".to_owned(), "set `known_hosts`".to_owned()));
         };
-        let line = format!("{} {} {encoded}\n", self.name, kind(key));
-        append(file, &line).map_err(|error| {
-            refuse(to, format!("write {}: {error}", file.display()), "see that the file can be written".to_owned())
-        })
+        let what = format!("write the new host key into {}", file.display());
+        files
+            .remember(file, &format!("{} {} {encoded}", self.name, kind(key)))
+            .map_err(|error| TransportError::own(&what, &error))
     }
-}
-
-fn append(file: &Path, line: &str) -> std::io::Result<()> {
-    use std::os::unix::fs::DirBuilderExt;
-    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
-        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    }
-    files::append(file, line)
 }
 
 fn refuse(to: &str, cause: String, hint: String) -> TransportError {
@@ -154,71 +151,6 @@ fn refuse(to: &str, cause: String, hint: String) -> TransportError {
 /// The name under which OpenSSH files a host.
 fn known_name(host: &str, port: u16) -> String {
     if port == 22 { host.to_lowercase() } else { format!("[{}]:{port}", host.to_lowercase()) }
-}
-
-fn entries(file: &Path, name: &str) -> Vec<Entry> {
-    let Ok(text) = std::fs::read_to_string(file) else { return Vec::new() };
-    let place = |number: usize| format!("{}:{}", file.display(), number + 1);
-    text.lines().enumerate().filter_map(|(number, line)| entry(line, name, place(number))).collect()
-}
-
-/// Whether a line gives a host a key that is not revoked.
-pub(super) fn speaks_of(line: &str, name: &str) -> bool {
-    entry(line, name, String::new()).is_some_and(|entry| !entry.revoked)
-}
-
-/// Reads `[marker] names type key`.
-fn entry(line: &str, name: &str, place: String) -> Option<Entry> {
-    let mut words = line.split_whitespace().peekable();
-    let revoked = match words.peek()? {
-        &"@revoked" => words.next().is_some(),
-        marker if marker.starts_with(['@', '#']) => return None,
-        _ => false,
-    };
-    let names = words.next()?;
-    let found = if names.starts_with("|1|") { hashed(names, name) } else { listed(names, name) };
-    let (kind, key) = (words.next()?.to_owned(), words.next()?.to_owned());
-    found.then_some(Entry { kind, key, revoked, place })
-}
-
-/// A comma separated list of patterns; a leading `!` excludes.
-fn listed(names: &str, name: &str) -> bool {
-    let mut found = false;
-    for pattern in names.split(',') {
-        match pattern.strip_prefix('!') {
-            Some(pattern) if wild(pattern, name) => return false,
-            None if wild(pattern, name) => found = true,
-            _ => {}
-        }
-    }
-    found
-}
-
-fn wild(pattern: &str, name: &str) -> bool {
-    let (pattern, name) = (pattern.to_lowercase(), name.to_lowercase());
-    match pattern.split_once(['*', '?']) {
-        None => pattern == name,
-        Some((head, _)) if !name.starts_with(head) => false,
-        Some((head, rest)) => {
-            let tail = name.get(head.len()..).unwrap_or_default();
-            let one = pattern.get(head.len()..).is_some_and(|text| text.starts_with('?'));
-            let mut cuts = tail.char_indices().map(|(at, _)| at).chain([tail.len()]);
-            if one {
-                cuts.nth(1).is_some_and(|at| wild(rest, tail.get(at..).unwrap_or_default()))
-            } else {
-                cuts.any(|at| wild(rest, tail.get(at..).unwrap_or_default()))
-            }
-        }
-    }
-}
-
-/// `|1|salt|HMAC-SHA1(salt, name)`.
-fn hashed(names: &str, name: &str) -> bool {
-    let mut parts = names.trim_start_matches("|1|").split('|').map(|part| STANDARD.decode(part).unwrap_or_default());
-    let (Some(salt), Some(hash)) = (parts.next(), parts.next()) else { return false };
-    let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(&salt) else { return false };
-    mac.update(name.as_bytes());
-    mac.verify_slice(&hash).is_ok()
 }
 
 /// The fingerprint as OpenSSH prints it.
@@ -241,44 +173,32 @@ mod tests {
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBWjEaCjTAnHkB3S4Yc1Ldqf3QBsjUVyKNeVPhtYjGWn";
 
-    fn known(line: &str, name: &str) -> bool {
-        entry(line, name, String::new()).is_some()
+    fn known(kind: &str, place: &str) -> Known {
+        let entry = Entry { kind: kind.into(), key: KEY.into(), revoked: false, place: place.into() };
+        Known { entries: vec![entry], file: None, name: "h".into() }
     }
 
     #[test]
-    fn names_patterns_and_ports_are_found() {
-        assert!(known(&format!("a,10.0.0.1 ssh-ed25519 {KEY}"), "10.0.0.1"));
-        assert!(known(&format!("*.corp,!bad.corp ssh-ed25519 {KEY}"), "web.corp"));
-        assert!(!known(&format!("*.corp,!bad.corp ssh-ed25519 {KEY}"), "bad.corp"));
-        assert!(known(&format!("web? ssh-ed25519 {KEY}"), "web1"));
-        assert!(!known(&format!("web? ssh-ed25519 {KEY}"), "web"));
-        assert!(known(&format!("[h]:2222 ssh-ed25519 {KEY}"), &known_name("H", 2222)));
-        assert!(!known(&format!("# h ssh-ed25519 {KEY}"), "h"));
-    }
-
-    #[test]
-    fn a_hashed_name_is_found() {
-        // `ssh-keygen -H` of the name `example.com` with a salt of twenty zero bytes.
-        let mut mac = Hmac::<Sha1>::new_from_slice(&[0; 20]).unwrap();
-        mac.update(b"example.com");
-        let hash = STANDARD.encode(mac.finalize().into_bytes());
-        let line = format!("|1|{}|{hash} ssh-ed25519 {KEY}", STANDARD.encode([0; 20]));
-        assert!(known(&line, "example.com"));
-        assert!(!known(&line, "example.org"));
+    fn names_carry_ports_that_are_not_the_usual_one() {
+        assert_eq!((known_name("H", 22), known_name("H", 2222)), ("h".to_owned(), "[h]:2222".to_owned()));
     }
 
     #[test]
     fn a_host_known_by_one_type_of_key_is_asked_for_that_type() {
-        let entry = entry(&format!("h ssh-rsa {KEY}"), "h", String::new()).unwrap();
-        let known = Known { entries: vec![entry], file: None, name: "h".into() };
-        assert_eq!(known.algorithms().unwrap(), "rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+        assert_eq!(known("ssh-rsa", "").algorithms().unwrap(), "rsa-sha2-512,rsa-sha2-256,ssh-rsa");
     }
 
     #[test]
     fn a_changed_key_is_fatal_whatever_the_policy() {
-        let entry = entry(&format!("h ssh-ed25519 {KEY}"), "h", "/kh:7".into()).unwrap();
-        let known = Known { entries: vec![entry], file: None, name: "h".into() };
-        let error = known.check(b"other", HostKeyPolicy::AcceptNew, "h:22").unwrap_err();
+        let known = known("ssh-ed25519", "/kh:7");
+        let error = known.check(b"other", HostKeyPolicy::AcceptNew, "h:22", &KnownFiles::default()).unwrap_err();
         assert!(error.to_string().contains("/kh:7") && error.hint().unwrap().contains("ssh-keygen -R 'h' -f /kh"));
+    }
+
+    #[test]
+    fn files_that_cannot_be_read_are_our_own_trouble_and_no_changed_key() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = KnownFiles::default().entries(dir.path(), "h").unwrap_err();
+        assert!(error.is_own() && error.to_string().starts_with("on this machine: read "), "{error}");
     }
 }

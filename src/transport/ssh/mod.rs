@@ -1,15 +1,19 @@
 //! Over SSH: one connection, one shell with root rights in it, which runs one script after the other.
+//! `way`, `target`, `hostkey`, `keys` and `trust` are the program's side, which has the files and the
+//! secrets; the rest runs in a worker, and knows no more than its job.
 
 mod auth;
 mod connect;
 mod hostkey;
+mod job;
+mod keys;
+mod known;
 mod target;
 pub(super) mod trust;
+mod way;
 
-use std::collections::HashMap;
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -18,14 +22,18 @@ use ssh2::{BlockDirections, Channel};
 use super::driver::{Driver, Refusal};
 use super::elevate::{ended_early, no_terminal, refused};
 use super::terminal::READY;
-use super::{Connections, Output, Script, Transport, TransportError};
-use crate::inventory::spec::{Become, ElevateSettings, SshSettings};
-use connect::Connected;
+use super::{Output, Script, Transport, TransportError};
+use crate::inventory::Secret;
+use crate::inventory::spec::{Become, ElevateSettings};
+use connect::{Connected, Judge};
+pub(super) use job::SshJob;
+pub(super) use way::{Counts, Files, connect};
 
 /// An SSH connection to one host.
 pub(super) struct Ssh {
     connected: Connected,
-    settings: SshSettings,
+    elevate: ElevateSettings,
+    timeout: Duration,
     /// The shell of the last script, ready for the next.
     shell: Option<Shell>,
 }
@@ -37,12 +45,20 @@ struct Shell {
 }
 
 impl Ssh {
-    pub(super) fn connect(address: &str, settings: &SshSettings, shared: &Connections) -> Result<Self, TransportError> {
-        Ok(Ssh { connected: connect::connect(address, settings, shared)?, settings: settings.clone(), shell: None })
+    /// Connects and logs in, through the bastions on the way.
+    pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Self, TransportError> {
+        let password = job.become_password.as_deref().map(Secret::new);
+        let elevate = ElevateSettings { method: job.elevate, password };
+        Ok(Ssh { connected: connect::connect(job, judge)?, elevate, timeout: job.timeout, shell: None })
+    }
+
+    /// Lets the host show its key, and does not log in to it.
+    pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportError> {
+        connect::look(job, judge)
     }
 
     fn label(&self) -> String {
-        self.connected.target.label()
+        self.connected.label.clone()
     }
 
     fn lost(&self, cause: &dyn std::fmt::Display) -> TransportError {
@@ -71,7 +87,7 @@ impl Ssh {
 
     /// Asks until there is an answer, within the time limit of the connection.
     fn ask<T>(&self, mut question: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, TransportError> {
-        let deadline = Instant::now() + self.settings.timeout;
+        let deadline = Instant::now() + self.timeout;
         loop {
             match question() {
                 Err(error) if error.code() != AGAIN => return Err(self.lost(&error.message())),
@@ -85,8 +101,8 @@ impl Ssh {
     /// Nobody may wait at the pipes for a terminal that is refused, and the pipes must be there when it opens them.
     fn start_on_terminal(&self, command: &str, on_terminal: &str) -> Result<Shell, TransportError> {
         let mut terminal = self.channel()?;
-        let user = &self.connected.target.user;
-        let refused = |error: ssh2::Error| no_terminal(&self.settings.elevate, user, error.message());
+        let user = &self.connected.user;
+        let refused = |error: ssh2::Error| no_terminal(&self.elevate, user, error.message());
         terminal.request_pty("dumb", None, None).map_err(refused)?;
         let mut channel = self.exec(command)?;
         let (mut said, mut byte) = (Vec::new(), [0]);
@@ -215,7 +231,7 @@ impl Ssh {
     fn windows(&self) -> TransportError {
         TransportError::Login {
             to: self.label(),
-            user: self.connected.target.user.clone(),
+            user: self.connected.user.clone(),
             cause: "the login shell is one of Windows, and SSH to Windows is not supported".to_owned(),
             hint: "reach this host over WinRM: `winrm: { user: ..., password: ... }` in place of `ssh`".to_owned(),
         }
@@ -225,8 +241,8 @@ impl Ssh {
 impl Transport for Ssh {
     fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
         let deadline = Instant::now() + script.deadline;
-        let elevate = &self.settings.elevate;
-        let user = self.connected.target.user.clone();
+        let elevate = &self.elevate;
+        let user = self.connected.user.clone();
         let (mut driver, mut shell) = match self.shell.take() {
             Some(shell) => (Driver::next(script), shell),
             None => {
@@ -249,53 +265,5 @@ impl Transport for Ssh {
             Err(Stop::Deadline) => Err(TransportError::Timeout { to: self.label(), after: script.deadline }),
             Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
         }
-    }
-}
-
-/// The use of one bastion; given back when dropped.
-#[derive(Debug)]
-pub(super) struct Permit {
-    bastion: String,
-    counts: Arc<Counts>,
-}
-
-/// Connections through each bastion at present.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    used: Mutex<HashMap<String, usize>>,
-    freed: Condvar,
-}
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        let mut used = self.counts.used.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(count) = used.get_mut(&self.bastion) {
-            *count = count.saturating_sub(1);
-        }
-        self.counts.freed.notify_all();
-    }
-}
-
-/// How long a connection may wait for its turn at a bastion.
-const TURN: Duration = Duration::from_secs(600);
-
-impl Connections {
-    /// Waits for a turn at a bastion: servers drop connections beyond their `MaxStartups`.
-    fn permit(&self, bastion: &str, limit: usize) -> Result<Permit, TransportError> {
-        let deadline = Instant::now() + TURN;
-        let counts = Arc::clone(&self.bastions);
-        let mut used = counts.used.lock().unwrap_or_else(PoisonError::into_inner);
-        while used.get(bastion).copied().unwrap_or(0) >= limit.max(1) {
-            let left = deadline.saturating_duration_since(Instant::now());
-            if left.is_zero() {
-                let cause = format!("all {limit} connections through it were busy for {} s", TURN.as_secs());
-                return Err(TransportError::Unreachable { to: format!("bastion {bastion}"), cause, hint: None });
-            }
-            used =
-                counts.freed.wait_timeout(used, left).map_or_else(|poisoned| poisoned.into_inner().0, |(used, _)| used);
-        }
-        *used.entry(bastion.to_owned()).or_default() += 1;
-        drop(used);
-        Ok(Permit { bastion: bastion.to_owned(), counts })
     }
 }

@@ -1,8 +1,10 @@
 //! Where to connect and how, from the inventory's settings and `~/.ssh/config`.
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use ssh2_config::{ParseRule, SshConfig};
 
@@ -22,29 +24,54 @@ pub(super) struct Target {
 
 impl Target {
     pub(super) fn label(&self) -> String {
-        if self.host.contains(':') {
-            format!("[{}]:{}", self.host, self.port)
-        } else {
-            format!("{}:{}", self.host, self.port)
+        label(&self.host, self.port)
+    }
+}
+
+/// Address and port, as people write them.
+pub(super) fn label(host: &str, port: u16) -> String {
+    if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
+}
+
+/// The ssh_config files of a run, each parsed once.
+#[derive(Default)]
+pub(super) struct Configs(Mutex<HashMap<Option<PathBuf>, Arc<SshConfig>>>);
+
+impl Configs {
+    /// The parsed file; `None` is the user's own.
+    ///
+    /// # Errors
+    /// It is there and cannot be read as an ssh_config: the user's mistake, and no host's.
+    pub(super) fn get(&self, path: Option<&Path>) -> Result<Arc<SshConfig>, TransportError> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(config) = known.get(&path.map(Path::to_owned)) {
+            return Ok(Arc::clone(config));
         }
+        let config = Arc::new(config(path)?);
+        known.insert(path.map(Path::to_owned), Arc::clone(&config));
+        Ok(config)
     }
 }
 
 /// Parses the ssh_config file; a file that is not there is an empty one.
-///
-/// # Errors
-/// The file is there and cannot be read as an ssh_config.
-pub(super) fn config(path: Option<&Path>) -> Result<SshConfig, String> {
+fn config(path: Option<&Path>) -> Result<SshConfig, TransportError> {
     let path = match (path, home()) {
         (Some(path), _) => path.to_owned(),
         (None, Some(home)) => home.join(".ssh/config"),
         (None, None) => return Ok(SshConfig::default()),
     };
-    let Ok(file) = File::open(&path) else {
-        return Ok(SshConfig::default());
+    let what = format!("read the ssh_config {}", path.display());
+    let file = match File::open(&path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(SshConfig::default()),
+        Err(error) => return Err(TransportError::own(&what, &error)),
     };
     let rule = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
-    SshConfig::default().parse(&mut BufReader::new(file), rule).map_err(|error| format!("{}: {error}", path.display()))
+    SshConfig::default().parse(&mut BufReader::new(file), rule).map_err(|error| TransportError::Own {
+        what,
+        cause: error.to_string(),
+        hint: "correct it, or name another one with `ssh: { config: ... }`; no host was contacted".to_owned(),
+    })
 }
 
 /// Chooses: the inventory, else the ssh_config, else the defaults of OpenSSH.
@@ -114,11 +141,6 @@ pub(super) fn home() -> Option<PathBuf> {
 
 fn login_name() -> Option<String> {
     nix::unistd::User::from_uid(nix::unistd::Uid::current()).ok().flatten().map(|user| user.name)
-}
-
-/// An ssh_config that cannot be read is the user's mistake and no host's.
-pub(super) fn config_error(to: &str, cause: &str) -> TransportError {
-    TransportError::Unreachable { to: to.to_owned(), cause: format!("ssh_config {cause}"), hint: None }
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use super::connect::{shake, way};
-use super::hostkey::{self, Known, fingerprint};
+use super::hostkey::{self, fingerprint};
+use super::way::Way;
 use crate::files;
 use crate::inventory::spec::SshSettings;
-use crate::transport::{Connections, TransportError};
+use crate::transport::worker::{Lease, Request, Stage};
+use crate::transport::{Shared, TransportError};
 
 /// The key that a host shows now, and those that it is known by.
 #[derive(Debug)]
@@ -32,20 +33,23 @@ pub struct HostKey {
 pub(in crate::transport) fn look(
     address: &str,
     settings: &SshSettings,
-    shared: &Connections,
+    shared: &Shared,
 ) -> Result<HostKey, TransportError> {
-    let (target, _permits, through) = way(address, settings, shared)?;
-    let known = Known::read(settings, &target);
+    let way = Way::find(address, settings, shared)?;
+    let label = way.label();
+    let known = way.known.last();
     // By the types that it is known by, so that a key that did not change is seen as such.
-    let (session, _socket) = match shake(&target, settings, &known, through.as_ref()) {
-        Err(TransportError::Unreachable { .. }) if known.algorithms().is_some() => {
-            shake(&target, settings, &known.forgotten(), through.as_ref())?
+    let key = match show(&way, settings, shared, true) {
+        Err(TransportError::Unreachable { .. }) if known.is_some_and(|known| known.algorithms().is_some()) => {
+            show(&way, settings, shared, false)?
         }
         other => other?,
     };
-    let key = session.host_key().map(|(key, _)| key.to_vec()).unwrap_or_default();
+    let Some(known) = known else {
+        return Err(TransportError::Lost { to: label, cause: "there is no way to it".to_owned() });
+    };
     let encoded = STANDARD.encode(&key);
-    known.refuse_revoked(&key, &encoded, &target.label())?;
+    known.refuse_revoked(&key, &encoded, &label)?;
     let old = known.keys();
     Ok(HostKey {
         trusted: old.iter().any(|(old, _)| *old == encoded),
@@ -53,9 +57,29 @@ pub(in crate::transport) fn look(
         shown: fingerprint(&key),
         name: known.name().to_owned(),
         file: known.file().map(Path::to_owned),
-        label: target.label(),
+        label,
         key,
     })
+}
+
+/// The key that the host at the end of the way shows; its bastions have to be trusted.
+fn show(way: &Way, settings: &SshSettings, shared: &Shared, by_known: bool) -> Result<Vec<u8>, TransportError> {
+    let mut job = way.job(settings, shared)?;
+    if let Some(last) = job.hops.last_mut().filter(|_| !by_known) {
+        last.algorithms = None;
+    }
+    let mut lease = Lease::take(&shared.workers, way.label())?;
+    lease.begin(Stage::Handshake, settings.timeout, std::time::Duration::ZERO);
+    lease.send(&Request::Key(Box::new(job)), &[])?;
+    let mut shown = Vec::new();
+    let looked = lease.connected(&mut |lease, hop, key| {
+        if hop + 1 < way.targets.len() {
+            return way.judge(lease, hop, key, settings, shared);
+        }
+        shown = key.to_vec();
+        Ok(())
+    });
+    looked.map(|()| shown).map_err(|(error, _)| error)
 }
 
 fn readable(encoded: &str) -> String {
@@ -102,7 +126,7 @@ impl HostKey {
 fn without(text: &str, name: &str) -> Result<String, usize> {
     let mut kept = String::new();
     for (number, line) in text.lines().enumerate() {
-        if !hostkey::speaks_of(line, name) {
+        if !super::known::speaks_of(line, name) {
             kept.push_str(line);
             kept.push('\n');
             continue;

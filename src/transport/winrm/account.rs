@@ -4,9 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, PoisonError};
 
-use winrm_rs::WinrmError;
-
-use super::error::{Peer, is_wrong_password};
+use super::error::Peer;
 use crate::transport::TransportError;
 
 /// What is known of the domain accounts of one run.
@@ -70,15 +68,22 @@ impl Accounts {
 
 impl Permit<'_> {
     /// Remembers how the login went; a host that could not be asked says nothing of the account.
-    pub(super) fn settle<T>(mut self, result: &Result<T, WinrmError>, peer: &Peer) {
+    pub(super) fn settle(mut self, outcome: Outcome, peer: &Peer) {
         let Some(account) = self.account.take() else { return };
-        let state = match result {
-            Ok(_) => Some(State::Good),
-            Err(error) if is_wrong_password(error) => Some(State::Refused(peer.host.clone())),
-            Err(_) => None,
+        let state = match outcome {
+            Outcome::Good => Some(State::Good),
+            Outcome::WrongPassword => Some(State::Refused(peer.host.clone())),
+            Outcome::Unknown => None,
         };
         self.accounts.settle(&account, state);
     }
+}
+
+/// How a login went.
+pub(super) enum Outcome {
+    Good,
+    WrongPassword,
+    Unknown,
 }
 
 impl Drop for Permit<'_> {

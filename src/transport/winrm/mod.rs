@@ -9,18 +9,22 @@ mod account;
 mod decode;
 mod error;
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
 use winrm_rs::{AuthMethod, ReceiveOutput, WinrmClient, WinrmConfig, WinrmCredentials, WinrmError};
 
-use super::{Output, Script, Transport, TransportError};
+use super::worker::{Lease, Remote, Request, Stage};
+use super::{Output, Script, Shared, Transport, TransportError};
 use crate::inventory::Secret;
 use crate::inventory::spec::{Trust, WinrmAuth, WinrmSettings};
 
 pub(super) use account::Accounts;
+use account::Outcome;
 use decode::CodePage;
-use error::Peer;
+use error::{Peer, is_wrong_password};
 
 /// The longest line that cmd.exe takes (Microsoft KB 830473).
 const LONGEST_LINE: usize = 8191;
@@ -33,6 +37,9 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
 /// Time limit of one HTTP exchange; the host answers a question for output after this time at the latest.
 const OPERATION: Duration = Duration::from_secs(20);
+
+/// Largest output that is kept, bytes.
+const LARGEST: usize = 32 << 20;
 
 /// How long closing the shell may take.
 const CLOSE: Duration = Duration::from_secs(5);
@@ -57,24 +64,94 @@ struct Raw {
     status: i32,
 }
 
+/// What a worker is told about a Windows host. The password stands here in clear, so there is no `Debug`.
+#[derive(Serialize, Deserialize)]
+pub(super) struct WinrmJob {
+    address: String,
+    user: String,
+    password: Option<String>,
+    https: bool,
+    port: u16,
+    auth: WinrmAuth,
+    trust: Trust,
+    certificate: Option<PathBuf>,
+    key: Option<PathBuf>,
+    timeout: Duration,
+}
+
+impl WinrmJob {
+    fn new(address: &str, s: &WinrmSettings) -> Self {
+        WinrmJob {
+            address: address.to_owned(),
+            user: s.user.clone(),
+            password: s.password.as_ref().map(|secret| secret.reveal().to_owned()),
+            https: s.https,
+            port: s.port,
+            auth: s.auth,
+            trust: s.trust.clone(),
+            certificate: s.certificate.clone(),
+            key: s.key.clone(),
+            timeout: s.timeout,
+        }
+    }
+
+    fn settings(self) -> (String, WinrmSettings) {
+        let settings = WinrmSettings {
+            user: self.user,
+            password: self.password.as_deref().map(Secret::new),
+            https: self.https,
+            port: self.port,
+            auth: self.auth,
+            trust: self.trust,
+            certificate: self.certificate,
+            key: self.key,
+            timeout: self.timeout,
+        };
+        (self.address, settings)
+    }
+}
+
+/// Opens a connection in a worker.
+pub(super) fn connect(
+    address: &str,
+    settings: &WinrmSettings,
+    shared: &Shared,
+) -> Result<Box<dyn Transport>, TransportError> {
+    let peer = Peer::new(address, settings);
+    let permit = shared.accounts.ask(&settings.user, &peer)?;
+    let mut lease = Lease::take(&shared.workers, peer.to.clone())?;
+    lease.begin(Stage::Login, settings.timeout + OPERATION, Duration::ZERO);
+    lease.send(&Request::Winrm(Box::new(WinrmJob::new(address, settings))), &[])?;
+    let connected = lease.connected(&mut |lease, _, _| {
+        let cause = "a Windows host has no host key".to_owned();
+        Err(TransportError::Lost { to: lease.to.clone(), cause })
+    });
+    permit.settle(
+        match &connected {
+            Ok(()) => Outcome::Good,
+            Err((_, true)) => Outcome::WrongPassword,
+            Err(_) => Outcome::Unknown,
+        },
+        &peer,
+    );
+    connected.map_err(|(error, _)| error)?;
+    Ok(Box::new(Remote::new(lease, OPERATION, ())))
+}
+
 impl Winrm {
-    /// Logs in and opens the shell.
+    /// Logs in and opens the shell, in a worker. With the error comes whether the password was refused.
     ///
     /// # Errors
     /// The host cannot be reached, its certificate is not believed, the login or the shell is refused.
-    pub(super) fn connect(
-        address: &str,
-        settings: &WinrmSettings,
-        accounts: &Accounts,
-    ) -> Result<Self, TransportError> {
-        let peer = Peer::new(address, settings);
-        let runtime = runtime().map_err(|error| peer.lost(&error.to_string()))?;
-        let client = client(settings).map_err(|error| peer.error(&error))?;
-        let permit = accounts.ask(&settings.user, &peer)?;
+    pub(super) fn connect(job: WinrmJob) -> Result<Self, (TransportError, bool)> {
+        let (address, settings) = job.settings();
+        let peer = Peer::new(&address, &settings);
+        let other = |error: TransportError| (error, false);
+        let runtime = runtime().map_err(|error| other(TransportError::own("start a runtime", &error)))?;
+        let client = client(&settings).map_err(|error| other(peer.error(&error)))?;
         let opened = runtime.block_on(limited(settings.timeout + OPERATION, client.create_shell(&peer.host)));
         let opened = opened.unwrap_or(Err(WinrmError::Timeout((settings.timeout + OPERATION).as_secs())));
-        permit.settle(&opened, &peer);
-        let shell = opened.map_err(|error| peer.error(&error))?;
+        let shell = opened.map_err(|error| (peer.error(&error), is_wrong_password(&error)))?;
         Ok(Winrm { client, peer, shell, runtime, code_page: None })
     }
 
@@ -102,6 +179,9 @@ impl Winrm {
             let part: ReceiveOutput = self.client.receive_output_raw(&self.peer.host, &self.shell, id).await?;
             raw.stdout.extend_from_slice(&part.stdout);
             raw.stderr.extend_from_slice(&part.stderr);
+            if raw.stdout.len() + raw.stderr.len() > LARGEST {
+                return Err(WinrmError::Transfer("the host printed more than 32 MiB".to_owned()));
+            }
             if part.done {
                 raw.status = part.exit_code.unwrap_or(-1);
                 return Ok(raw);

@@ -1,0 +1,56 @@
+//! What a worker is told about a host: all that it needs to go there, and nothing else. Secrets
+//! stand here in clear, so there is no `Debug`.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::inventory::spec::Become;
+
+/// One connection.
+#[derive(Serialize, Deserialize)]
+pub(in crate::transport) struct SshJob {
+    /// The bastions, outermost first, and then the host.
+    pub(super) hops: Vec<Hop>,
+    /// Time limit for connecting and for each silence.
+    pub(super) timeout: Duration,
+    pub(super) elevate: Become,
+    pub(super) become_password: Option<String>,
+}
+
+/// One machine on the way.
+#[derive(Serialize, Deserialize)]
+pub(super) struct Hop {
+    pub(super) host: String,
+    pub(super) port: u16,
+    pub(super) user: String,
+    /// The types of key that it is known by.
+    pub(super) algorithms: Option<String>,
+    pub(super) keys: Vec<Key>,
+    pub(super) password: Option<String>,
+}
+
+/// A private key, or why it cannot be used.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Key {
+    /// Its file, for messages.
+    pub(super) name: String,
+    pub(super) content: Result<Content, String>,
+}
+
+/// What is in a key file.
+#[derive(Clone, Serialize, Deserialize)]
+pub(super) struct Content {
+    pub(super) private: String,
+    /// The public half on one line, where it is known: so libssh2 need not derive it.
+    pub(super) public: Option<String>,
+    /// For a key that only libssh2 can open.
+    pub(super) passphrase: Option<String>,
+}
+
+impl Hop {
+    /// Address and port.
+    pub(super) fn label(&self) -> String {
+        super::target::label(&self.host, self.port)
+    }
+}

@@ -1,0 +1,287 @@
+//! Files of known host keys, in OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), each parsed
+//! once in a run and again when it has changed. Lines of `@cert-authority` are not used.
+
+use std::collections::HashMap;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use hmac::{Hmac, KeyInit, Mac};
+use sha1::Sha1;
+
+use super::hostkey::Entry;
+use crate::files;
+use crate::transport::TransportError;
+
+/// The files of a run.
+#[derive(Default)]
+pub(super) struct KnownFiles(Mutex<HashMap<PathBuf, Parsed>>);
+
+/// One file, in a form in which a host is found quickly.
+#[derive(Default)]
+struct Parsed {
+    /// What the file was like when it was read.
+    stamp: Stamp,
+    lines: Vec<Line>,
+    /// Lines by the names that they have literally.
+    plain: HashMap<String, Vec<usize>>,
+    /// Lines with patterns or hashes, which have to be tried.
+    others: Vec<usize>,
+    /// The number of the last line.
+    last: usize,
+}
+
+/// Size, inode and time of change; nothing for a file that is not there.
+type Stamp = Option<(u64, u64, i64, i64)>;
+
+struct Line {
+    names: Names,
+    entry: Entry,
+}
+
+enum Names {
+    Patterns(String),
+    Hash { salt: Vec<u8>, hash: Vec<u8> },
+}
+
+impl KnownFiles {
+    /// The lines of a file that speak of a name, in the order of the file.
+    ///
+    /// # Errors
+    /// The file is there and cannot be read.
+    pub(super) fn entries(&self, file: &Path, name: &str) -> Result<Vec<Entry>, TransportError> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = |error: std::io::Error| TransportError::own(&format!("read {}", file.display()), &error);
+        let stamp = stamp(file).map_err(own)?;
+        let parsed = files.entry(file.to_owned()).or_default();
+        if parsed.stamp != stamp {
+            *parsed = Parsed { stamp, ..Parsed::read(file).map_err(own)? };
+        }
+        Ok(parsed.entries(name))
+    }
+
+    /// Adds a line. Nothing else is read again for it.
+    pub(super) fn remember(&self, file: &Path, line: &str) -> std::io::Result<()> {
+        let mut files = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = stamp(file)?;
+        let start = if ends_open(file)? { "\n" } else { "" };
+        append(file, &format!("{start}{line}\n"))?;
+        if let Some(parsed) = files.get_mut(file).filter(|parsed| parsed.stamp == before) {
+            parsed.add(line, file, parsed.last + 1);
+            parsed.stamp = stamp(file)?;
+        }
+        Ok(())
+    }
+}
+
+fn stamp(file: &Path) -> std::io::Result<Stamp> {
+    match std::fs::metadata(file) {
+        Ok(data) => Ok(Some((data.size(), data.ino(), data.mtime(), data.mtime_nsec()))),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Whether the last line of a file has no end.
+fn ends_open(file: &Path) -> std::io::Result<bool> {
+    use std::os::unix::fs::FileExt as _;
+    let Some((size, ..)) = stamp(file)?.filter(|(size, ..)| *size > 0) else { return Ok(false) };
+    let mut last = [0];
+    std::fs::File::open(file)?.read_exact_at(&mut last, size - 1)?;
+    Ok(last != *b"\n")
+}
+
+fn append(file: &Path, line: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::DirBuilderExt;
+    if let Some(folder) = file.parent().filter(|folder| !folder.as_os_str().is_empty() && !folder.exists()) {
+        std::fs::DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
+    }
+    files::append(file, line)
+}
+
+impl Parsed {
+    fn read(file: &Path) -> std::io::Result<Self> {
+        let mut parsed = Parsed::default();
+        let text = match std::fs::read(file) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(parsed),
+            Err(error) => return Err(error),
+        };
+        for (number, line) in text.lines().enumerate() {
+            parsed.add(line, file, number + 1);
+        }
+        Ok(parsed)
+    }
+
+    fn add(&mut self, text: &str, file: &Path, number: usize) {
+        self.last = number;
+        let Some((names, mut entry)) = split(text) else { return };
+        entry.place = format!("{}:{number}", file.display());
+        let index = self.lines.len();
+        let names = match hash(names) {
+            Some((salt, hash)) => Names::Hash { salt, hash },
+            None => Names::Patterns(names.to_owned()),
+        };
+        match &names {
+            Names::Patterns(names) if !names.contains(['*', '?', '!']) => {
+                for name in names.split(',') {
+                    self.plain.entry(name.to_lowercase()).or_default().push(index);
+                }
+            }
+            _ => self.others.push(index),
+        }
+        self.lines.push(Line { names, entry });
+    }
+
+    fn entries(&self, name: &str) -> Vec<Entry> {
+        let name = name.to_lowercase();
+        let mut found: Vec<usize> = self.plain.get(&name).cloned().unwrap_or_default();
+        let speaks = |index: &usize| self.lines.get(*index).is_some_and(|line| line.names.speak_of(&name));
+        found.extend(self.others.iter().copied().filter(speaks));
+        found.sort_unstable();
+        found.dedup();
+        found.iter().filter_map(|index| Some(self.lines.get(*index)?.entry.clone())).collect()
+    }
+}
+
+impl Names {
+    fn speak_of(&self, name: &str) -> bool {
+        match self {
+            Names::Patterns(names) => listed(names, name),
+            Names::Hash { salt, hash } => {
+                let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(salt) else { return false };
+                mac.update(name.as_bytes());
+                mac.verify_slice(hash).is_ok()
+            }
+        }
+    }
+}
+
+/// Whether a line gives a host a key that is not revoked.
+pub(super) fn speaks_of(line: &str, name: &str) -> bool {
+    let mut parsed = Parsed::default();
+    parsed.add(line, Path::new(""), 1);
+    parsed.entries(name).iter().any(|entry| !entry.revoked)
+}
+
+/// Reads `[marker] names type key`; the place is still to be said.
+fn split(line: &str) -> Option<(&str, Entry)> {
+    let mut words = line.split_whitespace().peekable();
+    let revoked = match words.peek()? {
+        &"@revoked" => words.next().is_some(),
+        marker if marker.starts_with(['@', '#']) => return None,
+        _ => false,
+    };
+    let names = words.next()?;
+    let (kind, key) = (words.next()?.to_owned(), words.next()?.to_owned());
+    Some((names, Entry { kind, key, revoked, place: String::new() }))
+}
+
+/// `|1|salt|HMAC-SHA1(salt, name)`.
+fn hash(names: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (salt, hash) = names.strip_prefix("|1|")?.split_once('|')?;
+    Some((STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?))
+}
+
+/// A comma separated list of patterns; a leading `!` excludes.
+fn listed(names: &str, name: &str) -> bool {
+    let mut found = false;
+    for pattern in names.split(',') {
+        match pattern.strip_prefix('!') {
+            Some(pattern) if wild(pattern, name) => return false,
+            None if wild(pattern, name) => found = true,
+            _ => {}
+        }
+    }
+    found
+}
+
+/// `*` and `?`, in time that grows with the product of the lengths and no faster.
+fn wild(pattern: &str, name: &str) -> bool {
+    let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
+    let name: Vec<char> = name.to_lowercase().chars().collect();
+    let (mut p, mut n) = (0, 0);
+    // Where the last star was, and how much of the name it has eaten.
+    let mut star: Option<(usize, usize)> = None;
+    while n < name.len() {
+        match pattern.get(p) {
+            Some('*') => {
+                star = Some((p, n));
+                p += 1;
+            }
+            Some(c) if *c == '?' || Some(c) == name.get(n) => (p, n) = (p + 1, n + 1),
+            _ => {
+                let Some((at, eaten)) = star else { return false };
+                star = Some((at, eaten + 1));
+                (p, n) = (at + 1, eaten + 1);
+            }
+        }
+    }
+    pattern.iter().skip(p).all(|c| *c == '*')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBWjEaCjTAnHkB3S4Yc1Ldqf3QBsjUVyKNeVPhtYjGWn";
+
+    fn known(names: &str, name: &str) -> bool {
+        speaks_of(&format!("{names} ssh-ed25519 {KEY}"), name)
+    }
+
+    #[test]
+    fn names_patterns_and_ports_are_found() {
+        for (names, name, wanted) in [
+            ("a,10.0.0.1", "10.0.0.1", true),
+            ("*.corp,!bad.corp", "web.corp", true),
+            ("*.corp,!bad.corp", "bad.corp", false),
+            ("web?", "web1", true),
+            ("web?", "web", false),
+            ("[h]:2222", "[h]:2222", true),
+            ("Web1", "WEB1", true),
+            ("*", "anything", true),
+            ("a*b*c", "axxbyyc", true),
+            ("a*b*c", "axxbyy", false),
+            ("# h", "h", false),
+        ] {
+            assert_eq!(known(names, name), wanted, "{names} {name}");
+        }
+    }
+
+    #[test]
+    fn a_pattern_of_many_stars_takes_no_longer_than_others() {
+        assert!(!known(&"*a".repeat(200), &"a".repeat(199)));
+        assert!(!wild(&format!("{}b", "*a".repeat(50)), &"a".repeat(5000)));
+    }
+
+    #[test]
+    fn a_hashed_name_is_found() {
+        // `ssh-keygen -H` of the name `example.com` with a salt of twenty zero bytes.
+        let mut mac = Hmac::<Sha1>::new_from_slice(&[0; 20]).unwrap();
+        mac.update(b"example.com");
+        let hash = STANDARD.encode(mac.finalize().into_bytes());
+        let names = format!("|1|{}|{hash}", STANDARD.encode([0; 20]));
+        assert!(known(&names, "example.com"));
+        assert!(!known(&names, "example.org"));
+    }
+
+    #[test]
+    fn a_new_line_is_known_at_once_and_so_is_a_file_that_somebody_changed() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, files) = (dir.path().join("sub/known_hosts"), KnownFiles::default());
+        assert_eq!(files.entries(&file, "h").unwrap(), []);
+        files.remember(&file, &format!("h ssh-ed25519 {KEY}")).unwrap();
+        let entries = files.entries(&file, "h").unwrap();
+        assert_eq!((entries.len(), entries[0].place.clone()), (1, format!("{}:1", file.display())));
+        std::fs::write(&file, format!("# moved\n@revoked h ssh-ed25519 {KEY}\n# no end")).unwrap();
+        let entries = files.entries(&file, "h").unwrap();
+        assert_eq!((entries.len(), entries[0].revoked), (1, true));
+        assert!(entries[0].place.ends_with(":2"));
+        files.remember(&file, &format!("i ssh-ed25519 {KEY}")).unwrap();
+        let told = files.entries(&file, "i").unwrap();
+        assert_eq!((told.len(), &told), (1, &KnownFiles::default().entries(&file, "i").unwrap()));
+    }
+}
