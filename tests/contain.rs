@@ -92,9 +92,12 @@ fn message<'a>(report: &'a serde_json::Value, name: &str) -> (&'a str, &'a str) 
     (host["status"].as_str().unwrap(), host["error"]["message"].as_str().unwrap_or_default())
 }
 
+/// The name of a host, what its server does, and what is said of it.
+type Act = (&'static str, fn(TcpStream), &'static str);
+
 #[test]
 fn a_server_that_never_comes_to_the_point_ends_at_its_time_limit() {
-    let acts: [(&str, fn(TcpStream), &str); 5] = [
+    let acts: [Act; 5] = [
         ("greeting", endless_greeting, "the handshake did not end within 2s"),
         ("line", endless_line, "connect"),
         ("slow", slow_greeting, "connect"),

@@ -353,7 +353,7 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_server_that_was_installed_anew_is_trusted_again_and_brought_back() {
-    let lab = Lab::up("rollouttrust", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
+    let lab = Lab::up("rolltrust", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     lab.lab("reset", "s1");
     let (_, report) = lab.json(&["check", "-l", "s1"]);

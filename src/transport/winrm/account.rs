@@ -68,7 +68,7 @@ impl Accounts {
 
 impl Permit<'_> {
     /// Remembers how the login went; a host that could not be asked says nothing of the account.
-    pub(super) fn settle(mut self, outcome: Outcome, peer: &Peer) {
+    pub(super) fn settle(mut self, outcome: &Outcome, peer: &Peer) {
         let Some(account) = self.account.take() else { return };
         let state = match outcome {
             Outcome::Good => Some(State::Good),

@@ -126,14 +126,12 @@ pub(super) fn connect(
         let cause = "a Windows host has no host key".to_owned();
         Err(TransportError::Lost { to: lease.to.clone(), cause })
     });
-    permit.settle(
-        match &connected {
-            Ok(()) => Outcome::Good,
-            Err((_, true)) => Outcome::WrongPassword,
-            Err(_) => Outcome::Unknown,
-        },
-        &peer,
-    );
+    let outcome = match &connected {
+        Ok(()) => Outcome::Good,
+        Err((_, true)) => Outcome::WrongPassword,
+        Err(_) => Outcome::Unknown,
+    };
+    permit.settle(&outcome, &peer);
     connected.map_err(|(error, _)| error)?;
     Ok(Box::new(Remote::new(lease, OPERATION, ())))
 }

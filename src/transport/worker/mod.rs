@@ -50,6 +50,9 @@ impl Stage {
     }
 }
 
+/// Judges the key that the host at this place of the way shows.
+type Judge<'a> = dyn FnMut(&mut Lease, usize, &[u8]) -> Result<(), TransportError> + 'a;
+
 /// A worker that is busy with one host; given back to the pool when dropped.
 pub(super) struct Lease {
     worker: Option<Worker>,
@@ -93,10 +96,7 @@ impl Lease {
     }
 
     /// Waits for the end of a connecting: `on_key` judges the keys that the hosts on the way show.
-    pub(super) fn connected(
-        &mut self,
-        on_key: &mut dyn FnMut(&mut Self, usize, &[u8]) -> Result<(), TransportError>,
-    ) -> Result<(), (TransportError, bool)> {
+    pub(super) fn connected(&mut self, on_key: &mut Judge<'_>) -> Result<(), (TransportError, bool)> {
         let mut refused = None;
         loop {
             let (answer, bytes) = self.receive().map_err(|error| (error, false))?;
