@@ -7,6 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::exit::Hint;
+use crate::input;
+
+/// Largest playbook or template, bytes.
+const LARGEST: u64 = 1 << 20;
 
 /// Name and text of everything embedded.
 pub const EMBEDDED: &[(&str, &str)] = &[
@@ -71,7 +75,7 @@ impl Assets {
     pub fn read(&self, name: &str) -> Result<Asset> {
         check(name)?;
         if let Some(path) = self.folder.as_ref().map(|folder| folder.join(name)).filter(|path| path.exists()) {
-            let text = std::fs::read_to_string(&path).with_context(|| format!("read {}", path.display()))?;
+            let text = input::text(&path, LARGEST).with_context(|| format!("read {}", path.display()))?;
             return Ok(Asset { text, origin: Origin::File(path) });
         }
         match EMBEDDED.iter().find(|(known, _)| *known == name) {

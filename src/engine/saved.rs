@@ -16,8 +16,12 @@ use super::waves::Order;
 use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::files;
+use crate::input;
 use crate::inventory::HostSpec;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
+
+/// Largest plan, bytes. Ten thousand hosts are about twenty megabytes.
+const LARGEST: u64 = 512 << 20;
 
 /// The version of the file.
 pub const FORMAT: u32 = 1;
@@ -150,7 +154,7 @@ impl Saved {
     /// # Errors
     /// It cannot be read, is no plan, was edited, or was made by another version.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
+        let text = input::text(path, LARGEST).with_context(|| format!("read {}", path.display()))?;
         let plan: Saved = serde_json::from_str(&text)
             .with_context(|| format!("{} is no plan", path.display()))
             .hint("`fleetclock plan --out FILE` makes one")?;

@@ -4,8 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::load::{Draft, Drafts};
 use super::node::At;
-use super::read::{Reader, SourceLine};
+use super::read::Reader;
 use super::resolve::{among, isolated};
+use super::source::SourceLine;
 use super::spec::Role;
 
 /// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.

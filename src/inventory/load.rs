@@ -1,8 +1,9 @@
 //! The shape of the file: defaults, groups, hosts, ranges. Gives each host its merged settings.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
+use super::name::{LONGEST_NAME, is_given_name, not_an_address, short};
 use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::{Reader, Settings};
@@ -111,6 +112,10 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
             vec![key.text.clone()]
         }
     };
+    let names = if reader.room_for(names.len(), key.at) { names } else { Vec::new() };
+    if names.is_empty() {
+        return Vec::new();
+    }
     let addresses = spread(address.as_deref(), names.len(), key, reader, &what);
     let times = spread(time_address.as_deref(), names.len(), key, reader, &what);
     names
@@ -146,7 +151,7 @@ fn host(node: &Node, reader: &mut Reader<'_>, what: &str) -> (Settings, Option<S
 fn address(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<String> {
     match &node.kind {
         Kind::Text(text) if range::is_pattern(text) => Some(text.clone()),
-        _ => reader.word(node, what),
+        _ => reader.address(node, what),
     }
 }
 
@@ -168,9 +173,11 @@ fn spread(pattern: Option<&str>, count: usize, key: &Key, reader: &mut Reader<'_
 
 /// A name is printed, compared and put into commands: plain letters keep all of that simple.
 fn check_name(key: &Key, reader: &mut Reader<'_>, what: &str) {
-    let fine = |c: char| c.is_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '#');
-    if key.text.is_empty() || key.text.starts_with(['-', '@', '!']) || !key.text.chars().all(fine) {
-        reader.wrong(key.at, format!("`{}` is no name of a {what}: letters, digits and . - _ are", key.text));
+    if key.text.len() > LONGEST_NAME {
+        let long = format!("`{}` is too long for a {what}: {LONGEST_NAME} bytes are the most", short(&key.text));
+        reader.wrong(key.at, long);
+    } else if !is_given_name(&key.text) {
+        reader.wrong(key.at, format!("`{}` is no name of a {what}: letters, digits and . - _ are", short(&key.text)));
     }
 }
 
@@ -182,7 +189,7 @@ fn gather(
     reader: &mut Reader<'_>,
 ) -> Drafts {
     let mut drafts = Drafts::default();
-    let mut index: BTreeMap<String, usize> = BTreeMap::new();
+    let mut index: HashMap<String, usize> = HashMap::with_capacity(mentions.len());
     let mut own: Vec<(Settings, Vec<usize>)> = Vec::new();
     drafts.groups = groups.iter().map(|(name, _)| (name.clone(), Vec::new())).collect();
     for mention in mentions {
@@ -202,7 +209,7 @@ fn gather(
             drafts.groups.entry(group.clone()).or_default().push(host.name.clone());
         }
     }
-    for name in index.keys().filter(|name| groups.iter().any(|(group, _)| group == *name)) {
+    for (name, _) in groups.iter().filter(|(name, _)| index.contains_key(name)) {
         reader.wrong(At::default(), format!("`{name}` is both a host and a group"));
     }
     drafts
@@ -243,6 +250,12 @@ fn finish(
     reader: &mut Reader<'_>,
 ) {
     if host.address.is_empty() {
+        if let Some(why) = not_an_address(&host.name)
+            && !reader.mistakes.iter().any(|mistake| mistake.at == host.at)
+        {
+            let name = short(&host.name);
+            reader.wrong(host.at, format!("host `{name}` has no `address`, and its name {why}"));
+        }
         host.address.clone_from(&host.name);
     }
     let mut below = defaults.clone();

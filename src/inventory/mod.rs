@@ -4,6 +4,7 @@
 mod check;
 mod load;
 mod merge;
+mod name;
 mod node;
 pub mod range;
 mod read;
@@ -11,6 +12,7 @@ mod resolve;
 pub mod rollout;
 pub mod secret;
 pub mod select;
+mod source;
 pub mod spec;
 mod ssh;
 pub mod topology;
@@ -44,6 +46,9 @@ pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
 fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {
     let mut reader = read::Reader::new(load::folder(path));
     let drafts = load::load(root, &mut reader);
+    if reader.is_full() {
+        return Err(Mistakes { file: path.display().to_string(), list: reader.mistakes });
+    }
     let fleet = resolve::resolve(drafts, &mut reader);
     if reader.mistakes.is_empty() {
         return Ok(fleet);

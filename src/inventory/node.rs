@@ -10,6 +10,8 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{DuplicateKeyPolicy, Spanned};
 
+use crate::visible;
+
 /// Largest inventory file, bytes. Ten thousand hosts are about one megabyte.
 const LARGEST: u64 = 8 << 20;
 
@@ -165,12 +167,8 @@ impl<'de> Visitor<'de> for KindVisitor {
 /// Reads a file into a tree. Size, depth and the growth of aliases are limited.
 pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
     let fail = |at: At, text: String| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] };
-    let size =
-        std::fs::metadata(path).map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?.len();
-    if size > LARGEST {
-        return Err(fail(At::default(), format!("the inventory has {size} bytes; the limit is {LARGEST}")));
-    }
-    let bytes = std::fs::read(path).map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?;
+    let bytes = crate::input::read(path, LARGEST)
+        .map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let line = 1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
         fail(At { line: line as u64, column: 1 }, "the inventory is not UTF-8 text".to_owned())
@@ -180,16 +178,35 @@ pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
 
 /// Parses text into a tree.
 pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    if let Some((at, c)) = hidden(text) {
+        return Err((at, unseen(c)));
+    }
     let options = serde_yaml::options! {
         duplicate_keys: DuplicateKeyPolicy::Error,
         with_snippet: false,
         strict_booleans: true,
         budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 400_000, max_events: 500_000 },
     };
-    serde_yaml::from_str_with_options(text.trim_start_matches('\u{feff}'), options).map_err(|error| {
+    serde_yaml::from_str_with_options(text, options).map_err(|error| {
         let at = error.location().map_or(At::default(), |l| At { line: l.line(), column: l.column() });
         (at, plain(&error.to_string()))
     })
+}
+
+/// Why a character that cannot be seen is refused.
+pub(super) fn unseen(c: char) -> String {
+    let why = "it cannot be seen, or changes how the text around it is seen; take it out";
+    format!("the character {} is not allowed: {why}", visible::code(c))
+}
+
+/// The first character of the file that cannot be seen, wherever it stands: also a comment is read by people.
+fn hidden(text: &str) -> Option<(At, char)> {
+    let in_line = |(number, line): (usize, &str)| {
+        let (column, c) = line.chars().enumerate().find(|(_, c)| *c != '\t' && visible::is_hidden(*c))?;
+        Some((At { line: number as u64 + 1, column: column as u64 + 1 }, c))
+    };
+    text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate().find_map(in_line)
 }
 
 /// The parser ends its messages with the place, which we say ourselves.

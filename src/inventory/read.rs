@@ -6,11 +6,14 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::node::{At, Key, Kind, Mistake, Node, did_you_mean};
+use super::name::{LONGEST_NAME, short};
+use super::node::{At, Key, Kind, Mistake, Node, did_you_mean, unseen};
 use super::secret::Secret;
+use super::source::SourceLine;
 use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::SshLines;
 use super::winrm::WinrmLines;
+use crate::visible;
 
 /// What `defaults`, a group or a host may say. Nothing is filled in yet.
 #[derive(Debug, Clone, Default)]
@@ -51,19 +54,6 @@ impl Default for Isolated {
     }
 }
 
-/// One entry of `upstream` or `follows`: an address or a name of this file, with options.
-#[derive(Debug, Clone)]
-pub(super) struct SourceLine {
-    pub(super) name: String,
-    pub(super) at: At,
-    pub(super) pool: bool,
-    pub(super) windows: bool,
-    pub(super) prefer: bool,
-    pub(super) iburst: bool,
-    pub(super) minpoll: Option<i8>,
-    pub(super) maxpoll: Option<i8>,
-}
-
 /// The settings that any level may have.
 const SETTINGS: &[&str] = &[
     "role",
@@ -91,11 +81,31 @@ pub(super) struct Reader<'a> {
     pub(super) mistakes: Vec<Mistake>,
     pub(super) folder: &'a Path,
     pub(super) secrets: Vec<Secret>,
+    /// How often hosts were named so far, and whether that was too often.
+    named: usize,
 }
+
+/// Most hosts of one file, each counted as often as it is named: a short file of ranges may stand for any number.
+const MOST_HOSTS: usize = 150_000;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(folder: &'a Path) -> Self {
-        Reader { mistakes: Vec::new(), folder, secrets: Vec::new() }
+        Reader { mistakes: Vec::new(), folder, secrets: Vec::new(), named: 0 }
+    }
+
+    /// Whether hosts were left out because there are too many.
+    pub(super) fn is_full(&self) -> bool {
+        self.named > MOST_HOSTS
+    }
+
+    /// Whether the fleet may have so many hosts more; says once that it may not.
+    pub(super) fn room_for(&mut self, more: usize, at: At) -> bool {
+        let before = self.named;
+        self.named += more;
+        if self.named > MOST_HOSTS && before <= MOST_HOSTS {
+            self.wrong(at, format!("the inventory stands for more than {MOST_HOSTS} hosts; is a range too wide?"));
+        }
+        !self.is_full()
     }
 
     pub(super) fn wrong(&mut self, at: At, text: impl Into<String>) {
@@ -164,23 +174,24 @@ impl<'a> Reader<'a> {
                 return None;
             }
         };
-        if text.is_empty() || text.chars().any(char::is_control) {
-            let why =
-                if text.is_empty() { "it is empty" } else { "it holds a line break or another control character" };
-            self.wrong(node.at, format!("{what}: {why}"));
-            return None;
-        }
-        Some(text)
+        let why = match text.chars().find(|c| visible::is_hidden(*c)) {
+            _ if text.is_empty() => "it is empty".to_owned(),
+            None => return Some(text),
+            Some(c) if c.is_control() => "it holds a line break or another control character".to_owned(),
+            Some(c) => unseen(c),
+        };
+        self.wrong(node.at, format!("{what}: {why}"));
+        None
     }
 
-    /// A name or an address: what a daemon's configuration takes as one word.
-    pub(super) fn word(&mut self, node: &Node, what: &str) -> Option<String> {
+    /// The name of an account: one word that is no option.
+    pub(super) fn account(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
         let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-        if text.chars().all(fine) && !text.starts_with('-') {
+        if text.chars().all(fine) && !text.starts_with('-') && text.len() <= LONGEST_NAME {
             return Some(text);
         }
-        self.wrong(node.at, format!("{what}: `{text}` is neither a host name nor an address"));
+        self.wrong(node.at, format!("{what}: `{}` is no name of an account", short(&text)));
         None
     }
 
@@ -236,76 +247,6 @@ impl<'a> Reader<'a> {
 
     pub(super) fn texts(&mut self, node: &Node, what: &str) -> Vec<String> {
         self.list(node).into_iter().filter_map(|node| self.text(node, what)).collect()
-    }
-
-    fn sources(&mut self, node: &Node, what: &str, subject: &str) -> Vec<SourceLine> {
-        self.list(node).into_iter().filter_map(|node| self.source(node, what, subject)).collect()
-    }
-
-    fn source(&mut self, node: &Node, what: &str, subject: &str) -> Option<SourceLine> {
-        let mut line = SourceLine {
-            name: String::new(),
-            at: node.at,
-            pool: false,
-            windows: false,
-            prefer: false,
-            iburst: true,
-            minpoll: None,
-            maxpoll: None,
-        };
-        if !matches!(node.kind, Kind::Map(_)) {
-            line.name = self.word(node, what)?;
-            return Some(line);
-        }
-        let pool: &[&str] = if subject == "address" { &["pool", "windows"] } else { &[] };
-        let known: Vec<&str> =
-            [subject, "prefer", "iburst", "minpoll", "maxpoll"].iter().chain(pool).copied().collect();
-        for (key, value) in &self.map(node, what, &known) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "pool" => line.pool = self.boolean(value, what)?,
-                "windows" => line.windows = self.boolean(value, what)?,
-                "prefer" => line.prefer = self.boolean(value, what)?,
-                "iburst" => line.iburst = self.boolean(value, what)?,
-                "minpoll" => line.minpoll = self.poll(value, what),
-                "maxpoll" => line.maxpoll = self.poll(value, what),
-                name if name == subject => line.name = self.word(value, what)?,
-                _ => {}
-            }
-        }
-        if line.name.is_empty() {
-            self.wrong(node.at, format!("{what}: `{subject}` is missing"));
-            return None;
-        }
-        if let (Some(min), Some(max)) = (line.minpoll, line.maxpoll)
-            && min > max
-        {
-            self.wrong(node.at, format!("{what}: minpoll {min} is above maxpoll {max}"));
-        }
-        Some(line)
-    }
-
-    /// Both daemons take 3 to 17 (ntpd's range; chrony's is wider).
-    fn poll(&mut self, node: &Node, what: &str) -> Option<i8> {
-        self.number(node, what, -6, 24).and_then(|n| i8::try_from(n).ok())
-    }
-
-    fn networks(&mut self, node: &Node, what: &str) -> Vec<IpNet> {
-        self.list(node).into_iter().filter_map(|node| self.network(node, what)).collect()
-    }
-
-    fn network(&mut self, node: &Node, what: &str) -> Option<IpNet> {
-        let text = self.text(node, what)?;
-        let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
-        match network {
-            Ok(network) if network.addr() == network.network() => return Some(network),
-            Ok(network) => self.wrong(
-                node.at,
-                format!("{what}: `{text}` is an address in a network (did you mean `{}`?)", network.trunc()),
-            ),
-            Err(_) => self.wrong(node.at, format!("{what}: `{text}` is no network; write 10.0.0.0/24 or fd00::/64")),
-        }
-        None
     }
 
     fn isolated(&mut self, node: &Node, what: &str) -> Option<Option<Isolated>> {
@@ -384,6 +325,11 @@ impl<'a> Reader<'a> {
             self.map(node, what, &[]);
             return BTreeMap::new();
         };
+        for (key, _) in pairs {
+            if let Some(c) = key.text.chars().find(|c| visible::is_hidden(*c)) {
+                self.wrong(key.at, format!("{what}: {}", unseen(c)));
+            }
+        }
         pairs
             .iter()
             .filter_map(|(key, value)| Some((key.text.clone(), self.var(value, &format!("{what}.{}", key.text))?)))

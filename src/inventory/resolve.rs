@@ -1,7 +1,7 @@
 //! From merged settings to complete hosts: names are looked up, networks derived, and the
 //! hierarchy of time is checked.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -10,7 +10,8 @@ use ipnet::IpNet;
 use super::check;
 use super::load::{Draft, Drafts, unknown};
 use super::node::At;
-use super::read::{Reader, Settings, SourceLine};
+use super::read::{Reader, Settings};
+use super::source::SourceLine;
 use super::spec::{
     Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostKeyPolicy, HostSpec, Jump, Limits,
     ProviderChoice, Role, Source, SshSettings, StepPolicy, TimeSpec,
@@ -21,7 +22,9 @@ const DRIFT: f64 = 15e-6;
 
 /// Makes the fleet out of the drafts. Mistakes go to the reader.
 pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
-    let links: Vec<Vec<(usize, SourceLine)>> = drafts.hosts.iter().map(|host| follows(host, &drafts, reader)).collect();
+    let names = Names::of(&drafts);
+    let links: Vec<Vec<(usize, SourceLine)>> =
+        drafts.hosts.iter().map(|host| follows(host, &drafts, &names, reader)).collect();
     let mut warnings = Vec::new();
     check::hosts(&drafts, &links, reader);
     check::winrm(&drafts, reader);
@@ -38,8 +41,8 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         let mut sources = sources(draft, links.get(index).map_or(&[], Vec::as_slice), &drafts);
         sources.extend(own_peers.iter().map(|peer| orphan_source(peer)));
         let serve = serve(draft, &followers, reader);
-        warn(draft, &sources, &drafts, &mut warnings);
-        hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &drafts));
+        warn(draft, &sources, &names, &mut warnings);
+        hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &names));
     }
     pass_on(&mut hosts);
     same_addresses(&drafts, &mut warnings);
@@ -62,38 +65,53 @@ fn pass_on(hosts: &mut [HostSpec]) {
     }
 }
 
+/// Where the hosts of each name are: a search through all of them for each of them is too long for large fleets.
+struct Names<'a> {
+    hosts: HashMap<&'a str, (usize, &'a Draft)>,
+    groups: HashMap<&'a str, Vec<usize>>,
+}
+
+impl<'a> Names<'a> {
+    fn of(drafts: &'a Drafts) -> Self {
+        let hosts: HashMap<&str, (usize, &Draft)> =
+            drafts.hosts.iter().enumerate().map(|(index, host)| (host.name.as_str(), (index, host))).collect();
+        let places = |members: &Vec<String>| {
+            members.iter().filter_map(|name| hosts.get(name.as_str())).map(|(index, _)| *index).collect()
+        };
+        let groups = drafts.groups.iter().map(|(name, members)| (name.as_str(), places(members))).collect();
+        Names { hosts, groups }
+    }
+
+    fn host(&self, name: &str) -> Option<&'a Draft> {
+        self.hosts.get(name).map(|(_, host)| *host)
+    }
+
+    /// The members of a group, or the host of that name.
+    fn members(&self, name: &str) -> Option<&[usize]> {
+        let alone = || self.hosts.get(name).map(|(index, _)| std::slice::from_ref(index));
+        self.groups.get(name).map(Vec::as_slice).or_else(alone)
+    }
+}
+
 /// The hosts that a host follows, in the order of its list.
-fn follows(host: &Draft, drafts: &Drafts, reader: &mut Reader<'_>) -> Vec<(usize, SourceLine)> {
+fn follows(host: &Draft, drafts: &Drafts, names: &Names<'_>, reader: &mut Reader<'_>) -> Vec<(usize, SourceLine)> {
     let mut found: Vec<(usize, SourceLine)> = Vec::new();
+    let mut seen = HashSet::new();
     for line in host.settings.follows.iter().flatten() {
-        let members = members(&line.name, drafts);
-        if members.is_empty() && !drafts.groups.contains_key(&line.name) {
+        let members = names.members(&line.name);
+        if members.is_none() && !reader.mistakes.iter().any(|mistake| mistake.at == line.at) {
             let known =
                 drafts.groups.keys().map(String::as_str).chain(drafts.hosts.iter().map(|host| host.name.as_str()));
-            let text = format!("{}.follows: {}", host.name, unknown(&line.name, known));
-            if !reader.mistakes.iter().any(|mistake| mistake.at == line.at) {
-                reader.wrong(line.at, text);
-            }
+            reader.wrong(line.at, format!("{}.follows: {}", host.name, unknown(&line.name, known)));
         }
-        for member in members {
-            let is_self = drafts.hosts.get(member).is_some_and(|other| other.name == host.name);
-            if !is_self && !found.iter().any(|(known, _)| *known == member) {
-                found.push((member, line.clone()));
+        for member in members.unwrap_or_default() {
+            let is_self = drafts.hosts.get(*member).is_some_and(|other| other.name == host.name);
+            if !is_self && seen.insert(*member) {
+                found.push((*member, line.clone()));
             }
         }
     }
     found
-}
-
-fn members(name: &str, drafts: &Drafts) -> Vec<usize> {
-    let in_group = drafts.groups.get(name);
-    drafts
-        .hosts
-        .iter()
-        .enumerate()
-        .filter(|(_, host)| host.name == name || in_group.is_some_and(|members| members.contains(&host.name)))
-        .map(|(index, _)| index)
-        .collect()
 }
 
 fn role(settings: &Settings) -> Role {
@@ -147,8 +165,13 @@ fn followers(links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usi
 fn orphan_peers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
     let alone = |index: &usize| drafts.hosts.get(*index).is_some_and(|host| isolated(&host.settings).is_some());
     let mut peers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
+    // Most hosts follow the same masters as their neighbours.
+    let mut seen = HashSet::new();
     for links in links {
         let masters: Vec<usize> = links.iter().map(|(to, _)| *to).filter(alone).collect();
+        if masters.len() < 2 || !seen.insert(masters.clone()) {
+            continue;
+        }
         for one in &masters {
             peers.entry(*one).or_default().extend(masters.iter().filter(|other| *other != one));
         }
@@ -213,11 +236,11 @@ fn time_address(host: &Draft) -> &str {
 
 /// The declared networks, and the followers that are in none of them: the least that is needed.
 fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpNet> {
-    let declared = host.settings.serve.as_ref().map(|(networks, _)| networks.clone()).unwrap_or_default();
-    let mut networks = declared.clone();
+    let declared = host.settings.serve.as_ref().map_or(&[][..], |(networks, _)| networks);
+    let mut networks = declared.to_vec();
     for follower in followers {
         match time_address(follower).parse::<IpAddr>() {
-            Ok(address) if networks.iter().any(|network| network.contains(&address)) => {}
+            Ok(address) if declared.iter().any(|network| network.contains(&address)) => {}
             Ok(address) => networks.push(IpNet::from(address)),
             Err(_) if declared.is_empty() => {
                 let text = format!(
@@ -236,7 +259,7 @@ fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpN
     networks
 }
 
-fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, drafts: &Drafts) -> HostSpec {
+fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, names: &Names<'_>) -> HostSpec {
     let s = &host.settings;
     HostSpec {
         name: host.name.clone(),
@@ -245,7 +268,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, draf
         groups: host.groups.clone(),
         role: role(s),
         tier,
-        connection: connection(s, drafts),
+        connection: connection(s, names),
         provider: s.provider.unwrap_or(ProviderChoice::Auto),
         firewall: s.firewall.unwrap_or(FirewallChoice::Auto),
         domain_time: s.domain_time.unwrap_or(DomainTime::Keep),
@@ -278,7 +301,7 @@ fn limits(s: &Settings) -> Limits {
     }
 }
 
-fn connection(s: &Settings, drafts: &Drafts) -> Connection {
+fn connection(s: &Settings, names: &Names<'_>) -> Connection {
     let ssh = &s.ssh;
     let elevate = ElevateSettings { method: ssh.method.unwrap_or_default(), password: ssh.become_password.clone() };
     if s.local == Some(true) {
@@ -294,7 +317,7 @@ fn connection(s: &Settings, drafts: &Drafts) -> Connection {
         passphrase: ssh.passphrase.clone(),
         password: ssh.password.clone(),
         elevate,
-        jump: ssh.jump.iter().flatten().map(|jump| bastion(jump, drafts)).collect(),
+        jump: ssh.jump.iter().flatten().map(|jump| bastion(jump, names)).collect(),
         jump_limit: ssh.jump_limit.unwrap_or(8),
         host_key: ssh.host_key.unwrap_or(HostKeyPolicy::Strict),
         known_hosts: ssh.known_hosts.clone(),
@@ -304,8 +327,8 @@ fn connection(s: &Settings, drafts: &Drafts) -> Connection {
 }
 
 /// A bastion may be a host of this inventory: then its own address, user and port are used.
-fn bastion(jump: &Jump, drafts: &Drafts) -> Jump {
-    match drafts.hosts.iter().find(|host| host.name == jump.address) {
+fn bastion(jump: &Jump, names: &Names<'_>) -> Jump {
+    match names.host(&jump.address) {
         Some(host) => Jump {
             user: jump.user.clone().or_else(|| host.settings.ssh.user.clone()),
             address: host.address.clone(),
@@ -316,13 +339,13 @@ fn bastion(jump: &Jump, drafts: &Drafts) -> Jump {
 }
 
 /// What is allowed, and worth a second look.
-fn warn(host: &Draft, sources: &[Source], drafts: &Drafts, warnings: &mut Vec<String>) {
+fn warn(host: &Draft, sources: &[Source], names: &Names<'_>, warnings: &mut Vec<String>) {
     let mut say = |text: String| {
         if !warnings.contains(&text) {
             warnings.push(text);
         }
     };
-    let orphans = sources.iter().filter(|source| source.host.as_ref().is_some_and(|name| alone(drafts, name))).count();
+    let orphans = sources.iter().filter(|source| source.host.as_ref().is_some_and(|name| alone(names, name))).count();
     if sources.len() == 2 && orphans < 2 && !sources.iter().any(|source| source.pool) {
         let (first, second) = (&sources[0].address, &sources[1].address);
         say(format!(
@@ -343,8 +366,8 @@ fn warn(host: &Draft, sources: &[Source], drafts: &Drafts, warnings: &mut Vec<St
 }
 
 /// Orphans that ask each other do not differ.
-fn alone(drafts: &Drafts, name: &str) -> bool {
-    drafts.hosts.iter().any(|host| host.name == name && isolated(&host.settings).is_some())
+fn alone(names: &Names<'_>, name: &str) -> bool {
+    names.host(name).is_some_and(|host| isolated(&host.settings).is_some())
 }
 
 fn same_addresses(drafts: &Drafts, warnings: &mut Vec<String>) {

@@ -3,7 +3,7 @@
 //! Reading the inventory only notes the origin; the value is fetched when a host is about to
 //! be contacted, so that `inventory validate` needs no password.
 
-use std::io::{IsTerminal, Read as _};
+use std::io::IsTerminal;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
@@ -121,12 +121,7 @@ fn whole(text: &str) -> &str {
 const LARGEST: u64 = 1 << 20;
 
 fn read(path: &Path) -> Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LARGEST + 1).read_to_string(&mut text)?;
-    if text.len() as u64 > LARGEST {
-        bail!("it is larger than 1 MiB, and no secret");
-    }
-    Ok(text)
+    Ok(crate::input::text(path, LARGEST)?)
 }
 
 #[expect(clippy::disallowed_methods, reason = "secrets may stand in the environment")]

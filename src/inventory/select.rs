@@ -1,8 +1,9 @@
 //! `--limit`: which hosts of the fleet are meant.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use anyhow::{Result, anyhow, bail};
+use wildmatch::WildMatchPattern;
 
 use super::load::unknown;
 use super::range;
@@ -15,7 +16,13 @@ use crate::exit::Hint;
 /// # Errors
 /// A part that fits no host, or nothing left.
 pub fn select(fleet: &Fleet, pattern: &str) -> Result<Vec<HostSpec>> {
-    let parts: Vec<&str> = pattern.split(',').map(str::trim).filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = pattern.split(',').map(str::trim).collect();
+    // A variable of a script that is not set must not be taken for the whole fleet, nor `!` for nobody.
+    if parts.iter().any(|part| part.trim_start_matches(['!', '@']).trim().is_empty()) {
+        let what = if parts.len() == 1 { "the pattern is empty" } else { "a part of the pattern is empty" };
+        return Err(anyhow!("--limit `{pattern}`: {what}")
+            .hint("name hosts, groups or `*` patterns; without --limit all hosts are meant"));
+    }
     let mut chosen: BTreeSet<&str> = BTreeSet::new();
     if parts.iter().all(|part| part.starts_with('!')) {
         chosen.extend(fleet.hosts.iter().map(|host| host.name.as_str()));
@@ -38,12 +45,18 @@ fn matching<'a>(fleet: &'a Fleet, part: &str) -> Result<Vec<&'a str>> {
     let word = part.strip_prefix('@').unwrap_or(part);
     let names = range::expand(word).map_err(|why| anyhow!("--limit: {why}"))?;
     let mut found = Vec::new();
+    let known: HashSet<&str> = fleet.hosts.iter().map(|host| host.name.as_str()).collect();
     for name in &names {
         let before = found.len();
         if let Some(members) = fleet.groups.get(name) {
             found.extend(members.iter().map(String::as_str));
         }
-        found.extend(fleet.hosts.iter().map(|host| host.name.as_str()).filter(|host| fits(name, host)));
+        if name.contains('*') {
+            let pattern = WildMatchPattern::<'*', '\0'>::new(name);
+            found.extend(fleet.hosts.iter().map(|host| host.name.as_str()).filter(|host| pattern.matches(host)));
+        } else {
+            found.extend(known.get(name.as_str()).copied());
+        }
         if found.len() == before {
             let known =
                 fleet.groups.keys().map(String::as_str).chain(fleet.hosts.iter().map(|host| host.name.as_str()));
@@ -53,16 +66,6 @@ fn matching<'a>(fleet: &'a Fleet, part: &str) -> Result<Vec<&'a str>> {
         }
     }
     Ok(found)
-}
-
-/// `*` stands for any text.
-fn fits(pattern: &str, name: &str) -> bool {
-    match pattern.split_once('*') {
-        None => pattern == name,
-        Some((head, rest)) => name.strip_prefix(head).is_some_and(|tail| {
-            tail.char_indices().map(|(at, _)| at).chain([tail.len()]).any(|at| fits(rest, tail.get(at..).unwrap_or("")))
-        }),
-    }
 }
 
 #[cfg(test)]
@@ -94,6 +97,22 @@ mod tests {
         let error = select(&fleet(), "wbe01").unwrap_err().to_string();
         assert_eq!(error, "--limit: no group or host `wbe01` (did you mean `web01`?)");
         assert!(select(&fleet(), "db1,!db1").is_err());
+    }
+
+    #[test]
+    fn an_empty_pattern_is_not_the_whole_fleet() {
+        for pattern in ["", " ", ",", ",,", "!", "@", "!@", "db1,", ",db1", "db1,!", "db1, ,ntp1"] {
+            let error = select(&fleet(), pattern).unwrap_err().to_string();
+            assert!(error.ends_with("pattern is empty"), "{pattern:?}: {error}");
+        }
+    }
+
+    #[test]
+    fn many_stars_cost_no_more_than_one() {
+        let (mut many, name) = (fleet(), "a".repeat(250));
+        many.hosts[0].name = name;
+        assert!(select(&many, &("*a".repeat(100) + "*b")).is_err());
+        assert_eq!(select(&many, &"*a".repeat(100)).unwrap().len(), 1);
     }
 
     proptest! {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::name::{is_given_name, not_an_address, short};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::secret::{Origin, Secret};
@@ -75,7 +76,7 @@ impl Reader<'_> {
         for (key, value) in &self.map(node, what, SSH) {
             let what = &format!("{what}.{}", key.text);
             match key.text.as_str() {
-                "user" => ssh.user = self.word(value, what),
+                "user" => ssh.user = self.account(value, what),
                 "port" => ssh.port = self.number(value, what, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
                 "key" => ssh.keys = Some(self.list(value).into_iter().filter_map(|n| self.path(n, what)).collect()),
                 "passphrase" => ssh.passphrase = self.secret(value, what),
@@ -112,8 +113,19 @@ impl Reader<'_> {
             },
             None => (rest, None),
         };
-        Some(Jump { user, address: address.trim_matches(['[', ']']).to_owned(), port })
+        let address = address.trim_matches(['[', ']']).to_owned();
+        let odd = not_an_address(&address).filter(|_| !is_given_name(&address));
+        if let Some(why) = odd.or_else(|| user.as_deref().and_then(not_a_user)) {
+            self.wrong(node.at, format!("{what}: `{}` {why}", short(&text)));
+            return None;
+        }
+        Some(Jump { user, address, port })
     }
+}
+
+fn not_a_user(name: &str) -> Option<String> {
+    let odd = name.is_empty() || name.starts_with('-') || name.contains(char::is_whitespace);
+    odd.then(|| "names no user before its `@`".to_owned())
 }
 
 const BECOME: &[(&str, Become)] = &[("sudo", Become::Sudo), ("doas", Become::Doas), ("none", Become::None)];

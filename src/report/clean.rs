@@ -4,16 +4,17 @@
 use std::borrow::Cow;
 
 use super::{Delta, ErrorReport, Finding, HostReport};
+use crate::visible::is_hidden;
 
-/// Shows control characters as `\u{1b}`; line breaks and tabs stay.
+/// Shows control characters, and what cannot be seen, as `\u{1b}`; line breaks and tabs stay.
 pub(super) fn text(text: &str) -> Cow<'_, str> {
-    let obeyed = |c: char| c.is_control() && c != '\n' && c != '\t';
+    let obeyed = |c: char| is_hidden(c) && c != '\n' && c != '\t';
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);
     }
     // A carriage return at the end of a line is how some tools end it, and harmless.
     let text = text.replace("\r\n", "\n");
-    let shown = text.chars().map(|c| if obeyed(c) { c.escape_default().to_string() } else { c.to_string() });
+    let shown = text.chars().map(|c| if obeyed(c) { c.escape_unicode().to_string() } else { c.to_string() });
     Cow::Owned(shown.collect())
 }
 
@@ -73,6 +74,7 @@ mod tests {
     #[test]
     fn escapes_are_shown_and_lines_stay_lines() {
         assert_eq!(text("a\tb\nc\r\nd\u{1b}[2J\u{9b}"), "a\tb\nc\nd\\u{1b}[2J\\u{9b}");
-        assert!(matches!(text("plain µs"), Cow::Borrowed(_)));
+        assert_eq!(text("a\u{202e}b\u{feff} \u{2028}c"), "a\\u{202e}b\\u{feff} \\u{2028}c");
+        assert!(matches!(text("plain µs 마스터"), Cow::Borrowed(_)));
     }
 }

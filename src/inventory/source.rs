@@ -1,0 +1,117 @@
+//! Where time comes from and goes to: the lines of `upstream`, `follows` and `serve`.
+
+use ipnet::IpNet;
+
+use super::name::{is_given_name, not_an_address, short};
+use super::node::{At, Kind, Node};
+use super::read::Reader;
+
+/// One entry of `upstream` or `follows`: an address or a name of this file, with options.
+#[derive(Debug, Clone)]
+pub(super) struct SourceLine {
+    pub(super) name: String,
+    pub(super) at: At,
+    pub(super) pool: bool,
+    pub(super) windows: bool,
+    pub(super) prefer: bool,
+    pub(super) iburst: bool,
+    pub(super) minpoll: Option<i8>,
+    pub(super) maxpoll: Option<i8>,
+}
+
+impl Reader<'_> {
+    /// A host name or an address: what a daemon's configuration takes as one word.
+    pub(super) fn address(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        match not_an_address(&text) {
+            None => return Some(text),
+            Some(why) => self.wrong(node.at, format!("{what}: `{}` {why}", short(&text))),
+        }
+        None
+    }
+
+    /// A name that this file gives to a host or a group.
+    pub(super) fn given_name(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        if is_given_name(&text) {
+            return Some(text);
+        }
+        self.wrong(node.at, format!("{what}: `{}` is no name of a host or a group", short(&text)));
+        None
+    }
+
+    pub(super) fn sources(&mut self, node: &Node, what: &str, subject: &str) -> Vec<SourceLine> {
+        self.list(node).into_iter().filter_map(|node| self.source(node, what, subject)).collect()
+    }
+
+    fn source(&mut self, node: &Node, what: &str, subject: &str) -> Option<SourceLine> {
+        let mut line = SourceLine {
+            name: String::new(),
+            at: node.at,
+            pool: false,
+            windows: false,
+            prefer: false,
+            iburst: true,
+            minpoll: None,
+            maxpoll: None,
+        };
+        if !matches!(node.kind, Kind::Map(_)) {
+            line.name = self.source_name(node, what, subject)?;
+            return Some(line);
+        }
+        let pool: &[&str] = if subject == "address" { &["pool", "windows"] } else { &[] };
+        let known: Vec<&str> =
+            [subject, "prefer", "iburst", "minpoll", "maxpoll"].iter().chain(pool).copied().collect();
+        for (key, value) in &self.map(node, what, &known) {
+            let what = &format!("{what}.{}", key.text);
+            match key.text.as_str() {
+                "pool" => line.pool = self.boolean(value, what)?,
+                "windows" => line.windows = self.boolean(value, what)?,
+                "prefer" => line.prefer = self.boolean(value, what)?,
+                "iburst" => line.iburst = self.boolean(value, what)?,
+                "minpoll" => line.minpoll = self.poll(value, what),
+                "maxpoll" => line.maxpoll = self.poll(value, what),
+                name if name == subject => line.name = self.source_name(value, what, subject)?,
+                _ => {}
+            }
+        }
+        if line.name.is_empty() {
+            self.wrong(node.at, format!("{what}: `{subject}` is missing"));
+            return None;
+        }
+        if let (Some(min), Some(max)) = (line.minpoll, line.maxpoll)
+            && min > max
+        {
+            self.wrong(node.at, format!("{what}: minpoll {min} is above maxpoll {max}"));
+        }
+        Some(line)
+    }
+
+    /// `upstream` leads out of this file, `follows` to names of it.
+    fn source_name(&mut self, node: &Node, what: &str, subject: &str) -> Option<String> {
+        if subject == "address" { self.address(node, what) } else { self.given_name(node, what) }
+    }
+
+    /// Both daemons take 3 to 17 (ntpd's range; chrony's is wider).
+    fn poll(&mut self, node: &Node, what: &str) -> Option<i8> {
+        self.number(node, what, -6, 24).and_then(|n| i8::try_from(n).ok())
+    }
+
+    pub(super) fn networks(&mut self, node: &Node, what: &str) -> Vec<IpNet> {
+        self.list(node).into_iter().filter_map(|node| self.network(node, what)).collect()
+    }
+
+    fn network(&mut self, node: &Node, what: &str) -> Option<IpNet> {
+        let text = self.text(node, what)?;
+        let network = text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from));
+        match network {
+            Ok(network) if network.addr() == network.network() => return Some(network),
+            Ok(network) => self.wrong(
+                node.at,
+                format!("{what}: `{text}` is an address in a network (did you mean `{}`?)", network.trunc()),
+            ),
+            Err(_) => self.wrong(node.at, format!("{what}: `{text}` is no network; write 10.0.0.0/24 or fd00::/64")),
+        }
+        None
+    }
+}
