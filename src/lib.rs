@@ -11,6 +11,7 @@ pub mod engine;
 pub mod exit;
 pub mod facts;
 pub mod files;
+pub mod firewall;
 pub mod history;
 pub mod input;
 pub mod inventory;

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::firewall;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::ProviderChoice;
 use crate::provider;
@@ -47,6 +48,12 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@NTPD@", status(ProviderChoice::Ntpd))
             .replace("@PROBE@", probe)
             .replace("@SALT@", salt)
+            .replace("@SERVED@", &served(spec))
+            .replace("@FIREWALLD@", firewall::firewalld::FUNCTIONS)
+            .replace("@NFT@", firewall::NFT)
+            .replace("@IPTABLES@", firewall::IPTABLES)
+            .replace("@KEEPERS@", firewall::KEEPERS)
+            .replace("@BESIDE@", firewall::BESIDE)
     };
     let mut before = String::new();
     let mut asks = Vec::new();
@@ -81,6 +88,12 @@ fn words(askers: &[Asker]) -> String {
     let plain = |asker: &&Asker| asker.address.parse::<std::net::IpAddr>().is_ok();
     let word = |asker: &Asker| format!("{}={}", asker.address, asker.ago.as_secs());
     askers.iter().filter(plain).map(word).collect::<Vec<_>>().join(" ")
+}
+
+/// An address of each network that is served, whose packets may come from there.
+fn served(spec: &HostSpec) -> String {
+    let networks = spec.time.serve.iter().map(|network| firewall::firewalld::asker(*network).to_string());
+    networks.collect::<Vec<_>>().join(" ")
 }
 
 fn status(choice: ProviderChoice) -> &'static str {

@@ -6,14 +6,13 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 
 use super::asks;
-use super::filter::{self, Chain};
-use super::iptables;
 use super::lines::{device, listener, names, owned, pairs, peers, process, route, units, visitor};
 use super::record::Parts;
 use super::windows;
-use super::zones::Firewalld;
 use crate::facts::windows::WindowsFacts;
 use crate::facts::{self, Found};
+use crate::firewall::firewalld::Firewalld;
+use crate::firewall::{self, Ruleset};
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport;
 use crate::provider::{self, DaemonStatus};
@@ -67,10 +66,8 @@ pub struct Evidence {
     pub answers: Vec<SourceReport>,
     /// firewalld, if it runs.
     pub firewalld: Option<Firewalld>,
-    /// The packet filter without firewalld's tables.
-    pub filter: Vec<Chain>,
-    /// Whether all of the packet filter could be read.
-    pub filter_read: bool,
+    /// The packet filter.
+    pub filter: Ruleset,
     /// Digests of the keys of the service, by number.
     pub keys: BTreeMap<String, String>,
     /// What the time service answered to the host itself, on Windows.
@@ -235,8 +232,7 @@ impl Evidence {
             names: names(text("names")),
             answers: remote::parse(text("probe")),
             firewalld: Firewalld::read(text("firewalld")),
-            filter: [filter::read(text("filter")), iptables::read(text("legacy"))].concat(),
-            filter_read: !text("filter").lines().chain(text("legacy").lines()).any(|line| line == "unreadable"),
+            filter: firewall::read(text("filter"), text("legacy"), text("keepers")),
             keys: text("keys").lines().filter_map(|line| line.split_once(' ')).map(owned).collect(),
             facts,
             unit,

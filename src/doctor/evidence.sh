@@ -164,52 +164,32 @@ ip neigh
 
 #: firewalld: firewall-cmd --list-all-zones
 if systemctl -q is-active firewalld; then
-  fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1
-  fc_call() { busctl --json=short call $fc_d "$@" 2>/dev/null | sed 's/"description":{[^}]*},//'; }
-  fc_text() { fc_x=${1#*\[\"}; fc_x=${fc_x#*\[\[\"}; echo "${fc_x%%\"*}"; }
-  echo "default $(fc_text "$(fc_call $fc_p $fc_d getDefaultZone)")"
-  for fc_s in @SOURCES@ @ASKERS@; do
-    fc_i=$(ip -o route get "${fc_s%=*}" 2>/dev/null | sed -n 's/.* dev \([^ ]*\).*/\1/p')
-    [ -z "$fc_i" ] || echo "interface $fc_i $(fc_text "$(fc_call $fc_p $fc_d.zone getZoneOfInterface s "$fc_i")")"
-  done | sort -u
-  fc_call $fc_p $fc_d.zone getZones | tr -d '[]{}' | tr ',' '\n' | sed -n 's/^\("data":\)\{0,1\}"\([^":]*\)"$/\2/p' | while read -r fc_z; do
-    echo "running $fc_z $(fc_call $fc_p $fc_d.zone getZoneSettings2 s "$fc_z")"
-    fc_o=$(fc_text "$(fc_call $fc_p/config $fc_d.config getZoneByName s "$fc_z")")
-    echo "permanent $fc_z $(fc_call "$fc_o" $fc_d.config.zone getSettings2)"
-  done
+  @FIREWALLD@
+  fc_asking=
+  for fc_s in @SERVED@ @ASKERS@; do fc_asking="$fc_asking ${fc_s%=*}"; done
+  fc_all=yes
+  fc_firewalld $fc_asking
 fi
 
 #: filter: nft list ruleset
-# The tables of firewalld are judged by its zones. What cannot be read is never said to be in order.
-command -v nft >/dev/null 2>&1 || echo unreadable
-if command -v nft >/dev/null 2>&1; then
-  nft list tables 2>/dev/null | while read -r fc_k fc_f fc_t; do
-    [ "$fc_t" = firewalld ] || nft list table "$fc_f" "$fc_t" 2>/dev/null
-  done
-fi
+# What cannot be read is never said to be in order.
+@NFT@
 
 #: boot-filter: cat /etc/nftables.conf
 # What nftables.service loads at boot, as nft reads it: in a network namespace that is gone afterwards.
 if [ "$(systemctl show -p UnitFileState --value nftables.service 2>/dev/null)" = enabled ]; then
   for fc_f in /etc/nftables.conf /etc/sysconfig/nftables.conf; do
-    [ ! -r "$fc_f" ] || unshare -n sh -c 'nft -f "$1" && nft list ruleset' sh "$fc_f" 2>/dev/null
+    [ ! -r "$fc_f" ] || unshare -n sh -c 'nft -f "$1" && nft -j list ruleset && nft -a list ruleset' sh "$fc_f" 2>/dev/null
   done
 fi
 
 #: legacy: iptables-legacy-save; ip6tables-legacy-save
-# Its tables are in the kernel beside those of nft. To ask where there are none would make some.
-fc_legacy() {
-  [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
-  for fc_c in "$1tables-legacy-save" "$1tables-save"; do
-    fc_t=$("$fc_c" 2>/dev/null) && [ -n "$fc_t" ] || continue
-    case $("$fc_c" -V 2>/dev/null) in *nf_tables*) continue ;; esac
-    printf '# %s\n%s\n' "$1" "$fc_t"
-    return 0
-  done
-  echo unreadable
-}
-fc_legacy ip
-fc_legacy ip6
+fc_nft=$(nft -j list ruleset 2>/dev/null)
+@IPTABLES@
+
+#: keepers: ls /etc/iptables /etc/sysconfig/iptables /etc/nftables.conf; tc qdisc show
+@KEEPERS@
+@BESIDE@
 
 #: denied: journalctl -b _TRANSPORT=kernel + _TRANSPORT=audit; cat /var/log/audit/audit.log
 {

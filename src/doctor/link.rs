@@ -2,12 +2,25 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::evidence::{Listener, Peer, Route};
-use super::filter::{self, CHOSEN, NTP, Packet, Stop};
-use super::zones::Door;
 use super::{Link, Patient, Seen, windows};
 use crate::facts::windows::WindowsFacts;
+use crate::firewall::firewalld::Door;
+use crate::firewall::ruleset::Chain;
+use crate::firewall::walk::Doubt;
+use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
 use crate::ntp::report::{SourceReport, answers_123};
+
+/// A packet of a link, and who stops it.
+#[derive(Debug, Clone)]
+pub struct Stopped<'a> {
+    /// Who stops it.
+    pub stop: Stop,
+    /// The packet.
+    pub packet: Packet<'a>,
+}
 
 impl<'a> Link<'a> {
     /// Returns whether one of the source's addresses serves time to our own probe.
@@ -101,7 +114,21 @@ impl<'a> Link<'a> {
         let firewalld = self.server?.evidence.firewalld.as_ref()?;
         let from = self.from()?;
         let zone = firewalld.zone(from, self.server_device());
-        Some((zone, firewalld.running.get(zone)?.door(from)))
+        Some((zone, firewalld.door(zone, IpNet::from(from), false)?))
+    }
+
+    /// Returns the zone of the server's firewalld that the questions are in.
+    pub fn zone(&self) -> Option<&'a str> {
+        let firewalld = self.server?.evidence.firewalld.as_ref()?;
+        Some(firewalld.zone(self.from()?, self.server_device()))
+    }
+
+    /// Returns whether firewalld's own rules were read and let the questions in.
+    pub fn firewalld_lets_in(&self) -> bool {
+        let Some(server) = self.server else { return false };
+        let of_firewalld = |chain: &Chain| chain.table == "firewalld";
+        let passes = |packet: Packet<'_>| walk::verdict(&server.evidence.filter, &packet, true) == Verdict::Passes;
+        server.evidence.filter.chains.iter().any(of_firewalld) && self.packet(true, false).is_some_and(passes)
     }
 
     /// The interface of the server where the client's packets come in.
@@ -129,15 +156,12 @@ impl<'a> Link<'a> {
 
     /// Returns the rule of either end that stops packets of a client that asks from a port, and
     /// lets those from another one pass.
-    pub fn stop_of_port(&self, port: u16, other: u16) -> Option<(Patient<'a>, Stop)> {
+    pub fn stop_of_port(&self, port: ClientPort, other: ClientPort) -> Option<(Patient<'a>, Stopped<'a>)> {
         let ends = [(Some(self.client), false), (self.server, true)];
         ends.into_iter().find_map(|(end, at_server)| {
             let end = end?;
             let stops = |port| {
-                let stop = |answer| {
-                    let packet = Packet { port, ..self.packet(at_server, answer)? };
-                    filter::stop(&end.evidence.filter, &packet)
-                };
+                let stop = |answer| self.stop(end, Packet { port, ..self.packet(at_server, answer)? });
                 stop(false).or_else(|| stop(true))
             };
             stops(port).filter(|_| stops(other).is_none()).map(|stop| (end, stop))
@@ -147,63 +171,88 @@ impl<'a> Link<'a> {
     /// Returns whether a rule that stops packets spares those from port 123, as the answers say, too:
     /// then the port is the cause.
     pub fn by_port(&self) -> bool {
-        self.answers_123() == Some(true) && self.stop_of_port(CHOSEN, NTP).is_some()
+        self.answers_123() == Some(true) && self.stop_of_port(ClientPort::Chosen, ClientPort::Ntp).is_some()
     }
 
     /// A packet of this link at the server, or at the client.
     fn packet(&self, at_server: bool, answer: bool) -> Option<Packet<'a>> {
-        let (client, server) = (self.from()?, self.address()?);
+        let (client, server) = (IpNet::from(self.from()?), IpNet::from(self.address()?));
         let (from, to) = if answer { (server, client) } else { (client, server) };
         let device = if at_server { self.server_device() } else { self.client_device() };
-        Some(Packet { inbound: at_server != answer, answer, from, to, device, port: CHOSEN })
+        let (port, sender) = (ClientPort::Chosen, Sender::Probe);
+        Some(Packet { inbound: at_server != answer, answer, from, to, device, port, sender })
+    }
+
+    fn stop(&self, end: Patient<'a>, packet: Packet<'a>) -> Option<Stopped<'a>> {
+        match walk::verdict(&end.evidence.filter, &packet, true) {
+            Verdict::Stopped(stop) => Some(Stopped { stop: *stop, packet }),
+            _ => None,
+        }
+    }
+
+    /// Returns who stops the questions of the client's own time service, and not ours.
+    pub fn stop_of_service(&self) -> Option<Stopped<'a>> {
+        self.stop(self.client, Packet { sender: Sender::Service, ..self.packet(false, false)? })
     }
 
     /// Returns who stops the questions on the server.
-    pub fn stop_at_server(&self) -> Option<Stop> {
-        filter::stop(&self.server?.evidence.filter, &self.packet(true, false)?)
+    pub fn stop_at_server(&self) -> Option<Stopped<'a>> {
+        self.stop(self.server?, self.packet(true, false)?)
     }
 
     /// Returns who stops the answers on the server.
-    pub fn stop_of_answers(&self) -> Option<Stop> {
-        filter::stop(&self.server?.evidence.filter, &self.packet(true, true)?)
+    pub fn stop_of_answers(&self) -> Option<Stopped<'a>> {
+        self.stop(self.server?, self.packet(true, true)?)
     }
 
     /// Returns who stops packets on the client: questions on their way out, or answers coming in.
-    pub fn stop_at_client(&self, answer: bool) -> Option<Stop> {
-        filter::stop(&self.client.evidence.filter, &self.packet(false, answer)?)
+    pub fn stop_at_client(&self, answer: bool) -> Option<Stopped<'a>> {
+        self.stop(self.client, self.packet(false, answer)?)
     }
 
     /// Returns a rule of either end that might stop something, and is not understood.
-    pub fn doubt(&self) -> Option<(&'a str, &'a str)> {
-        let of = |patient: Patient<'a>, at_server| {
-            let doubt = |answer| filter::doubt(&patient.evidence.filter, &self.packet(at_server, answer)?);
-            Some((patient.name(), doubt(false).or_else(|| doubt(true))?))
+    pub fn doubt(&self) -> Option<(&'a str, Doubt)> {
+        let of = |end: Patient<'a>, at_server| {
+            [false, true].into_iter().find_map(|answer| {
+                match walk::verdict(&end.evidence.filter, &self.packet(at_server, answer)?, true) {
+                    Verdict::Maybe(doubt) => Some((end.name(), doubt)),
+                    _ => None,
+                }
+            })
         };
         of(self.client, false).or_else(|| of(self.server?, true))
     }
 
-    /// Returns the end whose packet filter could not be read, if one could not.
-    pub fn unread(&self) -> Option<&'a str> {
+    /// Returns the end of which something that decides about packets could not be read, and what that is.
+    pub fn unread(&self) -> Option<(&'a str, String)> {
         let ends = [Some(self.client), self.server].into_iter().flatten();
-        ends.filter(|end| !end.evidence.filter_read).map(|end| end.name()).next()
+        ends.filter(|end| end.evidence.windows().is_none()).find_map(|end| {
+            let filter = &end.evidence.filter;
+            if filter.unread {
+                return Some((end.name(), "the packet filter".to_owned()));
+            }
+            let device = if end.name() == self.client.name() { self.client_device() } else { self.server_device() };
+            (!filter.is_read(device)).then(|| (end.name(), format!("what {} does", filter.beside.join(", "))))
+        })
     }
 
-    /// Returns whether no rule of the client stops questions or answers.
+    /// Returns whether all rules of the client are known, and none stops questions or answers.
     pub fn client_lets_pass(&self) -> bool {
-        let doubtful = self.doubt().is_some_and(|(name, _)| name == self.client.name());
-        self.client.evidence.filter_read
-            && !doubtful
-            && self.stop_at_client(false).is_none()
-            && self.stop_at_client(true).is_none()
+        self.lets_pass(self.client, false)
     }
 
-    /// Returns whether no rule of the server stops questions or answers.
+    /// Returns whether all rules of the server are known, and none stops questions or answers.
     pub fn server_lets_pass(&self) -> bool {
-        let doubtful = self.doubt().is_some_and(|(name, _)| name != self.client.name());
-        self.server.is_some_and(|server| server.evidence.filter_read)
-            && !doubtful
-            && self.stop_at_server().is_none()
-            && self.stop_of_answers().is_none()
+        self.server.is_some_and(|server| self.lets_pass(server, true))
+    }
+
+    fn lets_pass(&self, end: Patient<'a>, at_server: bool) -> bool {
+        let device = if at_server { self.server_device() } else { self.client_device() };
+        let passes = |answer| {
+            let packet = self.packet(at_server, answer);
+            packet.is_some_and(|packet| walk::verdict(&end.evidence.filter, &packet, true) == Verdict::Passes)
+        };
+        end.evidence.filter.is_read(device) && passes(false) && passes(true)
     }
 
     /// Returns whether the server's service allows the client; `None` when it cannot be told.

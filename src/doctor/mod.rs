@@ -7,14 +7,11 @@
 pub mod asks;
 pub mod diagnose;
 pub mod evidence;
-pub mod filter;
-mod iptables;
 mod lines;
-mod link;
+pub mod link;
 pub mod record;
 pub mod rules;
 pub mod windows;
-pub mod zones;
 
 pub use diagnose::diagnose;
 pub use evidence::Evidence;

@@ -199,6 +199,27 @@ pub(crate) const FIREWALL: &[Case] = &[
         "nft delete table inet lab",
         &["server1 FC046 server2"],
     ),
+    case(
+        "overruled",
+        "server1",
+        "firewall-cmd -q --add-rich-rule='rule priority=\"-1\" family=\"ipv4\" source address=\"10.10.10.2\" drop'",
+        "firewall-cmd -q --remove-rich-rule='rule priority=\"-1\" family=\"ipv4\" source address=\"10.10.10.2\" drop'",
+        &["server1 FC034 server2"],
+    ),
+    case(
+        "diverted",
+        "server1",
+        "nft 'add table ip lab; add chain ip lab in { type nat hook prerouting priority -100; }; add rule ip lab in ip saddr 10.10.10.2 udp dport 123 dnat to 10.10.10.77'",
+        "nft delete table ip lab",
+        &["server1 FC035 server2"],
+    ),
+    case(
+        "service-alone",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid _chrony udp dport 123 drop'; systemctl restart chrony; sleep 3",
+        "nft delete table inet lab; systemctl restart chrony; FOLLOWS",
+        &["server2 FC059"],
+    ),
 ];
 
 /// Rules that `nft` does not show. The program comes from apt's cache.

@@ -2,34 +2,47 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
+
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::filter::{self, CHOSEN, Packet, Stop};
-use crate::doctor::zones::Door;
+use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
+use crate::firewall::advice::advice;
+use crate::firewall::firewalld::Door;
+use crate::firewall::{ClientPort, Packet, Sender, Verdict, nft, walk};
+use crate::inventory::spec::FirewallChoice;
 
 /// What stops packets on the client.
 pub(super) const CLIENT: &[Rule] = &[
     Rule {
+        code: "FC035",
+        title: "A rule sends the questions elsewhere",
+        cause: "A rule of {owner} on {at} gives the questions of {client} another destination than {source}.",
+        fix: "on {at}: {remedy}",
+        find: Find::Link(diverted),
+        ..ROW
+    },
+    Rule {
         code: "FC048",
         title: "A rule of iptables-legacy stops NTP",
         cause: "iptables-legacy of {at} has a rule that does not let NTP pass; `nft list ruleset` and firewalld do not show it.",
-        fix: "on {at}: {remedy}; and the same where it comes from at boot (/etc/iptables, /etc/sysconfig/iptables, rc.local)",
+        fix: "on {at}: {remedy}",
         find: Find::Link(legacy),
         ..ROW
     },
     Rule {
         code: "FC044",
         title: "The client's own firewall stops its questions",
-        cause: "A rule on {client} does not let NTP out.",
-        fix: "on {client}: remove `{rule}` from {chain}, or let 123/udp to {source} out before it",
+        cause: "A rule of {owner} on {client} does not let NTP out.",
+        fix: "on {client}: {remedy}",
         find: Find::Link(questions_stopped),
         ..ROW
     },
     Rule {
         code: "FC045",
         title: "The client's own firewall stops the answers",
-        cause: "A rule on {client} does not let the answers of {server} in.",
-        fix: "on {client}: remove `{rule}` from {chain}, or let `ct state established` in before it",
+        cause: "A rule of {owner} on {client} does not let the answers of {server} in.",
+        fix: "on {client}: {remedy}",
         find: Find::Link(answers_stopped),
         ..ROW
     },
@@ -41,7 +54,7 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC043",
         title: "The firewall of the server is open for others only",
         cause: "firewalld zone `{zone}` of {server} lets {open} in, and {client} asks from {from}.",
-        fix: "fleetclock apply -l {server} after {from} is in `serve`, or on {server}: firewall-cmd --zone={zone} --add-rich-rule='rule family=\"{family}\" source address=\"{from}\" service name=\"ntp\" accept', and the same with --permanent",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(wrong_source),
         ..ROW
@@ -50,7 +63,7 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC047",
         title: "The opening of the firewall is permanent but not running",
         cause: "firewalld zone `{zone}` of {server} will let NTP in after its next start, and does not now.",
-        fix: "on {server}: firewall-cmd --reload (drops rules that are running only), or fleetclock apply -l {server}",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(not_running),
         ..ROW
@@ -59,7 +72,7 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC042",
         title: "The firewall of the server is open in the wrong zone",
         cause: "firewalld of {server} lets NTP in in zone `{open}`, and the packets of {client} are in zone `{zone}`.",
-        fix: "on {server}: firewall-cmd --zone={zone} --add-service=ntp, and the same with --permanent; or fleetclock apply -l {server}",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(wrong_zone),
         ..ROW
@@ -68,17 +81,33 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC040",
         title: "The firewall of the server is closed",
         cause: "firewalld zone `{zone}` of {server} does not let NTP in.",
-        fix: "fleetclock apply -l {server}, or on {server}: firewall-cmd --zone={zone} --add-service=ntp, and the same with --permanent",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(closed),
         ..ROW
     },
     Rule {
+        code: "FC034",
+        title: "A rule of firewalld comes before the zone that lets NTP in",
+        cause: "firewalld of {server} lets NTP in in zone `{zone}`, and a policy or a rule that refuses comes first.",
+        fix: "on {server}: {remedy}",
+        find: Find::Link(overruled),
+        ..ROW
+    },
+    Rule {
         code: "FC046",
         title: "A packet filter of the server stops NTP",
-        cause: "A rule on {server} beside firewalld does not let NTP pass.",
-        fix: "on {server}: remove `{rule}` from {chain}, or let 123/udp pass before it",
+        cause: "A rule of {owner} on {server} does not let NTP pass.",
+        fix: "on {server}: {remedy}",
         find: Find::Link(filtered),
+        ..ROW
+    },
+    Rule {
+        code: "FC059",
+        title: "A rule stops the time service and nobody else",
+        cause: "A rule of {owner} on {client} stops what `{unit}` sends to {server}; the same question of another program is answered.",
+        fix: "on {client}: {remedy}",
+        find: Find::Link(service_alone),
         ..ROW
     },
     Rule {
@@ -86,7 +115,7 @@ pub(super) const SERVER: &[Rule] = &[
         severity: Severity::Warning,
         title: "The packet filter that is loaded at boot stops NTP",
         cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
-        fix: "on {host}: let 123/udp pass before `{rule}` of {chain} in /etc/nftables.conf",
+        fix: "on {host}: in /etc/nftables.conf (or a file that it includes), put `{rule}` first into {chain}",
         find: Find::Host(closed_at_boot),
         ..ROW
     },
@@ -95,7 +124,7 @@ pub(super) const SERVER: &[Rule] = &[
         severity: Severity::Warning,
         title: "The opening of the firewall does not survive a restart",
         cause: "firewalld zone `{zone}` of {host} lets NTP in from {network} now, and will not after its next start.",
-        fix: "fleetclock apply -l {host}, or on {host}: firewall-cmd --permanent --zone={zone} --add-service=ntp",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Host(not_permanent),
         ..ROW
@@ -104,23 +133,68 @@ pub(super) const SERVER: &[Rule] = &[
 
 /// What nftables loads at boot and does not have now.
 fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
-    let chains = filter::read(host.evidence.text("boot-filter"));
-    let seen = |network: &ipnet::IpNet| {
-        let from: IpAddr = network.hosts().next().unwrap_or(network.addr());
+    let rules = nft::read(host.evidence.text("boot-filter"));
+    let seen = |network: &IpNet| {
         let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
-        let packet = Packet { inbound: true, answer: false, from, to: *to, device: Some(device), port: CHOSEN };
-        let stop = filter::stop(&chains, &packet).filter(|_| filter::stop(&host.evidence.filter, &packet).is_none())?;
-        let text = format!("{}: {}; the rules that are loaded now do not", stop.chain, stop.rule);
-        let seen = host.seen("boot-filter", text).with("rule", stop.rule).with("chain", stop.chain);
+        let packet = Packet {
+            inbound: true,
+            answer: false,
+            from: *network,
+            to: IpNet::from(*to),
+            device: Some(device),
+            port: ClientPort::Chosen,
+            sender: Sender::Probe,
+        };
+        let Verdict::Stopped(stop) = walk::verdict(&rules, &packet, false) else { return None };
+        if walk::verdict(&host.evidence.filter, &packet, false) != Verdict::Passes {
+            return None;
+        }
+        let text = format!("{}: {}; the rules that are loaded now do not", stop.place(), stop.words());
+        let family = if network.addr().is_ipv4() { "ip" } else { "ip6" };
+        let rule = format!("{family} saddr {network} udp dport 123 accept");
+        let seen =
+            host.seen("boot-filter", text).with("rule", rule).with("chain", format!("chain {}", stop.base.full()));
         Some(seen.with("network", network.to_string()))
     };
     host.spec.time.serve.iter().filter_map(seen).take(1).collect()
 }
 
-fn stopped(link: &Link<'_>, on: &Patient<'_>, stop: &Stop) -> Seen {
-    let text = format!("{}: {}; questions to {}: {}", stop.chain, stop.rule, link.source.address, link.outcome());
-    let seen = Seen { about: format!("{} {}", stop.chain, stop.rule), ..on.seen("filter", text) };
-    link.name_both(seen).with("rule", stop.rule.as_str()).with("chain", stop.chain.as_str())
+fn stopped(link: &Link<'_>, on: &Patient<'_>, stopped: &Stopped<'_>) -> Seen {
+    let Stopped { stop, packet } = stopped;
+    let at_server = link.server.is_some_and(|server| server.name() == on.name());
+    let zone = link.zone().filter(|_| at_server);
+    let advice = advice(&on.evidence.filter, stop, packet, zone);
+    let counted = stop.packets.map_or_else(String::new, |packets| format!(", which has counted {packets} packets"));
+    let text = format!(
+        "{}: {}{counted}; questions to {}: {}",
+        stop.place(),
+        stop.words(),
+        link.source.address,
+        link.outcome()
+    );
+    let part = if stop.is_legacy() { "legacy" } else { "filter" };
+    let seen = Seen { about: format!("{} {}", stop.place(), stop.words()), ..on.seen(part, text) };
+    link.name_both(seen).with("at", on.name()).with("owner", advice.owner).with("remedy", advice.words)
+}
+
+/// Whoever stops questions or answers, on either end; the client's end comes first.
+fn first_stop<'a>(link: &Link<'a>) -> Option<(Stopped<'a>, Patient<'a>)> {
+    if !link.is_silent() || link.by_port() {
+        return None;
+    }
+    let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
+    let at_server = || link.stop_at_server().or_else(|| link.stop_of_answers()).zip(link.server);
+    at_client().or_else(at_server)
+}
+
+fn diverted(link: &Link<'_>) -> Option<Seen> {
+    let (stop, end) = first_stop(link).filter(|(stop, _)| stop.stop.diverts)?;
+    Some(stopped(link, &end, &stop))
+}
+
+fn legacy(link: &Link<'_>) -> Option<Seen> {
+    let (stop, end) = first_stop(link).filter(|(stop, _)| stop.stop.is_legacy())?;
+    Some(stopped(link, &end, &stop))
 }
 
 fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
@@ -133,21 +207,11 @@ fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     Some(stopped(link, &link.client, &stop))
 }
 
-/// Where iptables-legacy stops questions or answers, on either end.
-fn legacy(link: &Link<'_>) -> Option<Seen> {
-    if !link.is_silent() || link.by_port() {
-        return None;
-    }
-    let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
-    let at_server = || link.stop_at_server().or_else(|| link.stop_of_answers()).zip(link.server);
-    let (stop, end) = at_client().or_else(at_server).filter(|(stop, _)| stop.legacy)?;
-    let program = if link.address()?.is_ipv4() { "iptables-legacy" } else { "ip6tables-legacy" };
-    let remedy = match stop.rule.strip_prefix("-A ") {
-        Some(rule) => format!("{program} -D {rule}"),
-        None => format!("let 123/udp pass with {program} before the policy of {} decides", stop.chain),
-    };
-    let seen = stopped(link, &end, &stop);
-    Some(Seen { command: end.evidence.shown("legacy"), ..seen }.with("at", end.name()).with("remedy", remedy))
+/// What firewalld itself stops, in a zone that is open.
+fn overruled(link: &Link<'_>) -> Option<Seen> {
+    let server = link.server.filter(|_| link.is_silent() && !link.by_port())?;
+    let stop = link.stop_at_server().or_else(|| link.stop_of_answers()).filter(|stop| stop.stop.is_firewalld())?;
+    Some(stopped(link, &server, &stop).with("zone", link.zone().unwrap_or("?")))
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {
@@ -156,9 +220,17 @@ fn filtered(link: &Link<'_>) -> Option<Seen> {
     Some(stopped(link, &server, &stop))
 }
 
+/// Our own question is answered, that of the service has never been, and a rule tells the two apart.
+fn service_alone(link: &Link<'_>) -> Option<Seen> {
+    let deaf = link.works() && link.client.evidence.runs() && link.peer().is_some_and(|peer| peer.reach == 0);
+    let stop = link.stop_of_service().filter(|_| deaf)?;
+    Some(stopped(link, &link.client, &stop))
+}
+
 /// The zone that does not let the client in, as it is seen there.
 fn shut<'a>(link: &Link<'a>, holds: impl Fn(&Door) -> bool) -> Option<(Patient<'a>, &'a str, Door)> {
-    let server = link.server.filter(|_| link.is_silent())?;
+    // What the rules themselves let pass is open, whatever the settings of the zone say.
+    let server = link.server.filter(|_| link.is_silent() && !link.firewalld_lets_in())?;
     let (zone, door) = link.door().filter(|(_, door)| holds(door))?;
     Some((server, zone, door))
 }
@@ -167,57 +239,82 @@ fn shown(link: &Link<'_>, server: &Patient<'_>, zone: &str, text: &str) -> Seen 
     let mut seen = link.at(server, "firewalld", text).with("zone", zone);
     seen.command = format!("firewall-cmd --zone={zone} --list-all");
     seen.about.clone_from(&seen.command);
-    seen.excluding(link.excluded())
+    let hands_off = server.spec.firewall == FirewallChoice::None;
+    seen.excluding(link.excluded()).beyond_apply(hands_off)
+}
+
+/// What opens a zone: `apply`, where the inventory lets it, or the command.
+fn remedy(host: &Patient<'_>, command: &str) -> String {
+    let name = host.name();
+    match host.spec.firewall {
+        FirewallChoice::None => format!("on {name}: {command} (`firewall: none` keeps fleetclock from it)"),
+        _ => format!("fleetclock apply -l {name}, or on {name}: {command}"),
+    }
+}
+
+/// The command that opens a zone for an address or a network.
+fn opening(zone: &str, from: &str, permanent: bool) -> String {
+    let family = if from.contains(':') { "ipv6" } else { "ipv4" };
+    let rule = format!("rule family=\"{family}\" source address=\"{from}\" service name=\"ntp\" accept");
+    let option = if permanent { "--permanent " } else { "" };
+    format!("firewall-cmd {option}--zone={zone} --add-rich-rule='{rule}'")
+}
+
+/// The same, running and permanent.
+fn both(zone: &str, from: IpAddr) -> String {
+    format!("{}, and the same with --permanent", opening(zone, &from.to_string(), false))
 }
 
 fn wrong_source(link: &Link<'_>) -> Option<Seen> {
     let (server, zone, door) = shut(link, |door| matches!(door, Door::OpenTo(_)))?;
     let Door::OpenTo(sources) = door else { return None };
     let open = sources.join(", ");
-    let family = if link.from()?.is_ipv4() { "ipv4" } else { "ipv6" };
     let from = link.from()?;
     let seen = shown(link, &server, zone, &format!("zone {zone} accepts ntp from {open}"));
-    let seen = seen.beyond_apply(!server.spec.time.serve.iter().any(|network| network.contains(&from)));
-    Some(seen.with("open", open).with("family", family))
+    let served = server.spec.time.serve.iter().any(|network| network.contains(&from));
+    let beyond = seen.beyond || !served;
+    let fix = match served {
+        true => remedy(&server, &both(zone, from)),
+        false => format!("on {}: {}; or put {from} into `serve` of it", server.name(), both(zone, from)),
+    };
+    Some(seen.beyond_apply(beyond).with("open", open).with("remedy", fix))
 }
 
 fn not_running(link: &Link<'_>) -> Option<Seen> {
     let (server, zone, _) = shut(link, |door| *door != Door::Open)?;
-    let permanent = server.evidence.firewalld.as_ref()?.permanent.get(zone)?.door(link.from()?);
+    let permanent = server.evidence.firewalld.as_ref()?.door(zone, IpNet::from(link.from()?), true)?;
     let text = format!("zone {zone} is open in the permanent configuration and closed in the running one");
-    (permanent == Door::Open).then(|| shown(link, &server, zone, &text))
+    let reload = "firewall-cmd --reload (drops rules that are running only)";
+    (permanent == Door::Open).then(|| shown(link, &server, zone, &text).with("remedy", remedy(&server, reload)))
 }
 
 fn wrong_zone(link: &Link<'_>) -> Option<Seen> {
     let (server, zone, _) = shut(link, |door| *door != Door::Open)?;
     let open = server.evidence.firewalld.as_ref()?.open_zones(link.from()?).join(", ");
     let text = format!("zone {zone} has no ntp, {open} has");
-    (!open.is_empty()).then(|| shown(link, &server, zone, &text).with("open", open.as_str()))
+    let fix = remedy(&server, &both(zone, link.from()?));
+    (!open.is_empty()).then(|| shown(link, &server, zone, &text).with("open", open.as_str()).with("remedy", fix))
 }
 
 fn closed(link: &Link<'_>) -> Option<Seen> {
     let (server, zone, _) = shut(link, |door| *door == Door::Closed)?;
-    Some(shown(
-        link,
-        &server,
-        zone,
-        &format!("zone {zone} has neither the service ntp, nor 123/udp, nor a rule for it"),
-    ))
+    let text = format!("zone {zone} has neither the service ntp, nor 123/udp, nor a rule for it");
+    let fix = remedy(&server, &both(zone, link.from()?));
+    Some(shown(link, &server, zone, &text).with("remedy", fix))
 }
 
 /// Networks that are served now, and will not be.
 fn not_permanent(host: &Patient<'_>) -> Vec<Seen> {
     let Some(firewalld) = &host.evidence.firewalld else { return Vec::new() };
-    let seen = |network: &ipnet::IpNet| {
-        let from: IpAddr = network.hosts().next().unwrap_or(network.addr());
-        let own = host.evidence.addresses.iter().find(|(_, own)| network.contains(own));
-        let zone = firewalld.zone(from, own.map(|(device, _)| device.as_str()));
-        let open = firewalld.running.get(zone)?.door(from) == Door::Open;
-        let stays = firewalld.permanent.get(zone)?.door(from) == Door::Open;
+    let seen = |(network, zone): (IpNet, &str)| {
+        let is_open = |permanent| firewalld.door(zone, network, permanent).map(|door| door == Door::Open);
+        let (open, stays) = (is_open(false)?, is_open(true)?);
         let mut seen =
             host.seen("firewalld", format!("zone {zone} is open for {network} in the running configuration only"));
         seen.command = format!("firewall-cmd --permanent --zone={zone} --list-all");
+        let fix = remedy(host, &opening(zone, &network.to_string(), true));
+        let seen = seen.beyond_apply(host.spec.firewall == FirewallChoice::None).with("remedy", fix);
         (open && !stays).then(|| seen.with("zone", zone).with("network", network.to_string()))
     };
-    host.spec.time.serve.iter().filter_map(seen).collect()
+    host.spec.time.serve.iter().flat_map(|network| firewalld.split(*network)).filter_map(seen).collect()
 }

@@ -2,8 +2,8 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
-use crate::doctor::zones::Door;
 use crate::doctor::{Link, Seen};
+use crate::firewall::firewalld::Door;
 
 /// What can be told at the client alone.
 pub(super) const CLIENT: &[Rule] = &[Rule {
@@ -52,8 +52,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC055",
         title: "The source does not answer, and it is not known why",
-        cause: "{server} gives no time to {client}; what is listed below was looked at and is in order.",
-        fix: "look at {server} with tcpdump -n udp port 123 while {client} asks",
+        cause: "{server} gives no time to {client}, and it is not known why{doubt}; what is listed below was looked at and is in order.",
+        fix: "{remedy}",
         find: Find::Link(unknown),
         ..ROW
     },
@@ -105,7 +105,9 @@ fn unseen(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn outside(link: &Link<'_>) -> Option<Seen> {
-    (link.source.host.is_none() && link.is_silent()).then(|| link.asked().excluding(link.excluded()))
+    // Not before it is known that it is nothing here.
+    (link.source.host.is_none() && link.is_silent() && link.client_lets_pass())
+        .then(|| link.asked().excluding(link.excluded()))
 }
 
 fn unknown(link: &Link<'_>) -> Option<Seen> {
@@ -115,12 +117,20 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
         return None;
     }
     let mut seen = link.asked().excluding(link.excluded());
-    link.server_name().clone_into(&mut seen.host);
-    if let Some((name, rule)) = link.doubt() {
-        seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {rule}"));
+    if link.source.host.is_some() {
+        link.server_name().clone_into(&mut seen.host);
     }
-    if let Some(name) = link.unread() {
-        seen.evidence.push_str(&format!("; the packet filter of {name} could not be read"));
+    let tcpdump =
+        format!("look at {} with tcpdump -n udp port 123 while {} asks", link.server_name(), link.client.name());
+    let (mut doubt, mut remedy) = (String::new(), tcpdump.clone());
+    if let Some((name, found)) = link.doubt() {
+        doubt = format!(": {} of {name} may stop it, `{}`, and cannot be judged from here", found.chain, found.rule);
+        remedy = format!("on {name}: see whether that rule stops 123/udp; else {tcpdump}");
+        seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {}", found.rule));
     }
+    if let Some((name, what)) = link.unread() {
+        seen.evidence.push_str(&format!("; {what} of {name} could not be read"));
+    }
+    let seen = seen.with("doubt", doubt).with("remedy", remedy);
     Some(seen)
 }

@@ -1,8 +1,10 @@
 //! Firewalls that tell questions from port 123 from those of other ports.
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::filter::{CHOSEN, NTP, Stop};
+use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
+use crate::firewall::ClientPort;
+use crate::firewall::advice::advice;
 
 /// What keeps a host from its source.
 pub(super) const RULES: &[Rule] = &[
@@ -36,9 +38,10 @@ pub(super) const OTHERS: &[Rule] = &[Rule {
 }];
 
 /// Both ports were asked from, and one alone is answered.
-fn differs(link: &Link<'_>, stopped: u16, seen: Seen) -> Seen {
-    let port = if stopped == NTP { "source port 123" } else { "source ports other than 123" };
-    match link.stop_of_port(stopped, if stopped == NTP { CHOSEN } else { NTP }) {
+fn differs(link: &Link<'_>, stopped: ClientPort, seen: Seen) -> Seen {
+    let port = if stopped == ClientPort::Ntp { "source port 123" } else { "source ports other than 123" };
+    let other = if stopped == ClientPort::Ntp { ClientPort::Chosen } else { ClientPort::Ntp };
+    match link.stop_of_port(stopped, other) {
         Some((end, stop)) => by_rule(link, &end, &stop, seen),
         None => {
             let ends = format!("between {} and {}", link.client.name(), link.server_name());
@@ -53,33 +56,29 @@ fn differs(link: &Link<'_>, stopped: u16, seen: Seen) -> Seen {
     }
 }
 
-fn by_rule(link: &Link<'_>, end: &Patient<'_>, stop: &Stop, seen: Seen) -> Seen {
-    let about = format!("{} {}", stop.chain, stop.rule);
-    let evidence = format!("{}; {}: {}", seen.evidence, stop.chain, stop.rule);
+fn by_rule(link: &Link<'_>, end: &Patient<'_>, stopped: &Stopped<'_>, seen: Seen) -> Seen {
+    let Stopped { stop, packet } = stopped;
+    let about = format!("{} {}", stop.place(), stop.words());
+    let evidence = format!("{}; {}: {}", seen.evidence, stop.place(), stop.words());
     let shown = Seen { about, evidence, excluded: seen.excluded, ..end.seen("filter", "") };
-    let remedy = format!(
-        "on {}: remove `{}` from {}, or let 123/udp pass from any source port",
-        end.name(),
-        stop.rule,
-        stop.chain
-    );
+    let advice = advice(&end.evidence.filter, stop, packet, link.zone());
     link.name_both(shown)
         .with("service", link.client.evidence.unit.as_str())
-        .with("where", format!("A rule of {}", end.name()))
-        .with("remedy", remedy)
+        .with("where", format!("A rule of {} on {}", advice.owner, end.name()))
+        .with("remedy", format!("on {}: {}", end.name(), advice.words))
 }
 
 fn only_123(link: &Link<'_>) -> Option<Seen> {
     let other = link.is_silent() && link.answers_123() == Some(true);
     let text = format!("from another port {} got: {}; from port 123 an answer", link.client.name(), link.outcome());
-    other.then(|| differs(link, CHOSEN, link.name_both(link.client.seen("probe", text))))
+    other.then(|| differs(link, ClientPort::Chosen, link.name_both(link.client.seen("probe", text))))
 }
 
 /// The source answers, but not from port 123.
 fn deaf_to_123(link: &Link<'_>) -> Option<Seen> {
     let deaf = link.works() && link.answers_123() == Some(false);
     let text = format!("from another port {} got an answer, from port 123 three times none", link.client.name());
-    deaf.then(|| differs(link, NTP, link.name_both(link.client.seen("probe", text))))
+    deaf.then(|| differs(link, ClientPort::Ntp, link.name_both(link.client.seen("probe", text))))
 }
 
 /// Whether the service of the client asks from there.

@@ -33,7 +33,7 @@ build_one() {
   say "built $kind in $((SECONDS - started)) s"
 }
 
-make_bookworm() { make_debian "$1" bookworm doas chrony ntpsec openntpd iptables cloud-init; }
+make_bookworm() { make_debian "$1" bookworm doas chrony ntpsec openntpd iptables iptables-persistent ufw cloud-init; }
 make_trixie() { make_debian "$1" trixie opendoas chrony ntpsec openntpd; }
 make_bullseye() { make_debian "$1" bullseye doas chrony ntp openntpd; }
 

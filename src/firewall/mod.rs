@@ -1,0 +1,77 @@
+//! The firewalls of a Linux host: what was read of them, what becomes of one NTP packet, and how
+//! it is let in, in the words of whoever owns the rule. Text in, values out; no I/O.
+//!
+//! `nft` and `iptables` read into a [`Ruleset`]; [`walk`] sends a [`Packet`] through it and answers
+//! yes, no, or that it cannot be told; [`advice`] says what to insert where; [`firewalld`] has the zones.
+
+pub mod advice;
+mod dbus;
+mod expression;
+pub mod firewalld;
+pub mod iptables;
+pub mod nft;
+mod owner;
+pub mod packet;
+pub mod ruleset;
+pub mod walk;
+pub mod zone;
+
+pub use owner::Owner;
+pub use packet::{ClientPort, Packet, Sender};
+pub use ruleset::Ruleset;
+pub use walk::{Stop, Verdict};
+
+/// Shell text that prints all rules of nftables: as JSON in one line, and as text with handles, by which
+/// a rule is shown. `unreadable` where there may be rules that cannot be read.
+pub const NFT: &str = r#"fc_nft=$(nft -j list ruleset 2>/dev/null) || fc_nft=
+if [ -n "$fc_nft" ]; then
+printf '%s\n' "$fc_nft"
+nft -a list ruleset 2>/dev/null
+elif command -v nft >/dev/null 2>&1 || [ -d /sys/module/nf_tables ]; then
+echo unreadable
+fi"#;
+
+/// Shell text that prints the rules of iptables, both kinds, behind a line for each family. The tables of
+/// iptables-legacy are in the kernel beside those of nft, and to ask where there are none would make
+/// some. Those of iptables-nft are asked for where `nft` cannot show what they say. Comes after [`NFT`].
+pub const IPTABLES: &str = r#"fc_legacy() {
+[ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
+for fc_c in "$1tables-legacy-save" "$1tables-save"; do
+fc_t=$("$fc_c" -c 2>/dev/null) && [ -n "$fc_t" ] || continue
+case $("$fc_c" -V 2>/dev/null) in *nf_tables*) continue ;; esac
+printf '# %s\n%s\n' "$1" "$fc_t"
+return 0
+done
+echo unreadable
+}
+fc_xtables() {
+for fc_c in "$1tables-nft-save" "$1tables-save"; do
+case $("$fc_c" -V 2>/dev/null) in *nf_tables*) ;; *) continue ;; esac
+printf '# %s nft\n%s\n' "$1" "$("$fc_c" -c 2>/dev/null)"
+return 0
+done
+}
+fc_legacy ip
+fc_legacy ip6
+case $fc_nft in *'"xt"'*) fc_xtables ip; fc_xtables ip6 ;; esac"#;
+
+/// Shell text that prints who keeps rules over a boot, and which users time services have.
+pub const KEEPERS: &str = r#"for fc_f in /usr/sbin/netfilter-persistent /etc/sysconfig/iptables /etc/iptables/rules.v4 /etc/nftables.conf /etc/sysconfig/nftables.conf /usr/sbin/iptables-legacy; do
+[ ! -e "$fc_f" ] || echo "file $fc_f"
+done
+while IFS=: read -r fc_u fc_x fc_i fc_r; do
+case $fc_u in chrony | _chrony | ntp | ntpsec) echo "user $fc_i" ;; esac
+done </etc/passwd"#;
+
+/// Shell text that prints the interfaces where something beside nftables may take packets away: a filter
+/// of `tc`, a queue that loses some on purpose, a program of XDP.
+pub const BESIDE: &str = r#"tc qdisc show 2>/dev/null | sed -n -E 's/^qdisc (clsact|ingress) .* dev ([^ ]+).*/tc \2/p; s/^qdisc netem .* dev ([^ ]+) .*(loss|corrupt).*/tc \1/p' | sort -u
+ip -o link show 2>/dev/null | sed -n -E 's/^[0-9]+: ([^:@]+).* (xdp|xdpgeneric|xdpoffload|prog\/xdp)[ \/].*/xdp \1/p'"#;
+
+/// Returns the ruleset that the parts say.
+pub fn read(nft: &str, iptables: &str, keepers: &str) -> Ruleset {
+    let mut rules = nft::read(nft);
+    rules.join_iptables(iptables);
+    rules.keep(keepers);
+    rules
+}

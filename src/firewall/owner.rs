@@ -1,0 +1,77 @@
+//! Who owns a chain: whoever writes it again when it likes, and in whose words it is changed.
+
+use super::ruleset::Tool;
+use super::walk::Stop;
+
+/// The owner of a chain.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Owner {
+    /// ufw.
+    Ufw,
+    /// firewalld.
+    Firewalld,
+    /// fail2ban, which has banned an address.
+    Fail2ban,
+    /// Rules that somebody has written with iptables.
+    Iptables,
+    /// The same with iptables-legacy.
+    Legacy,
+    /// Rules that somebody has written with nft.
+    Nft,
+    /// A program that writes its rules itself; its settings are for a person.
+    Program(&'static str),
+}
+
+/// How chains and tables begin that belong to a program.
+const PREFIXES: &[(&str, Owner)] = &[
+    ("ufw-", Owner::Ufw),
+    ("ufw6-", Owner::Ufw),
+    ("f2b-", Owner::Fail2ban),
+    ("fail2ban-", Owner::Fail2ban),
+    ("DOCKER", Owner::Program("Docker")),
+    ("docker", Owner::Program("Docker")),
+    ("KUBE-", Owner::Program("Kubernetes")),
+    ("kube-", Owner::Program("Kubernetes")),
+    ("cali-", Owner::Program("Calico")),
+    ("cali:", Owner::Program("Calico")),
+    ("calico", Owner::Program("Calico")),
+    ("CILIUM_", Owner::Program("Cilium")),
+    ("OLD_CILIUM_", Owner::Program("Cilium")),
+    ("FLANNEL", Owner::Program("Flannel")),
+    ("CNI-", Owner::Program("a container network plugin")),
+    ("NETAVARK", Owner::Program("Podman")),
+    ("netavark", Owner::Program("Podman")),
+    ("YJ-", Owner::Program("the cloud's host security agent (YJ)")),
+    ("crowdsec", Owner::Program("CrowdSec")),
+    ("CROWDSEC", Owner::Program("CrowdSec")),
+    ("sshguard", Owner::Program("sshguard")),
+    ("PVEFW-", Owner::Program("the firewall of Proxmox VE")),
+    ("neutron-", Owner::Program("OpenStack Neutron")),
+    ("LIBVIRT_", Owner::Program("libvirt")),
+    ("libvirt", Owner::Program("libvirt")),
+    ("ts-", Owner::Program("Tailscale")),
+    ("cphulk", Owner::Program("cPanel")),
+    ("LOCALINPUT", Owner::Program("CSF")),
+    ("DENYIN", Owner::Program("CSF")),
+    ("shorewall", Owner::Program("Shorewall")),
+    ("INPUT_direct", Owner::Firewalld),
+    ("INPUT_ZONES", Owner::Firewalld),
+    ("IN_", Owner::Firewalld),
+];
+
+/// Returns the owner of the rule that stops a packet. `beside` are the names of the chains of its table.
+pub(super) fn owner(stop: &Stop, beside: &[&str]) -> Owner {
+    if stop.base.table == "firewalld" {
+        return Owner::Firewalld;
+    }
+    let named = |name: &str| PREFIXES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, owner)| *owner);
+    let own = named(&stop.chain.name).or_else(|| named(&stop.chain.table));
+    own.unwrap_or_else(|| match stop.base.tool {
+        // The last word of a base chain is that of the firewall which has its own chains in it.
+        _ if beside.iter().any(|name| name.starts_with("ufw-") || name.starts_with("ufw6-")) => Owner::Ufw,
+        _ if beside.contains(&"INPUT_ZONES") => Owner::Firewalld,
+        Tool::Nft => Owner::Nft,
+        Tool::Iptables => Owner::Iptables,
+        Tool::Legacy => Owner::Legacy,
+    })
+}

@@ -1,0 +1,254 @@
+//! Rules as values, whoever wrote them: chains at hooks, conditions, effects.
+
+use std::net::IpAddr;
+
+use ipnet::IpNet;
+
+/// All rules of a host.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ruleset {
+    /// Every chain.
+    pub chains: Vec<Chain>,
+    /// Whether there may be rules that could not be read.
+    pub unread: bool,
+    /// Files and programs that keep rules over a boot.
+    pub keepers: Vec<String>,
+    /// The numbers of the users that time services run as.
+    pub users: Vec<u64>,
+    /// Interfaces whose packets `tc` or XDP may take away, which is not read: `tc eth0`.
+    pub beside: Vec<String>,
+}
+
+/// Where a chain is called by the kernel, in the order of a packet's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Hook {
+    /// As soon as the interface has it.
+    Ingress,
+    /// Before the routing decision.
+    Prerouting,
+    /// On its way to a program of the host.
+    Input,
+    /// From a program of the host.
+    Output,
+    /// After the routing decision.
+    Postrouting,
+    /// When the interface is about to send it.
+    Egress,
+}
+
+/// Whose words a chain is written in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Tool {
+    /// `nft`.
+    #[default]
+    Nft,
+    /// `iptables`, which writes into nftables.
+    Iptables,
+    /// `iptables-legacy`, which `nft` does not show.
+    Legacy,
+}
+
+/// A chain of rules.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Chain {
+    /// `ip`, `ip6`, `inet`, `netdev`, `bridge`, `arp`.
+    pub family: String,
+    /// Name of its table.
+    pub table: String,
+    /// Its own name.
+    pub name: String,
+    /// Where the kernel calls it; `None` for one that is only jumped to.
+    pub hook: Option<Hook>,
+    /// Lower comes earlier.
+    pub priority: i64,
+    /// Whether only the first packet of a flow goes through it.
+    pub nat: bool,
+    /// Whether a packet that no rule decides about is dropped.
+    pub drops: bool,
+    /// The interfaces that an ingress or egress chain belongs to; empty is not known.
+    pub devices: Vec<String>,
+    /// Who writes it.
+    pub tool: Tool,
+    /// Its rules, in order.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule: if all conditions hold, the effects happen.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Rule {
+    /// As an administrator sees it on the host.
+    pub shown: String,
+    /// What has to hold.
+    pub conditions: Vec<Condition>,
+    /// What happens, in order.
+    pub effects: Vec<Effect>,
+    /// How many packets it has counted, if it counts.
+    pub packets: Option<u64>,
+}
+
+/// One condition of a rule.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Condition {
+    /// One that is not read here: it may hold, or not.
+    Unknown,
+    /// It never holds for NTP: another protocol.
+    Never,
+    /// A field is among some values, or is not.
+    Among {
+        /// What is looked at; several when they are looked up together.
+        fields: Vec<Field>,
+        /// Whether it is turned round.
+        not: bool,
+        /// The rows of values, one value for each field.
+        rows: Vec<Vec<Item>>,
+    },
+}
+
+/// What a condition looks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Field {
+    /// Source address, if it is of this family (`true`: IPv4).
+    Source(bool),
+    /// Destination address, likewise.
+    Destination(bool),
+    /// The protocol above IP.
+    Protocol,
+    /// IPv4 or IPv6.
+    Family,
+    /// UDP source port.
+    SourcePort,
+    /// UDP destination port.
+    DestinationPort,
+    /// The interface it comes in by.
+    InDevice,
+    /// The interface it leaves by.
+    OutDevice,
+    /// The state of its flow.
+    State,
+    /// Which way of the flow: `original`, `reply`.
+    Direction,
+    /// The user whose program sends it.
+    User,
+    /// What kind of address the source is to this host: `local`, `unicast`.
+    SourceType,
+    /// What kind of address the destination is to this host.
+    DestinationType,
+    /// Whether it was sent to this host alone: `unicast`.
+    Cast,
+    /// Whether its addresses were changed: `dnat`, `snat`.
+    Status,
+    /// Where in a larger packet it lies; a question of NTP is never cut.
+    Fragment,
+    /// Something that is not known here.
+    Other,
+}
+
+/// A value of a condition.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Item {
+    /// A network or an address.
+    Net(IpNet),
+    /// Addresses from one to another.
+    Addresses(IpAddr, IpAddr),
+    /// Numbers from one to another.
+    Numbers(u64, u64),
+    /// A word; `*` at its end is any end.
+    Word(String),
+    /// Any value.
+    Any,
+    /// A value that is not read.
+    Unknown,
+}
+
+/// What a rule does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// The packet passes this base chain.
+    Accept,
+    /// It is dropped or refused.
+    Stop,
+    /// Back to the rule after the jump.
+    Return,
+    /// Through another chain, and on.
+    Jump(String),
+    /// Through another chain, and not back.
+    Goto(String),
+    /// The effect whose values the fields have, if one has.
+    Choose {
+        /// What is looked at.
+        fields: Vec<Field>,
+        /// Values and what happens then.
+        rows: Vec<(Vec<Item>, Effect)>,
+    },
+    /// It goes to another address or port; `None` is the same as before.
+    Divert(Option<IpAddr>, Option<u16>),
+    /// It leaves with another source address.
+    Disguise,
+    /// Its flow is not kept in mind.
+    Forget,
+    /// Something that may stop it, which is not read here: a queue, an unknown target.
+    Unknown,
+}
+
+impl Chain {
+    /// Returns the name as `nft` lists it: `inet filter input`.
+    pub fn full(&self) -> String {
+        format!("{} {} {}", self.family, self.table, self.name)
+    }
+
+    /// Returns whether another chain is of the same table.
+    pub fn is_beside(&self, other: &Chain) -> bool {
+        (self.tool == Tool::Legacy) == (other.tool == Tool::Legacy)
+            && self.family == other.family
+            && self.table == other.table
+    }
+}
+
+impl Hook {
+    /// Reads the word of nft, or that of iptables.
+    pub fn read(word: &str) -> Option<Self> {
+        Some(match word.to_ascii_lowercase().as_str() {
+            "ingress" => Hook::Ingress,
+            "prerouting" => Hook::Prerouting,
+            "input" => Hook::Input,
+            "output" => Hook::Output,
+            "postrouting" => Hook::Postrouting,
+            "egress" => Hook::Egress,
+            _ => return None,
+        })
+    }
+
+    /// Returns whether a packet that comes in passes it.
+    pub fn is_inbound(self) -> bool {
+        self <= Hook::Input
+    }
+}
+
+impl Ruleset {
+    /// Returns the chain of a name in the table of another.
+    pub fn beside(&self, chain: &Chain, name: &str) -> Option<&Chain> {
+        self.chains.iter().find(|other| other.name == name && other.is_beside(chain))
+    }
+
+    /// Returns whether all that decides about a packet is known; `device` is where it comes or leaves.
+    pub fn is_read(&self, device: Option<&str>) -> bool {
+        let beside = |line: &String| line.split_once(' ').is_some_and(|(_, own)| device.is_none_or(|name| name == own));
+        !self.unread && !self.beside.iter().any(beside)
+    }
+
+    /// Returns whether a program that keeps rules is there.
+    pub fn has_keeper(&self, file: &str) -> bool {
+        self.keepers.iter().any(|keeper| keeper == file)
+    }
+
+    pub(super) fn keep(&mut self, text: &str) {
+        for line in text.lines() {
+            match line.split_once(' ') {
+                Some(("file", file)) => self.keepers.push(file.to_owned()),
+                Some(("user", number)) => self.users.extend(number.parse::<u64>()),
+                Some(("tc" | "xdp", _)) => self.beside.push(line.to_owned()),
+                _ => {}
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+#: question in from 10.10.10.2: stopped udp dport 123 drop
+nft -f - <<'RULES'
+table inet f {
+ chain in { type filter hook input priority 0; policy accept;
+  udp dport 123 limit rate over 5/second drop
+  udp dport 123 drop
+ }
+}
+RULES

@@ -1,0 +1,8 @@
+#: question in from 10.10.10.2: passes
+nft -f - <<'RULES'
+table netdev lost {
+ chain i { type filter hook ingress device "lo" priority 0; policy accept;
+  udp dport 123 drop
+ }
+}
+RULES
