@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context as _, Result, anyhow, bail};
+use anyhow::{Context as _, Result, anyhow};
 
 use crate::exit::Hint;
 use crate::facts::linux::Moment;
@@ -17,6 +17,7 @@ use crate::provider::{self, LinuxProvider, Provider};
 use crate::report::hide::Hider;
 use crate::report::shape::Wanted;
 use crate::report::{Delta, HostReport, Status};
+use crate::resource::filter::Filter;
 use crate::resource::{self, Rendered, Resource, Slice};
 
 use super::Context;
@@ -285,7 +286,21 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
     let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
     let render = |name: &str| render(name, &contexts, cx);
     let build = |kind: Kind, shown: &Kind| resource::build(kind, shown, facts, firewall, &render);
-    follow(provider.playbook(), &contexts, cx, &build)
+    let mut steps = follow(provider.playbook(), &contexts, cx, &build)?;
+    steps.extend(filter(spec, firewall));
+    Ok(steps)
+}
+
+/// What every master needs, whatever its playbook does: rules that let its followers in.
+fn filter(spec: &HostSpec, opened: Firewall) -> Option<Step> {
+    let (networks, followers) = (spec.time.serve.clone(), spec.time.followers.clone());
+    (!networks.is_empty()).then(|| Step {
+        name: "Let no packet filter keep the followers out".to_owned(),
+        id: None,
+        restart_on: Vec::new(),
+        resource: Box::new(Filter { host: spec.name.clone(), networks, followers, opened }),
+        unit: None,
+    })
 }
 
 /// Fills in a template, and once more without the secrets.
@@ -340,7 +355,13 @@ fn firewall(choice: FirewallChoice, facts: &Facts) -> Result<Firewall> {
         FirewallChoice::None => Firewall::None,
         FirewallChoice::Firewalld => Firewall::Firewalld,
         FirewallChoice::Ufw => Firewall::Ufw,
-        FirewallChoice::Nftables | FirewallChoice::Windows => bail!("firewall `{choice:?}` is not built yet"),
+        FirewallChoice::Nftables => {
+            return Err(anyhow!("`firewall: nftables`: rules of nftables are not changed here")
+                .hint("say `firewall: none`; whether its rules let the followers in is looked at all the same"));
+        }
+        FirewallChoice::Windows => {
+            return Err(anyhow!("`firewall: windows` is for Windows hosts").hint("say `firewall: auto`"));
+        }
     })
 }
 

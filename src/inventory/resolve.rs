@@ -42,7 +42,9 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         sources.extend(own_peers.iter().map(|peer| orphan_source(peer)));
         let serve = serve(draft, &followers, reader);
         warn(draft, &sources, &names, &mut warnings);
-        hosts.push(spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &names));
+        let mut spec = spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &names);
+        spec.time.followers = followers.iter().filter_map(|follower| time_address(follower).parse().ok()).collect();
+        hosts.push(spec);
     }
     pass_on(&mut hosts);
     same_addresses(&drafts, &mut warnings);
@@ -275,6 +277,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
         time: TimeSpec {
             sources,
             serve,
+            followers: Vec::new(),
             isolated: isolated(s),
             alarm: s.isolated.and_then(|(isolated, _)| isolated).is_some_and(|isolated| isolated.alarm),
             sets_clock: s.sets_clock.unwrap_or(true),

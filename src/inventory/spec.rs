@@ -129,6 +129,8 @@ pub struct TimeSpec {
     pub sources: Vec<Source>,
     /// Who may ask it: declared networks and the addresses of its followers, none covered by another.
     pub serve: Vec<IpNet>,
+    /// The addresses of its followers in the inventory, as far as they are known.
+    pub followers: Vec<IpAddr>,
     /// Set on a master that has to go on without any outside time: the stratum it then claims.
     pub isolated: Option<u8>,
     /// Whether going by its own clock is a failure of an isolated master that has an upstream.

@@ -1,31 +1,43 @@
-//! udp/123 open for the networks that are served, and for nobody else. Rules are only ever
-//! added; nothing here can lock an administrator out.
+//! udp/123 open for the networks that are served, and for nobody else. Other people's rules are never
+//! taken away; those that an earlier run has added are, when the inventory no longer wants them.
 
-use anyhow::{Result, bail};
+use anyhow::{Context as _, Result, anyhow};
 use ipnet::IpNet;
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
+use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, asker};
 use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
 
-/// firewalld: running and permanent state, each for itself.
-///
-/// It is asked over D-Bus: the same question by `firewall-cmd` starts a Python and takes thirty
-/// times as long. `--reload` is never used, as it would drop other people's running rules.
+/// firewalld: running and permanent state, each for itself. `--reload` is never used, as it would drop
+/// other people's running rules.
 #[derive(Debug, Clone)]
 pub struct Firewalld {
-    /// Who may ask.
+    /// Who may ask; empty on a host that serves nobody, where only our own old rules are of interest.
     pub networks: Vec<IpNet>,
 }
 
-/// One network, its zone, and whether it is open there.
-#[derive(Debug, PartialEq, Eq)]
-struct Opening {
-    network: IpNet,
+/// The words of the two states, and the option that means them.
+const STATES: [(&str, &str); 2] = [("permanent", "--permanent "), ("running", "")];
+
+/// A rich rule in a zone, in one of the states.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Row {
     zone: String,
-    running: bool,
-    permanent: bool,
+    state: &'static str,
+    rule: String,
+    /// Whom it lets in, for people.
+    from: String,
+}
+
+/// What has to change.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Work {
+    add: Vec<Row>,
+    remove: Vec<Row>,
+    /// Our own rules as they are afterwards.
+    ours: Vec<Row>,
 }
 
 impl Resource for Firewalld {
@@ -34,58 +46,94 @@ impl Resource for Firewalld {
     }
 
     fn probe(&self) -> String {
-        let networks: Vec<String> = self.networks.iter().map(|net| format!("{} {}", net, net.network())).collect();
-        let lines = networks.iter().map(|line| sh(line)).collect::<Vec<_>>().join(" ");
-        format!(
-            "{PROBE}\nfor fc_line in {lines}; do fc_network $fc_line; done\nfor fc_z in $fc_zones; do fc_show \"$fc_z\"; done"
-        )
+        let addresses: Vec<String> = self.networks.iter().map(|network| asker(*network).to_string()).collect();
+        let ask = format!("{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
+        match self.networks.is_empty() {
+            true => format!("[ ! -s {RECORD} ] || {{\n{ask}\n}}"),
+            false => ask,
+        }
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let mut deltas = Vec::new();
-        for opening in self.openings(seen)? {
-            let label = format!("firewalld zone {}", opening.zone);
-            let mut closed = |state: &str, open: bool| {
-                if !open {
-                    let property = format!("123/udp from {} ({state})", opening.network);
-                    deltas.push(Delta::new(label.clone(), &property, None, Some("open".to_owned())));
-                }
-            };
-            closed("running", opening.running);
-            closed("permanent", opening.permanent);
-        }
-        Ok(deltas)
+        let work = self.work(seen)?;
+        let delta = |row: &Row, open: bool| {
+            let property = format!("123/udp from {} ({})", row.from, row.state);
+            let word = Some("open".to_owned());
+            let (from, to) = if open { (None, word) } else { (word, None) };
+            Delta::new(format!("firewalld zone {}", row.zone), &property, from, to)
+        };
+        let added = work.add.iter().map(|row| delta(row, true));
+        Ok(added.chain(work.remove.iter().map(|row| delta(row, false))).collect())
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
-        let openings = self.openings(seen)?;
-        let mut fix = Fix::default();
-        for (option, missing) in [
-            ("--permanent ", openings.iter().filter(|o| !o.permanent).collect::<Vec<_>>()),
-            ("", openings.iter().filter(|o| !o.running).collect()),
-        ] {
-            fix.change.push_str(&commands(option, "add", &missing));
-            fix.undo.push_str(&commands(option, "remove", &missing));
+        let work = self.work(seen)?;
+        if work.add.is_empty() && work.remove.is_empty() {
+            return Ok(Fix::default());
+        }
+        let mut fix = Fix { change: record(&work.ours), undo: RESTORE.to_owned(), settle: String::new() };
+        for (state, option) in STATES {
+            for (rows, verb, back) in [(&work.add, "add", "remove"), (&work.remove, "remove", "add")] {
+                let rows: Vec<&Row> = rows.iter().filter(|row| row.state == state).collect();
+                fix.change.push_str(&commands(option, verb, &rows));
+                fix.undo.push_str(&commands(option, back, &rows));
+            }
         }
         Ok(fix)
     }
 }
 
-/// One call of `firewall-cmd` for each zone, however many networks.
-fn commands(option: &str, verb: &str, openings: &[&Opening]) -> String {
-    let mut zones: Vec<&str> = openings.iter().map(|opening| opening.zone.as_str()).collect();
-    zones.dedup();
-    zones
-        .iter()
-        .map(|zone| {
-            let rules: String = openings
-                .iter()
-                .filter(|opening| opening.zone == *zone)
-                .map(|opening| format!(" --{verb}-rich-rule={}", sh(&rule(&opening.network))))
-                .collect();
-            format!("firewall-cmd -q {option}--zone={}{rules}\n", sh(zone))
-        })
-        .collect()
+impl Firewalld {
+    fn work(&self, seen: &Slice) -> Result<Work> {
+        let Some(state) = firewalld::Firewalld::read(&seen.stdout) else { return Ok(Work::default()) };
+        if seen.stdout.starts_with("off") {
+            return match self.networks.is_empty() {
+                // Nobody is served, and what does not run lets nobody in.
+                true => Ok(Work::default()),
+                false => Err(anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
+                    .hint("start firewalld, or say `firewall: none` for this host")),
+            };
+        }
+        let mut work = Work::default();
+        let parts: Vec<(IpNet, &str)> = self.networks.iter().flat_map(|network| state.split(*network)).collect();
+        for (network, zone) in &parts {
+            for (word, _) in STATES {
+                let door = state.door(zone, *network, word == "permanent");
+                let door = door.with_context(|| {
+                    format!("firewalld: zone `{zone}` could not be read: {}", decisive("", &seen.stderr))
+                })?;
+                if door != Door::Open {
+                    work.add.push(row(zone, word, network));
+                }
+            }
+        }
+        work.sort_out(&state, &parts);
+        Ok(work)
+    }
+}
+
+impl Work {
+    /// Which of our own rules stay, and which are no longer wanted.
+    fn sort_out(&mut self, state: &firewalld::Firewalld, parts: &[(IpNet, &str)]) {
+        for (word, zone, rule) in &state.ours {
+            let Some((word, _)) = STATES.iter().find(|(known, _)| known == word) else { continue };
+            let zones = if *word == "permanent" { &state.permanent } else { &state.running };
+            // One that somebody has taken away is not ours any more.
+            if !zones.get(zone).is_some_and(|zone| zone.rules.contains(rule)) {
+                continue;
+            }
+            let row = Row { zone: zone.clone(), state: word, rule: rule.clone(), from: source(rule) };
+            let wanted = parts.iter().any(|(network, part)| part == zone && self::rule(network) == *rule);
+            if wanted { self.ours.push(row) } else { self.remove.push(row) }
+        }
+        self.ours.extend(self.add.iter().cloned());
+        self.ours.sort();
+        self.ours.dedup();
+    }
+}
+
+fn row(zone: &str, state: &'static str, network: &IpNet) -> Row {
+    Row { zone: zone.to_owned(), state, rule: rule(network), from: network.to_string() }
 }
 
 fn rule(network: &IpNet) -> String {
@@ -93,133 +141,113 @@ fn rule(network: &IpNet) -> String {
     format!("rule family=\"{family}\" source address=\"{network}\" service name=\"ntp\" accept")
 }
 
-impl Firewalld {
-    fn openings(&self, seen: &Slice) -> Result<Vec<Opening>> {
-        if seen.stdout.starts_with("off") {
-            return Err(anyhow::anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
-                .hint("start firewalld, or say `firewall: none` for this host"));
-        }
-        let mut openings = Vec::new();
-        for network in &self.networks {
-            let prefix = format!("network {network} ");
-            let Some(zone) = seen.stdout.lines().find_map(|line| line.strip_prefix(&prefix)) else {
-                bail!("firewalld: no zone was found for {network}: {}", decisive("", &seen.stderr));
-            };
-            let open = |state: &str| is_open(&seen.stdout, state, zone, network);
-            openings.push(Opening {
-                network: *network,
-                zone: zone.to_owned(),
-                running: open("running"),
-                permanent: open("permanent"),
-            });
-        }
-        Ok(openings)
-    }
+/// Whom a rule of ours lets in.
+fn source(rule: &str) -> String {
+    let address = rule.split_once("address=\"").and_then(|(_, rest)| rest.split_once('"'));
+    address.map_or_else(|| rule.to_owned(), |(address, _)| address.to_owned())
 }
 
-/// Open by our rule, by the service `ntp`, or by the port for everybody.
-fn is_open(text: &str, state: &str, zone: &str, network: &IpNet) -> bool {
-    let answer = |question: &str| {
-        let prefix = format!("{state} {zone} {question} ");
-        text.lines().find_map(|line| line.strip_prefix(prefix.as_str())).unwrap_or_default()
+/// One call of `firewall-cmd` for each zone, however many networks.
+fn commands(option: &str, verb: &str, rows: &[&Row]) -> String {
+    let mut zones: Vec<&str> = rows.iter().map(|row| row.zone.as_str()).collect();
+    zones.sort_unstable();
+    zones.dedup();
+    let command = |zone: &&str| {
+        let own = rows.iter().filter(|row| row.zone == **zone);
+        let rules: String = own.map(|row| format!(" --{verb}-rich-rule={}", sh(&row.rule))).collect();
+        format!("firewall-cmd -q {option}--zone={}{rules}\n", sh(zone))
     };
-    let all = answer("settings");
-    let [services, ports, rules] = match all {
-        "" => ["getServices", "getPorts", "getRichRules"].map(answer),
-        _ => [list(all, "services", "as"), list(all, "ports", "a(ss)"), list(all, "rules_str", "as")],
-    };
-    services.contains("\"ntp\"")
-        || ports.contains("\"123\" \"udp\"")
-        || rules.replace("\\\"", "\"").contains(&rule(network))
+    zones.iter().map(command).collect()
 }
 
-/// The strings of one setting as busctl prints all: `.. "ports" a(ss) 1 "123" "udp" "forward" b true`.
-fn list<'a>(settings: &'a str, key: &str, kind: &str) -> &'a str {
-    let list = || {
-        let (_, list) = settings.split_once(&format!("\"{key}\" {kind} "))?;
-        let count: usize = list.split(' ').next()?.parse().ok()?;
-        let strings = count * if kind == "a(ss)" { 2 } else { 1 };
-        let mut quotes = list.match_indices('"').map(|(at, _)| at).filter(|at| !list[..*at].ends_with('\\'));
-        list.get(..=quotes.nth((strings * 2).checked_sub(1)?)?)
+/// Writes down which rules are ours, before any is there: a run that dies leaves none unknown.
+fn record(ours: &[Row]) -> String {
+    let lines: Vec<String> = ours.iter().map(|row| sh(&format!("{}\t{}\t{}", row.state, row.zone, row.rule))).collect();
+    let write = match lines.is_empty() {
+        true => format!("rm -f {RECORD}"),
+        false => format!("printf '%s\\n' {} >{RECORD}.new && mv {RECORD}.new {RECORD}", lines.join(" ")),
     };
-    list().map_or("", |list| list)
+    format!(
+        "mkdir -p {}\n[ ! -e {RECORD} ] || cp -p {RECORD} \"$FC_KEEP/record\"\n: >\"$FC_KEEP/begun\"\n{write}\n",
+        RECORD.rsplit_once('/').map_or("/", |(folder, _)| folder)
+    )
 }
 
-/// Functions of the probe. The zone of a network is that of the interface that leads to it. A
-/// firewalld before 0.9 does not tell all settings of a zone by their names.
-const PROBE: &str = r#"fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1; fc_zones=
-fc_text() { fc_t=${1#s \"}; echo "${fc_t%\"}"; }
-fc_default=$(busctl call $fc_d $fc_p $fc_d getDefaultZone) || { echo off; exit 0; }
-fc_network() {
-fc_dev=$(ip -o route get "$2" 2>/dev/null)
-fc_dev=${fc_dev#* dev }; fc_dev=${fc_dev%% *}
-fc_zone=$(busctl call $fc_d $fc_p $fc_d.zone getZoneOfInterface s "$fc_dev" 2>/dev/null)
-case $fc_zone in ''|'s ""') fc_zone=$fc_default ;; esac
-fc_zone=$(fc_text "$fc_zone")
-echo "network $1 $fc_zone"
-case " $fc_zones " in *" $fc_zone "*) ;; *) fc_zones="$fc_zones $fc_zone" ;; esac
-}
-fc_show() {
-fc_o=$(busctl call $fc_d $fc_p/config $fc_d.config getZoneByName s "$1")
-fc_o=${fc_o#o \"}; fc_o=${fc_o%\"}
-if fc_s=$(busctl call $fc_d $fc_p $fc_d.zone getZoneSettings2 s "$1" 2>/dev/null); then
-printf '%s\n' "running $1 settings $fc_s" "permanent $1 settings $(busctl call $fc_d "$fc_o" $fc_d.config.zone getSettings2)"
-return
-fi
-for fc_q in getServices getPorts getRichRules; do
-echo "running $1 $fc_q $(busctl call $fc_d $fc_p $fc_d.zone $fc_q s "$1")"
-echo "permanent $1 $fc_q $(busctl call $fc_d "$fc_o" $fc_d.config.zone $fc_q)"
-done
-}"#;
+/// Puts the record back as it was, if this run has touched it.
+const RESTORE: &str = "if [ -e \"$FC_KEEP/record\" ]; then cp -p \"$FC_KEEP/record\" /var/lib/fleetclock/firewalld\nelif [ -e \"$FC_KEEP/begun\" ]; then rm -f /var/lib/fleetclock/firewalld; fi\n";
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    const NTP: &str = r#""services" as 2 "ssh" "ntp""#;
+    const RULE: &str =
+        r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.10.10.0/24\" service name=\"ntp\" accept""#;
+    const OTHER: &str =
+        r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.9.0.0/16\" service name=\"ntp\" accept""#;
+
     fn firewalld() -> Firewalld {
         Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()] }
     }
 
-    fn seen(running: &str, permanent: &str) -> Slice {
-        let stdout = format!("network 10.10.10.0/24 public\n{running}{permanent}");
+    fn seen(running: &str, permanent: &str, more: &str) -> Slice {
+        let zone = |state: &str, settings: &str| match settings {
+            "" => format!("{state} public a{{sv}} 0\n"),
+            settings => format!("{state} public a{{sv}} 1 {settings}\n"),
+        };
+        let head = "default s \"public\"\nactive a{sa{sas}} 0\n";
+        let stdout = format!("{head}{}{}{more}", zone("running", running), zone("permanent", permanent));
         Slice { stdout, ..Slice::default() }
     }
 
-    const RULE: &str = r#"as 1 "rule family=\"ipv4\" source address=\"10.10.10.0/24\" service name=\"ntp\" accept""#;
-
     #[test]
     fn running_and_permanent_are_two_things() {
-        let slice = seen(&format!("running public getRichRules {RULE}\n"), "permanent public getRichRules as 0\n");
+        let slice = seen(RULE, "", "");
         let deltas = firewalld().diff(&slice).unwrap();
         assert_eq!(deltas.len(), 1);
         assert_eq!(deltas[0].property, "123/udp from 10.10.10.0/24 (permanent)");
         let fix = firewalld().fix(&slice, false).unwrap();
-        assert!(fix.change.starts_with("firewall-cmd -q --permanent --zone='public' --add-rich-rule="));
-        assert_eq!(fix.change.lines().count(), 1);
+        assert!(fix.change.contains("firewall-cmd -q --permanent --zone='public' --add-rich-rule="), "{}", fix.change);
+        assert_eq!(fix.change.matches("firewall-cmd").count(), 1);
         assert!(fix.undo.contains("--remove-rich-rule="));
     }
 
     #[test]
     fn a_wider_opening_is_enough() {
-        let slice = seen(
-            "running public getServices as 2 \"ssh\" \"ntp\"\n",
-            "permanent public getPorts aas 1 2 \"123\" \"udp\"\n",
-        );
-        assert_eq!(firewalld().diff(&slice).unwrap(), []);
+        for (running, permanent) in [
+            (NTP, r#""ports" a(ss) 1 "123" "udp""#),
+            (RULE, r#""ports" a(ss) 1 "100-200" "udp""#),
+            (r#""target" s "ACCEPT""#, r#""target" s "ACCEPT""#),
+        ] {
+            assert_eq!(firewalld().diff(&seen(running, permanent, "")).unwrap(), [], "{running} {permanent}");
+        }
     }
 
     #[test]
-    fn all_settings_of_a_zone_are_told_at_once() {
-        let open = |settings: &str| {
-            let text = format!("running public settings a{{sv}} 9 \"short\" s \"ntp\" {settings} \"forward\" b true\n");
-            is_open(&text, "running", "public", &"10.10.10.0/24".parse().unwrap())
-        };
-        assert!(open("\"services\" as 2 \"ssh\" \"ntp\""));
-        assert!(open("\"services\" as 0 \"ports\" a(ss) 2 \"80\" \"tcp\" \"123\" \"udp\""));
-        assert!(open(&format!("\"rules_str\" as 2 \"rule \\\"x\\\"\" {}", &RULE["as 1 ".len()..])));
-        assert!(!open("\"services\" as 1 \"ssh\" \"other\" as 1 \"ntp\""));
-        assert!(!open("\"ports\" a(ss) 0 \"source_ports\" a(ss) 1 \"123\" \"udp\""));
-        assert!(!open("\"services\" as 7 \"ssh\""));
+    fn the_zone_is_that_of_the_source() {
+        let work = "running work a{sv} 1 \"sources\" as 1 \"10.10.10.20\"\npermanent work a{sv} 0\n";
+        let deltas = firewalld().diff(&seen(NTP, NTP, work)).unwrap();
+        let shown: Vec<String> = deltas.iter().map(|delta| format!("{} {}", delta.resource, delta.property)).collect();
+        let open = |state: &str| format!("firewalld zone work 123/udp from 10.10.10.20/32 ({state})");
+        assert_eq!(shown, [open("permanent"), open("running")]);
+    }
+
+    #[test]
+    fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
+        let both = format!("\"rules_str\" as 2 {} {}", &RULE[17..], &OTHER[17..]);
+        assert_eq!(firewalld().diff(&seen(&both, &both, "")).unwrap(), []);
+        let rule = rule(&"10.9.0.0/16".parse().unwrap());
+        let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
+        let slice = seen(&both, &both, &ours);
+        let deltas = firewalld().diff(&slice).unwrap();
+        assert_eq!((deltas.len(), deltas[0].from.as_deref(), deltas[0].to.as_deref()), (2, Some("open"), None));
+        let fix = firewalld().fix(&slice, false).unwrap();
+        assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
+        assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
+        // Whoever serves nobody has none.
+        let nobody = Firewalld { networks: Vec::new() };
+        assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
+        assert_eq!(nobody.diff(&Slice::default()).unwrap(), []);
     }
 
     #[test]

@@ -7,6 +7,7 @@
 pub mod command;
 pub mod competing;
 pub mod file;
+pub mod filter;
 pub mod firewall;
 pub mod package;
 pub mod service;
@@ -141,10 +142,9 @@ fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
     let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
     let networks = from.split_whitespace().map(network).collect::<Result<Vec<_>>>()?;
     match active {
+        // ufw is opened by people; `filter` sees whether it is, and says how.
+        Firewall::Ufw => Ok(Box::new(firewall::Firewalld { networks: Vec::new() })),
         Firewall::Firewalld => Ok(Box::new(firewall::Firewalld { networks })),
-        Firewall::Ufw => {
-            bail!("ufw is active and opening it is not built yet; open 123/udp yourself and set `firewall: none`")
-        }
         Firewall::None | Firewall::Windows => bail!("firewall: none is active"),
     }
 }
