@@ -133,7 +133,10 @@ pub fn decisive(stdout: &str, stderr: &str) -> String {
     let (own, stages): (Vec<&str>, Vec<&str>) = lines(stderr).partition(|line| !line.starts_with(STAGE));
     let said: Vec<&str> = lines(stdout).filter(|line| !line.starts_with(STAGE)).collect();
     let line = choose(&own, &said).map(|line| line.chars().take(LONGEST).collect());
-    let stages = stages.into_iter().filter_map(|line| line.strip_prefix(STAGE)).map(str::to_owned);
+    let stages: Vec<String> =
+        stages.into_iter().filter_map(|line| line.strip_prefix(STAGE)).map(str::to_owned).collect();
+    // A sentence goes on behind it.
+    let line = line.map(|line: String| if stages.is_empty() { line } else { line.trim_end_matches('.').to_owned() });
     line.into_iter().chain(stages).collect::<Vec<String>>().join("; ")
 }
 

@@ -115,14 +115,29 @@ impl Line {
     }
 }
 
-/// Lines that became others without the secrets stand side by side, if they are as many; a secret
-/// of several lines is shown as nothing but `***`.
+/// Lines that became others without the secrets stand side by side, if they are as many. If they are
+/// not, there is a secret of several lines: those that fit are taken from both ends, and what is left
+/// between them is shown as nothing but `***`.
 fn pairs<'a>(op: &DiffOp, real: &[&'a str], masked: &[&str]) -> Vec<(&'a str, String)> {
     let ours = real.get(op.old_range()).unwrap_or_default();
     let theirs = masked.get(op.new_range()).unwrap_or_default();
     let alike = ours.len() == theirs.len();
-    let shown = |index: usize| theirs.get(index).filter(|_| alike).map_or(HIDDEN, |line| *line);
-    ours.iter().enumerate().map(|(index, line)| (*line, shown(index).to_owned())).collect()
+    let fits = |(line, shape): &(&&str, &&str)| alike || **shape != HIDDEN && capture(shape, line).is_some();
+    let head = ours.iter().zip(theirs).take_while(fits).count();
+    let rest = |lines: usize| lines.saturating_sub(head);
+    let tail = ours
+        .iter()
+        .rev()
+        .zip(theirs.iter().rev())
+        .take(rest(ours.len()).min(rest(theirs.len())))
+        .take_while(fits)
+        .count();
+    let shown = |index: usize| match ours.len() - index {
+        _ if index < head => theirs.get(index),
+        left if left <= tail => theirs.get(theirs.len() - left),
+        _ => None,
+    };
+    ours.iter().enumerate().map(|(index, line)| (*line, shown(index).unwrap_or(&HIDDEN).to_string())).collect()
 }
 
 /// A line of the host in a file that holds secrets: as it is if that is wanted and no secret, by
@@ -215,6 +230,11 @@ mod tests {
         );
         assert_eq!(shown.wanted, ["a", "***", "***", "***", "b"]);
         assert_eq!(shown.host, ["a", "***", "***", "***", "b"]);
+        let shown = sides("t ***\n***\nu=***\n", &[pem, "tok"], "t old\n", &format!("t tok\n{pem}\nu=tok\n"));
+        assert_eq!(
+            (shown.wanted, shown.host),
+            (["t ***", "***", "***", "***", "u=***"].map(str::to_owned).to_vec(), vec!["t ***".to_owned()])
+        );
     }
 
     #[test]

@@ -7,6 +7,15 @@ fn inventory(hosts: &str) -> String {
     format!("defaults: {{ ssh: {{ SSH }}, role: master, isolated: true }}\nhosts:\n{hosts}")
 }
 
+/// Accounts that let nobody run a command, each in its way, and with a word of .bashrc beside.
+const STRANGE_SHELLS: &str = r#"
+useradd -m -s /usr/sbin/nologin noshell; useradd -m -s /bin/rbash restricted; useradd -m -s /bin/bash forced
+for u in noshell restricted forced; do
+  mkdir /home/$u/.ssh; cp /home/ops/.ssh/authorized_keys /home/$u/.ssh/; chown -R $u /home/$u/.ssh; chmod 700 /home/$u/.ssh
+  sed -i '1i stty sane' /home/$u/.bashrc
+done
+sed -i 's/^/command="echo backups only; exit 3" /' /home/forced/.ssh/authorized_keys"#;
+
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn every_way_in_and_every_refusal() {
@@ -29,11 +38,16 @@ fn every_way_in_and_every_refusal() {
         "no-root: { address: ADDR, ssh: { user: ops } }",
         "nobody: { address: ADDR, ssh: { user: nosuchuser } }",
         "passphrase: { address: ADDR, ssh: { user: root, key: id_ed25519_pass, passphrase: PASS } }",
+        "no-shell: { address: ADDR, ssh: { user: noshell, become: sudo } }",
+        "restricted: { address: ADDR, ssh: { user: restricted, become: sudo } }",
+        "forced: { address: ADDR, ssh: { user: forced, become: sudo } }",
+        "forced-plain: { address: ADDR, ssh: { user: forced } }",
         "passphrase-missing: { address: ADDR, ssh: { user: root, key: id_ed25519_pass } }",
     ];
     let hosts: String =
         lines.iter().map(|l| format!("  {}\n", l.replace("ADDR", "10.10.10.1").replace("PASS", pass))).collect();
     let lab = Lab::up("login", &["h1=bookworm@10.10.10.1"], &inventory(&hosts));
+    lab.sh("h1", STRANGE_SHELLS);
     let variables = [
         ("FC_ADMIN", "admin-password"),
         ("FC_WRONG", "wr0ng-s3cret"),
@@ -57,6 +71,13 @@ fn every_way_in_and_every_refusal() {
         ("no-root", "`become: sudo`"),
         ("nobody", "log in to 10.10.10.1:22 as `nosuchuser`: refused"),
         ("passphrase-missing", "set `passphrase`"),
+        (
+            "no-shell",
+            "its login shell did not run the command, and sudo was not reached: This account is currently not",
+        ),
+        ("restricted", "its login shell did not run the command, and sudo was not reached: rbash: "),
+        ("forced", "its login shell did not run the command, and sudo was not reached: backups only"),
+        ("forced-plain", "the login shell did not run the script (exit status 3): backups only"),
     ] {
         assert!(error(&report, name).contains(words), "{name}: {}", error(&report, name));
         assert_eq!(host(&report, name)["status"], "failed", "{name}");
