@@ -95,4 +95,30 @@ mod tests {
         assert!(!PROGRAM.is_empty(), "the program was not compiled");
         assert!(STANDARD.encode(PROGRAM).len() < 100_000, "{} bytes", PROGRAM.len());
     }
+
+    /// Runs a shell that puts the probe in place and then waits, and ends it with a signal.
+    fn folder_after(shell: &str, signal: Option<&str>) -> (String, bool) {
+        let end = signal.map_or("kill -9 $$".to_owned(), |name| format!("kill -{name} $$; sleep 5"));
+        let script = format!("{}\necho \"$fc_dir\"\n{end}", functions());
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new(shell).arg("-c").arg(script).output().unwrap();
+        let folder = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        let there = std::path::Path::new(&folder).exists();
+        (folder, there)
+    }
+
+    #[test]
+    fn the_folder_goes_with_its_script_however_that_ends() {
+        for shell in ["dash", "bash"] {
+            for signal in ["HUP", "TERM", "PIPE", "INT"] {
+                let (folder, there) = folder_after(shell, Some(signal));
+                assert!(folder.contains("/fleetclock.") && !there, "{shell}, {signal}: {folder}");
+            }
+        }
+        // What nothing can be done about is swept by the next script.
+        let (dead, there) = folder_after("dash", None);
+        assert!(there, "{dead}");
+        folder_after("dash", Some("TERM"));
+        assert!(!std::path::Path::new(&dead).exists(), "{dead} is left");
+    }
 }
