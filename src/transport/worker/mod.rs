@@ -24,13 +24,16 @@ use super::{Output, Script, Transport, TransportError};
 const BUSY_CONNECTING: Duration = Duration::from_secs(4);
 
 /// Processor time of a script's output; 64 MiB need less than a second.
-const BUSY_RUNNING: Duration = Duration::from_secs(10);
+const BUSY_RUNNING: Duration = Duration::from_secs(5);
 
 /// How long closing a connection may take.
 const CLOSING: Duration = Duration::from_secs(6);
 
 /// A worker's own time limit comes first, and says more.
 const GRACE: Duration = Duration::from_millis(500);
+
+/// The way out where something broke that no host should be able to break.
+const UNUSUAL: &str = "only this host is concerned; if what answers there is a usual server, please report it";
 
 /// What is being done, for messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,6 +64,8 @@ pub(super) struct Lease {
     /// The limit that is in force, for messages.
     time: Duration,
     stage: Stage,
+    /// Its host did not play fair: the next one gets another worker.
+    spoiled: bool,
     /// Address and port.
     pub(super) to: String,
 }
@@ -70,7 +75,8 @@ impl Lease {
     pub(super) fn take(pool: &Arc<Pool>, to: String) -> Result<Self, TransportError> {
         let worker = pool.take()?;
         let limits = worker.limits(CLOSING, BUSY_CONNECTING);
-        Ok(Lease { worker: Some(worker), pool: Arc::clone(pool), limits, time: CLOSING, stage: Stage::Handshake, to })
+        let (worker, pool) = (Some(worker), Arc::clone(pool));
+        Ok(Lease { worker, pool, limits, time: CLOSING, stage: Stage::Handshake, spoiled: false, to })
     }
 
     /// Begins a stage, with new limits; `more` is for what the worker does after the time is over.
@@ -90,7 +96,7 @@ impl Lease {
 
     /// Waits for the worker's next word.
     pub(super) fn receive(&mut self) -> Result<(Answer, Vec<u8>), TransportError> {
-        let limits = &mut self.limits;
+        let limits = &self.limits;
         let said = self.worker.as_mut().ok_or(End::Garbled).and_then(|worker| worker.receive(limits));
         said.map_err(|end| self.broken(end))
     }
@@ -149,12 +155,12 @@ impl Lease {
     /// Closes the connection, so that the worker can have the next.
     fn close(&mut self) {
         let Some(mut worker) = self.worker.take() else { return };
-        let mut limits = worker.limits(CLOSING, BUSY_CONNECTING);
+        let limits = worker.limits(CLOSING, BUSY_CONNECTING);
         if worker.send(&Request::Close, &[]).is_err() {
             return;
         }
         loop {
-            match worker.receive(&mut limits) {
+            match worker.receive(&limits) {
                 Ok((Answer::Closed, _)) => break self.worker = Some(worker),
                 // What was under way when the connection was given up.
                 Ok(_) => {}
@@ -167,7 +173,7 @@ impl Lease {
 impl Drop for Lease {
     fn drop(&mut self) {
         self.close();
-        self.pool.give(self.worker.take());
+        self.pool.give(self.worker.take().filter(|_| !self.spoiled));
     }
 }
 
@@ -198,7 +204,10 @@ impl<P: Send> Transport for Remote<P> {
                     let stderr = bytes.split_off(stdout.min(bytes.len()));
                     return Ok(Output { stdout: text(bytes), stderr: text(stderr), status });
                 }
-                Answer::Failed { error, .. } => return Err(error),
+                Answer::Failed { error, .. } => {
+                    self.lease.spoiled |= error.is_unreachable();
+                    return Err(error);
+                }
                 _ => return Err(self.lease.broken(End::Garbled)),
             }
         }

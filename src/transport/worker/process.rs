@@ -15,8 +15,8 @@ use nix::unistd::Pid;
 
 use super::message::{self, Answer, HEAD, Request, lengths};
 
-/// How often a worker that says nothing is looked at.
-const BEAT: Duration = Duration::from_millis(250);
+/// How often a worker that says nothing is looked at; a deadline is not missed for that.
+const BEAT: Duration = Duration::from_secs(1);
 
 /// What of the environment a worker may need: to find the agent and the tickets of the user, and to
 /// speak TLS as this machine does. Secrets of the inventory may stand in the rest.
@@ -47,6 +47,8 @@ const ENVIRONMENT: &[&str] = &[
 /// A worker process.
 pub(super) struct Worker {
     link: UnixStream,
+    /// How long a reading waits.
+    beat: Duration,
     life: Life,
     /// Connections that it has had.
     pub(super) served: u32,
@@ -91,7 +93,7 @@ impl Worker {
         ours.set_read_timeout(Some(BEAT))?;
         ours.set_write_timeout(Some(BEAT))?;
         let life = if cfg!(test) { thread(theirs) } else { process(theirs)? };
-        Ok(Worker { link: ours, life, served: 0 })
+        Ok(Worker { link: ours, beat: BEAT, life, served: 0 })
     }
 
     /// A worker whose other side is somebody else.
@@ -99,7 +101,7 @@ impl Worker {
     pub(super) fn fake(ours: UnixStream) -> Self {
         ours.set_read_timeout(Some(BEAT)).unwrap();
         ours.set_write_timeout(Some(BEAT)).unwrap();
-        Worker { link: ours, life: Life::Thread, served: 0 }
+        Worker { link: ours, beat: BEAT, life: Life::Thread, served: 0 }
     }
 
     /// Whether it still runs, as far as that is known.
@@ -119,7 +121,7 @@ impl Worker {
     }
 
     /// Waits for what it says, within the limits.
-    pub(super) fn receive(&mut self, limits: &mut Limits) -> Result<(Answer, Vec<u8>), End> {
+    pub(super) fn receive(&mut self, limits: &Limits) -> Result<(Answer, Vec<u8>), End> {
         let mut head = [0; HEAD];
         self.fill(&mut head, limits)?;
         let (text, bytes) = lengths(head).ok_or(End::Garbled)?;
@@ -128,7 +130,7 @@ impl Worker {
     }
 
     /// Memory is taken for what has come, and not for what was announced.
-    fn take(&mut self, count: usize, limits: &mut Limits) -> Result<Vec<u8>, End> {
+    fn take(&mut self, count: usize, limits: &Limits) -> Result<Vec<u8>, End> {
         let mut bytes = Vec::new();
         while bytes.len() < count {
             let from = bytes.len();
@@ -138,8 +140,9 @@ impl Worker {
         Ok(bytes)
     }
 
-    fn fill(&mut self, mut space: &mut [u8], limits: &mut Limits) -> Result<(), End> {
+    fn fill(&mut self, mut space: &mut [u8], limits: &Limits) -> Result<(), End> {
         while !space.is_empty() {
+            self.rest(limits);
             match self.link.read(space) {
                 Ok(0) => return Err(self.obituary()),
                 Ok(count) => space = space.get_mut(count..).unwrap_or_default(),
@@ -154,6 +157,15 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// Sets how long one reading may wait: up to the deadline, and no longer than a beat.
+    fn rest(&mut self, limits: &Limits) {
+        let left = limits.until.saturating_duration_since(Instant::now());
+        let beat = left.clamp(Duration::from_millis(1), BEAT);
+        if beat != self.beat && self.link.set_read_timeout(Some(beat)).is_ok() {
+            self.beat = beat;
+        }
     }
 
     fn check(&self, limits: &Limits) -> Result<(), End> {
@@ -261,15 +273,15 @@ mod tests {
     fn a_worker_that_says_nothing_or_never_stops_is_late() {
         let (ours, mut theirs) = UnixStream::pair().unwrap();
         let mut worker = Worker::fake(ours);
-        assert!(matches!(worker.receive(&mut limits(300)), Err(End::Late)));
+        assert!(matches!(worker.receive(&limits(300)), Err(End::Late)));
         let flood = std::thread::spawn(move || {
             let mut frame = Vec::new();
             message::send(&mut frame, &Answer::Lines, &[&[b'x'; 1000]]).unwrap();
             while theirs.write_all(&frame).is_ok() {}
         });
-        let mut limits = limits(500);
+        let limits = limits(500);
         let end = loop {
-            if let Err(end) = worker.receive(&mut limits) {
+            if let Err(end) = worker.receive(&limits) {
                 break end;
             }
         };
@@ -286,7 +298,7 @@ mod tests {
             let (ours, mut theirs) = UnixStream::pair().unwrap();
             theirs.write_all(wire).unwrap();
             drop(theirs);
-            match Worker::fake(ours).receive(&mut limits(1000)) {
+            match Worker::fake(ours).receive(&limits(1000)) {
                 Err(End::Garbled) => assert!(garbled, "{wire:?}"),
                 Err(End::Died(_)) => assert!(!garbled, "{wire:?}"),
                 other => panic!("{wire:?}: {other:?}"),

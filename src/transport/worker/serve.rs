@@ -152,9 +152,21 @@ impl Worker {
                 let answer = Answer::Output { stdout: output.stdout.len(), status: output.status };
                 message::send(&mut self.link, &answer, &[output.stdout.as_bytes(), output.stderr.as_bytes()])
             }
+            Err(TransportError::Lost { to, .. }) if self.confined && is_full() => {
+                let cause = format!("what it sent did not fit into {} MiB", RUNNING >> 20);
+                let (doing, hint) = ("run a script on".to_owned(), super::UNUSUAL.to_owned());
+                self.fail(TransportError::Broke { doing, to, cause, hint }, false)
+            }
             Err(error) => self.fail(error, false),
         }
     }
+}
+
+/// Whether the memory of a script is nearly used up: the library says no more than that it cannot go on.
+fn is_full() -> bool {
+    let statm = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
+    let pages = statm.split(' ').nth(5).and_then(|word| word.parse::<u64>().ok());
+    pages.is_some_and(|pages| pages * 4096 > RUNNING / 10 * 8)
 }
 
 /// Asks the program whether a host key is trusted: it has the files, and they are written there.
