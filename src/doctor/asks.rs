@@ -49,6 +49,7 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@PROBE@", probe)
             .replace("@SALT@", salt)
             .replace("@SERVED@", &served(spec))
+            .replace("@WAY@", firewall::firewalld::WAY)
             .replace("@FIREWALLD@", firewall::firewalld::FUNCTIONS)
             .replace("@NFT@", firewall::NFT)
             .replace("@IPTABLES@", firewall::IPTABLES)
@@ -92,7 +93,7 @@ fn words(askers: &[Asker]) -> String {
 
 /// An address of each network that is served, whose packets may come from there.
 fn served(spec: &HostSpec) -> String {
-    let networks = spec.time.serve.iter().map(|network| firewall::firewalld::asker(*network).to_string());
+    let networks = spec.time.serve.iter().map(|network| firewall::firewalld::askers(*network));
     networks.collect::<Vec<_>>().join(" ")
 }
 

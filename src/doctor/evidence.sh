@@ -164,6 +164,7 @@ ip neigh
 
 #: firewalld: firewall-cmd --list-all-zones
 if systemctl -q is-active firewalld; then
+  @WAY@
   @FIREWALLD@
   fc_asking=
   for fc_s in @SERVED@ @ASKERS@; do fc_asking="$fc_asking ${fc_s%=*}"; done

@@ -10,7 +10,7 @@ use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
 use crate::facts::Firewall;
 use crate::firewall::advice::{advice, short};
-use crate::firewall::firewalld::asker;
+use crate::firewall::firewalld::{WAY, askers};
 use crate::firewall::{self, ClientPort, Packet, Ruleset, Sender, Stop, Verdict, walk};
 
 /// Rules that let the followers in.
@@ -35,10 +35,10 @@ impl Resource for Filter {
     }
 
     fn probe(&self) -> String {
-        let networks = self.networks.iter().map(|network| format!("{network},{}", asker(*network)));
+        let networks = self.networks.iter().map(|network| format!("{network}={}", askers(*network)));
         let networks = networks.collect::<Vec<_>>().join(" ");
         format!(
-            "{}\necho '#: iptables'\n{}\necho '#: keepers'\n{}\necho '#: routes'\nfor fc_a in {networks}; do\necho \"${{fc_a%,*}} $(ip -o route get \"${{fc_a#*,}}\" 2>/dev/null)\"\ndone",
+            "{}\necho '#: iptables'\n{}\necho '#: keepers'\n{}\necho '#: routes'\n{WAY}\nfor fc_a in {networks}; do\necho \"${{fc_a%%=*}} $(fc_way \"${{fc_a#*=}}\")\"\ndone",
             firewall::NFT,
             firewall::IPTABLES,
             firewall::KEEPERS

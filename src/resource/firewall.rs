@@ -6,7 +6,7 @@ use ipnet::IpNet;
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, asker};
+use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, WAY, askers};
 use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
 
@@ -46,8 +46,8 @@ impl Resource for Firewalld {
     }
 
     fn probe(&self) -> String {
-        let addresses: Vec<String> = self.networks.iter().map(|network| asker(*network).to_string()).collect();
-        let ask = format!("{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
+        let addresses: Vec<String> = self.networks.iter().map(|network| askers(*network)).collect();
+        let ask = format!("{WAY}\n{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
         match self.networks.is_empty() {
             true => format!("[ ! -s {RECORD} ] || {{\n{ask}\n}}"),
             false => ask,
