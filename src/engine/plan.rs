@@ -8,7 +8,7 @@ use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::{self, Facts, Firewall};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::FirewallChoice;
+use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
@@ -285,7 +285,17 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
     let firewall = firewall(spec.firewall, facts)?;
     let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
     let render = |name: &str| render(name, &contexts, cx);
-    let build = |kind: Kind, shown: &Kind| resource::build(kind, shown, facts, firewall, &render);
+    let layout = provider.layout(facts);
+    let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
+        match kind {
+            Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
+                let chrony = provider.choice() == ProviderChoice::Chrony;
+                let started = Some(resource::started::Wanted::new(spec, chrony, layout.config));
+                Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
+            }
+            kind => resource::build(kind, shown, facts, firewall, &render),
+        }
+    };
     let mut steps = follow(provider.playbook(), &contexts, cx, &build)?;
     steps.extend(filter(spec, firewall));
     Ok(steps)

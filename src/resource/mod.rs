@@ -11,6 +11,7 @@ pub mod filter;
 pub mod firewall;
 pub mod package;
 pub mod service;
+pub mod started;
 pub mod windows;
 
 use anyhow::{Context, Result, bail};
@@ -118,7 +119,7 @@ pub fn build(
             bail!("registry and `triggers` are for Windows hosts")
         }
         Kind::Service { name, running, enabled, triggers: None } => {
-            Box::new(service::Service { unit: name, running, enabled })
+            Box::new(service::Service { unit: name, running, enabled, started: None })
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
         Kind::Firewall { port, from } => open(&port, &from, active)?,

@@ -3,6 +3,7 @@
 
 use anyhow::{Result, bail};
 
+use super::started::{self, Wanted};
 use super::{Delta, Fix, Resource, Slice};
 use crate::facts::Facts;
 use crate::report::decisive::{STAGE, decisive};
@@ -43,6 +44,8 @@ pub struct Service {
     pub running: bool,
     /// Starts at boot.
     pub enabled: bool,
+    /// What it shall be started with, where that is looked at.
+    pub started: Option<Wanted>,
 }
 
 /// What the probe found.
@@ -85,9 +88,11 @@ impl Resource for Service {
     }
 
     fn probe(&self) -> String {
+        let started = self.started.as_ref().map_or_else(String::new, |wanted| wanted.probe(&self.unit));
         format!(
             "systemctl show -p LoadState -p ActiveState -p UnitFileState {} || exit\n\
              [ ! -e {mark} ] || {{ [ -e {mark}.left ] && echo owed=left || echo owed=yes; }}\n\
+             {started}\n\
              exit 0",
             self.name(),
             mark = self.mark()
@@ -95,6 +100,10 @@ impl Resource for Service {
     }
 
     fn known(&self, facts: &Facts) -> Option<Slice> {
+        if self.started.is_some() {
+            // Not among the facts.
+            return None;
+        }
         let owed = |unit: &str| facts.owed.iter().any(|owed| owed == unit);
         let owed = match (owed(&self.unit), owed(&format!("{}.left", self.unit))) {
             (true, true) => "owed=left\n",
@@ -116,17 +125,31 @@ impl Resource for Service {
         let there = |text: &str| state.exists.then(|| text.to_owned());
         let boot = !state.exists && !self.enabled || state.starts_at_boot().is_none_or(|boot| boot == self.enabled);
         compare("enabled", there(&enabled_word(&state)), self.enabled, boot);
-        let running = if state.active == "failed" { "failed".to_owned() } else { yes_no(state.runs()) };
+        let unmet = started::unmet(seen).filter(|_| !state.runs() && self.started.is_some());
+        let running = match (state.active.as_str(), unmet) {
+            ("failed", _) => "failed".to_owned(),
+            (_, Some(why)) => format!("no ({why})"),
+            _ => yes_no(state.runs()),
+        };
         compare("running", there(&running), self.running, state.runs() == self.running);
         if let Some(why) = state.owed.filter(|_| self.running && state.runs()) {
             let from = Some(why.to_owned());
             deltas.push(Delta::new(self.label(), "restart", from, Some("restarted".to_owned())));
+        }
+        for (property, from) in self.ruled(seen, &state)? {
+            deltas.push(Delta::new(
+                self.label(),
+                property,
+                Some(from),
+                Some("as the file and the unit say".to_owned()),
+            ));
         }
         Ok(deltas)
     }
 
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix> {
         let state = state(seen)?;
+        let refresh = refresh || !self.ruled(seen, &state)?.is_empty();
         Ok(Fix { change: self.change(&state, refresh), undo: self.undo(&state), settle: self.settle(&state) })
     }
 }
@@ -134,6 +157,17 @@ impl Resource for Service {
 impl Service {
     fn name(&self) -> String {
         sh(&format!("{}.service", self.unit))
+    }
+
+    /// What else than the file rules in the running service, by property; a restart puts it right.
+    fn ruled(&self, seen: &Slice, state: &State) -> Result<Vec<(&'static str, String)>> {
+        let Some(wanted) = self.started.as_ref().filter(|_| self.running && state.exists) else {
+            return Ok(Vec::new());
+        };
+        let arguments = wanted.differs(seen, &self.unit, state.runs())?.map(|from| ("arguments", from));
+        let runtime =
+            wanted.changed_at_run_time(seen).filter(|_| state.runs()).map(|from| ("changed at run time", from));
+        Ok(arguments.into_iter().chain(runtime).collect())
     }
 
     fn mark(&self) -> String {
@@ -255,7 +289,7 @@ mod tests {
     }
 
     fn chrony() -> Service {
-        Service { unit: "chrony".into(), running: true, enabled: true }
+        Service { unit: "chrony".into(), running: true, enabled: true, started: None }
     }
 
     fn properties(slice: &Slice) -> Vec<(String, Option<String>)> {

@@ -1,0 +1,171 @@
+//! What a time service was really started with. The file that is managed rules only if the running
+//! service has loaded it: another file, a family, `-x`, or commands at run time may rule instead.
+
+use std::net::IpAddr;
+
+use anyhow::{Result, anyhow};
+use ipnet::IpNet;
+
+use super::Slice;
+use crate::exit::Hint;
+use crate::inventory::HostSpec;
+use crate::transport::quote::sh;
+
+mod arguments;
+pub(super) mod runtime;
+
+use arguments::Arguments;
+
+/// What a service shall be started with.
+#[derive(Debug, Clone)]
+pub struct Wanted {
+    /// Whether it is chronyd; else it is ntpd.
+    pub chrony: bool,
+    /// Its configuration file.
+    pub config: String,
+    /// The addresses that it has to reach: its sources, as far as they are numbers, and those it serves.
+    addresses: Vec<IpAddr>,
+    /// Networks that it serves.
+    serve: Vec<IpNet>,
+    /// Whether it has to set the clock.
+    sets_clock: bool,
+}
+
+impl Wanted {
+    /// Puts together what the inventory says of it.
+    pub fn new(spec: &HostSpec, chrony: bool, config: &str) -> Self {
+        let sources = spec.time.sources.iter().filter_map(|source| source.address.parse().ok());
+        let served = spec.time.serve.iter().map(IpNet::network);
+        Wanted {
+            chrony,
+            config: config.to_owned(),
+            addresses: sources.chain(served).collect(),
+            serve: spec.time.serve.clone(),
+            sets_clock: spec.time.sets_clock,
+        }
+    }
+
+    /// Returns shell text that prints what the unit was and would be started with. What changes by
+    /// itself, as a process number does, is not printed: a saved plan compares it.
+    pub(super) fn probe(&self, unit: &str) -> String {
+        let runtime = if self.chrony { runtime::probe(&self.config, &self.serve) } else { String::new() };
+        PROBE.replace("@UNIT@", unit).replace("@CONFIG@", &sh(&self.config)) + &runtime
+    }
+
+    /// What the running service was started with and shall not be, if a restart puts it right.
+    ///
+    /// # Errors
+    /// The unit itself has it so: says in which file.
+    pub(super) fn differs(&self, seen: &Slice, unit: &str, runs: bool) -> Result<Option<String>> {
+        let would = self.faults(&arguments::of_unit(seen), seen);
+        if let Some((fault, token)) = would.first() {
+            return Err(self.refusal(seen, unit, fault, token));
+        }
+        let running: Vec<String> = lines(seen, "arg=").map(str::to_owned).collect();
+        if !runs || running.is_empty() {
+            return Ok(None);
+        }
+        let faults = self.faults(&running, seen);
+        let unit_line = arguments::of_unit(seen);
+        if let Some((fault, token)) = faults.first().filter(|_| Arguments::read(&unit_line, self.chrony).is_none()) {
+            // What another program makes of the unit's options is not known, so a restart may bring the same.
+            return Err(self.refusal(seen, unit, fault, token));
+        }
+        let faults: Vec<String> = faults.into_iter().map(|(fault, _)| fault).collect();
+        Ok((!faults.is_empty()).then(|| faults.join(", ")))
+    }
+
+    /// What is wrong with a command line, and the word of it that says so.
+    fn faults(&self, line: &[String], seen: &Slice) -> Vec<(String, String)> {
+        let Some(arguments) = Arguments::read(line, self.chrony) else { return Vec::new() };
+        let mut faults = Vec::new();
+        let same = |path: &str| path == self.config || lines(seen, "same=").any(|same| same == path);
+        if let Some(path) = arguments.config.as_deref().filter(|path| !same(path)) {
+            faults.push((format!("it loads {path} and not {}", self.config), path.to_owned()));
+        }
+        if let Some(directive) = arguments.directives.first() {
+            faults.push((
+                format!("directives stand on its command line (`{directive}`), and no file is loaded"),
+                directive.clone(),
+            ));
+        }
+        for (on, word, lost) in [(arguments.four, "-4", false), (arguments.six, "-6", true)] {
+            if on && self.addresses.iter().any(|address| address.is_ipv4() == lost) {
+                faults.push((format!("`{word}` keeps it from addresses of the other family"), word.to_owned()));
+            }
+        }
+        if arguments.no_clock && self.sets_clock && lines(seen, "container=").next().is_none() {
+            faults.push(("`-x`: it never sets the clock".to_owned(), "-x".to_owned()));
+        }
+        if let Some(word) = arguments.once {
+            faults.push((format!("`{word}`: it ends when it has measured, and is no service"), word));
+        }
+        faults
+    }
+
+    fn refusal(&self, seen: &Slice, unit: &str, fault: &str, token: &str) -> anyhow::Error {
+        if let Some(path) = lines(seen, "dhcp=").find(|path| *path == token) {
+            let file = if unit == "ntpsec" { "/etc/default/ntpsec" } else { "/etc/default/ntp" };
+            let text = format!("{unit}.service loads {path}, which DHCP has written, and not {}", self.config);
+            return anyhow!(text).hint(&format!("set IGNORE_DHCP=yes in {file}"));
+        }
+        let holds = |line: &&str| line.split_once(':').is_some_and(|(_, text)| text.contains(token));
+        let file =
+            lines(seen, "line=").filter(holds).filter_map(|line| line.split_once(':')).map(|(file, _)| file).last();
+        let place = file.map_or_else(|| format!("the unit (`systemctl cat {unit}`)"), str::to_owned);
+        let way = match token {
+            "-x" => "; where the clock is not the host's to set, say `sets_clock: false`",
+            _ => "",
+        };
+        anyhow!("{unit}.service is not started as it is wanted: {fault}")
+            .hint(&format!("take `{token}` out of {place}, then `systemctl daemon-reload`{way}"))
+    }
+
+    /// What commands have changed in the running service since it has loaded its file.
+    pub(super) fn changed_at_run_time(&self, seen: &Slice) -> Option<String> {
+        if self.chrony { runtime::changed(seen, &self.serve) } else { None }
+    }
+}
+
+/// Why systemd did not start the unit, in its own words, if a condition was not met when it last tried.
+pub(super) fn unmet(seen: &Slice) -> Option<String> {
+    let said = lines(seen, "unmet=").map(str::trim).find(|text| !text.is_empty()).map(str::to_owned);
+    let declared = || {
+        let conditions = lines(seen, "line=").filter_map(|line| line.split_once(':')).map(|(_, text)| text);
+        conditions
+            .filter(|text| text.starts_with("Condition") || text.starts_with("Assert"))
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
+    lines(seen, "unmet=").next()?;
+    Some(format!("a condition of its unit is not met: {}", said.unwrap_or_else(declared)))
+}
+
+fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
+    seen.stdout.lines().filter_map(move |line| line.strip_prefix(key))
+}
+
+const PROBE: &str = r#"
+fc_show=$(systemctl show -p MainPID -p ConditionResult -p AssertResult -p ConditionTimestampMonotonic -p FragmentPath -p DropInPaths -p EnvironmentFiles -p ExecStart @UNIT@.service)
+fc_value() { printf '%s\n' "$fc_show" | sed -n "s/^$1=//p"; }
+printf '%s\n' "$fc_show" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/exec=\1/p'
+case $fc_show in
+*ConditionTimestampMonotonic=0*) ;;
+*ConditionResult=no*|*AssertResult=no*)
+echo "unmet=$(systemctl status @UNIT@.service 2>/dev/null | sed -n 's/.*[^A-Za-z]\([CA][a-z]*[A-Z][^ ]*=.*\) was not met.*/\1/p' | head -n 1)" ;;
+esac
+fc_pid=$(fc_value MainPID)
+[ "${fc_pid:-0}" -gt 0 ] && tr '\0' '\n' <"/proc/$fc_pid/cmdline" 2>/dev/null | while IFS= read -r fc_a; do
+echo "arg=$fc_a"
+fc_f=${fc_a#-[fc]}; fc_f=${fc_f#--configfile=}
+[ "$fc_f" -ef @CONFIG@ ] && echo "same=$fc_f"
+done
+for fc_f in $(fc_value FragmentPath) $(fc_value DropInPaths) $(fc_value EnvironmentFiles | sed 's/ (.*//') /etc/default/@UNIT@ /etc/sysconfig/@UNIT@; do
+[ -r "$fc_f" ] && grep -E '^[[:space:]]*(ExecStart|Environment|Condition[A-Za-z]*|Assert[A-Za-z]*|[A-Z_]*OPTS|[A-Z_]*OPTIONS|IGNORE_DHCP)=' "$fc_f" | sed "s|^[[:space:]]*|line=$fc_f:|"
+done
+for fc_f in /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp; do [ -e "$fc_f" ] && echo "dhcp=$fc_f"; done
+[ -r /run/systemd/container ] && read -r fc_f </run/systemd/container && echo "container=$fc_f"
+"#;
+
+#[cfg(test)]
+mod tests;
