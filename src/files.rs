@@ -1,11 +1,13 @@
 //! Files on this machine: whole or not at all, for their owner only, and never through a link that
 //! somebody may have put there.
 
+use std::fs::File;
 use std::io::{Error, Result, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::OFlag;
+use tempfile::NamedTempFile;
 
 /// The rights of what may hold evidence or secrets.
 const PRIVATE: u32 = 0o600;
@@ -24,15 +26,59 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As for [`write`].
 pub fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    if is_special(path) {
-        return special(path, bytes);
-    }
+    Place { mode, ..prepare(path)? }.write(bytes)
+}
+
+/// A place that can be written to, found before the work whose result belongs there.
+#[derive(Debug)]
+pub struct Place {
+    path: PathBuf,
+    mode: u32,
+    file: Opened,
+}
+
+#[derive(Debug)]
+enum Opened {
+    /// A pipe or a device.
+    Special(File),
+    /// Takes the place of the file when it is whole; goes when it is not.
+    New(NamedTempFile),
+}
+
+/// Opens what [`Place::write`] will write: what is wrong with the path is known now.
+///
+/// # Errors
+/// It cannot be written, or what is there is another user's.
+pub fn prepare(path: &Path) -> Result<Place> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let mut file = tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder)?;
-    file.write_all(bytes)?;
-    file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-    file.as_file().sync_all()?;
-    file.persist(path).map(drop).map_err(|failed| failed.error)
+    let file = if is_special(path) {
+        Opened::Special(special(path)?)
+    } else {
+        Opened::New(tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder)?)
+    };
+    Ok(Place { path: path.to_owned(), mode: PRIVATE, file })
+}
+
+impl Place {
+    /// Writes the file, as [`write`] does.
+    ///
+    /// # Errors
+    /// The disk is full, or the like.
+    pub fn write(self, bytes: &[u8]) -> Result<()> {
+        let mut file = match self.file {
+            Opened::Special(mut file) => return file.write_all(bytes),
+            Opened::New(file) => file,
+        };
+        file.write_all(bytes)?;
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(self.mode))?;
+        file.as_file().sync_all()?;
+        file.persist(&self.path).map(drop).map_err(|failed| failed.error)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
 }
 
 /// Adds text at the end of a file, which is made if need be, in one write: others that do the same
@@ -51,11 +97,11 @@ fn is_special(path: &Path) -> bool {
     path.starts_with("/dev") || path.starts_with("/proc") || std::fs::metadata(path).is_ok_and(|there| !there.is_file())
 }
 
-fn special(path: &Path, bytes: &[u8]) -> Result<()> {
+fn special(path: &Path) -> Result<File> {
     // /dev/stdout and its like are links of the system.
     let systems = path.starts_with("/dev") || path.starts_with("/proc");
     let flags = if systems { OFlag::empty() } else { OFlag::O_NOFOLLOW };
-    let mut file = std::fs::OpenOptions::new()
+    let file = std::fs::OpenOptions::new()
         .write(true)
         .custom_flags(flags.bits())
         .open(path)
@@ -64,7 +110,7 @@ fn special(path: &Path, bytes: &[u8]) -> Result<()> {
     if !systems && owner != 0 && owner != nix::unistd::geteuid().as_raw() {
         return Err(Error::other(format!("it is there already, and belongs to another user ({owner})")));
     }
-    file.write_all(bytes)
+    Ok(file)
 }
 
 fn explain(path: &Path, error: Error) -> Error {

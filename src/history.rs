@@ -78,10 +78,7 @@ impl History {
     /// # Errors
     /// The user has no home.
     pub fn open() -> Result<Self> {
-        let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-        let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
-        let state = state.ok_or_else(|| anyhow!("there is no home for the records").hint("set XDG_STATE_HOME"))?;
-        Ok(History { folder: state.join("fleetclock/runs") })
+        Ok(History { folder: state()?.join("runs") })
     }
 
     /// Writes a record over an earlier one of the same run, in one move, and drops the oldest ones.
@@ -159,6 +156,17 @@ impl History {
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.json"))
     }
+}
+
+/// Returns the folder of what the program remembers for its user.
+///
+/// # Errors
+/// The user has no home.
+pub fn state() -> Result<PathBuf> {
+    let state = std::env::var_os("XDG_STATE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
+    let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
+    let state = state.ok_or_else(|| anyhow!("there is no home for the records").hint("set XDG_STATE_HOME"))?;
+    Ok(state.join("fleetclock"))
 }
 
 /// Returns the name of a run that began then.

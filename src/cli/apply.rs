@@ -1,5 +1,6 @@
 //! `apply`: changes the hosts, masters first, and proves the result.
 
+use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Result, anyhow};
@@ -68,6 +69,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     if let Some(saved) = &saved {
         gone = if global.limit.is_none() { saved.gone(&run.hosts) } else { gone };
         run.hosts.retain(|host| saved.hosts.iter().any(|known| known.name == host.name));
+        if !may_step(saved, args, &run)? {
+            console::error_line("nothing was changed");
+            return Ok(Exit::Pending);
+        }
         saved.consent(&mut run.hosts);
     }
     // A plan that was saved was reviewed.
@@ -84,6 +89,23 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         Changed::Declined => Ok(Exit::Pending),
         Changed::Done { hosts, shown } => Ok(run.print(hosts, !shown)),
     }
+}
+
+/// Whether the clocks that a plan lets step may do so. A plan of another user or machine, or one that
+/// somebody has edited, consents to nothing: the user does, on the command line or on the terminal.
+fn may_step(saved: &Saved, args: &Args, run: &Run) -> Result<bool> {
+    let allowed = args.consent.names(&run.hosts);
+    let open: Vec<&str> = saved.steps().into_iter().filter(|name| !allowed.iter().any(|known| known == name)).collect();
+    if saved.is_own || open.is_empty() {
+        return Ok(true);
+    }
+    let names = open.join(",");
+    let what = format!("the plan lets clocks step ({names}), and was not made by you on this machine");
+    if !std::io::stdin().is_terminal() {
+        let hint = format!("look at it with `fleetclock plan show`; `--allow-step {names}` consents to it");
+        return Err(anyhow!(what).hint(&hint));
+    }
+    run.interrupt.ask(&format!("\nNote: {what}.\nMay they, as far as the plan says? Only `yes` goes ahead:"))
 }
 
 /// The hosts that the last run with this inventory left in doubt.

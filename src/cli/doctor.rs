@@ -1,17 +1,18 @@
 //! `doctor`: why a clock does not follow.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
 
 use super::change::can_ask;
 use super::consent::Consent;
 use super::fix::{Wanted, fix};
+use super::plan::unless_lost;
 use super::run::Run;
 use super::{Format, Global};
 use crate::engine::doctor::diagnose_all;
 use crate::exit::{Exit, Hint};
-use crate::files;
+use crate::files::{self, Place};
 use crate::inventory::{Fleet, HostSpec};
 use crate::report::console::{self, Verbosity};
 use crate::report::{HostReport, Status};
@@ -47,28 +48,32 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     } else if args.consent.any() {
         return Err(anyhow!("--allow-step is for a change").hint("add --fix"));
     }
+    let place = |path: &PathBuf| files::prepare(path).with_context(|| format!("write {}", path.display()));
+    let place = args.save.as_ref().map(place).transpose()?;
     // Read once, so that what it asks for is asked once.
     let fleet = global.fleet()?;
     let mut run = Run::of("doctor", &global, fleet.clone())?;
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;
-    let reports = look(&run, &chosen, args.save.as_deref())?;
+    let (reports, saved) = look(&run, &chosen, place);
     if args.fix {
-        return fix(run, &global, reports, &Wanted { chosen, yes: args.yes });
+        return Ok(unless_lost(saved, fix(run, &global, reports, &Wanted { chosen, yes: args.yes })?));
     }
     if run.format == Format::Human && run.verbosity > Verbosity::Quiet {
         advertise(&reports);
     }
-    Ok(run.print(reports, true))
+    Ok(unless_lost(saved, run.print(reports, true)))
 }
 
-/// Gathers and judges; of all that was looked at, returns what concerns the chosen hosts.
-pub(super) fn look(run: &Run, chosen: &[String], save: Option<&Path>) -> Result<Vec<HostReport>> {
+/// Gathers and judges; of all that was looked at, returns what concerns the chosen hosts, and
+/// whether the evidence could be kept.
+pub(super) fn look(run: &Run, chosen: &[String], place: Option<Place>) -> (Vec<HostReport>, Result<()>) {
     let diagnosis = run.watched(run.names(), |cx| diagnose_all(run.hosts.clone(), run.forks, cx));
-    if let Some(path) = save {
-        files::write(path, diagnosis.evidence.as_bytes()).with_context(|| format!("write {}", path.display()))?;
-    }
+    let saved = place.map_or(Ok(()), |place| {
+        let path = place.path().to_owned();
+        place.write(diagnosis.evidence.as_bytes()).with_context(|| format!("write {}", path.display()))
+    });
     let mut reports = diagnosis.hosts;
     reports.retain_mut(|report| {
         // Of a source that was only looked at as a witness, what concerns the chosen hosts matters.
@@ -79,7 +84,7 @@ pub(super) fn look(run: &Run, chosen: &[String], save: Option<&Path>) -> Result<
             || !report.findings.is_empty()
             || matches!(report.status, Status::Failed | Status::Unreachable)
     });
-    Ok(reports)
+    (reports, saved)
 }
 
 /// The fix of each finding is a command; together they are one.

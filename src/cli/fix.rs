@@ -43,7 +43,7 @@ pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted:
         Changed::Done { hosts, shown } => (hosts, shown),
     };
     run.hosts = looked_at;
-    let again = look(&run, &wanted.chosen, None)?;
+    let (again, _) = look(&run, &wanted.chosen, None);
     tell("still there", &all(&again).filter(|(host, finding)| same(&todo, host, finding)).collect::<Vec<_>>());
     Ok(run.print(joined(again, done), !shown))
 }

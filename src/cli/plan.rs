@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
 
 use super::consent::Consent;
 use super::rollout::Waves;
@@ -14,8 +14,9 @@ use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::{Inputs, Saved};
 use crate::engine::waves::{Order, order};
 use crate::exit::Exit;
+use crate::files::{self, Place};
 use crate::report::text::Options;
-use crate::report::{FleetReport, HostReport, SCHEMA, Summary, console, json};
+use crate::report::{FleetReport, HostReport, SCHEMA, Summary, clean, console, json};
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]
@@ -52,16 +53,31 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("plan", global)?;
     run.pending_is_3 = args.exit_code;
     args.consent.give(&mut run.hosts)?;
+    // What is wrong with these is found before any host is contacted.
+    let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
+    let place = |path: &PathBuf| files::prepare(path).with_context(|| format!("write {}", path.display()));
+    let place = args.out.as_ref().map(place).transpose()?;
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
-    let order = order(&plans, &args.waves.over(run.rollout.clone(), &run.hosts)?);
+    let order = order(&plans, &rollout);
     run.waves.clone_from(&order.waves);
-    if let Some(path) = &args.out {
-        save(path, &plans, order, &run, args, global)?;
-    }
-    Ok(run.print(plans.into_iter().map(into_report).collect(), true))
+    let saved = place.map_or(Ok(()), |place| save(place, &plans, order, &run, args, global));
+    let exit = run.print(plans.into_iter().map(into_report).collect(), true);
+    // The hosts were read: what was found there is shown, whatever became of the file.
+    Ok(unless_lost(saved, exit))
 }
 
-fn save(path: &Path, plans: &[PlanResult], order: Order, run: &Run, args: &Args, global: &Global) -> Result<()> {
+/// The exit code of a run; a result that could not be written is told and fails it.
+pub(super) fn unless_lost(saved: Result<()>, exit: Exit) -> Exit {
+    match saved {
+        Ok(()) => exit,
+        Err(error) => {
+            console::error(&error);
+            Exit::Failed
+        }
+    }
+}
+
+fn save(place: Place, plans: &[PlanResult], order: Order, run: &Run, args: &Args, global: &Global) -> Result<()> {
     let inputs = Inputs {
         inventory: &global.inventory,
         assets: &Assets::new(run.assets.clone())?,
@@ -69,7 +85,9 @@ fn save(path: &Path, plans: &[PlanResult], order: Order, run: &Run, args: &Args,
         allow_step: args.consent.names(&run.hosts),
         order,
     };
-    Saved::of(plans, &run.hosts, &inputs)?.write(path)
+    let path = place.path().to_owned();
+    let text = Saved::of(plans, &run.hosts, &inputs)?.text()?;
+    place.write(text.as_bytes()).with_context(|| format!("write {}", path.display()))
 }
 
 fn show(file: &Path, global: &Global) -> Result<Exit> {
@@ -80,7 +98,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
     }
     let hosts: Vec<HostReport> = plan.hosts.iter().map(|host| host.report()).collect();
     let assets: Vec<String> = plan.assets.iter().map(|asset| format!("{} ({})", asset.name, asset.origin)).collect();
-    console::print(&format!(
+    let head = format!(
         "Made {} by {}, from {}, with version {}\nPlaybooks and templates: {}\nDigest: {}\n\n",
         plan.made,
         plan.made_by,
@@ -88,7 +106,8 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         plan.version,
         assets.join(", "),
         plan.digest
-    ))?;
+    );
+    console::print(&clean::text(&head))?;
     let report = FleetReport {
         schema: SCHEMA,
         command: "plan".to_owned(),

@@ -31,6 +31,9 @@ impl Waves {
     /// # Errors
     /// The canary is no host of this run.
     pub(super) fn over(&self, below: Rollout, hosts: &[HostSpec]) -> Result<Rollout> {
+        if matches!(self.batch, Some(Share::Count(0) | Share::Percent(0))) {
+            return Err(anyhow!("--batch 0: no host would ever be changed").hint("a number (5) or a part (25%)"));
+        }
         let canary = self.canary.as_deref().map(|text| canary(text, hosts)).transpose()?;
         Ok(Rollout {
             canary: canary.or(below.canary),

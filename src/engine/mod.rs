@@ -16,6 +16,7 @@ mod proof;
 #[cfg(test)]
 mod sample;
 pub mod saved;
+mod seal;
 mod session;
 mod settling;
 mod sources;

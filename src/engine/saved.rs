@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow, bail};
 use serde::{Deserialize, Serialize};
@@ -12,10 +13,10 @@ use sha2::{Digest as _, Sha256};
 use super::clock;
 use super::fleet::PlanResult;
 use super::moved::{observed, used, wanted};
+use super::seal;
 use super::waves::Order;
 use crate::assets::Assets;
 use crate::exit::Hint;
-use crate::files;
 use crate::input;
 use crate::inventory::HostSpec;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
@@ -46,8 +47,14 @@ pub struct Saved {
     pub order: Order,
     /// The hosts, in the order of the inventory.
     pub hosts: Vec<SavedHost>,
+    /// Shows that the plan was made by this user on this machine, where it consents to something.
+    #[serde(default)]
+    pub seal: String,
     /// SHA-256 of the file with this value left empty.
     pub digest: String,
+    /// Whether the seal fits; nothing that a file could say.
+    #[serde(skip)]
+    pub is_own: bool,
 }
 
 /// A playbook or template, as it was.
@@ -135,18 +142,24 @@ impl Saved {
             assets: used(inputs.assets)?.into_values().flatten().collect::<BTreeMap<_, _>>().into_values().collect(),
             order: inputs.order.clone(),
             hosts: plans.iter().map(|plan| saved(plan, spec, &inputs.allow_step)).collect::<Result<_>>()?,
+            seal: String::new(),
             digest: String::new(),
+            is_own: true,
         })
     }
 
-    /// Writes the file, readable by its owner only, in one move.
+    /// Returns the text of the file.
     ///
     /// # Errors
-    /// It cannot be written.
-    pub fn write(&self, path: &Path) -> Result<()> {
-        let blank = serde_json::to_string_pretty(&Saved { digest: String::new(), ..self.clone() })? + "\n";
-        let text = blank.replace(BLANK, &format!("\"digest\": \"{}\"", digest(blank.as_bytes())));
-        files::write(path, text.as_bytes()).with_context(|| format!("write {}", path.display()))
+    /// It cannot be said in JSON.
+    pub fn text(&self) -> Result<String> {
+        let plain = Saved { digest: String::new(), seal: String::new(), ..self.clone() };
+        let unsealed = serde_json::to_string_pretty(&plain)? + "\n";
+        let consents = self.hosts.iter().any(|host| host.allow_step);
+        // Without a place for the key there is no seal, and `apply` asks.
+        let seal = if consents { seal::of(unsealed.as_bytes()).unwrap_or_default() } else { String::new() };
+        let blank = unsealed.replace(&field("seal", ""), &field("seal", &seal));
+        Ok(blank.replace(&field("digest", ""), &field("digest", &digest(blank.as_bytes()))))
     }
 
     /// Reads a plan, and sees that it is whole and of this version.
@@ -154,29 +167,20 @@ impl Saved {
     /// # Errors
     /// It cannot be read, is no plan, was edited, or was made by another version.
     pub fn read(path: &Path) -> Result<Self> {
-        let text = input::text(path, LARGEST).with_context(|| format!("read {}", path.display()))?;
-        let plan: Saved = serde_json::from_str(&text)
-            .with_context(|| format!("{} is no plan", path.display()))
-            .hint("`fleetclock plan --out FILE` makes one")?;
-        if plan.fleetclock_plan != FORMAT || plan.version != env!("CARGO_PKG_VERSION") {
-            let own = env!("CARGO_PKG_VERSION");
-            return Err(anyhow!("{} was made by version {}, and this is {own}", path.display(), plan.version)
-                .hint("apply it with the version that made it, or plan again"));
-        }
-        let blank = text.replace(&format!("\"digest\": \"{}\"", plan.digest), BLANK);
-        if digest(blank.as_bytes()) != plan.digest {
-            bail!("{} is not what was written: its digest differs; make a new plan", path.display());
-        }
-        Ok(plan)
+        parse(&input::text(path, LARGEST).with_context(|| format!("read {}", path.display()))?, path)
     }
 
-    /// Lets the clocks of its hosts step as far as was reviewed, and no farther.
+    /// The hosts whose clocks it lets step.
+    pub fn steps(&self) -> Vec<&str> {
+        self.hosts.iter().filter(|host| host.allow_step).map(|host| host.name.as_str()).collect()
+    }
+
+    /// Lets the clocks of its hosts step as far as was reviewed, and no farther: where no offset was
+    /// seen, none was reviewed.
     pub fn consent(&self, hosts: &mut [HostSpec]) {
         for host in hosts {
-            if let Some(saved) = self.hosts.iter().find(|saved| saved.name == host.name && saved.allow_step) {
-                let most = saved.offset_s.map(|offset| std::time::Duration::from_secs_f64(offset.abs() + MARGIN));
-                host.limits.max_step = most;
-            }
+            let saved = self.hosts.iter().find(|saved| saved.name == host.name && saved.allow_step);
+            host.limits.max_step = saved.and_then(SavedHost::step).or(host.limits.max_step);
         }
     }
 
@@ -188,12 +192,41 @@ impl Saved {
     }
 }
 
-const BLANK: &str = "\"digest\": \"\"";
+/// Reads the text of a plan.
+fn parse(text: &str, path: &Path) -> Result<Saved> {
+    let plan: Saved = serde_json::from_str(text)
+        .with_context(|| format!("{} is no plan", path.display()))
+        .hint("`fleetclock plan --out FILE` makes one")?;
+    if plan.fleetclock_plan != FORMAT || plan.version != env!("CARGO_PKG_VERSION") {
+        let own = env!("CARGO_PKG_VERSION");
+        return Err(anyhow!("{} was made by version {}, and this is {own}", path.display(), plan.version)
+            .hint("apply it with the version that made it, or plan again"));
+    }
+    let blank = text.replace(&field("digest", &plan.digest), &field("digest", ""));
+    if digest(blank.as_bytes()) != plan.digest {
+        bail!("{} is not what was written: its digest differs; make a new plan", path.display());
+    }
+    if let Some(host) = plan.hosts.iter().find(|host| host.offset_s.is_some() && host.step().is_none()) {
+        bail!("{} is no plan: the offset of host `{}` is none that a clock can have", path.display(), host.name);
+    }
+    let unsealed = blank.replace(&field("seal", &plan.seal), &field("seal", ""));
+    Ok(Saved { is_own: seal::fits(&plan.seal, unsealed.as_bytes()), ..plan })
+}
+
+/// A field of the file as it is written.
+fn field(name: &str, value: &str) -> String {
+    format!("\"{name}\": \"{value}\"")
+}
 
 /// How much farther than reviewed a clock may be off by now, seconds.
 const MARGIN: f64 = 1.0;
 
 impl SavedHost {
+    /// How far its clock was off when that was reviewed, and the margin.
+    fn step(&self) -> Option<Duration> {
+        Duration::try_from_secs_f64(self.offset_s?.abs() + MARGIN).ok()
+    }
+
     /// The host as a report, for showing it.
     pub fn report(&self) -> HostReport {
         HostReport {
@@ -261,6 +294,7 @@ mod tests {
     use super::*;
     use crate::engine::plan::blank;
     use crate::engine::sample;
+    use proptest::prelude::*;
 
     fn plan() -> Saved {
         let host = sample::host("h1");
@@ -278,7 +312,7 @@ mod tests {
     fn a_plan_is_read_back_as_it_was_written_and_one_that_was_edited_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a.plan");
-        plan().write(&path).unwrap();
+        std::fs::write(&path, plan().text().unwrap()).unwrap();
         let read = Saved::read(&path).unwrap();
         assert_eq!((read.hosts.len(), read.assets.len(), read.hosts[0].allow_step), (1, 5, true));
         assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary file was left");
@@ -293,6 +327,43 @@ mod tests {
     }
 
     #[test]
+    fn an_edited_plan_consents_to_nothing_even_with_its_digest_made_anew() {
+        let text = plan().text().unwrap();
+        let forge = |from: &str, to: &str| {
+            let edited = text.replace(from, to);
+            let read: Saved = serde_json::from_str(&edited).unwrap();
+            let blank = edited.replace(&field("digest", &read.digest), &field("digest", ""));
+            let forged = blank.replace(&field("digest", ""), &field("digest", &digest(blank.as_bytes())));
+            parse(&forged, Path::new("a.plan")).map(|plan| plan.is_own)
+        };
+        // Where this machine has no place for the key, no plan is its own.
+        let sealed = !serde_json::from_str::<Saved>(&text).unwrap().seal.is_empty();
+        assert_eq!(forge("", "").unwrap(), sealed);
+        assert!(!forge("fleet.yml", "other.yml").unwrap());
+        assert!(!forge("\"seal\": \"", "\"seal\": \"00").unwrap());
+        let why = forge("\"offset_s\": null", "\"offset_s\": 1e300").unwrap_err().to_string();
+        assert!(why.contains("the offset of host `h1`"), "{why}");
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_a_plan_panic(at in 0usize..4000, word in "[-0-9eE.\"{}\\[\\],:a-z]{0,12}", offset in any::<f64>()) {
+            let mut plan = plan();
+            plan.hosts[0].offset_s = Some(offset);
+            let mut hosts = [sample::host("h1")];
+            plan.consent(&mut hosts);
+            let mut text = plan.text().unwrap();
+            let at = text.char_indices().map(|(at, _)| at).nth(at.min(text.len() / 2)).unwrap_or_default();
+            text.insert_str(at, &word);
+            if let Ok(plan) = serde_json::from_str::<Saved>(&text) {
+                plan.consent(&mut hosts);
+                let _ = plan.hosts.iter().map(SavedHost::report).count();
+            }
+            let _ = parse(&text, Path::new("a.plan"));
+        }
+    }
+
+    #[test]
     fn consent_reaches_as_far_as_was_reviewed() {
         let mut plan = plan();
         let step = |plan: &Saved| {
@@ -300,7 +371,7 @@ mod tests {
             plan.consent(&mut hosts);
             hosts[0].limits.max_step.map(|most| most.as_secs_f64())
         };
-        assert_eq!(step(&plan), None);
+        assert_eq!(step(&plan), Some(1.0));
         plan.hosts[0].offset_s = Some(-23.0);
         assert_eq!(step(&plan), Some(24.0));
         plan.hosts[0].allow_step = false;

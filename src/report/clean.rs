@@ -7,7 +7,7 @@ use super::{Delta, ErrorReport, Finding, HostReport};
 use crate::visible::is_hidden;
 
 /// Shows control characters, and what cannot be seen, as `\u{1b}`; line breaks and tabs stay.
-pub(super) fn text(text: &str) -> Cow<'_, str> {
+pub(crate) fn text(text: &str) -> Cow<'_, str> {
     let obeyed = |c: char| is_hidden(c) && c != '\n' && c != '\t';
     if !text.contains(obeyed) {
         return Cow::Borrowed(text);

@@ -1,7 +1,7 @@
 //! The result of a run as data: what the console prints and what `--format json` promises.
 
 mod changes;
-mod clean;
+pub(crate) mod clean;
 pub mod console;
 pub mod decisive;
 pub mod diff;
