@@ -14,9 +14,38 @@ const EDITS: &[(&str, &str, &str, bool)] = &[
     ("server2", "systemctl stop chrony", "service chrony running", true),
     ("server2", "systemctl stop chrony; systemctl mask -q chrony", "service chrony running", true),
     ("server2", "mkdir -p /run/fleetclock/owed; touch /run/fleetclock/owed/chrony", "service chrony restart", true),
+    ("server2", "chronyc add server 192.0.2.77", "service chrony changed at run time", true),
+    ("server2", OTHER_FILE_ONCE, "service chrony arguments", true),
     ("server3", "sed -i 's/^server/#server/' /etc/ntpsec/ntp.conf", "file /etc/ntpsec/ntp.conf content", true),
     ("server1", RUNNING_RULE, "firewalld zone public 123/udp from 10.10.10.0/24 (running)", false),
     ("server1", PERMANENT_RULE, "firewalld zone public 123/udp from 10.10.10.0/24 (permanent)", false),
+];
+
+/// chronyd runs with another file, and the next start is as wanted again.
+const OTHER_FILE_ONCE: &str = "cp /etc/chrony/chrony.conf /etc/chrony/other.conf; cd /etc/systemd/system/chrony.service.d; \
+    sed 's/chrony.conf/other.conf/' lab.conf >zz.conf; systemctl daemon-reload; systemctl restart chrony; \
+    rm zz.conf; systemctl daemon-reload";
+
+/// What rules beside the managed file and only a person may change, and what the refusal says.
+const RULED: &[(&str, &str, &str, &str)] = &[
+    (
+        "server2",
+        "cd /etc/systemd/system/chrony.service.d; sed 's/chrony.conf/other.conf/' lab.conf >zz.conf; systemctl daemon-reload",
+        "it loads /etc/chrony/other.conf and not /etc/chrony/chrony.conf",
+        "rm /etc/systemd/system/chrony.service.d/zz.conf; systemctl daemon-reload",
+    ),
+    (
+        "server2",
+        "cd /etc/systemd/system/chrony.service.d; sed 's/ -x / -x -6 /' lab.conf >zz.conf; systemctl daemon-reload",
+        "`-6` keeps it from addresses of the other family",
+        "rm /etc/systemd/system/chrony.service.d/zz.conf; systemctl daemon-reload",
+    ),
+    (
+        "server3",
+        "mkdir -p /run/ntpsec; cp /etc/ntpsec/ntp.conf /run/ntpsec/ntp.conf.dhcp",
+        "ntpsec.service loads /run/ntpsec/ntp.conf.dhcp, which DHCP has written",
+        "rm /run/ntpsec/ntp.conf.dhcp",
+    ),
 ];
 
 const RUNNING_RULE: &str = r#"firewall-cmd -q --remove-rich-rule='rule family="ipv4" source address="10.10.10.0/24" service name="ntp" accept'"#;
@@ -46,6 +75,25 @@ fn each_hand_edit_is_seen_and_repaired_alone() {
         assert_eq!(code, 0, "after the repair of `{edit}`: {report:#}");
         assert_eq!(lab.sh(name, id) != before, *restart, "after `{edit}`: restarted or not");
     }
+    what_rules_beside_the_file_is_refused(&lab);
+}
+
+fn what_rules_beside_the_file_is_refused(lab: &Lab) {
+    for (name, edit, expected, back) in RULED {
+        lab.sh(name, edit);
+        let (code, report) = lab.json(&["check", "-l", name]);
+        let message = host(&report, name)["error"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(code == 1 && message.contains(expected), "after `{edit}`: {code} {message}");
+        lab.sh(name, back);
+        assert_eq!(lab.fleetclock(&["check", "-l", name]).code, 0, "after `{back}`");
+    }
+    lab.sh("server2", "printf '[Unit]\nConditionPathExists=/nowhere\n' >/etc/systemd/system/chrony.service.d/zz.conf; systemctl daemon-reload; systemctl restart chrony");
+    let (code, report) = lab.json(&["check", "-l", "server2"]);
+    let from = host(&report, "server2")["deltas"][0]["from"].as_str().unwrap_or_default();
+    assert!(
+        code == 3 && from.contains("a condition of its unit is not met: ConditionPathExists=/nowhere"),
+        "{report:#}"
+    );
 }
 
 #[test]
