@@ -13,6 +13,7 @@ fn main() {
         "probe/system.rs",
         "src/ntp/timestamp.rs",
         "src/ntp/packet.rs",
+        "src/ntp/error.rs",
         "src/ntp/exchange.rs",
     ] {
         println!("cargo::rerun-if-changed={file}");

@@ -33,11 +33,11 @@ def fleetclock():
 
 
 def travelling():
-    return ours(run([PROBE, "4", "1000", "9223372036854775807", "any", f"{SERVER}={SERVER}"]).stdout)
+    return ours(run([PROBE, "4", "7", "1000", "9223372036854775807", "any", f"{SERVER}={SERVER}"]).stdout)
 
 
 def fallback():
-    return ours(run(["bash", "src/ntp/fallback.bash", "4", "1000", "9223372036854775807", f"{SERVER}={SERVER}"]).stdout)
+    return ours(run(["bash", "src/ntp/fallback.bash", "4", "7", "1000", "9223372036854775807", f"{SERVER}={SERVER}"]).stdout)
 
 
 def chronyd():

@@ -6,7 +6,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::panic::PanicInfo;
 
-use crate::exchange::{Trouble, Wire};
+use crate::exchange::{Trouble, Wire, least_step};
 use crate::numbers::*;
 use crate::packet::LENGTH;
 use crate::timestamp::Timestamp;
@@ -106,6 +106,7 @@ impl fmt::Write for Stdout {
 
 /// Waits.
 pub fn pause(nanoseconds: i64) {
+    let nanoseconds = nanoseconds.max(0);
     let limit = Time { seconds: nanoseconds / 1_000_000_000, nanos: nanoseconds % 1_000_000_000 };
     syscall(call::PPOLL, [0, 0, address_of(&limit), 0, 8, 0]);
 }
@@ -277,10 +278,22 @@ fn trouble(result: isize) -> Trouble {
     }
 }
 
+fn system_time() -> Timestamp {
+    let time = clock(CLOCK_REALTIME);
+    Timestamp::from_unix(time.seconds, time.nanos as u32)
+}
+
 impl Wire for Socket {
     fn now(&mut self) -> Timestamp {
-        let time = clock(CLOCK_REALTIME);
-        Timestamp::from_unix(time.seconds, time.nanos as u32)
+        system_time()
+    }
+
+    fn rest(&mut self, nanoseconds: i64) {
+        pause(nanoseconds);
+    }
+
+    fn grain(&mut self) -> i64 {
+        least_step(&mut system_time)
     }
 
     fn steady(&mut self) -> i64 {

@@ -22,6 +22,8 @@ mod fixture;
 mod login;
 #[path = "lab/matrix.rs"]
 mod matrix;
+#[path = "lab/polite_slow.rs"]
+mod polite_slow;
 #[path = "lab/report.rs"]
 mod report;
 #[path = "lab/rollout.rs"]

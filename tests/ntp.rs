@@ -2,6 +2,8 @@
 //! program under dash and busybox, and the bash fallback.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "ntp/bound.rs"]
+mod bound;
 #[path = "ntp/server.rs"]
 mod server;
 
@@ -12,6 +14,9 @@ use fleetclock::ntp::report::SourceReport;
 use fleetclock::ntp::wire::{Options, probe};
 use server::{Manner, RIGHT, Server, Trick};
 
+/// Where the probes keep when a server was asked.
+const ASKED: &str = concat!(env!("CARGO_TARGET_TMPDIR"), "/asked");
+
 const SECOND: i64 = 1_000_000_000;
 
 /// Implementation, and how far its offset may be from the truth on loopback, nanoseconds. The
@@ -21,7 +26,7 @@ const PROBES: &[(&str, i64)] = &[("local", 3_000_000), ("static", 3_000_000), ("
 fn ask(kind: &str, target: &str) -> SourceReport {
     match kind {
         "local" => {
-            let options = Options { samples: 3, timeout: Duration::from_millis(300), source_port: 0 };
+            let options = Options { tries: 3, timeout: Duration::from_millis(300), ..Options::default() };
             probe(target, options).remove(0)
         }
         _ => remote::parse(&on_host(kind, "dash", target)).remove(0),
@@ -31,7 +36,7 @@ fn ask(kind: &str, target: &str) -> SourceReport {
 /// Runs the text that hosts are sent, in a shell of this machine.
 fn on_host(kind: &str, shell: &str, target: &str) -> String {
     let script = format!(
-        "{}\nfc_kind={kind}\nfc_probe 3 300 {} any {target}\necho folder $fc_dir\n",
+        "{}\nFC_ASKED={ASKED}\nfc_kind={kind}\nfc_probe 1 3 300 {} any {target}\necho folder $fc_dir\n",
         remote::functions(),
         i64::MAX
     );
@@ -40,21 +45,30 @@ fn on_host(kind: &str, shell: &str, target: &str) -> String {
     String::from_utf8(output.stdout).unwrap()
 }
 
-/// Asks with each implementation and hands the answer to `check`.
+/// Asks with each implementation, at the same time, and hands the answers to `check`.
 fn each(manner: Manner, check: impl Fn(&SourceReport, i64)) {
-    for (kind, tolerance) in PROBES {
-        let server = Server::start(manner);
-        let report = ask(kind, &server.address.to_string());
+    let reports = side_by_side(PROBES, |(kind, _)| ask(kind, &Server::start(manner).address.to_string()));
+    for ((kind, tolerance), report) in PROBES.iter().zip(reports) {
         assert_eq!(&report.probe, kind, "{report:?}");
         check(&report, *tolerance);
     }
+}
+
+/// The pause between two questions is long: many are asked at the same time.
+fn side_by_side<T: Sync, R: Send>(all: &[T], ask: impl Fn(&T) -> R + Sync) -> Vec<R> {
+    let ask = &ask;
+    std::thread::scope(|scope| {
+        let started: Vec<_> = all.iter().map(|one| scope.spawn(move || ask(one))).collect();
+        started.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 fn offset_is(manner: Manner, wanted: i64) {
     each(manner, |report, tolerance| {
         let offset = report.offset_ns.unwrap();
         assert_eq!(report.outcome, "ok", "{report:?}");
-        assert!((offset - wanted).abs() < tolerance, "{report:?}");
+        // A busy machine adds to one of the ways.
+        assert!((offset - wanted).abs() < tolerance + report.delay_ns.unwrap() / 2, "{report:?}");
         // The truth is that this machine is right: the bound must hold the whole offset.
         assert!(report.error_bound_ns.unwrap() >= offset.abs(), "{report:?}");
         assert_eq!((report.root_delay_ns, report.root_dispersion_ns), (Some(SECOND / 64), Some(SECOND / 128)));
@@ -74,7 +88,9 @@ fn a_one_sided_delay_shifts_the_offset_by_half_and_stays_within_the_bound() {
     let delay_there = Duration::from_millis(40);
     each(Manner { delay_there, ..RIGHT }, |report, tolerance| {
         let (offset, delay) = (report.offset_ns.unwrap(), report.delay_ns.unwrap());
-        assert!((offset - 20_000_000).abs() < tolerance && delay > 39_000_000, "{report:?}");
+        // Of what a busy machine adds to the way, half goes into the offset.
+        let late = (delay - 40_000_000).max(0) / 2;
+        assert!((offset - 20_000_000).abs() < tolerance + late && delay > 39_000_000, "{report:?}");
         // The true offset is zero: it lies within the measured one plus or minus half the delay.
         assert!(offset - delay / 2 <= 1_000_000, "{report:?}");
     });
@@ -83,9 +99,10 @@ fn a_one_sided_delay_shifts_the_offset_by_half_and_stays_within_the_bound() {
 #[test]
 fn forged_short_and_random_packets_are_ignored() {
     for trick in [Trick::Forged, Trick::Short, Trick::Garbage] {
-        for (kind, tolerance) in PROBES.iter().filter(|(kind, _)| *kind != "bash") {
-            let server = Server::start(Manner { trick, ..RIGHT });
-            let report = ask(kind, &server.address.to_string());
+        let probes = &PROBES[..2];
+        let manner = Manner { trick, ..RIGHT };
+        let reports = side_by_side(probes, |(kind, _)| ask(kind, &Server::start(manner).address.to_string()));
+        for ((_, tolerance), report) in probes.iter().zip(reports) {
             assert!(report.outcome == "ok" && report.offset_ns.unwrap().abs() < *tolerance, "{trick:?} {report:?}");
             assert!(report.ignored.unwrap() > 0, "{trick:?} {report:?}");
         }
@@ -103,38 +120,113 @@ fn a_forged_answer_alone_is_no_answer() {
 fn loss_is_survived_and_silence_is_given_up_early() {
     each(Manner { every: 2, ..RIGHT }, |report, _| assert_eq!(report.outcome, "ok", "{report:?}"));
     each(Manner { trick: Trick::Silence, ..RIGHT }, |report, _| {
-        assert_eq!((report.outcome.as_str(), report.sent), ("timeout", Some(2)), "{report:?}");
+        assert_eq!((report.outcome.as_str(), report.sent), ("timeout", Some(3)), "{report:?}");
     });
+    // Two pauses of two seconds, and what the last answer may take.
     let started = Instant::now();
     let server = Server::start(Manner { trick: Trick::Silence, ..RIGHT });
     ask("local", &server.address.to_string());
-    assert!(started.elapsed() < Duration::from_millis(900));
+    assert!((4100..5400).contains(&started.elapsed().as_millis()), "{:?}", started.elapsed());
 }
 
 #[test]
-fn a_kiss_is_named_and_ends_the_questions() {
-    for code in ["RATE", "DENY"] {
+fn one_good_answer_is_enough() {
+    each(RIGHT, |report, _| assert_eq!((report.sent, report.received), (Some(1), Some(1)), "{report:?}"));
+}
+
+#[test]
+fn a_kiss_is_named_and_ends_the_questions_and_its_times_are_no_offset() {
+    for code in ["RATE", "DENY", "RSTR", "X1ab"] {
         let reference = code.as_bytes().try_into().unwrap();
-        each(Manner { stratum: 0, reference, ..RIGHT }, |report, _| {
-            assert_eq!(
-                (report.outcome.as_str(), report.kiss.as_deref(), report.sent),
-                ("kiss", Some(code), Some(1)),
-                "{report:?}"
-            );
+        each(Manner { stratum: 0, leap: 3, reference, ..RIGHT }, |report, _| {
+            let seen = (report.outcome.as_str(), report.kiss.as_deref(), report.sent, report.offset_ns);
+            assert_eq!(seen, ("kiss", Some(code), Some(1), None), "{report:?}");
+            assert_eq!((report.stratum, report.error_bound_ns), (Some(0), None), "{report:?}");
         });
     }
 }
 
 #[test]
-fn a_clock_that_is_not_set_is_no_source() {
-    let nothing = [0; 4];
-    for manner in [
-        Manner { leap: 3, ..RIGHT },
-        Manner { stratum: 16, ..RIGHT },
-        Manner { stratum: 0, leap: 3, reference: nothing, ..RIGHT },
-    ] {
+fn a_clock_that_is_not_set_is_no_source_and_no_refusal() {
+    let of_zero = |code: &[u8; 4]| Manner { stratum: 0, leap: 3, reference: *code, ..RIGHT };
+    let codes = [b"INIT", b"STEP", b"ACST", b"TIME", b"LOCL", b"rate", b"\0\0\0\0", b"\x7f\0\0\x01"];
+    let manners: Vec<Manner> = codes.map(of_zero).into_iter().chain([Manner { stratum: 0, ..RIGHT }]).collect();
+    for kind in ["local", "bash"] {
+        let asked = |manner: &Manner| ask(kind, &Server::start(*manner).address.to_string());
+        for report in side_by_side(&manners, asked) {
+            let seen = (report.outcome.as_str(), report.kiss.as_deref(), report.sent, report.offset_ns);
+            assert_eq!(seen, ("unsynchronised", None, Some(2), None), "{report:?}");
+        }
+    }
+    for manner in [Manner { leap: 3, ..RIGHT }, Manner { stratum: 16, ..RIGHT }, of_zero(b"STEP")] {
         each(manner, |report, _| assert_eq!(report.outcome, "unsynchronised", "{report:?}"));
     }
+}
+
+/// 10 ms in a step: the measured offset may be that much beside the true one.
+#[test]
+fn a_coarse_clock_is_inside_the_bound_that_its_precision_makes() {
+    let grain = 10_000_000;
+    each(Manner { offset: 5_000_000, grain, precision: -7, ..RIGHT }, |report, _| {
+        let (offset, bound) = (report.offset_ns.unwrap(), report.error_bound_ns.unwrap());
+        assert!((offset - 5_000_000).abs() <= bound - offset.abs() && bound > grain, "{report:?}");
+        assert!(report.dispersion_ns.unwrap() > grain, "{report:?}");
+    });
+}
+
+#[test]
+fn a_clock_that_is_68_years_off_is_never_right() {
+    for offset in [1 << 31, -(1 << 31)] {
+        for _ in 0..4 {
+            let far = Manner { offset: offset * SECOND, delay_there: Duration::from_millis(3), ..RIGHT };
+            each(far, |report, _| assert!(report.error_bound_ns.unwrap() > (1 << 30) * SECOND, "{report:?}"));
+        }
+    }
+}
+
+/// As six times `verify`, one after the other.
+#[test]
+fn a_server_that_limits_the_rate_never_has_to_say_so() {
+    side_by_side(&["static", "bash"], |kind| {
+        let server = Server::start(Manner { trick: Trick::Limited, ..RIGHT });
+        for turn in 0..6 {
+            let report = ask(kind, &server.address.to_string());
+            assert_eq!((report.outcome.as_str(), report.sent), ("ok", Some(1)), "{kind} {turn} {report:?}");
+        }
+    });
+}
+
+#[test]
+fn one_that_was_asked_too_often_is_left_in_peace() {
+    let server = Server::start(Manner { stratum: 0, leap: 3, reference: *b"RATE", ..RIGHT });
+    let sent = [0, 1].map(|_| ask("static", &server.address.to_string())).map(|report| {
+        assert_eq!((report.outcome.as_str(), report.kiss.as_deref()), ("kiss", Some("RATE")), "{report:?}");
+        report.sent
+    });
+    assert_eq!(sent, [Some(1), Some(0)]);
+}
+
+#[test]
+fn a_good_answer_counts_though_a_kiss_follows() {
+    let server = Server::start(Manner { trick: Trick::GoodThenRate, ..RIGHT });
+    let options = Options { samples: 3, headway: Duration::from_millis(20), ..Options::default() };
+    let report = probe(&server.address.to_string(), options).remove(0);
+    let seen = (report.outcome.as_str(), report.sent, report.received, report.limits_rate());
+    assert_eq!(seen, ("ok", Some(2), Some(2), true), "{report:?}");
+    assert!(report.offset_ns.unwrap().abs() < 3_000_000 && report.stratum == Some(2), "{report:?}");
+}
+
+#[test]
+fn sources_are_asked_side_by_side() {
+    let silent = [0, 1, 2].map(|_| Server::start(Manner { trick: Trick::Silence, ..RIGHT }));
+    let good = Server::start(RIGHT);
+    let all = [&silent[0], &silent[1], &good, &silent[2]].map(|server| server.address.to_string());
+    let started = Instant::now();
+    let reports = remote::parse(&on_host("static", "dash", &all.join(" ")));
+    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome.as_str()).collect();
+    assert_eq!(outcomes, ["timeout", "timeout", "ok", "timeout"]);
+    assert_eq!(reports[2].source, all[2]);
+    assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
 
 #[test]
@@ -157,7 +249,7 @@ fn every_shell_runs_it_and_nothing_is_left_behind() {
             assert_eq!(remote::parse(&printed)[0].outcome, "ok", "{shell} {kind}: {printed}");
         }
     }
-    let printed = on_host("static", "dash", &server.address.to_string());
+    let printed = on_host("static", "dash", &Server::start(RIGHT).address.to_string());
     let folder = printed.lines().find_map(|line| line.strip_prefix("folder ")).unwrap();
     assert!(folder.starts_with("/dev/shm/fleetclock.") && !std::path::Path::new(folder).exists(), "{folder}");
 }

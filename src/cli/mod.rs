@@ -206,10 +206,11 @@ enum Command {
     Facts,
     /// Ask NTP servers for the time, from this machine
     ///
-    /// Takes some samples of each address of each server and shows the quickest answer. Needs
-    /// neither root nor a time service. Exits with 1 when a server has no usable answer.
+    /// Asks each address of each server until it has a good answer, with two seconds between two
+    /// questions, as servers that limit the rate want it. Needs neither root nor a time service.
+    /// Exits with 1 when a server has no usable answer.
     #[command(
-        after_help = "Examples:\n  fleetclock probe time.bora.net 10.10.10.1\n  fleetclock probe --samples 8 --timeout 500ms [2001:db8::1]:123"
+        after_help = "Examples:\n  fleetclock probe time.bora.net 10.10.10.1\n  fleetclock probe --samples 4 --timeout 500ms [2001:db8::1]:123"
     )]
     Probe(probe::Args),
     /// Check, show or draw the inventory; contact no host

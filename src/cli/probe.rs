@@ -16,10 +16,13 @@ pub(super) struct Args {
     /// Names or addresses, each with a port if it is not 123
     #[arg(required = true, value_name = "SERVER")]
     servers: Vec<String>,
-    /// Questions to each server; the quickest answer counts
-    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=100))]
+    /// Good answers of each server, two seconds apart; the one with the least error counts
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
     samples: u32,
-    /// How long each answer may take
+    /// How often a server is asked anew, two seconds later, when an answer does not come
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = clap::value_parser!(u32).range(0..=100))]
+    retries: u32,
+    /// How long the last answer may take
     #[arg(long, value_name = "TIME", default_value = "1s", value_parser = humantime::parse_duration)]
     timeout: Duration,
     /// UDP port to ask from; W32Time asks from 123, and some firewalls care
@@ -29,7 +32,13 @@ pub(super) struct Args {
 
 /// Asks all servers at the same time.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let options = Options { samples: args.samples, timeout: args.timeout, source_port: args.source_port.unwrap_or(0) };
+    let options = Options {
+        samples: args.samples,
+        tries: args.samples + args.retries,
+        timeout: args.timeout,
+        source_port: args.source_port.unwrap_or(0),
+        ..Options::default()
+    };
     let reports: Vec<SourceReport> = std::thread::scope(|scope| {
         let all: Vec<_> = args.servers.iter().map(|server| scope.spawn(move || probe(server, options))).collect();
         all.into_iter().flat_map(|one| one.join().unwrap_or_default()).collect()

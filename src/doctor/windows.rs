@@ -49,8 +49,8 @@ const CHART: &str = "stripchart-";
 /// No firewall is between a host and its loopback address.
 const LOOPBACK: &str = "127.0.0.1";
 
-/// Samples of each source, and how long one may take, milliseconds.
-const SAMPLES: (u32, u32) = (4, 1000);
+/// Good answers of each source, questions at most, and how long one may take, milliseconds.
+const SAMPLES: (u32, u32, u32) = (1, 3, 1000);
 
 /// Returns the questions for a host.
 pub fn asks(spec: &HostSpec) -> Vec<Ask> {
@@ -59,10 +59,10 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     asks.push(ask(STATUS, W32Time.status().to_owned()));
     let sources: Vec<&str> = spec.time.sources.iter().map(|source| source.address.as_str()).collect();
     if !sources.is_empty() {
-        asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1)));
+        asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1, SAMPLES.2)));
     }
     asks.push(ask(NTPD, facts::query_service("NTP")));
-    asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], 2, SAMPLES.1)));
+    asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], SAMPLES.0, 2, SAMPLES.2)));
     asks
 }
 

@@ -105,7 +105,9 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         }
         fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
     }
+    let starts = |(step, fix): (&Step, &Fix)| step.unit.is_some() && !fix.change.is_empty();
     Ok(Transaction {
+        starts: planned.steps.iter().zip(&fixes).position(starts),
         holder,
         fleet: cx.run.clone(),
         limit: CHANGE,

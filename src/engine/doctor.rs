@@ -20,6 +20,7 @@ use crate::report::hide;
 use crate::report::{ErrorReport, Finding, HostReport, Status};
 
 use super::Context;
+use super::asking;
 use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
 use super::frame::Frames;
@@ -145,7 +146,7 @@ fn try_visit(
     }
     let asker = |(address, since): &(String, Instant)| Asker { address: address.clone(), ago: since.elapsed() + SLACK };
     let askers: Vec<Asker> = asking.iter().map(asker).collect();
-    let (before, asks) = asks::asks(spec, &askers, &verify::proof(spec, verify::Ports::Raw), salt);
+    let (before, asks) = asks::asks(spec, &askers, &asking::all(spec, 3, asking::TIMEOUT_MS, verify::Ports::Raw), salt);
     let mut frames = Frames::new();
     frames.raw(&remote::functions());
     frames.raw(&before);

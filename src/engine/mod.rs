@@ -2,6 +2,7 @@
 //! is concurrent.
 
 mod apply;
+mod asking;
 pub mod busy;
 mod clock;
 pub mod doctor;

@@ -10,8 +10,9 @@ use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
 use crate::transport::Output;
 
+use super::asking;
 use super::frame::{Frames, Splitter};
-use super::sources::{credit, differences, sources};
+use super::sources::{credit, differences, limited, sources};
 use super::verdict::{self, Verdict};
 use super::verify;
 
@@ -28,7 +29,7 @@ impl Proof {
     /// Adds one quick measurement, for foretelling what happens to the clock.
     pub(crate) fn glance(frames: &mut Frames, spec: &HostSpec, provider: &dyn LinuxProvider) -> Self {
         frames.raw(&verify::functions());
-        Self::ask(frames, spec, provider, &verify::measure(spec, 2, 500, verify::Ports::Any))
+        Self::ask(frames, spec, provider, &asking::all(spec, 2, 500, verify::Ports::Any))
     }
 
     /// Adds the wait for the limits to be met, and then the measurement that counts.
@@ -36,7 +37,7 @@ impl Proof {
         let wait = verify::wait(spec, provider, unit, frames.boundary());
         frames.raw(&verify::functions());
         frames.raw(&wait);
-        let proof = Self::ask(frames, spec, provider, &verify::proof(spec, verify::Ports::Both));
+        let proof = Self::ask(frames, spec, provider, &asking::proof(spec, verify::Ports::Both));
         Proof { first: Some(frames.part(verify::FIRST)), ..proof }
     }
 
@@ -70,8 +71,11 @@ impl Proof {
         report.sources = sources(spec, &answers.stdout, &daemon.peers);
         credit(&mut report.sources, provider);
         // What an earlier look has said is not said twice, and of the service the last look counts.
-        let new: Vec<String> =
-            differences(&report.sources).into_iter().filter(|text| !report.warnings.contains(text)).collect();
+        let new: Vec<String> = differences(&report.sources)
+            .into_iter()
+            .chain(limited(&report.sources))
+            .filter(|text| !report.warnings.contains(text))
+            .collect();
         report.warnings.extend(new);
         report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
         let judged = verdict::judge(spec, &daemon, &report.sources);

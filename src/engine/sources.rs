@@ -20,6 +20,9 @@ pub(crate) fn sources(spec: &HostSpec, printed: &str, peers: &[Peer]) -> Vec<Sou
 /// As `sources`, for what is measured already. An address that is no source of the inventory is
 /// measured where the service follows it: it counts as the source by whose name the service found it.
 pub(crate) fn joined(spec: &HostSpec, measured: Vec<Measured>, peers: &[Peer]) -> Vec<SourceReport> {
+    let mut measured = measured;
+    let place = |m: &Measured| spec.time.sources.iter().position(|source| source.address == m.source);
+    measured.sort_by_key(|m| place(m).unwrap_or(usize::MAX));
     let declared = |m: &Measured| spec.time.sources.iter().find(|source| source.address == m.source);
     let claims: Vec<Option<&Source>> =
         measured.iter().map(|m| declared(m).or_else(|| claimant(spec, m, &measured, peers))).collect();
@@ -55,13 +58,13 @@ fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> So
     };
     let peer = peers.iter().find(is);
     let seconds = |ns: Option<i64>| ns.map(|ns| ns as f64 / 1e9);
-    let bound = seconds(m.error_bound_ns);
+    let (bound, outcome) = (seconds(m.error_bound_ns), outcome(&m));
     let report = SourceReport {
         address: declared.address.clone(),
         ip: m.address.filter(|address| address.parse::<IpAddr>().is_ok()),
         host: declared.host.clone(),
         reachable: m.received.unwrap_or(0) > 0,
-        outcome: m.kiss.as_ref().map_or(m.outcome.clone(), |code| format!("{} {code}", m.outcome)),
+        outcome,
         stratum: m.stratum,
         leap: m.leap,
         refid: m.refid,
@@ -80,6 +83,14 @@ fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> So
     };
     let refid = report.refid.clone().unwrap_or_default();
     SourceReport { polls_left: settling::polls_left(spec, Some(declared), &refid, &report), ..report }
+}
+
+/// A kiss that came after a good answer does not undo it.
+fn outcome(m: &Measured) -> String {
+    match m.kiss.as_ref().filter(|_| !m.usable()) {
+        Some(code) => format!("{} {code}", m.outcome),
+        None => m.outcome.clone(),
+    }
 }
 
 /// Whether a clock is within the limits of the host.
@@ -108,6 +119,17 @@ pub(crate) fn credit(sources: &mut [SourceReport], provider: &dyn Provider) {
             source.from_123 = Some(SERVICE.to_owned());
         }
     }
+}
+
+/// Says of each source that it limits the rate of questions, and has let us feel it.
+pub(crate) fn limited(sources: &[SourceReport]) -> Vec<String> {
+    let words = |source: &SourceReport| {
+        let name = &source.address;
+        format!(
+            "`{name}` limits the rate of questions (KoD RATE); it has had too many of this address, and is left in peace"
+        )
+    };
+    sources.iter().filter(|source| source.outcome == "kiss RATE").map(words).collect()
 }
 
 /// Says of each source that makes a difference between the ports it is asked from.

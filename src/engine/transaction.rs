@@ -34,6 +34,9 @@ pub(crate) struct Transaction {
     pub(crate) guard: Option<String>,
     /// Text run before the first step.
     pub(crate) owe: String,
+    /// The first step that starts a service: it asks at once, and must not follow our own question
+    /// too closely. Needs `prelude`.
+    pub(crate) starts: Option<usize>,
     /// The changes, in order.
     pub(crate) fixes: Vec<Fix>,
     /// Leave the host as it is when a step fails.
@@ -78,7 +81,8 @@ impl Transaction {
         text.push_str(&format!("fc_frame {GUARD} fc_guard\n[ $? = 0 ] || fc_leave\n"));
         text.push_str(&self.arm());
         for index in 0..self.fixes.len() {
-            text.push_str(&format!("fc_step {index}\n"));
+            let calm = if self.starts == Some(index) { "fc_calm\n" } else { "" };
+            text.push_str(&format!("{calm}fc_step {index}\n"));
         }
         text.push_str(&self.wait());
         (text, boundary)

@@ -1,23 +1,19 @@
 //! The proof: the host asks its sources itself, the time service says what it follows, and
 //! both are measured against the limits. The scripts; the waiting happens on the host.
 
-use super::settling;
+use super::{asking, settling};
 use crate::inventory::HostSpec;
 use crate::ntp::remote;
 use crate::provider::{self, LinuxProvider};
 use crate::transport::quote::sh;
-
-/// Samples of each source; the one with the least delay counts.
-const SAMPLES: u32 = 4;
-
-/// How long one sample may take, milliseconds.
-const SAMPLE_TIMEOUT_MS: u32 = 1000;
 
 /// The source ports that a measurement asks from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Ports {
     /// One that the kernel chooses.
     Any,
+    /// 123, if no other program holds it, else any: one answer says both.
+    First,
     /// Also 123, as W32Time and ntpd do, unless a program holds it that does not share it.
     Both,
     /// Also 123, even past the program that holds it.
@@ -25,23 +21,14 @@ pub(crate) enum Ports {
 }
 
 impl Ports {
-    fn word(self) -> &'static str {
+    pub(crate) fn word(self) -> &'static str {
         match self {
             Ports::Any => "any",
+            Ports::First => "first",
             Ports::Both => "both",
             Ports::Raw => "raw",
         }
     }
-}
-
-/// Returns shell text that measures all sources once. Needs [`remote::functions`].
-pub(crate) fn measure(spec: &HostSpec, samples: u32, timeout_ms: u32, ports: Ports) -> String {
-    let limit = spec.limits.max_error.as_nanos();
-    let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
-    if sources.is_empty() {
-        return ":".to_owned();
-    }
-    format!("fc_probe {samples} {timeout_ms} {limit} {} {}", ports.word(), sources.join(" "))
 }
 
 /// Returns shell text that waits until the service follows a source and one of them is within the
@@ -55,12 +42,12 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, bo
         (Some(_), true) => format!("! fc_follows && fc_is_old {}", sh(unit)),
         (None, _) => "false".to_owned(),
     };
-    let measure =
-        if spec.time.sources.is_empty() { ":".to_owned() } else { measure(spec, 2, SAMPLE_TIMEOUT_MS, Ports::Any) };
+    let measure = asking::all(spec, 1, asking::TIMEOUT_MS, Ports::First);
     WAIT.replace("@READY@", provider.ready())
         .replace("@FOLLOWED@", provider.followed())
         .replace("@ALONE@", &alone)
         .replace("@ALIVE@", &provider::alive(unit))
+        .replace("@AGE@", provider.age())
         .replace("@MEASURE@", &measure)
         .replace("@SETTLES@", &settling::shell(spec))
         .replace("@SECONDS@", &spec.limits.deadline.as_secs().max(1).to_string())
@@ -71,6 +58,9 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, bo
 const WAIT: &str = r#"fc_up() { read -r fc_u fc_x </proc/uptime; fc_u=${fc_u%%.*}; }
 fc_first=; fc_since=
 fc_ready() { @READY@; }
+fc_age() {
+@AGE@
+}
 fc_follows() { [ -n "$(@FOLLOWED@)" ]; }
 fc_is_old() {
 fc_t=$(systemctl show -p ActiveEnterTimestampMonotonic "$1.service")
@@ -86,7 +76,7 @@ fc_settles() {
 @SETTLES@
 }
 fc_end=$(($(date +%s) + @SECONDS@)); fc_said=
-until fc_seen= && fc_ready && { fc_alone || { fc_follows && fc_measure; }; }; do
+until fc_seen= && fc_ready && { fc_alone || { fc_follows && fc_pace && fc_measure; }; }; do
 fc_left=$((fc_end - $(date +%s)))
 [ "$fc_left" -gt 0 ] || break
 @ALIVE@ || break
@@ -104,20 +94,10 @@ done"#;
 pub(crate) const FIRST: &str =
     r#"[ -z "$fc_first" ] || { fc_up; printf '%s\n%s\n' $((fc_u - fc_since)) "$fc_first"; }"#;
 
-/// Returns the final measurement.
-pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
-    measure(spec, SAMPLES, SAMPLE_TIMEOUT_MS, ports)
-}
-
 /// Returns shell text that asks the sources into `$fc_seen`. Where time is `needed`, it succeeds
 /// only when at least one of them serves synchronised time.
 pub(crate) fn guard(spec: &HostSpec, needed: bool) -> Option<String> {
-    let sources: Vec<String> = spec.time.sources.iter().map(|source| sh(&source.address)).collect();
-    if sources.is_empty() {
-        return None;
-    }
-    let probe = format!("fc_probe 2 {SAMPLE_TIMEOUT_MS} 9223372036854775807 any {}", sources.join(" "));
-    let ask = format!("fc_seen=$({probe} || :)\nprintf '%s\\n' \"$fc_seen\"");
+    let ask = asking::guard(spec)?;
     // An isolated master goes on without them.
     let needed = needed && spec.time.isolated.is_none();
     Some(if needed { format!("{ask}\ncase $fc_seen in *'\"outcome\":\"ok\"'*) ;; *) exit 1 ;; esac") } else { ask })
@@ -125,5 +105,5 @@ pub(crate) fn guard(spec: &HostSpec, needed: bool) -> Option<String> {
 
 /// Returns the functions that the texts above call.
 pub(crate) fn functions() -> String {
-    remote::functions()
+    format!("{}\n{}", remote::functions(), asking::FUNCTIONS)
 }

@@ -24,8 +24,8 @@ use super::windows;
 /// Time limit for one look; each source is given up after a second.
 const LOOK: Duration = Duration::from_secs(20);
 
-/// Samples of each source, as for the glance of a plan.
-const SAMPLES: u32 = 2;
+/// Questions to each source of a Windows host at most, as for the glance of a plan.
+const TRIES: u32 = 2;
 
 /// How long one sample may take, milliseconds.
 const SAMPLE_TIMEOUT_MS: u32 = 500;
@@ -154,7 +154,7 @@ fn measure(
     report.os.clone_from(&known.os);
     report.provider = Some(known.service.provider().name().to_owned());
     let verdict = match known.service {
-        Service::Windows => windows::proof::look(session, SAMPLES, SAMPLE_TIMEOUT_MS, report)?,
+        Service::Windows => windows::proof::look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?,
         Service::Linux(provider, _) => glance(session, provider, report)?,
     };
     Ok((known, verdict))

@@ -1,10 +1,22 @@
-//! Several questions to one server, and what they come to. The socket is somebody else's.
+//! Questions to one server, and what they come to. The socket is somebody else's.
 
+use super::error::{Moment, Sample, compute};
 use super::packet::{LENGTH, Reply, request};
 use super::timestamp::Timestamp;
 
-/// Silent samples after which a server is given up: waiting for the rest would only cost time.
-const PATIENCE: u32 = 2;
+/// Time between two questions to one address, nanoseconds. Servers drop what comes faster: ntpd's
+/// `discard minimum` is two seconds.
+pub const HEADWAY: i64 = 2_050_000_000;
+
+/// Steps of our clock that are looked at, and how often it is looked at for each.
+const STEPS: u32 = 4;
+const LOOKS: u32 = 1_000_000;
+
+/// The step of the coarsest clock in use, that of Windows, nanoseconds.
+pub const COARSE: i64 = 15_625_000;
+
+/// Answers without time after which no better one is expected.
+const UNUSABLE: u32 = 2;
 
 /// Why nothing could be sent or received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +66,27 @@ pub trait Wire {
     /// # Errors
     /// The network said that nothing will come.
     fn receive(&mut self, buffer: &mut [u8; 128], timeout: i64) -> Result<Option<(usize, Timestamp)>, Trouble>;
+
+    /// Does nothing for so many nanoseconds.
+    fn rest(&mut self, nanoseconds: i64);
+
+    /// Returns the least step in which the system clock is seen to go on, nanoseconds.
+    fn grain(&mut self) -> i64;
+}
+
+/// How a server is asked.
+#[derive(Debug, Clone, Copy)]
+pub struct Manner {
+    /// Answers with good time that are wanted.
+    pub samples: u32,
+    /// Questions at most; those that are lost are asked again.
+    pub tries: u32,
+    /// How long the last answer may take, nanoseconds; the others have until the next question.
+    pub timeout: i64,
+    /// The error bound above which a better answer is looked for, nanoseconds.
+    pub limit: i64,
+    /// Time between two questions, nanoseconds.
+    pub headway: i64,
 }
 
 /// How a server was found.
@@ -67,7 +100,8 @@ pub enum Outcome {
     Refused,
     /// There is no way to it.
     Unreachable,
-    /// It refuses to serve us; the code says why (RFC 5905 section 7.4).
+    /// It refuses to serve us: DENY, RSTR, RATE or a code of its own that begins with X (RFC 5905
+    /// section 7.4).
     Kiss([u8; 4]),
     /// It answered that its own clock is not set.
     Unsynchronised,
@@ -96,10 +130,10 @@ impl Outcome {
     }
 }
 
-/// What several samples of one server came to; the one with the least delay counts.
+/// What several questions to one server came to; the answer with the least error counts.
 #[derive(Debug, Clone, Copy)]
 pub struct Measurement {
-    /// How the server was found.
+    /// How the server was found. An answer with good time is not undone by a kiss that follows.
     pub outcome: Outcome,
     /// Requests sent.
     pub sent: u32,
@@ -107,52 +141,88 @@ pub struct Measurement {
     pub received: u32,
     /// Packets that were no answer to our request: late, repeated or forged.
     pub ignored: u32,
-    /// The best answer.
-    pub best: Option<Best>,
+    /// The code of a kiss, also of one that came after a good answer.
+    pub kiss: Option<[u8; 4]>,
+    /// What the last answer said of its server.
+    pub reply: Option<Reply>,
+    /// The best answer; a good one, if there is one. None of a stratum 0, whose times mean nothing.
+    pub best: Option<Sample>,
     /// Greatest minus least offset, nanoseconds.
     pub spread: i64,
+    good: u32,
+    least: i64,
+    greatest: i64,
 }
 
-/// The sample with the least delay.
-#[derive(Debug, Clone, Copy)]
-pub struct Best {
-    /// Server minus us, nanoseconds.
-    pub offset: i64,
-    /// Round trip without the time in the server, nanoseconds.
-    pub delay: i64,
-    /// The packet.
-    pub reply: Reply,
-}
+impl Measurement {
+    /// Nothing was asked, or nothing could be.
+    pub fn without(outcome: Outcome) -> Self {
+        Measurement {
+            outcome,
+            sent: 0,
+            received: 0,
+            ignored: 0,
+            kiss: None,
+            reply: None,
+            best: None,
+            spread: 0,
+            good: 0,
+            least: i64::MAX,
+            greatest: i64::MIN,
+        }
+    }
 
-impl Best {
-    /// Returns the greatest possible error of our clock against true time, nanoseconds:
-    /// |offset| + delay/2 + root delay/2 + root dispersion (RFC 5905 section 11.2).
-    pub fn error_bound(&self) -> i64 {
-        self.offset
-            .saturating_abs()
-            .saturating_add(self.delay / 2)
-            .saturating_add(self.reply.root_delay / 2)
-            .saturating_add(self.reply.root_dispersion)
+    /// Returns the greatest possible error of our clock, if there is an answer with good time.
+    pub fn error_bound(&self) -> Option<i64> {
+        self.best.filter(|_| self.outcome == Outcome::Ok).map(|best| best.error_bound())
+    }
+
+    fn take(&mut self, sample: Sample) {
+        self.received += 1;
+        let found = judge(&sample.reply);
+        match found {
+            Outcome::Kiss(code) => self.kiss = Some(code),
+            // The good ones count from the first of them on.
+            Outcome::Ok if self.good == 0 => (self.best, self.least, self.greatest) = (None, i64::MAX, i64::MIN),
+            _ => {}
+        }
+        if found == Outcome::Ok || self.good == 0 {
+            (self.outcome, self.reply) = (found, Some(sample.reply));
+            self.keep(sample);
+        }
+        self.good += u32::from(found == Outcome::Ok);
+    }
+
+    fn keep(&mut self, sample: Sample) {
+        if sample.reply.stratum == 0 {
+            return;
+        }
+        self.least = self.least.min(sample.offset);
+        self.greatest = self.greatest.max(sample.offset);
+        self.spread = self.greatest.saturating_sub(self.least);
+        if self.best.is_none_or(|old| sample.distance() < old.distance()) {
+            self.best = Some(sample);
+        }
+    }
+
+    /// Whether asking on would be of no use, or wrong: a kiss-o'-death says to stop.
+    fn is_enough(&self, manner: &Manner) -> bool {
+        let fine = self.good >= manner.samples.max(1) && self.error_bound().is_some_and(|bound| bound <= manner.limit);
+        self.kiss.is_some() || fine || (self.good == 0 && self.received >= UNUSABLE)
     }
 }
 
-/// Asks a server `samples` times; `timeout` is for each, nanoseconds.
-pub fn measure(wire: &mut dyn Wire, samples: u32, timeout: i64) -> Measurement {
-    let mut m = Measurement { outcome: Outcome::Timeout, sent: 0, received: 0, ignored: 0, best: None, spread: 0 };
-    let (mut least, mut greatest) = (i64::MAX, i64::MIN);
-    while m.sent < samples.max(1) && m.sent - m.received < PATIENCE {
+/// Asks a server until there are enough good answers, or the tries are used up.
+pub fn measure(wire: &mut dyn Wire, manner: &Manner) -> Measurement {
+    let mut m = Measurement::without(Outcome::Timeout);
+    let grain = wire.grain();
+    while m.sent < manner.tries.max(1) {
+        let start = wire.steady();
         m.sent += 1;
-        match ask(wire, timeout, &mut m.ignored) {
+        let patience = if m.sent < manner.tries { manner.timeout.max(manner.headway) } else { manner.timeout };
+        match ask(wire, patience, grain, &mut m.ignored) {
             Ok(None) => {}
-            Ok(Some(best)) => {
-                m.received += 1;
-                least = least.min(best.offset);
-                greatest = greatest.max(best.offset);
-                m.spread = greatest.saturating_sub(least);
-                if keep(&mut m, best) {
-                    break;
-                }
-            }
+            Ok(Some(sample)) => m.take(sample),
             Err(trouble) => {
                 if m.received == 0 {
                     m.outcome = trouble.outcome();
@@ -160,25 +230,31 @@ pub fn measure(wire: &mut dyn Wire, samples: u32, timeout: i64) -> Measurement {
                 break;
             }
         }
+        if m.is_enough(manner) {
+            break;
+        }
+        if m.sent < manner.tries {
+            let passed = wire.steady() - start;
+            wire.rest(manner.headway - passed);
+        }
     }
+    let now = moment(wire);
+    m.best = m.best.map(|best| best.aged(now));
     m
 }
 
-/// Takes an answer into the measurement; true when asking on would be wrong.
-fn keep(m: &mut Measurement, best: Best) -> bool {
-    m.outcome = judge(&best.reply);
-    if m.best.is_none_or(|old| best.delay < old.delay) {
-        m.best = Some(best);
-    }
-    // A kiss-o'-death says: stop asking.
-    matches!(m.outcome, Outcome::Kiss(_))
+fn moment(wire: &mut dyn Wire) -> Moment {
+    Moment { wall: wire.now(), steady: wire.steady() }
 }
 
 fn judge(reply: &Reply) -> Outcome {
-    // chronyd without a source answers with stratum 0 and no code: that is no kiss.
-    if reply.stratum == 0 && reply.reference.iter().all(u8::is_ascii_graphic) {
-        Outcome::Kiss(reply.reference)
-    } else if reply.stratum == 0 || reply.is_unsynchronised() {
+    if reply.stratum == 0 {
+        // All other codes (INIT, STEP, none) say that the server has no time yet, and are no refusal.
+        match &reply.reference {
+            b"DENY" | b"RSTR" | b"RATE" | [b'X', ..] => Outcome::Kiss(reply.reference),
+            _ => Outcome::Unsynchronised,
+        }
+    } else if reply.is_unsynchronised() {
         Outcome::Unsynchronised
     } else if reply.transmit == Timestamp::ZERO || reply.receive == Timestamp::ZERO {
         Outcome::Invalid
@@ -188,15 +264,14 @@ fn judge(reply: &Reply) -> Outcome {
 }
 
 /// One question; packets that are no answer to it do not prolong the wait.
-fn ask(wire: &mut dyn Wire, timeout: i64, ignored: &mut u32) -> Result<Option<Best>, Trouble> {
+fn ask(wire: &mut dyn Wire, timeout: i64, grain: i64, ignored: &mut u32) -> Result<Option<Sample>, Trouble> {
     let token = wire.token();
     let packet = request(token);
-    let start = wire.steady();
-    let sent = wire.now();
+    let start = moment(wire);
     wire.send(&packet)?;
     let mut buffer = [0; 128];
     loop {
-        let left = timeout - (wire.steady() - start);
+        let left = timeout - (wire.steady() - start.steady);
         if left <= 0 {
             return Ok(None);
         }
@@ -204,86 +279,25 @@ fn ask(wire: &mut dyn Wire, timeout: i64, ignored: &mut u32) -> Result<Option<Be
             return Ok(None);
         };
         match Reply::read(buffer.get(..length).unwrap_or_default()) {
-            Some(reply) if reply.answers(token) => return Ok(Some(compute(sent, &reply, arrived))),
+            Some(reply) if reply.answers(token) => {
+                let seen = moment(wire);
+                let ours = grain.saturating_add(seen.jumped(&start));
+                return Ok(Some(compute(start.wall, &reply, arrived, ours, seen)));
+            }
             _ => *ignored += 1,
         }
     }
 }
 
-/// The on-wire arithmetic (RFC 5905 section 8), in a form that overflows in no era.
-fn compute(t1: Timestamp, reply: &Reply, t4: Timestamp) -> Best {
-    let (out, back) = (reply.receive.since(t1), reply.transmit.since(t4));
-    // The half of a sum of two values of up to 68 years each.
-    let offset = ((i128::from(out) + i128::from(back)) / 2) as i64;
-    let inside = reply.transmit.since(reply.receive);
-    // Clocks have grains: a delay below zero is a delay of nothing.
-    let delay = t4.since(t1).saturating_sub(inside).max(0);
-    Best { offset, delay, reply: *reply }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn at(seconds: i64, nanos: u32) -> Timestamp {
-        Timestamp::from_unix(seconds, nanos)
+/// Returns the least step that a clock makes, nanoseconds: some go on with every instruction, some
+/// 64 times a second.
+pub fn least_step(clock: &mut dyn FnMut() -> Timestamp) -> i64 {
+    let mut least = i64::MAX;
+    for _ in 0..STEPS {
+        let first = clock();
+        let step = (0..LOOKS).map(|_| clock().since(first)).find(|step| *step > 0);
+        least = least.min(step.unwrap_or(i64::MAX));
     }
-
-    fn reply(receive: Timestamp, transmit: Timestamp) -> Reply {
-        Reply {
-            leap: 0,
-            version: 4,
-            mode: 4,
-            stratum: 2,
-            precision: -20,
-            root_delay: 0,
-            root_dispersion: 0,
-            reference: [0; 4],
-            origin: Timestamp::ZERO,
-            receive,
-            transmit,
-        }
-    }
-
-    /// Off by the grain of 2^-32 s at most.
-    fn close(value: i64, wanted: i64) {
-        assert!((value - wanted).abs() <= 2, "{value} is not {wanted}");
-    }
-
-    #[test]
-    fn offset_and_delay_are_those_of_the_rfc() {
-        // We are 1 s behind, 10 ms there, 5 ms inside, 20 ms back.
-        let best = compute(at(100, 0), &reply(at(101, 10_000_000), at(101, 15_000_000)), at(100, 35_000_000));
-        close(best.offset, 995_000_000);
-        close(best.delay, 30_000_000);
-    }
-
-    #[test]
-    fn the_change_of_the_era_in_2036_is_nothing_special() {
-        let era = 2_085_978_496;
-        let best = compute(at(era - 1, 0), &reply(at(era + 1, 0), at(era + 1, 0)), at(era - 1, 0));
-        close(best.offset, 2_000_000_000);
-        close(best.delay, 0);
-    }
-
-    #[test]
-    fn a_clock_that_is_fifty_years_off_is_measured() {
-        let years = 50 * 365 * 86_400;
-        let best = compute(at(0, 0), &reply(at(years, 0), at(years, 0)), at(0, 0));
-        close(best.offset, years * 1_000_000_000);
-    }
-
-    #[test]
-    fn differences_are_antisymmetric() {
-        let (a, b) = (at(1_795_150_000, 123_456_789), at(2_500_000_000, 987_654_321));
-        close(a.since(b), -b.since(a));
-    }
-
-    #[test]
-    fn a_request_is_48_bytes_of_mode_3_that_tell_nothing_of_our_clock() {
-        let packet = request(0x0102_0304_0506_0708);
-        assert_eq!(packet[0], 0x23);
-        assert_eq!(packet[1..40], [0; 39]);
-        assert_eq!(packet[40..], [1, 2, 3, 4, 5, 6, 7, 8]);
-    }
+    // A clock that stands still is no clock; one step of Windows' is 15.625 ms.
+    if least == i64::MAX { COARSE } else { least }
 }

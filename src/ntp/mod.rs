@@ -6,6 +6,7 @@
 //! every host (`probe/main.rs`). [`wire`] is the socket of this machine, [`remote`] the text
 //! that runs the program on a host.
 
+pub mod error;
 pub mod exchange;
 pub mod packet;
 pub mod powershell;

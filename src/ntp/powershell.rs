@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 
-use super::exchange::{Measurement, Trouble, Wire, measure};
+use super::exchange::{COARSE, Manner, Trouble, Wire, measure};
 use super::packet::LENGTH;
 use super::report::SourceReport;
 use super::timestamp::Timestamp;
@@ -18,8 +18,9 @@ const NETWORK_UNREACHABLE: &[i32] = &[10051, 10065];
 const CONNECTION_RESET: i32 = 10054;
 const HOST_NOT_FOUND: i32 = 11001;
 
-/// Returns the command line that asks each source; names and addresses only.
-pub fn command(sources: &[&str], samples: u32, timeout_ms: u32) -> String {
+/// Returns the command line that asks each source until it has so many good answers; names and
+/// addresses only.
+pub fn command(sources: &[&str], samples: u32, tries: u32, timeout_ms: u32) -> String {
     let servers: Vec<String> = sources.iter().map(|source| format!("'{source}'")).collect();
     let script: Vec<&str> =
         SCRIPT.lines().map(str::trim).filter(|line| !line.is_empty() && !line.starts_with('#')).collect();
@@ -27,6 +28,7 @@ pub fn command(sources: &[&str], samples: u32, timeout_ms: u32) -> String {
         .join(" ")
         .replace("@SERVERS@", &servers.join(","))
         .replace("@SAMPLES@", &samples.to_string())
+        .replace("@TRIES@", &tries.to_string())
         .replace("@TIMEOUT@", &timeout_ms.to_string());
     format!("powershell -NoProfile -NonInteractive -Command \"{script}\"")
 }
@@ -34,6 +36,13 @@ pub fn command(sources: &[&str], samples: u32, timeout_ms: u32) -> String {
 /// Returns the command line that asks one source with the means of every Windows since Vista.
 pub fn fallback(source: &str, samples: u32) -> String {
     format!("w32tm /stripchart /computer:{source} /samples:{samples} /period:1 /dataonly 2>&1")
+}
+
+/// `ntp clock N`: how exactly the script has found the edge of a step of the system clock, in units
+/// of 100 ns, of which the clock itself shows whole ones.
+fn grain(line: &str) -> Option<i64> {
+    let units = line.strip_prefix("ntp clock ")?.trim().parse::<i64>().ok()?;
+    Some(units.checked_add(1)?.checked_mul(100)?.clamp(100, COARSE))
 }
 
 /// One line of the script: a question and what came of it.
@@ -47,6 +56,7 @@ struct Sample {
 
 /// Reads what the script printed; other lines are not ours. Empty when it did not run.
 pub fn parse(printed: &str) -> Vec<SourceReport> {
+    let grain = printed.lines().find_map(grain).unwrap_or(COARSE);
     let mut samples: Vec<(String, String, VecDeque<Sample>)> = Vec::new();
     for (source, address, sample) in printed.lines().filter_map(line) {
         match samples.iter_mut().find(|(s, a, _)| *s == source && *a == address) {
@@ -54,16 +64,19 @@ pub fn parse(printed: &str) -> Vec<SourceReport> {
             None => samples.push((source.to_owned(), address.to_owned(), VecDeque::from([sample]))),
         }
     }
-    samples.into_iter().map(|(source, address, samples)| report(&source, &address, samples)).collect()
+    samples.into_iter().map(|(source, address, samples)| report(&source, &address, samples, grain)).collect()
 }
 
-fn report(source: &str, address: &str, samples: VecDeque<Sample>) -> SourceReport {
+fn report(source: &str, address: &str, samples: VecDeque<Sample>, grain: i64) -> SourceReport {
     let probe = "powershell".to_owned();
     if matches!(samples.front(), Some(Sample { answer: Err(HOST_NOT_FOUND), .. })) {
         return SourceReport { probe, ..SourceReport::without(source, "unresolved") };
     }
     let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
-    let measured: Measurement = measure(&mut Recorded { samples, current: None }, count, i64::MAX);
+    let ends = samples.back().map_or(Timestamp::ZERO, Sample::ends);
+    let manner = Manner { samples: count, tries: count, timeout: i64::MAX, limit: i64::MAX, headway: 0 };
+    let began = samples.front().map_or(Timestamp::ZERO, |sample| sample.sent);
+    let measured = measure(&mut Recorded { samples, now: began, began, ends, grain }, &manner);
     SourceReport { probe, ..SourceReport::local(source, address, &measured) }
 }
 
@@ -91,29 +104,39 @@ fn moment(text: &str) -> Option<Timestamp> {
     Some(Timestamp::from_unix(unix.div_euclid(10_000_000), nanos))
 }
 
-/// Plays a recorded exchange to the arithmetic.
+impl Sample {
+    fn ends(&self) -> Timestamp {
+        self.answer.as_ref().map_or(self.sent, |(_, arrived)| *arrived)
+    }
+}
+
+/// Plays a recorded exchange to the arithmetic. The script has but one clock, which does not jump.
 struct Recorded {
     samples: VecDeque<Sample>,
-    current: Option<Sample>,
+    now: Timestamp,
+    began: Timestamp,
+    ends: Timestamp,
+    grain: i64,
 }
 
 impl Wire for Recorded {
     fn now(&mut self) -> Timestamp {
-        self.current.as_ref().map_or(Timestamp::ZERO, |sample| sample.sent)
+        self.now
     }
 
     fn steady(&mut self) -> i64 {
-        0
+        self.now.since(self.began)
     }
 
     /// Called once at the start of each question.
     fn token(&mut self) -> u64 {
-        self.current = self.samples.pop_front();
-        self.current.as_ref().map_or(0, |sample| sample.token)
+        let next = self.samples.front();
+        self.now = next.map_or(self.ends, |sample| sample.sent);
+        next.map_or(0, |sample| sample.token)
     }
 
     fn send(&mut self, _packet: &[u8; LENGTH]) -> Result<(), Trouble> {
-        match self.current.as_ref().map(|sample| &sample.answer) {
+        match self.samples.front().map(|sample| &sample.answer) {
             Some(Err(CONNECTION_RESET)) => Err(Trouble::Refused),
             Some(Err(code)) if NETWORK_UNREACHABLE.contains(code) => Err(Trouble::Unreachable),
             _ => Ok(()),
@@ -121,12 +144,20 @@ impl Wire for Recorded {
     }
 
     fn receive(&mut self, buffer: &mut [u8; 128], _timeout: i64) -> Result<Option<(usize, Timestamp)>, Trouble> {
-        let Some(Sample { answer: Ok((packet, arrived)), .. }) = self.current.take() else { return Ok(None) };
+        let Some(Sample { answer: Ok((packet, arrived)), .. }) = self.samples.pop_front() else { return Ok(None) };
         let length = packet.len().min(buffer.len());
         for (to, from) in buffer.iter_mut().zip(&packet) {
             *to = *from;
         }
+        self.now = arrived;
         Ok(Some((length, arrived)))
+    }
+
+    /// After the last answer the script has gone on with other servers.
+    fn rest(&mut self, _nanoseconds: i64) {}
+
+    fn grain(&mut self) -> i64 {
+        self.grain
     }
 }
 
@@ -196,6 +227,44 @@ mod tests {
         assert!((report.delay_ns.unwrap() - 4_000_000).abs() < 200);
     }
 
+    /// What the script says of its clock; one that says nothing has that of Windows.
+    #[test]
+    fn the_grain_of_the_clock_is_part_of_the_bound() {
+        let bound = |text: &str| parse(text)[0].error_bound_ns.unwrap() - 1_500_000_000;
+        let (fine, coarse) = (format!("ntp clock 40\n{}", printed("02")), printed("02"));
+        assert!((4_000..6_000).contains(&(bound(&fine) - 2_000_000)), "{}", bound(&fine));
+        assert!(bound(&coarse) > 15_625_000 + 2_000_000);
+        assert!(
+            bound(&format!("ntp clock -5\n{coarse}")) >= 1_999_800 && bound(&format!("ntp clock x\n{coarse}")) > COARSE
+        );
+    }
+
+    /// As the script prints them with several questions: lost, not set, good, too often.
+    #[test]
+    fn the_answers_of_one_source_are_taken_together() {
+        let lost = "ntp 10.0.0.1 10.0.0.1 - 134396928000000000 error 10060\n";
+        let not_set = printed("00").replace("24-00", "E4-00");
+        let seen = |text: String| {
+            let report = parse(&text).remove(0);
+            (report.outcome, report.sent, report.received, report.kiss, report.offset_ns.is_some())
+        };
+        let ok = "ok".to_owned();
+        assert_eq!(seen(format!("{lost}{}", printed("02"))), (ok.clone(), Some(2), Some(1), None, true));
+        assert_eq!(seen(format!("{not_set}{}", printed("02"))), (ok.clone(), Some(2), Some(2), None, true));
+        assert_eq!(seen(not_set), ("unsynchronised".to_owned(), Some(1), Some(1), None, false));
+        let rate = format!("{}{}", printed("02"), kiss("52-41-54-45"));
+        assert_eq!(seen(rate), (ok, Some(2), Some(2), Some("RATE".to_owned()), true));
+        assert_eq!(seen(kiss("44-45-4E-59")).0, "kiss");
+        assert_eq!(seen(kiss("49-4E-49-54")).0, "unsynchronised");
+    }
+
+    /// An answer of stratum 0 with this code.
+    fn kiss(code: &str) -> String {
+        let text = printed("00");
+        let at = text.find("24-00").unwrap() + 12 * 3;
+        format!("{}{code}{}", &text[..at], &text[at + code.len()..])
+    }
+
     #[test]
     fn a_reply_to_another_question_does_not_count() {
         let forged = printed("02").replace("ntp 10.0.0.1 10.0.0.1 01-02", "ntp 10.0.0.1 10.0.0.1 FF-02");
@@ -215,7 +284,7 @@ mod tests {
     #[test]
     fn the_command_fits_and_holds_nothing_that_cmd_would_read() {
         let sources: Vec<String> = (0..8).map(|n| format!("ntp{n}.a-rather-long-name.example.com")).collect();
-        let line = command(&sources.iter().map(String::as_str).collect::<Vec<_>>(), 4, 1000);
+        let line = command(&sources.iter().map(String::as_str).collect::<Vec<_>>(), 1, 4, 1000);
         assert!(line.len() < 3000, "{}", line.len());
         let script = line.strip_prefix("powershell -NoProfile -NonInteractive -Command \"").unwrap();
         assert!(!script.trim_end_matches('"').contains(['"', '%', '\n']));
@@ -227,7 +296,7 @@ mod tests {
         let mut parser = tree_sitter::Parser::new();
         parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
         let mut mistaken = |text: &str| parser.parse(text, None).unwrap().root_node().has_error();
-        let line = command(&["ntp1.example.com", "10.0.0.1"], 4, 1000);
+        let line = command(&["ntp1.example.com", "10.0.0.1"], 1, 4, 1000);
         let script = line.split_once('"').unwrap().1.trim_end_matches('"').to_owned();
         let broken = script.replacen("foreach ($s in $servers) {", "foreach ($s in $servers {", 1);
         assert_eq!([&script, &broken].map(|text| text.contains("foreach ($s in")), [true, true]);

@@ -15,13 +15,16 @@ const MACHINE: &str = std::env::consts::ARCH;
 /// The probe for all other places.
 const FALLBACK: &str = include_str!("fallback.bash");
 
-/// Returns POSIX shell text that defines `fc_probe SAMPLES TIMEOUT_MS LIMIT_NS PORTS SOURCE...` and
-/// puts the probe in place. Addresses in `$fc_also` are asked, too, if no source has them.
+/// Returns POSIX shell text that defines `fc_probe SAMPLES TRIES TIMEOUT_MS LIMIT_NS PORTS SOURCE...`
+/// and puts the probe in place. Addresses in `$fc_also` are asked, too, if no source has them.
 ///
-/// PORTS is `any`, `both` (also from source port 123, if no other program holds it) or `raw` (also
-/// from there, even so). `fc_probe` prints one JSON object for each address of each source, and succeeds when one of
-/// them serves synchronised time within the limit. The program lives in a private folder, on a
-/// tmpfs where that allows execution, which is removed when the script ends.
+/// Each source is asked, all side by side, until it has given SAMPLES good answers or TRIES
+/// questions are used up. PORTS is `any`, `first` (from 123, if no other program holds it), `both`
+/// (any, and then also from 123) or `raw` (also from there, even if another program holds it).
+/// `fc_probe` prints one JSON object for each address of each source, and succeeds when one of
+/// them serves synchronised time within the limit. `FC_RECENT=1` takes an answer that is younger
+/// than two seconds instead of asking again. The program lives in a private folder, on a tmpfs
+/// where that allows execution, which is removed when the script ends.
 pub fn functions() -> String {
     let program = if PROGRAM.is_empty() { String::new() } else { STANDARD.encode(PROGRAM) };
     FUNCTIONS.replace("@MACHINE@", MACHINE).replace("@PROGRAM@", &program).replace("@FALLBACK@", &sh(FALLBACK))
@@ -49,8 +52,8 @@ printf %s @PROGRAM@ | base64 -d >"$fc_dir/probe" 2>/dev/null && chmod 700 "$fc_d
 [ $? = 2 ] && { fc_kind=static; return; }
 fc_probe_done
 done
-command -v bash >/dev/null 2>&1 && fc_kind=bash
-return 0
+fc_dir=$(mktemp -d 2>/dev/null) || { fc_dir=; return 0; }
+if command -v bash >/dev/null 2>&1; then fc_kind=bash; fi
 }
 fc_resolve() {
 case $1 in
@@ -58,8 +61,47 @@ case $1 in
 *) echo "$1" ;;
 esac
 }
+# When each address was asked is kept until the machine is booted again, so that one run does not
+# ask just after another: servers drop what comes faster than every two seconds, and for a while
+# every eight (ntpd: `limited`, `discard`). A line: when, until when eight, the answer.
+FC_ASKED=/run/fleetclock/asked
+fc_clock() { read -r fc_u fc_rest </proc/uptime; fc_u=${fc_u%.*}${fc_u#*.}; }
+# Reads it into fc_ago, fc_slow (hundredths of a second) and fc_last, and how long to wait into fc_due.
+fc_recall() {
+fc_clock; fc_ago=999999; fc_slow=0; fc_last=; fc_due=0
+{ read -r fc_t fc_slow fc_last; } 2>/dev/null <"$FC_ASKED/$1" || return 0
+case $fc_t$fc_slow in '' | *[!0-9]*) fc_slow=0; return 0 ;; esac
+fc_ago=$((fc_u - fc_t)); fc_due=$((205 - fc_ago))
+if [ "$fc_u" -lt "$fc_slow" ]; then fc_due=$((800 - fc_ago)); fi
+}
+fc_note() { if [ -d "$FC_ASKED" ]; then { printf '%s %s %s\n' "$2" "$3" "$4" >"$FC_ASKED/$1.$$" && mv -f "$FC_ASKED/$1.$$" "$FC_ASKED/$1"; } 2>/dev/null || :; fi; }
+fc_nap() { [ "$1" -le 0 ] || sleep "$(($1 / 100)).$(($1 / 10 % 10))$(($1 % 10))" 2>/dev/null || sleep "$(($1 / 100 + 1))"; }
+# Asks one address: SAMPLES TRIES TIMEOUT_MS LIMIT_NS PORTS NAME=ADDRESS.
+fc_one() {
+fc_name=${6%=*}; fc_to=${6##*=}
+fc_recall "$fc_to"
+# It has said that it was asked too often, and counts on until it is left in peace.
+case $fc_last in *'"kiss":"RATE"'*) if [ "$fc_ago" -lt 2000 ]; then
+printf '{"probe":"%s","source":"%s","address":"%s","outcome":"kiss","kiss":"RATE","sent":0,"received":0}\n' "$fc_kind" "$fc_name" "$fc_to"
+return 1
+fi ;; esac
+if [ -n "$FC_RECENT" ] && [ "$fc_ago" -lt 200 ]; then
+case $fc_last in *'"source":"'"$fc_name"'",'*'"outcome":"ok"'*) echo "$fc_last"; return 0 ;; esac
+fi
+if [ "$fc_due" -gt 0 ]; then fc_note "$fc_to" $((fc_u + fc_due)) "$fc_slow"; fc_nap "$fc_due"; fi
+fc_status=0
+case $fc_kind in
+static) fc_said=$("$fc_dir/probe" "$@") || fc_status=$? ;;
+*) fc_said=$(bash -c @FALLBACK@ probe "$1" "$2" "$3" "$4" "$6") || fc_status=$? ;;
+esac
+fc_clock
+case $fc_said in *'"kiss":"RATE"'*) fc_slow=$((fc_u + 9000)) ;; esac
+fc_note "$fc_to" "$fc_u" "$fc_slow" "$fc_said"
+echo "$fc_said"
+return $fc_status
+}
 fc_probe() {
-fc_p1=$1; fc_p2=$2; fc_p3=$3; fc_p4=$4; shift 4
+fc_p1=$1; fc_p2=$2; fc_p3=$3; fc_p4=$4; fc_p5=$5; shift 5
 fc_list=
 for fc_s in "$@"; do
 fc_all=$(fc_resolve "$fc_s")
@@ -70,11 +112,27 @@ for fc_a in ${fc_also-}; do
 case "$fc_list " in *"=$fc_a "*) ;; *) fc_list="$fc_list $fc_a=$fc_a" ;; esac
 done
 [ -n "$fc_list" ] || return 1
-case $fc_kind in
-static) "$fc_dir/probe" "$fc_p1" "$fc_p2" "$fc_p3" "$fc_p4" $fc_list ;;
-bash) bash -c @FALLBACK@ probe "$fc_p1" "$fc_p2" "$fc_p3" $fc_list ;;
-*) for fc_s in $fc_list; do printf '{"probe":"none","source":"%s","outcome":"no_probe"}\n' "${fc_s%=*}"; done; return 1 ;;
-esac
+if [ "$fc_kind" = none ]; then
+for fc_s in $fc_list; do printf '{"probe":"none","source":"%s","outcome":"no_probe"}\n' "${fc_s%=*}"; done
+return 1
+fi
+[ -d "$FC_ASKED" ] || (umask 077; mkdir -p "$FC_ASKED") 2>/dev/null
+fc_n=100; fc_jobs=; fc_good=1; fc_begun=; fc_later=
+for fc_s in $fc_list; do
+# Two names of one address are asked one after the other.
+case "$fc_begun " in *" ${fc_s##*=} "*) fc_later="$fc_later $fc_s"; continue ;; esac
+fc_begun="$fc_begun ${fc_s##*=}"; fc_n=$((fc_n + 1))
+fc_one "$fc_p1" "$fc_p2" "$fc_p3" "$fc_p4" "$fc_p5" "$fc_s" >"$fc_dir/answer.$fc_n" &
+fc_jobs="$fc_jobs $!"
+done
+for fc_j in $fc_jobs; do if wait "$fc_j"; then fc_good=0; fi; done
+for fc_s in $fc_later; do
+fc_n=$((fc_n + 1))
+if fc_one "$fc_p1" "$fc_p2" "$fc_p3" "$fc_p4" "$fc_p5" "$fc_s" >"$fc_dir/answer.$fc_n"; then fc_good=0; fi
+done
+cat "$fc_dir"/answer.*
+rm -f "$fc_dir"/answer.*
+return $fc_good
 }
 trap fc_probe_done EXIT
 # Not every shell runs that when a signal ends it.

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exchange::{Measurement, Outcome};
+use super::exchange::Measurement;
 
 /// What one probe measured of one address of a source. Times are nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,10 +49,13 @@ pub struct SourceReport {
     /// Root dispersion of the server.
     #[serde(default)]
     pub root_dispersion_ns: Option<i64>,
-    /// |offset| + delay/2 + root delay/2 + root dispersion.
+    /// What the grain of both clocks and the drift of ours add.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dispersion_ns: Option<i64>,
+    /// |offset| + delay/2 + root delay/2 + root dispersion + dispersion.
     #[serde(default)]
     pub error_bound_ns: Option<i64>,
-    /// Kiss code.
+    /// Kiss code; beside the outcome `ok`, a kiss came after a good answer.
     #[serde(default)]
     pub kiss: Option<String>,
     /// How questions from source port 123 ended, in the words of `outcome`; `held` by another
@@ -72,6 +75,11 @@ pub fn answers_123(word: &str) -> Option<bool> {
 }
 
 impl SourceReport {
+    /// Returns whether the source limits the rate of questions, and has let us feel it.
+    pub fn limits_rate(&self) -> bool {
+        self.kiss.as_deref() == Some("RATE")
+    }
+
     /// Returns whether the source serves synchronised time.
     pub fn usable(&self) -> bool {
         self.outcome == "ok"
@@ -84,7 +92,7 @@ impl SourceReport {
 
     /// A measurement of this machine.
     pub fn local(source: &str, address: &str, m: &Measurement) -> Self {
-        let best = m.best.as_ref();
+        let (best, reply) = (m.best.as_ref(), m.reply.as_ref());
         SourceReport {
             probe: "local".to_owned(),
             source: source.to_owned(),
@@ -93,20 +101,23 @@ impl SourceReport {
             sent: Some(m.sent),
             received: Some(m.received),
             ignored: Some(m.ignored),
-            stratum: best.map(|best| best.reply.stratum),
-            leap: best.map(|best| best.reply.leap),
-            refid: best.map(|best| best.reply.reference.iter().map(|byte| format!("{byte:02x}")).collect()),
+            stratum: reply.map(|reply| reply.stratum),
+            leap: reply.map(|reply| reply.leap),
+            refid: reply.map(|reply| reply.reference.iter().map(|byte| format!("{byte:02x}")).collect()),
             offset_ns: best.map(|best| best.offset),
             delay_ns: best.map(|best| best.delay),
             spread_ns: best.map(|_| m.spread),
             root_delay_ns: best.map(|best| best.reply.root_delay),
             root_dispersion_ns: best.map(|best| best.reply.root_dispersion),
-            error_bound_ns: best.map(super::exchange::Best::error_bound),
-            kiss: match m.outcome {
-                Outcome::Kiss(code) => Some(String::from_utf8_lossy(&code).into_owned()),
-                _ => None,
-            },
+            dispersion_ns: best.map(|best| best.dispersion),
+            error_bound_ns: m.error_bound(),
+            kiss: m.kiss.map(code),
             from_123: None,
         }
     }
+}
+
+/// What a server wrote, as far as it is letters and digits.
+fn code(bytes: [u8; 4]) -> String {
+    bytes.iter().map(|byte| if byte.is_ascii_alphanumeric() { char::from(*byte) } else { '?' }).collect()
 }

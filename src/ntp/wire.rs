@@ -11,7 +11,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, SockaddrStorage, recvmsg, setsockopt, sockopt};
 use nix::sys::time::TimeSpec;
 
-use super::exchange::{Trouble, Wire, measure};
+use super::exchange::{HEADWAY, Manner, Trouble, Wire, least_step, measure};
 use super::packet::LENGTH;
 use super::report::SourceReport;
 use super::timestamp::Timestamp;
@@ -19,16 +19,44 @@ use super::timestamp::Timestamp;
 /// How to ask.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Questions to each server.
+    /// Good answers that are wanted of each server.
     pub samples: u32,
+    /// Questions to each server at most.
+    pub tries: u32,
     /// Time limit of each.
     pub timeout: Duration,
+    /// Time between two questions to one server.
+    pub headway: Duration,
     /// UDP port to ask from; 0 leaves it to the system. W32Time asks from 123.
     pub source_port: u16,
 }
 
+impl Default for Options {
+    /// One good answer, and three more questions if the first ones are lost.
+    fn default() -> Self {
+        let headway = Duration::from_nanos(HEADWAY.unsigned_abs());
+        Options { samples: 1, tries: 4, timeout: Duration::from_secs(1), headway, source_port: 0 }
+    }
+}
+
+impl Options {
+    fn manner(&self) -> Manner {
+        Manner {
+            samples: self.samples,
+            tries: self.tries.max(self.samples),
+            timeout: nanos(self.timeout),
+            limit: i64::MAX,
+            headway: nanos(self.headway),
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> i64 {
+    i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
+}
+
 /// Measures a server from this machine: a name, an address, or either with a port. A name with
-/// several addresses gives several reports.
+/// several addresses gives several reports; all are asked at the same time.
 pub fn probe(server: &str, options: Options) -> Vec<SourceReport> {
     let with_port = match server.parse::<std::net::IpAddr>() {
         Ok(address) => SocketAddr::new(address, 123).to_string(),
@@ -41,7 +69,11 @@ pub fn probe(server: &str, options: Options) -> Vec<SourceReport> {
     let mut addresses: Vec<SocketAddr> = addresses.collect();
     addresses.sort();
     addresses.dedup();
-    addresses.into_iter().map(|address| probe_address(server, address, options)).collect()
+    std::thread::scope(|scope| {
+        let ask = |address| scope.spawn(move || probe_address(server, address, options));
+        let all: Vec<_> = addresses.into_iter().map(ask).collect();
+        all.into_iter().filter_map(|one| one.join().ok()).collect()
+    })
 }
 
 fn has_port(server: &str) -> bool {
@@ -51,10 +83,7 @@ fn has_port(server: &str) -> bool {
 fn probe_address(server: &str, address: SocketAddr, options: Options) -> SourceReport {
     let shown = if address.port() == 123 { address.ip().to_string() } else { address.to_string() };
     match Socket::connect(address, options.source_port) {
-        Ok(mut socket) => {
-            let timeout = i64::try_from(options.timeout.as_nanos()).unwrap_or(i64::MAX);
-            SourceReport::local(server, &shown, &measure(&mut socket, options.samples, timeout))
-        }
+        Ok(mut socket) => SourceReport::local(server, &shown, &measure(&mut socket, &options.manner())),
         Err(error) => {
             let outcome =
                 if error.kind() == std::io::ErrorKind::PermissionDenied { "no_permission" } else { "unreachable" };
@@ -84,10 +113,23 @@ fn trouble(errno: Errno) -> Trouble {
     if errno == Errno::ECONNREFUSED { Trouble::Refused } else { Trouble::Unreachable }
 }
 
+fn system_time() -> Timestamp {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix(i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos())
+}
+
 impl Wire for Socket {
     fn now(&mut self) -> Timestamp {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Timestamp::from_unix(i64::try_from(now.as_secs()).unwrap_or(0), now.subsec_nanos())
+        system_time()
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "servers drop questions that come too soon")]
+    fn rest(&mut self, nanoseconds: i64) {
+        std::thread::sleep(Duration::from_nanos(u64::try_from(nanoseconds).unwrap_or(0)));
+    }
+
+    fn grain(&mut self) -> i64 {
+        least_step(&mut system_time)
     }
 
     fn steady(&mut self) -> i64 {

@@ -84,6 +84,10 @@ impl LinuxProvider for Chrony {
     fn followed(&self) -> &'static str {
         r"chronyc -n -c sources 2>/dev/null | sed -n 's/^.,\*,\([^,]*\),[^,]*,[^,]*,[0-7]*[1-7],.*/\1/p'"
     }
+
+    fn age(&self) -> &'static str {
+        "chronyc -n -c sources 2>/dev/null | sed -n 's/^\\([^,]*,\\)\\{6\\}\\([0-9]*\\),.*/\\2/p' | sort -n | head -n 1"
+    }
 }
 
 /// chronyd does not answer.

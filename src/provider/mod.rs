@@ -122,6 +122,10 @@ pub trait LinuxProvider: Provider {
     /// Returns shell text that prints the addresses of the servers that the service has selected
     /// and that answered one of its last polls. Changes nothing.
     fn followed(&self) -> &'static str;
+
+    /// Returns shell text that prints how many whole seconds ago the last answer of a source came;
+    /// nothing, if that is not known.
+    fn age(&self) -> &'static str;
 }
 
 /// All that can be managed on Linux, in the order of preference.

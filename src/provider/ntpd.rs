@@ -95,6 +95,10 @@ impl LinuxProvider for Ntpd {
     fn ready(&self) -> &'static str {
         "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
     }
+
+    fn age(&self) -> &'static str {
+        "ntpq -n -c peers 2>/dev/null | while read -r fc_1 fc_2 fc_3 fc_4 fc_w fc_5; do case $fc_w in '' | *[!0-9]*) ;; *) echo \"$fc_w\" ;; esac; done | sort -n | head -n 1"
+    }
 }
 
 /// ntpd does not answer.

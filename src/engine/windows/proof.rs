@@ -16,8 +16,8 @@ use crate::provider::{DaemonStatus, Peer, Provider};
 use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
 
-/// Samples of each source.
-const SAMPLES: u32 = 4;
+/// Questions to each source at most; one good answer is enough.
+const TRIES: u32 = 3;
 
 /// How long one sample may take, milliseconds.
 const SAMPLE_TIMEOUT_MS: u32 = 1000;
@@ -26,8 +26,8 @@ const SAMPLE_TIMEOUT_MS: u32 = 1000;
 const PAUSE: Duration = Duration::from_secs(4);
 
 /// Measures all sources once, from the host.
-pub(super) fn measure(session: &mut Session<'_>, samples: u32, timeout_ms: u32) -> Result<Vec<SourceReport>, Failure> {
-    let Some(line) = probe(session, samples, timeout_ms) else { return Ok(Vec::new()) };
+pub(super) fn measure(session: &mut Session<'_>, tries: u32, timeout_ms: u32) -> Result<Vec<SourceReport>, Failure> {
+    let Some(line) = probe(session, tries, timeout_ms) else { return Ok(Vec::new()) };
     let slices = run(session, &[line], READ)?;
     read(session, slices.first().map_or("", |slice| slice.stdout.as_str()))
 }
@@ -39,9 +39,9 @@ pub(super) fn read(session: &mut Session<'_>, printed: &str) -> Result<Vec<Sourc
 }
 
 /// Returns the line that measures all sources, if there are any.
-pub(super) fn probe(session: &Session<'_>, samples: u32, timeout_ms: u32) -> Option<String> {
+pub(super) fn probe(session: &Session<'_>, tries: u32, timeout_ms: u32) -> Option<String> {
     let sources: Vec<&str> = session.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
-    (!sources.is_empty()).then(|| powershell::command(&sources, samples, timeout_ms))
+    (!sources.is_empty()).then(|| powershell::command(&sources, 1, tries, timeout_ms))
 }
 
 /// Reads what the probe printed, or asks with `w32tm` where PowerShell did not run.
@@ -74,7 +74,7 @@ fn complete(mut measured: Measured, daemon: Option<&DaemonStatus>) -> Measured {
 pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
     let end = Instant::now() + session.spec.limits.deadline;
     loop {
-        let verdict = look(session, SAMPLES, SAMPLE_TIMEOUT_MS, report)?;
+        let verdict = look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?;
         let left = end.saturating_duration_since(Instant::now());
         match &verdict {
             Verdict::Proven => return Ok(verdict),
@@ -92,12 +92,12 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
 /// Asks the service and the sources once, and judges.
 pub(crate) fn look(
     session: &mut Session<'_>,
-    samples: u32,
+    tries: u32,
     timeout_ms: u32,
     report: &mut HostReport,
 ) -> Result<Verdict, Failure> {
     let mut lines = vec![W32Time.status().to_owned()];
-    lines.extend(probe(session, samples, timeout_ms));
+    lines.extend(probe(session, tries, timeout_ms));
     let slices = run(session, &lines, READ)?;
     let daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());

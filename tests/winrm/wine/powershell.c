@@ -1,7 +1,7 @@
 // powershell.exe: no PowerShell. It runs the one script that fleetclock sends, its NTP probe, by
 // finding the lines that give the probe its parameters and doing the exchange itself:
-//     $servers = @('a','b')      $samples = 4      $timeout = 1000
-// and prints the lines that the script would: ntp, server, address, token, T1, the 48 bytes of the
+//     $servers = @('a','b')      $samples = 1      $tries = 3      $timeout = 1000
+// and prints the lines that the script would: the grain of its clock; then ntp, server, address, token, T1, the 48 bytes of the
 // answer, T4 (100 ns since 1601; bytes as BitConverter prints them), or the number of a socket error
 // in place of an answer. Any other script is refused.
 #include "host.h"
@@ -65,10 +65,12 @@ static void print_bytes(const uint8_t *bytes, int count) {
         printf(i ? "-%02X" : "%02X", bytes[i]);
 }
 
-// As the script, which gives a silent server up after the second question.
-static void probe(const char *server, int samples, DWORD timeout_ms) {
-    for (int i = 0, silent = 0; i < samples && silent < 2; i++) {
+// As the script: until there are enough answers with time, two without, or no more tries; two seconds
+// between two questions.
+static void probe(const char *server, int samples, int tries, DWORD timeout_ms) {
+    for (int i = 0, good = 0, bad = 0; i < tries && good < samples && (good || bad < 2); i++) {
         struct sample sample;
+        if (i) Sleep(2050);
         unsigned status = ntp_ask(server, timeout_ms, 3, &sample);
         if (status == NTP_NO_HOST) {
             printf("ntp %s - - 0 error 11001\n", server);
@@ -77,10 +79,13 @@ static void probe(const char *server, int samples, DWORD timeout_ms) {
         struct in_addr address = {.s_addr = sample.address};
         printf("ntp %s %s ", server, inet_ntoa(address));
         if (status) {
-            silent++;
             printf("- %lld error 10060\n", (long long)sample.sent);
             continue;
         }
+        if (sample.reply[1] && sample.reply[1] < 16 && sample.reply[0] < 192)
+            good++;
+        else
+            bad++;
         print_bytes(sample.reply + 24, 8);
         printf(" %lld ", (long long)sample.sent);
         print_bytes(sample.reply, 48);
@@ -89,14 +94,14 @@ static void probe(const char *server, int samples, DWORD timeout_ms) {
 }
 
 // @('a','b'): each text in quotes is a server.
-static void probe_all(const char *list, int samples, DWORD timeout_ms) {
+static void probe_all(const char *list, int samples, int tries, DWORD timeout_ms) {
     const char *end = list + strcspn(list, ")\n");
     for (const char *at = list; at < end;) {
         char server[256];
         const char *open = memchr(at, '\'', end - at), *close = open ? memchr(open + 1, '\'', end - open - 1) : NULL;
         if (!close) return;
         snprintf(server, sizeof server, "%.*s", (int)(close - open - 1), open + 1);
-        probe(server, samples, timeout_ms);
+        probe(server, samples, tries, timeout_ms);
         at = close + 1;
     }
 }
@@ -108,8 +113,10 @@ int main(void) {
         return refuse(
             "This program is blocked by group policy. For more information, contact your system administrator.");
     read_script(count, arguments);
-    const char *servers = parameter("$servers"), *samples = parameter("$samples"), *timeout = parameter("$timeout");
-    if (!servers || !samples || !timeout) return refuse("only the probe script of fleetclock is understood");
-    probe_all(servers, atoi(samples), atoi(timeout));
+    const char *servers = parameter("$servers"), *samples = parameter("$samples"), *tries = parameter("$tries"), *timeout = parameter("$timeout");
+    if (!servers || !samples || !tries || !timeout) return refuse("only the probe script of fleetclock is understood");
+    // Of the script's clock; this one reads finer.
+    puts("ntp clock 40");
+    probe_all(servers, atoi(samples), atoi(tries), atoi(timeout));
     return 0;
 }
