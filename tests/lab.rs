@@ -16,6 +16,8 @@ mod doctor_cases;
 mod drift;
 #[path = "lab/faults.rs"]
 mod faults;
+#[path = "lab/firewalls.rs"]
+mod firewalls;
 #[path = "lab/fixture.rs"]
 mod fixture;
 #[path = "lab/login.rs"]

@@ -66,9 +66,11 @@ pub(super) fn owner(stop: &Stop, beside: &[&str]) -> Owner {
     }
     let named = |name: &str| PREFIXES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, owner)| *owner);
     let own = named(&stop.chain.name).or_else(|| named(&stop.chain.table));
+    // A rule in the base chain itself is that of whoever has written it there.
+    let is_policy = stop.rule.is_none();
     own.unwrap_or_else(|| match stop.base.tool {
         // The last word of a base chain is that of the firewall which has its own chains in it.
-        _ if beside.iter().any(|name| name.starts_with("ufw-") || name.starts_with("ufw6-")) => Owner::Ufw,
+        _ if is_policy && beside.iter().any(|name| name.starts_with("ufw-") || name.starts_with("ufw6-")) => Owner::Ufw,
         _ if beside.contains(&"INPUT_ZONES") => Owner::Firewalld,
         Tool::Nft => Owner::Nft,
         Tool::Iptables => Owner::Iptables,

@@ -94,27 +94,43 @@ impl Firewalld {
                     .hint("start firewalld, or say `firewall: none` for this host")),
             };
         }
+        self.judged(state, &decisive("", &seen.stderr))
+    }
+
+    fn judged(&self, mut state: firewalld::Firewalld, why: &str) -> Result<Work> {
+        let wanted: Vec<(IpNet, String)> = self.wanted(&state);
         let mut work = Work::default();
-        let parts: Vec<(IpNet, &str)> = self.networks.iter().flat_map(|network| state.split(*network)).collect();
-        for (network, zone) in &parts {
+        work.sort_out(&state, &wanted);
+        // What goes lets nobody in any more.
+        for row in &work.remove {
+            let zones = if row.state == "permanent" { &mut state.permanent } else { &mut state.running };
+            zones.entry(row.zone.clone()).and_modify(|zone| zone.rules.retain(|rule| *rule != row.rule));
+        }
+        for (network, zone) in &wanted {
             for (word, _) in STATES {
                 let door = state.door(zone, *network, word == "permanent");
-                let door = door.with_context(|| {
-                    format!("firewalld: zone `{zone}` could not be read: {}", decisive("", &seen.stderr))
-                })?;
+                let door = door.with_context(|| format!("firewalld: zone `{zone}` could not be read: {why}"))?;
                 if door != Door::Open {
                     work.add.push(row(zone, word, network));
                 }
             }
         }
-        work.sort_out(&state, &parts);
+        work.ours.extend(work.add.iter().cloned());
+        work.ours.sort();
+        work.ours.dedup();
         Ok(work)
+    }
+
+    /// Where the packets of each network arrive.
+    fn wanted(&self, state: &firewalld::Firewalld) -> Vec<(IpNet, String)> {
+        let parts = self.networks.iter().flat_map(|network| state.split(*network));
+        parts.map(|(network, zone)| (network, zone.to_owned())).collect()
     }
 }
 
 impl Work {
     /// Which of our own rules stay, and which are no longer wanted.
-    fn sort_out(&mut self, state: &firewalld::Firewalld, parts: &[(IpNet, &str)]) {
+    fn sort_out(&mut self, state: &firewalld::Firewalld, parts: &[(IpNet, String)]) {
         for (word, zone, rule) in &state.ours {
             let Some((word, _)) = STATES.iter().find(|(known, _)| known == word) else { continue };
             let zones = if *word == "permanent" { &state.permanent } else { &state.running };
@@ -126,9 +142,6 @@ impl Work {
             let wanted = parts.iter().any(|(network, part)| part == zone && self::rule(network) == *rule);
             if wanted { self.ours.push(row) } else { self.remove.push(row) }
         }
-        self.ours.extend(self.add.iter().cloned());
-        self.ours.sort();
-        self.ours.dedup();
     }
 }
 
@@ -244,6 +257,10 @@ mod tests {
         let fix = firewalld().fix(&slice, false).unwrap();
         assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
         assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
+        // A follower that only a rule which goes lets in gets one of its own.
+        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()] };
+        let shown: Vec<String> = one.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
+        assert!(shown.len() == 4 && shown[0] == "123/udp from 10.9.0.7/32 (permanent)", "{shown:?}");
         // Whoever serves nobody has none.
         let nobody = Firewalld { networks: Vec::new() };
         assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
