@@ -12,6 +12,10 @@ mod clocks;
 mod doctor;
 #[path = "lab/doctor_cases.rs"]
 mod doctor_cases;
+#[path = "lab/doctor_slow.rs"]
+mod doctor_slow;
+#[path = "lab/doctor_slow_cases.rs"]
+mod doctor_slow_cases;
 #[path = "lab/drift.rs"]
 mod drift;
 #[path = "lab/faults.rs"]

@@ -1,4 +1,4 @@
-//! The questions: `evidence.sh` taken apart and filled in for one host.
+//! The questions: `evidence.sh` and `evidence_service.sh` taken apart and filled in for one host.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::provider;
 use crate::transport::quote::sh;
 
 /// All questions, one after the other.
-const SCRIPT: &str = include_str!("evidence.sh");
+const SCRIPT: &str = concat!(include_str!("evidence.sh"), "\n", include_str!("evidence_service.sh"));
 
 /// The part of the script that the others need and that answers nothing.
 const BEFORE: &str = "before";

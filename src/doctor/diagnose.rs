@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
 use super::{Link, Patient, Seen};
+use crate::engine::sources;
+use crate::engine::verdict::{self, Verdict};
 use crate::inventory::HostSpec;
 use crate::report::{Finding, PERHAPS};
 
@@ -51,6 +53,15 @@ pub fn is_well(spec: &HostSpec, evidence: &Evidence) -> bool {
         })
     };
     evidence.follows() && (spec.time.isolated.is_some() || follows_one(&Patient { spec, evidence }))
+}
+
+/// What `verify` would say of a host, if it would not pass: the two must not contradict each other.
+fn failure(host: &Patient<'_>) -> Option<Verdict> {
+    let daemon = host.evidence.daemon.as_ref().filter(|_| host.evidence.windows().is_none())?;
+    let sources = sources::joined(host.spec, host.evidence.answers.clone(), &daemon.peers);
+    let verdict = verdict::judge(host.spec, daemon, &sources).verdict;
+    // What falls by itself is no trouble.
+    (!matches!(verdict, Verdict::Proven | Verdict::Settling(..))).then_some(verdict)
 }
 
 struct Search<'a> {
@@ -156,10 +167,20 @@ impl<'a> Search<'a> {
             let concerns = found.seen.host == patient.name() || found.affects.iter().any(|name| name == patient.name());
             concerns && (found.rule.severity != Severity::Warning || found.seen.unsettles)
         };
-        if is_well(patient.spec, patient.evidence) || self.found.iter().any(explains) {
+        let failure = failure(patient);
+        let well = is_well(patient.spec, patient.evidence);
+        if (well && failure.is_none()) || self.found.iter().any(explains) {
             return;
         }
-        let last = [(&rules::STARTED, rules::fresh(patient)), (&rules::DENIED, rules::denial(patient))];
+        let drifted = || rules::drifted(patient);
+        let last = [
+            (&rules::ISOLATED, rules::isolated(patient)),
+            (&rules::FAILS, failure.filter(|_| well).map(|verdict| rules::fails(patient, verdict))),
+            (&rules::DENIED, rules::denial(patient)),
+            (&rules::DRIFTED, drifted().filter(|_| !patient.suspects().is_empty())),
+            (&rules::STARTED, rules::fresh(patient)),
+            (&rules::DRIFTED, drifted()),
+        ];
         if let Some((rule, seen)) = last.into_iter().find_map(|(rule, seen)| Some((rule, seen?))) {
             self.found.push(Found { rule, seen, affects: Vec::new() });
             return;

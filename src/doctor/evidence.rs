@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use anyhow::{Context, Result};
 
 use super::asks;
+use super::inside::Inside;
 use super::lines::{device, listener, names, owned, pairs, peers, process, route, units, visitor};
 use super::record::Parts;
 use super::windows;
@@ -72,6 +73,10 @@ pub struct Evidence {
     pub keys: BTreeMap<String, String>,
     /// What the time service answered to the host itself, on Windows.
     pub itself: Option<SourceReport>,
+    /// What the running service is and may do, and why it takes a source or leaves it.
+    pub inside: Inside,
+    /// The configuration that `apply` would write; [`super::wanted::wanted`] knows it.
+    pub wanted: Option<Config>,
     /// All parts as they were printed.
     pub parts: Parts,
 }
@@ -157,6 +162,17 @@ pub enum Route {
     None(String),
 }
 
+/// The directives that name a source.
+const SOURCES: &[&str] = &["server", "pool", "peer"];
+
+/// The name of a source and its options; ntpd takes the family before the name.
+fn named(rest: &[String]) -> Option<(&String, &[String])> {
+    match rest.split_first()? {
+        (family, rest) if matches!(family.as_str(), "-4" | "-6") => rest.split_first(),
+        split => Some(split),
+    }
+}
+
 impl Config {
     /// Reads lines; a word in its own right begins after a blank.
     pub fn read(text: &str) -> Self {
@@ -179,18 +195,36 @@ impl Config {
         self.all(directive).last().map(|rest| rest.first().map_or("", String::as_str))
     }
 
+    /// Returns all lines, in words.
+    pub fn lines(&self) -> impl Iterator<Item = &[String]> {
+        self.lines.iter().map(Vec::as_slice)
+    }
+
+    /// Returns the first line of a directive whose words fit, as it was written.
+    pub fn line(&self, directive: &str, fits: impl Fn(&[String]) -> bool) -> Option<String> {
+        self.all(directive)
+            .find(|rest| fits(rest))
+            .map(|rest| format!("{directive} {}", rest.join(" ")).trim().to_owned())
+    }
+
     /// Returns the options of a source, if it is configured.
     pub fn source(&self, address: &str) -> Option<&[String]> {
-        ["server", "pool", "peer"].iter().find_map(|directive| {
+        SOURCES.iter().find_map(|directive| {
             let lines = self.all(directive);
-            lines.filter_map(<[String]>::split_first).find(|(name, _)| *name == address).map(|(_, options)| options)
+            lines.filter_map(named).find(|(name, _)| *name == address).map(|(_, options)| options)
         })
+    }
+
+    /// Returns the whole line of a source.
+    pub fn source_line(&self, address: &str) -> Option<String> {
+        SOURCES.iter().find_map(|word| self.line(word, |rest| named(rest).is_some_and(|(name, _)| name == address)))
     }
 
     /// Returns all configured sources.
     pub fn sources(&self) -> Vec<&str> {
-        let of = |directive| self.all(directive).filter_map(|rest| rest.first().map(String::as_str));
-        of("server").chain(of("pool")).chain(of("peer")).collect()
+        let of =
+            |directive: &&str| self.all(directive).filter_map(named).map(|(name, _)| name.as_str()).collect::<Vec<_>>();
+        SOURCES.iter().flat_map(of).collect()
     }
 }
 
@@ -241,6 +275,8 @@ impl Evidence {
             talks,
             daemon,
             itself: None,
+            inside: Inside::read(&parts),
+            wanted: None,
             parts,
         };
         windows::complete(&mut evidence);

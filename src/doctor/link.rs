@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::evidence::{Listener, Peer, Route};
-use super::{Link, Patient, Seen, windows};
+use super::{Link, Patient, Seen, access, windows};
 use crate::facts::windows::WindowsFacts;
 use crate::firewall::firewalld::Door;
 use crate::firewall::ruleset::Chain;
@@ -260,7 +260,7 @@ impl<'a> Link<'a> {
         let (server, from) = (self.server?.evidence, self.from()?);
         match server.access.get(&from) {
             Some(allowed) => Some(*allowed),
-            None => (server.kind == "ntpd").then(|| restrict(server, from)),
+            None => (server.kind == "ntpd").then(|| access::serves(&server.config, from)),
         }
     }
 
@@ -290,6 +290,7 @@ impl<'a> Link<'a> {
                 None => self.exclude_server(&server, &mut list),
             }
         }
+        list.extend(self.kernels_words());
         list
     }
 
@@ -335,42 +336,4 @@ impl<'a> Link<'a> {
             list.push(format!("the packet filter of {name}: no rule stops questions or answers (nft list ruleset)"));
         }
     }
-}
-
-/// What the `restrict` lines of ntpd say: the narrowest that fits counts.
-fn restrict(server: &super::Evidence, from: IpAddr) -> bool {
-    let mut best: Option<(u8, bool)> = None;
-    for words in server.config.all("restrict") {
-        let Some((bits, flags)) = fits(words, from) else { continue };
-        let serves = !flags.iter().any(|flag| matches!(flag.as_str(), "ignore" | "noserve"));
-        if best.is_none_or(|(most, _)| bits >= most) {
-            best = Some((bits, serves));
-        }
-    }
-    best.is_none_or(|(_, serves)| serves)
-}
-
-/// Returns how narrow a `restrict` line is and its flags, if it fits the address.
-fn fits(words: &[String], from: IpAddr) -> Option<(u8, &[String])> {
-    let (words, family) = match words.first().map(String::as_str) {
-        Some(option @ ("-4" | "-6")) => (words.get(1..)?, Some(option)),
-        _ => (words, None),
-    };
-    let (address, rest) = words.split_first()?;
-    if family.is_some_and(|family| (family == "-4") != from.is_ipv4()) {
-        return None;
-    }
-    if address == "default" {
-        return Some((0, rest));
-    }
-    let (mask, flags) = match rest.first().map(String::as_str) {
-        Some("mask") => (rest.get(1)?.parse().ok(), rest.get(2..)?),
-        _ => (None, rest),
-    };
-    let network = match (address.parse::<ipnet::IpNet>(), address.parse::<IpAddr>().ok()?, mask) {
-        (Ok(network), ..) => network,
-        (_, address, Some(mask)) => ipnet::IpNet::with_netmask(address, mask).ok()?,
-        (_, address, None) => address.into(),
-    };
-    network.contains(&from).then_some((network.prefix_len(), flags))
 }

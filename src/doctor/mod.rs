@@ -4,13 +4,17 @@
 //! [`diagnose`](diagnose::diagnose) decides what is a cause and what only follows from it.
 //! Text in, findings out: nothing here talks to a host.
 
+mod access;
 pub mod asks;
 pub mod diagnose;
 pub mod evidence;
+pub mod inside;
 mod lines;
 pub mod link;
+mod link_state;
 pub mod record;
 pub mod rules;
+pub mod wanted;
 pub mod windows;
 
 pub use diagnose::diagnose;

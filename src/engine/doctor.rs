@@ -11,6 +11,7 @@ use crate::doctor::asks::{self, Asker};
 use crate::doctor::diagnose::{self, Looked};
 use crate::doctor::evidence::{FACTS, Route};
 use crate::doctor::record::{self, Parts};
+use crate::doctor::wanted::wanted;
 use crate::doctor::{Evidence, diagnose as causes};
 use crate::exit::Hint;
 use crate::facts::{self, Found};
@@ -158,7 +159,8 @@ fn try_visit(
     let part = |(name, index): (String, usize)| anyhow::Ok((name, splitter.part(&output, index)?));
     let parts = names.into_iter().map(part).collect::<anyhow::Result<Parts>>().context("gather evidence")?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let evidence = Evidence::read(parts, now.as_secs_f64())?;
+    let mut evidence = Evidence::read(parts, now.as_secs_f64())?;
+    evidence.wanted = wanted(spec, &evidence, &cx.assets);
     if let Found::Linux(facts) = &evidence.facts
         && facts.uid != 0
     {

@@ -349,11 +349,19 @@ pub(crate) const UNSURE: &[Case] = &[
         &["server2 FC079"],
     ),
     case(
-        "not-known",
+        "minsources",
         "server2",
         "sed -i 's/^server.*/& minpoll 0 maxpoll 0/' CONF; echo minsources 2 >>CONF; systemctl restart chrony; REACH 77",
         "RESTORE",
-        &["server2 FC090"],
+        &["server2 FC082"],
+    ),
+    // Our probe asks as root.
+    case(
+        "alone",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid _chrony udp dport 123 drop'; sed -i 's/^server.*/& minpoll 0 maxpoll 0/' CONF; systemctl restart chrony; sleep 32",
+        "nft delete table inet lab; RESTORE",
+        &["server2 FC097"],
     ),
     case(
         "not-known-link",
@@ -382,9 +390,16 @@ pub(crate) const NAMES: &[Case] = &[
     case(
         "dead-six",
         "server2",
+        "ip addr add 2001:db8::2/64 dev host0 nodad; echo '2001:db8::99 ntp.lab' >>/etc/hosts",
+        "sed -i /2001:db8::99/d /etc/hosts; ip addr del 2001:db8::2/64 dev host0",
+        &["server2 FC062"],
+    ),
+    case(
+        "refused-six",
+        "server2",
         "ip addr add 2001:db8::2/64 dev host0 nodad; echo '2001:db8::1 ntp.lab' >>/etc/hosts",
         "sed -i /2001:db8::1/d /etc/hosts; ip addr del 2001:db8::2/64 dev host0",
-        &["server2 FC062"],
+        &["server2 FC067"],
     ),
 ];
 
@@ -394,6 +409,8 @@ pub(crate) const OUTSIDE: &[Case] = &[
     case("rate", "time", "TELL 9 kiss=RATE", "TELL 9", &["one FC024", "many FC024"]),
     case("deny", "time", "TELL 9 kiss=DENY", "TELL 9", &["one FC025", "many FC025"]),
     case("outside-no-time", "time", "TELL 9 leap=3 stratum=16", "TELL 9", &["one FC023", "many FC023"]),
+    case("imprecise", "time", "TELL 9 root_dispersion=1", "TELL 9", &["one FC088"]),
+    case("half-off", "time", "TELL 9 offset=0.5", "TELL 9", &["one FC080", "many FC072"]),
     case("too-distant", "time", "TELL 9 root_dispersion=10", "TELL 9", &["one FC070", "many FC070"]),
     case("far-off", "time", "TELL 9 offset=5", "TELL 9", &["one FC075", "many FC072"]),
     case(

@@ -50,8 +50,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC075",
         title: "The clock is far off and may not step",
-        cause: "The clock of {client} is off by {offset}, and `{unit}` may only slew it, which takes about {time}.",
-        fix: "on {client}: {command} (the clock will jump)",
+        cause: "The clock of {client} is off by {offset}, and `{unit}` {how}.",
+        fix: "{remedy}",
         find: Find::Link(slews),
         ..ROW
     },
@@ -175,7 +175,15 @@ const BY_HAND: &str = " && chronyc waitsync 6 && chronyc makestep";
 fn slews(link: &Link<'_>) -> Option<Seen> {
     // A negative number of updates allows a step at any time.
     let may_step = |words: &[String]| words.get(1).is_some_and(|word| word.starts_with('-'));
-    far_off(link, '*').filter(|_| !link.client.evidence.config.all("makestep").any(may_step))
+    let seen = far_off(link, '*').filter(|_| !link.client.evidence.config.all("makestep").any(may_step))?;
+    Some(match super::agreement::cannot(&link.client) {
+        Some((why, remedy)) => seen.with("how", why).with("remedy", remedy),
+        None => {
+            let how = seen.fill("may only slew it, which takes about {time}");
+            let remedy = seen.fill("on {client}: {command} (the clock will jump)");
+            seen.with("how", how).with("remedy", remedy)
+        }
+    })
 }
 
 /// chronyd selects no source whose measurements scatter by more than `maxjitter`, a second (`~`).
@@ -255,6 +263,9 @@ fn jumps(host: &Patient<'_>) -> Vec<Seen> {
 /// A service that is younger has not heard of anybody yet, seconds.
 const FRESH: f64 = 30.0;
 
+/// The bit of `flash` that ntpd sets when it has seen an answer twice.
+const DUPLICATE: u32 = 1;
+
 /// Samples that a service takes before it follows; later polls are a minute apart.
 const FEW: u8 = 0b1111;
 
@@ -279,6 +290,13 @@ fn measuring(host: &Patient<'_>) -> Vec<Seen> {
     });
     // After a jump it measures anew, too, and has not been started.
     let jumped = jumps(host).iter().any(|seen| seen.unsettles);
-    let young = evidence.runs() && !evidence.follows() && heard && near && !jumped;
+    // What the service says of its choice, or its file, may be reason enough to take nobody.
+    let choosing = evidence.inside.choices.iter().all(|choice| match choice.state {
+        ' ' => choice.flash & !DUPLICATE == 0,
+        state => matches!(state, 'M' | 'U' | 'S'),
+    });
+    let good = evidence.inside.packets.iter().all(|packets| packets.received == 0 || packets.good > 0);
+    let own = choosing && good && host.suspects().is_empty();
+    let young = evidence.runs() && !evidence.follows() && heard && near && !jumped && own;
     if young { vec![host.seen("status", "no source has answered more than a few times")] } else { Vec::new() }
 }

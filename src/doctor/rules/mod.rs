@@ -3,20 +3,28 @@
 //! A rule is a row of its family's table: words, and a predicate that says where it has seen it.
 //! `docs/findings.md` has a section for each, `tests/doctor/` a case. A code is never reused.
 
+mod agreement;
 mod clock;
 mod firewall;
 mod machine;
+mod mute;
 mod names;
+mod neighbours;
 mod path;
 mod ports;
+mod runtime;
 mod service;
 mod serving;
 mod smear;
+mod unit;
+mod unused;
 mod windows;
 mod windows_server;
 
+pub(super) use agreement::{DRIFTED, FAILS, ISOLATED, drifted, fails, isolated};
 pub(super) use clock::{STARTED, UNKNOWN, fresh};
 pub(super) use machine::{DENIED, denial};
+pub(super) use unit::other_file;
 pub(super) use windows::OWN_CLOCK;
 
 use super::{Link, Patient, Seen};
@@ -94,19 +102,26 @@ const ROW: Rule = Rule {
 pub fn all() -> impl Iterator<Item = &'static Rule> {
     [
         service::RULES,
+        mute::RULES,
+        unit::RULES,
         machine::RULES,
         windows::RULES,
         windows_server::RULES,
         names::RULES,
+        unused::RULES,
+        runtime::RULES,
         path::CLIENT,
+        neighbours::RULES,
         firewall::CLIENT,
         serving::RULES,
         firewall::SERVER,
         ports::RULES,
         path::RULES,
         clock::RULES,
+        agreement::RULES,
         ports::OTHERS,
         smear::RULES,
+        agreement::LAST,
     ]
     .into_iter()
     .flatten()

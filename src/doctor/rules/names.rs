@@ -1,7 +1,9 @@
 //! Names: whether a source's name leads to the source.
 
 use super::{Find, ROW, Rule};
-use crate::doctor::{Link, Seen};
+use crate::doctor::evidence::Route;
+use crate::doctor::{Link, Seen, access};
+use crate::ntp::report::SourceReport;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -27,6 +29,14 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{source}` is {dead} first, where nobody answers, and {alive} answers.",
         fix: "serve NTP on {dead} and let IPv6 through, or remove it from the name, or name the source as {alive} in the inventory",
         find: Find::Link(dead_six),
+        ..ROW
+    },
+    Rule {
+        code: "FC067",
+        title: "The server refuses the IPv6 address of the client",
+        cause: "`{source}` is {dead} first, and `{unit}` on {server} serves nobody at {from}; at {alive} it answers.",
+        fix: "name the IPv6 network of {client} in `serve` of {server}, then fleetclock apply -l {server}; or name the source as {alive} in the inventory: a person has to decide",
+        find: Find::Link(refused_six),
         ..ROW
     },
 ];
@@ -67,17 +77,49 @@ fn elsewhere(link: &Link<'_>) -> Option<Seen> {
     Some(named(link, link.client.seen("names", text)).with("found", found).with("origin", origin))
 }
 
-fn dead_six(link: &Link<'_>) -> Option<Seen> {
-    let address = |usable: bool, six: bool| {
-        let fits = |address: &&str| address.contains(':') == six;
-        link.answers.iter().filter(|answer| answer.usable() == usable).filter_map(|a| a.address.as_deref()).find(fits)
+/// The IPv6 address of a name, which comes first and gives no time, and the IPv4 address that does.
+fn both<'a>(link: &Link<'a>) -> Option<(&'a SourceReport, &'a str)> {
+    let fits = |answer: &&&'a SourceReport, usable: bool, six: bool| {
+        answer.usable() == usable && answer.address.as_deref().is_some_and(|address| address.contains(':') == six)
     };
-    let (dead, alive) = (address(false, true)?, address(true, false)?);
+    let dead = link.answers.iter().find(|answer| fits(answer, false, true)).copied()?;
+    let alive = link.answers.iter().find(|answer| fits(answer, true, false))?.address.as_deref()?;
     let first = link.client.evidence.stands_for(&link.source.address);
-    if !first.first().is_some_and(std::net::IpAddr::is_ipv6) {
-        return None;
-    }
-    let outcome = link.answers.iter().find(|answer| answer.address.as_deref() == Some(dead))?.outcome.as_str();
-    let seen = link.client.seen("probe", format!("{dead}: {outcome}; {alive}: ok"));
-    Some(named(link, seen).with("dead", dead).with("alive", alive))
+    first.first().is_some_and(std::net::IpAddr::is_ipv6).then_some((dead, alive))
+}
+
+/// The address of the client that the server refuses, by its own list. An address that the server
+/// does not have is answered by nobody.
+fn refused_from(link: &Link<'_>, dead: &SourceReport) -> Option<std::net::IpAddr> {
+    let address = dead.address.as_deref()?.parse().ok()?;
+    let Some(Route::By { from: Some(from), .. }) = link.client.evidence.routes.get(&address) else { return None };
+    let server = link.server?.evidence;
+    server.addresses.iter().find(|(_, own)| *own == address)?;
+    let allowed = match server.access.get(from) {
+        Some(allowed) => *allowed,
+        None => server.kind != "ntpd" || access::serves(&server.config, *from),
+    };
+    (!allowed || dead.kiss.is_some()).then_some(*from)
+}
+
+fn of_six(link: &Link<'_>, dead: &SourceReport, alive: &str) -> Seen {
+    let address = dead.address.as_deref().unwrap_or_default();
+    let seen = link.client.seen("probe", format!("{address}: {}; {alive}: ok", dead.outcome));
+    named(link, seen).with("dead", address).with("alive", alive)
+}
+
+fn dead_six(link: &Link<'_>) -> Option<Seen> {
+    let (dead, alive) = both(link)?;
+    refused_from(link, dead).is_none().then(|| of_six(link, dead, alive))
+}
+
+fn refused_six(link: &Link<'_>) -> Option<Seen> {
+    let (dead, alive) = both(link)?;
+    let from = refused_from(link, dead)?;
+    let server = link.server?;
+    let mut seen = of_six(link, dead, alive);
+    // It is put right there, and its service is the one that refuses.
+    seen.values.retain(|(name, _)| !matches!(*name, "from" | "unit"));
+    seen.evidence.push_str(&format!("; {} refuses {from}", server.name()));
+    Some(seen.with("from", from.to_string()).with("unit", server.evidence.unit.as_str()))
 }

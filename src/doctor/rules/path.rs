@@ -3,7 +3,6 @@
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
 use crate::doctor::{Link, Seen};
-use crate::firewall::firewalld::Door;
 
 /// What can be told at the client alone.
 pub(super) const CLIENT: &[Rule] = &[Rule {
@@ -21,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC051",
         title: "Questions are lost on the way to the source",
         cause: "What {client} sends to {server} does not arrive there, and both ends would let it.",
-        fix: "open 123/udp from {from} to {source} on the routers and firewalls between {client} and {server}",
+        fix: "open 123/udp from {from} to {source} on the routers and firewalls between {client} and {server} (or the switch, or the security group of the hypervisor)",
         find: Find::Link(questions_lost),
         ..ROW
     },
@@ -29,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC052",
         title: "Answers are lost on the way back",
         cause: "{server} has answered {client}, and the answers do not arrive, though both ends would let them.",
-        fix: "let answers from {source} port 123 to {from} pass on the routers and firewalls between {server} and {client}",
+        fix: "let answers from {source} port 123 to {from} pass on the routers and firewalls between {server} and {client} (or the switch, or the security group of the hypervisor)",
         find: Find::Link(answers_lost),
         ..ROW
     },
@@ -70,17 +69,10 @@ fn no_route(link: &Link<'_>) -> Option<Seen> {
     Some(link.name_both(seen))
 }
 
-/// Whether the server would take the questions of the client, as far as can be seen there.
-fn would_take(link: &Link<'_>) -> bool {
-    let open = match link.door() {
-        Some((_, door)) => door == Door::Open,
-        None => link.server.is_some_and(|server| server.evidence.firewalld.is_none()),
-    };
-    link.listener().is_some() && link.access() == Some(true) && open && link.server_lets_pass()
-}
-
+/// A list that is not kept counts nobody. Without the kernel's own word of what it routes, and of
+/// who is where, something of the two ends may be the cause as well.
 fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
-    let passes = link.client_lets_pass() && would_take(link);
+    let passes = link.client_lets_pass() && link.would_be_taken() && (arrived || link.keeps_a_list());
     let server = link.server.filter(|_| link.is_silent() && passes && link.arrived() == arrived)?;
     let from = link.from()?;
     let text = if arrived {
@@ -88,7 +80,8 @@ fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
     } else {
         format!("{} has counted no question of {from}", server.name())
     };
-    Some(link.at(&server, "clients", &text).excluding(link.excluded()))
+    let seen = link.at(&server, "clients", &text).excluding(link.excluded());
+    Some(seen.perhaps(!link.kernels_agree()))
 }
 
 fn questions_lost(link: &Link<'_>) -> Option<Seen> {
@@ -127,6 +120,10 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
         doubt = format!(": {} of {name} may stop it, `{}`, and cannot be judged from here", found.chain, found.rule);
         remedy = format!("on {name}: see whether that rule stops 123/udp; else {tcpdump}");
         seen.evidence.push_str(&format!("; {name} has a rule that is not understood here: {}", found.rule));
+    }
+    if !link.keeps_a_list() && link.server.is_some_and(|server| server.evidence.runs()) {
+        seen.evidence
+            .push_str("; its service keeps no list of those who ask, so it is not known whether the questions arrive");
     }
     if let Some((name, what)) = link.unread() {
         seen.evidence.push_str(&format!("; {what} of {name} could not be read"));

@@ -1,7 +1,7 @@
 //! The time service of a host, and those that stand in its way.
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::evidence::Unit;
+use crate::doctor::evidence::{Peer, Unit};
 use crate::doctor::{Patient, Seen};
 
 /// The rules of this family.
@@ -54,15 +54,6 @@ pub(super) const RULES: &[Rule] = &[
         silences: true,
         configuration: true,
         find: Find::Host(instead),
-        ..ROW
-    },
-    Rule {
-        code: "FC013",
-        title: "The time service hangs",
-        cause: "`{unit}` runs on {host} and answers nobody, not even its own tool.",
-        fix: "on {host}: systemctl restart {unit}; its state before (`systemctl status {unit}`) says whether somebody stopped it",
-        silences: true,
-        find: Find::Host(hangs),
         ..ROW
     },
     Rule {
@@ -179,11 +170,24 @@ fn crashed(host: &Patient<'_>) -> Vec<Seen> {
     seen
 }
 
-/// The last line of the service itself; those of systemd only say that it has gone.
+/// The step of its start that systemd could not do, else the last line of the service itself.
+/// The other lines of systemd only say that it has gone.
 fn last_words(host: &Patient<'_>) -> String {
+    let complaints = host.evidence.text("complaints");
+    let steps =
+        ["Failed at step", "Failed to determine", "Failed to load environment", "Failed to set up", "Failed to open"];
+    let of_step = |line: &&str| steps.iter().any(|step| line.contains(step));
+    if let Some(line) = complaints.lines().rfind(of_step) {
+        return line.to_owned();
+    }
     let of_systemd = |line: &str| line.contains(".service") || line.starts_with("Start") || line.starts_with("Stopp");
-    let mut lines = host.evidence.text("journal").lines();
-    lines.rfind(|line| !of_systemd(line)).unwrap_or("no last words in the journal").to_owned()
+    // What the service said when it ended the time before is not why it ended now.
+    let ended = |line: &str| line.contains("exiting");
+    let own = |line: &&str| !of_systemd(line) && !ended(line);
+    let mut journal = host.evidence.text("journal").lines();
+    let killed = |line: &&str| line.contains("status=") || line.contains("code=");
+    let last = complaints.lines().rfind(own).or_else(|| journal.clone().rfind(own)).or_else(|| journal.rfind(killed));
+    last.unwrap_or("no last words in the journal").to_owned()
 }
 
 fn is_stopped(unit: &Unit) -> bool {
@@ -192,16 +196,8 @@ fn is_stopped(unit: &Unit) -> bool {
 
 fn stopped(host: &Patient<'_>) -> Vec<Seen> {
     let alone = others(host, |unit| unit.active == "active").next().is_none();
-    own(host, |unit| is_stopped(unit) && alone && super::clock::panicked(host).is_none())
-}
-
-/// chronyd may be told not to talk to chronyc.
-fn hangs(host: &Patient<'_>) -> Vec<Seen> {
-    let mute = host.evidence.config.value("bindcmdaddress") == Some("/");
-    if !host.evidence.runs() || host.evidence.talks || mute {
-        return Vec::new();
-    }
-    vec![host.seen("status", host.evidence.text("status"))]
+    let unmet = super::unit::condition(host).is_some();
+    own(host, |unit| is_stopped(unit) && alone && !unmet && super::clock::panicked(host).is_none())
 }
 
 fn instead(host: &Patient<'_>) -> Vec<Seen> {
@@ -265,6 +261,10 @@ fn timed(host: &Patient<'_>) -> Vec<Seen> {
 }
 
 fn dhcp(host: &Patient<'_>) -> Vec<Seen> {
+    // A file that has taken the place of the own one is FC030.
+    if super::unit::other_file(host).iter().any(|seen| seen.fill("{other}").ends_with(".dhcp")) {
+        return Vec::new();
+    }
     let named = |server: &str| host.spec.time.sources.iter().any(|source| source.address == server);
     let loaded = |server: &str| host.evidence.peers.iter().any(|peer| peer.address == server);
     let lines = host.evidence.text("dhcp").lines().filter_map(|line| line.split_once(' '));
@@ -280,9 +280,10 @@ fn dhcp(host: &Patient<'_>) -> Vec<Seen> {
         .collect()
 }
 
+/// The sources that the service has selected, that the inventory does not name and DHCP has not.
 /// A pool may stand for more addresses than its name had just now, and a name that stands for
 /// none of the service's sources may have stood for one of them when it was started.
-fn follows_another(host: &Patient<'_>) -> Vec<Seen> {
+pub(super) fn strangers<'a>(host: &Patient<'a>) -> Vec<&'a Peer> {
     let evidence = host.evidence;
     let loaded = |address: &std::net::IpAddr| evidence.peers.iter().any(|peer| peer.address.parse() == Ok(*address));
     let moved = |name: &str| name.parse::<std::net::IpAddr>().is_err() && !evidence.stands_for(name).iter().any(loaded);
@@ -298,13 +299,16 @@ fn follows_another(host: &Patient<'_>) -> Vec<Seen> {
     };
     let selected = evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o'));
     let strange = selected.filter(|peer| peer.address.parse::<std::net::IpAddr>().is_ok_and(|a| !a.is_loopback()));
-    let strange = strange.filter(|peer| !named(&peer.address) && !from_dhcp(&peer.address));
-    strange
-        .map(|peer| {
-            let text = format!("{} is marked {}", peer.address, peer.mark);
-            host.seen("status", text).with("other", peer.address.as_str())
-        })
-        .collect()
+    strange.filter(|peer| !named(&peer.address) && !from_dhcp(&peer.address)).collect()
+}
+
+fn follows_another(host: &Patient<'_>) -> Vec<Seen> {
+    let of_file = strangers(host).into_iter().filter(|peer| !super::runtime::is_added(host, peer));
+    let seen = |peer: &Peer| {
+        let text = format!("{} is marked {}", peer.address, peer.mark);
+        host.seen("status", text).with("other", peer.address.as_str())
+    };
+    of_file.map(seen).collect()
 }
 
 fn not_loaded(host: &Patient<'_>) -> Vec<Seen> {

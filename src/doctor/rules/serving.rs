@@ -83,17 +83,19 @@ fn unsynchronised(link: &Link<'_>) -> Option<Seen> {
         let remedy = format!("ask who runs {}, or name another source", link.source.address);
         return Some(link.asked().with("remedy", remedy).beyond_apply(true));
     };
-    let forgotten = server.spec.time.isolated.is_some() && server.evidence.config.all("local").next().is_none();
-    let remedy = if forgotten {
-        format!(
-            "fleetclock apply -l {}: the inventory calls it isolated, and its configuration does not",
-            server.name()
-        )
-    } else {
-        format!("fleetclock doctor {}; without any outside time, say `isolated: true` for it", server.name())
+    let own = super::agreement::own_reason(&server);
+    let off = super::runtime::is_off(&server);
+    let remedy = match &own {
+        Some(why) => format!("fleetclock apply -l {}: {why}", server.name()),
+        None if off => format!(
+            "on {}: systemctl restart {} (its file says `local`, which was switched off while it ran)",
+            server.name(),
+            server.evidence.unit
+        ),
+        None => format!("fleetclock doctor {}; without any outside time, say `isolated: true` for it", server.name()),
     };
     let detail = server.evidence.daemon.as_ref().map_or("", |daemon| &daemon.report.detail);
-    Some(link.at(&server, "status", detail).with("remedy", remedy).beyond_apply(!forgotten))
+    Some(link.at(&server, "status", detail).with("remedy", remedy).beyond_apply(own.is_none()))
 }
 
 fn limited(link: &Link<'_>) -> Option<Seen> {

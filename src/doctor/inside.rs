@@ -1,0 +1,237 @@
+//! What the running service is and may do, and why it takes a source or leaves it, typed.
+//! Reads what `evidence_service.sh` printed, judges nothing.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use super::record::Parts;
+
+/// Everything that was read of the running service and of the ways of its packets.
+#[derive(Debug, Clone, Default)]
+pub struct Inside {
+    /// Its process, if it runs.
+    pub process: Process,
+    /// The settings of its unit, in the words of systemd.
+    pub unit: BTreeMap<String, String>,
+    /// Lines of its unit that are not the package's, and its conditions: file, line.
+    pub unit_lines: Vec<(String, String)>,
+    /// What it says of the choice of its sources.
+    pub choices: Vec<Choice>,
+    /// What it says of the packets of its sources.
+    pub packets: Vec<Packets>,
+    /// How many of its sources it has been told to leave alone for now.
+    pub offline: u32,
+    /// Sources with NTS: address, and whether it has cookies for them.
+    pub nts: Vec<(String, bool)>,
+    /// The hardware address of each interface.
+    pub hardware: BTreeMap<String, String>,
+    /// Whom the kernel takes to be where.
+    pub neighbours: Vec<Neighbour>,
+    /// Packets of NTP that the kernel would not route.
+    pub refusals: Vec<Refusal>,
+}
+
+/// The process of the service.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Process {
+    /// `S` sleeps, `R` runs, `T` was stopped, `D` waits for a disk; empty if there is none.
+    pub state: String,
+    /// Whether its control group is frozen.
+    pub frozen: bool,
+    /// Whether it is in a network of its own.
+    pub own_network: bool,
+    /// Its capabilities.
+    pub rights: Option<u64>,
+}
+
+/// What the service says of the choice of one source.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Choice {
+    /// Numeric address.
+    pub address: String,
+    /// chronyd's letter of `selectdata`; a blank of ntpd.
+    pub state: char,
+    /// chronyd's options of the source as it uses them: `NPTR`.
+    pub options: String,
+    /// ntpd's reasons not to trust it, a bit each (`flash`).
+    pub flash: u32,
+}
+
+/// What chronyd says of the packets of one source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Packets {
+    /// Numeric address.
+    pub address: String,
+    /// The port that is asked.
+    pub port: u16,
+    /// The tests of the last answer: ten digits, 0 is failed.
+    pub tests: String,
+    /// Questions.
+    pub sent: u64,
+    /// Answers.
+    pub received: u64,
+    /// Answers that were good for a measurement.
+    pub good: u64,
+}
+
+/// An entry of `ip neigh`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Neighbour {
+    /// Who.
+    pub address: IpAddr,
+    /// Behind which interface.
+    pub device: String,
+    /// Hardware address, if there is one.
+    pub hardware: Option<String>,
+    /// `REACHABLE`, `STALE`, `FAILED`, `PERMANENT`, ...
+    pub state: String,
+}
+
+/// A packet that the kernel would not route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// Whether it comes in.
+    pub inbound: bool,
+    /// The other end.
+    pub peer: IpAddr,
+    /// The kernel's words.
+    pub words: String,
+}
+
+impl Inside {
+    /// Reads the parts.
+    pub fn read(parts: &Parts) -> Self {
+        let text = |name: &str| parts.get(name).map_or("", |slice| slice.stdout.as_str());
+        Inside {
+            process: process(text("process")),
+            unit: text("unit").lines().filter_map(|line| line.split_once('=')).map(super::lines::owned).collect(),
+            unit_lines: text("unit-lines").lines().filter_map(|l| l.split_once(':')).map(super::lines::owned).collect(),
+            choices: choices(text("selection")),
+            packets: text("packets").lines().filter_map(packets).collect(),
+            offline: text("online").trim().split(',').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0),
+            nts: text("proofs").lines().filter_map(nts).collect(),
+            hardware: text("links").lines().filter_map(|line| line.split_once(' ')).map(super::lines::owned).collect(),
+            neighbours: text("neighbours").lines().filter_map(neighbour).collect(),
+            refusals: text("ways").lines().filter_map(refusal).collect(),
+        }
+    }
+
+    /// Returns a setting of the unit; empty if it has none.
+    pub fn setting(&self, name: &str) -> &str {
+        self.unit.get(name).map_or("", String::as_str)
+    }
+
+    /// Returns the line of the unit with a setting, and its file; the last one counts.
+    pub fn unit_line(&self, name: &str) -> Option<(&str, &str)> {
+        let is_it = |(_, line): &&(String, String)| line.split('=').next() == Some(name);
+        self.unit_lines.iter().rfind(is_it).map(|(file, line)| (file.as_str(), line.as_str()))
+    }
+
+    /// Returns what the service says of the choice of a source.
+    pub fn choice(&self, address: &str) -> Option<&Choice> {
+        self.choices.iter().find(|choice| choice.address == address)
+    }
+}
+
+fn process(text: &str) -> Process {
+    let value = |key: &str| text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix(' '));
+    Process {
+        state: value("state").unwrap_or_default().to_owned(),
+        frozen: text.lines().any(|line| line == "frozen"),
+        own_network: value("network") == Some("own"),
+        rights: value("rights").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
+    }
+}
+
+/// Reads `chronyc -c selectdata` (state, address, .., score, low, high, leap) and blocks of `ntpq -c rv`.
+fn choices(text: &str) -> Vec<Choice> {
+    let chrony = |line: &str| {
+        let fields: Vec<&str> = line.split(',').collect();
+        let [state, address, _, _, _, _, _, _, effective @ .., _, _, _, _, _] = fields.get(..17)? else { return None };
+        let options = effective.iter().filter(|word| **word != "-").copied().collect();
+        Some(Choice { address: (*address).to_owned(), state: state.chars().next()?, options, flash: 0 })
+    };
+    let ntpd = |block: &str| {
+        let pairs = block.split([',', '\n']).filter_map(|pair| pair.trim().split_once('='));
+        let value = |key: &str| pairs.clone().find(|(name, _)| *name == key).map(|(_, value)| value);
+        let flash = value("flash")?.split(' ').next()?;
+        let flash = u32::from_str_radix(flash.trim_start_matches("0x"), 16).ok()?;
+        Some(Choice { address: value("srcadr")?.to_owned(), state: ' ', options: String::new(), flash })
+    };
+    if text.contains("srcadr=") {
+        return text.split("\n\n").filter_map(ntpd).collect();
+    }
+    text.lines().filter_map(chrony).collect()
+}
+
+/// Reads a line of `chronyc -c ntpdata`.
+fn packets(line: &str) -> Option<Packets> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [address, _, port, ..] = fields[..] else { return None };
+    let [.., one, two, three, _, _, _, _, sent, received, _, good] = fields[..] else { return None };
+    Some(Packets {
+        address: address.to_owned(),
+        port: port.parse().ok()?,
+        tests: [one, two, three].concat(),
+        sent: sent.parse().ok()?,
+        received: received.parse().ok()?,
+        good: good.parse().ok()?,
+    })
+}
+
+/// Reads a line of `chronyc -c authdata`: address, mode, key, type, length, last, attempts, NAK, cookies, length.
+fn nts(line: &str) -> Option<(String, bool)> {
+    let fields: Vec<&str> = line.split(',').collect();
+    let [address, "NTS", _, _, _, _, _, _, cookies, ..] = fields[..] else { return None };
+    Some((address.to_owned(), cookies != "0"))
+}
+
+/// Reads a line of `ip neigh`.
+fn neighbour(line: &str) -> Option<Neighbour> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let after = |key: &str| words.iter().position(|word| *word == key).and_then(|at| words.get(at + 1).copied());
+    Some(Neighbour {
+        address: words.first()?.parse().ok()?,
+        device: after("dev")?.to_owned(),
+        hardware: after("lladdr").map(str::to_owned),
+        state: (*words.last()?).to_owned(),
+    })
+}
+
+fn refusal(line: &str) -> Option<Refusal> {
+    let (direction, rest) = line.split_once(' ')?;
+    let (peer, words) = rest.split_once(' ')?;
+    Some(Refusal { inbound: direction == "in", peer: peer.parse().ok()?, words: words.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_chronyd_says_of_its_sources_is_read() {
+        let found = choices("N,10.10.10.1,N,N,-,-,-,-,N,-,-,-,-,0,1.0,-0.1,0.1,Normal\n");
+        assert_eq!(found.first().map(|c| (c.state, c.options.as_str())), Some(('N', "N")));
+        let line = "10.10.10.1,0A0A0A01,1123,10.10.10.2,0A0A0A02,Normal,4,Server,10,6,64,-26,0.0,0.0,0.0,7F7F0101,,1.3,-0.0,0.0,0.0,0.0,0.00,111,110,1111,No,No,Kernel,Kernel,6,5,5,4";
+        let read = packets(line).unwrap();
+        assert_eq!(
+            (read.port, read.tests.as_str(), read.sent, read.received, read.good),
+            (1123, "1111101111", 6, 5, 4)
+        );
+        assert_eq!(packets("nothing"), None);
+    }
+
+    #[test]
+    fn what_ntpd_says_of_its_sources_is_read() {
+        let text = "srcadr=10.10.10.1, srcport=123, dstadr=10.10.10.3, stratum=10,\nreach=007, keyid=0, flash=1400 peer_dist, peer_unreach\n\n";
+        assert_eq!(choices(text).first().map(|c| (c.address.as_str(), c.flash)), Some(("10.10.10.1", 0x1400)));
+    }
+
+    #[test]
+    fn neighbours_and_refusals_are_read() {
+        let read = neighbour("10.10.10.1 dev host0 lladdr 6a:ea:cd:55:f4:47 PERMANENT").unwrap();
+        assert_eq!((read.hardware.as_deref(), read.state.as_str()), (Some("6a:ea:cd:55:f4:47"), "PERMANENT"));
+        assert_eq!(neighbour("10.10.10.9 dev host0 FAILED").unwrap().hardware, None);
+        assert!(refusal("in 10.10.10.1 RTNETLINK answers: Invalid argument").is_some_and(|refusal| refusal.inbound));
+    }
+}

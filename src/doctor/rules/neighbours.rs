@@ -1,0 +1,148 @@
+//! Below the packet filters: whom the kernel takes to be where, and which packets it would route.
+
+use super::{Find, ROW, Rule};
+use crate::doctor::evidence::Route;
+use crate::doctor::inside::Refusal;
+use crate::doctor::{Link, Patient, Seen};
+
+/// The rules of this family.
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC063",
+        title: "A fixed neighbour entry leads to nobody",
+        cause: "{at} has a fixed entry that {peer} ({address}) is at {hardware}, and {peer} has no interface with that hardware address: what {at} sends to {peer} is lost.",
+        fix: "on {at}: ip neigh del {address} dev {device}; and where the entry comes from at boot (/etc/ethers, network scripts)",
+        find: Find::Link(fixed),
+        ..ROW
+    },
+    Rule {
+        code: "FC064",
+        title: "Another machine answers for the address",
+        cause: "For {at}, {address} is at {hardware}, which is no interface of {peer}: another machine has the same address, or answers for it.",
+        fix: "find the machine with the hardware address {hardware} (the table of the switch, `arping -I {device} {address}` on {at}) and give it another address: a person has to decide",
+        find: Find::Link(double),
+        ..ROW
+    },
+    Rule {
+        code: "FC065",
+        title: "The kernel does not route the packets of NTP",
+        cause: "The kernel of {at} refuses {what}: {words}.",
+        fix: "{remedy}",
+        find: Find::Link(refused),
+        ..ROW
+    },
+];
+
+/// One end of a silent way whose entry for the other one does not fit.
+fn astray(link: &Link<'_>, is_fixed: bool) -> Option<Seen> {
+    if !link.is_silent() {
+        return None;
+    }
+    let both = [true, false].into_iter().filter_map(|of_client| Some((of_client, link.neighbour(of_client)?)));
+    let wrong = both.into_iter().find(|(_, (_, entry, fits))| !fits && (entry.state == "PERMANENT") == is_fixed);
+    let (of_client, (at, entry, _)) = wrong?;
+    let hardware = entry.hardware.as_deref()?;
+    let text = format!("{} dev {} lladdr {hardware} {}", entry.address, entry.device, entry.state);
+    let peer = if of_client { link.server_name() } else { link.client.name() };
+    let seen = Seen { about: text.clone(), ..at.seen("neighbours", format!("{text}; {}", got(link))) };
+    let seen = link.name_both(seen).with("at", at.name()).with("peer", peer).with("hardware", hardware);
+    Some(seen.with("address", entry.address.to_string()).with("device", entry.device.as_str()))
+}
+
+fn got(link: &Link<'_>) -> String {
+    format!("{} got: {}", link.client.name(), link.outcome())
+}
+
+fn fixed(link: &Link<'_>) -> Option<Seen> {
+    astray(link, true)
+}
+
+/// An entry may be older than the change of a network card.
+fn double(link: &Link<'_>) -> Option<Seen> {
+    astray(link, false).map(|seen| {
+        let old = seen.evidence.contains(" STALE;");
+        seen.perhaps(old)
+    })
+}
+
+/// What one end does not route, where `ip route get` of the bare address would (that is FC050).
+fn refused(link: &Link<'_>) -> Option<Seen> {
+    // A rule for the user of the service alone leaves our own probe its answers.
+    if !link.is_silent() && !link.is_deaf() {
+        return None;
+    }
+    let of =
+        |end: &Patient<'_>, peer| end.evidence.inside.refusals.iter().find(|refusal| refusal.peer == peer).cloned();
+    let address = link.address()?;
+    let bare = matches!(link.client.evidence.routes.get(&address), Some(Route::None(_)));
+    let at_client = || of(&link.client, address).map(|refusal| (link.client, refusal)).filter(|_| !bare);
+    let at_server = || {
+        let server = link.server?;
+        let from = link.from()?;
+        let back = match server.evidence.routes.get(&from) {
+            Some(Route::None(words)) => Some(Refusal { inbound: false, peer: from, words: words.clone() }),
+            _ => None,
+        };
+        back.or_else(|| of(&server, from)).map(|refusal| (server, refusal))
+    };
+    let (at, refusal) = at_client().or_else(at_server)?;
+    let is_client = at.name() == link.client.name();
+    let what = match (is_client, refusal.inbound) {
+        (true, false) => format!("to send questions to {address}"),
+        (true, true) => format!("the answers that come from {address}"),
+        (false, true) => format!("the questions that come from {}", refusal.peer),
+        (false, false) => format!("to send answers to {}", refusal.peer),
+    };
+    let rules = at.evidence.text("rules");
+    let shown =
+        if rules.is_empty() { refusal.words.clone() } else { format!("{}; ip rule: {}", refusal.words, joined(rules)) };
+    let remedy = remedy(&at, &refusal, is_client);
+    let seen = Seen { about: refusal.words.clone(), ..at.seen("ways", format!("{shown}; {}", got(link))) };
+    Some(
+        link.name_both(seen)
+            .with("at", at.name())
+            .with("what", what)
+            .with("words", refusal.words)
+            .with("remedy", remedy),
+    )
+}
+
+fn joined(text: &str) -> String {
+    text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
+}
+
+/// A rule of one's own before those that refuse; a route is a person's to take away.
+fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
+    let (name, peer) = (at.name(), refusal.peer);
+    let device = match at.evidence.routes.get(&peer) {
+        Some(Route::By { device, .. }) => device.as_str(),
+        _ => "all",
+    };
+    if refusal.inbound && refusal.words.contains("Invalid cross-device link") {
+        return format!(
+            "on {name}: sysctl -w net.ipv4.conf.{device}.rp_filter=2 net.ipv4.conf.all.rp_filter=2 (packets may come in where answers do not go out); and the same in /etc/sysctl.d"
+        );
+    }
+    let first =
+        at.evidence.text("rules").lines().filter_map(|line| line.split(':').next()?.trim().parse::<u32>().ok()).min();
+    match first.filter(|first| *first > 1) {
+        Some(first) => {
+            let ip = if peer.is_ipv4() { "ip" } else { "ip -6" };
+            let (word, port) = match (refusal.inbound, is_client) {
+                (true, true) => ("from", "sport 123"),
+                (true, false) => ("from", "dport 123"),
+                (false, true) => ("to", "dport 123"),
+                (false, false) => ("to", "sport 123"),
+            };
+            // What comes in has to be found in the table of the host's own addresses first.
+            let table = if refusal.inbound { "local" } else { "main" };
+            format!(
+                "on {name}: {ip} rule add pref {} {word} {peer} ipproto udp {port} lookup {table}; and the same where the rules come from at boot",
+                first - 1
+            )
+        }
+        None => format!(
+            "on {name}: `ip route show table all | grep -E 'blackhole|unreachable|prohibit'` shows the route; a person has to decide whether `ip route del` may take it away"
+        ),
+    }
+}

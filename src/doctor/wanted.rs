@@ -1,0 +1,122 @@
+//! What the file of the time service shall say, and which of its lines are not ours.
+
+use crate::assets::Assets;
+use crate::facts::Found;
+use crate::inventory::HostSpec;
+use crate::playbook::template::Engine;
+use crate::playbook::{Kind, Playbook, context};
+use crate::provider;
+
+use super::Patient;
+use super::evidence::{Config, Evidence};
+
+/// Directives that only say where things are kept, or who may command; they keep nobody from following.
+const HARMLESS: &[&str] = &[
+    "driftfile",
+    "logdir",
+    "log",
+    "dumpdir",
+    "pidfile",
+    "keyfile",
+    "keys",
+    "statsdir",
+    "statistics",
+    "filegen",
+    "rtcsync",
+    "leapsectz",
+    "leapfile",
+    "ntsdumpdir",
+    "logfile",
+    "logconfig",
+    "logchange",
+    "mailonchange",
+    "hwclockfile",
+];
+
+/// Returns the configuration that `apply` would write for the service that was found; `None` where it
+/// is not the wanted service, or cannot be written.
+pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<Config> {
+    let Found::Linux(facts) = &evidence.facts else { return None };
+    let provider = provider::choose(spec.provider, facts).ok().filter(|provider| provider.name() == evidence.kind)?;
+    let layout = provider.layout(facts);
+    let context = context::contexts(spec, &**facts, &layout, facts.firewall).real;
+    let playbook = Playbook::load(assets, provider.playbook()).ok()?;
+    let template = playbook.steps.iter().find_map(|step| match step.resolve(&Engine, &context).ok()? {
+        Kind::File { path, template, .. } if path == layout.config => Some(template),
+        _ => None,
+    })?;
+    let text = assets.read(&format!("templates/{template}")).ok()?.text;
+    Some(Config::read(&Engine.render(&template, &text, &context).ok()?))
+}
+
+/// Directives that say when the clock may step, and whom the host serves.
+const BESIDES: &[&str] =
+    &["allow", "deny", "makestep", "cmdallow", "cmddeny", "smoothtime", "ratelimit", "clientloglimit"];
+
+/// Options of a source that say how often it is asked, and no more.
+const HOW_OFTEN: &[&str] = &["iburst", "burst", "minpoll", "maxpoll", "presend", "polltarget", "prefer"];
+
+/// Whether a line that is not ours may keep the service from following.
+fn is_suspect(line: &str) -> bool {
+    let mut words = line.split_whitespace();
+    match words.next().unwrap_or_default() {
+        "server" | "pool" | "peer" => {
+            words.skip(1).any(|word| word.parse::<f64>().is_err() && !HOW_OFTEN.contains(&word))
+        }
+        word => !BESIDES.contains(&word),
+    }
+}
+
+impl Patient<'_> {
+    /// Returns the lines that are not ours and may keep the service from following.
+    pub fn suspects(&self) -> Vec<String> {
+        self.foreign().into_iter().filter(|line| is_suspect(line)).collect()
+    }
+
+    /// Returns the lines of the file that `apply` would not write, but for those that harm nobody.
+    pub fn foreign(&self) -> Vec<String> {
+        let Some(wanted) = &self.evidence.wanted else { return Vec::new() };
+        let not_ours = |line: &&[String]| {
+            let harmless = line.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
+            !harmless && !wanted.lines().any(|own| own == *line)
+        };
+        self.evidence.config.lines().filter(not_ours).map(|line| self.shown(line)).collect()
+    }
+
+    /// Returns the lines that `apply` would write, and that are not in the file.
+    pub fn lacking(&self) -> Vec<String> {
+        let Some(wanted) = &self.evidence.wanted else { return Vec::new() };
+        let lacks = |line: &&[String]| {
+            let harmless = line.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
+            !harmless && !self.evidence.config.lines().any(|own| own == *line)
+        };
+        wanted.lines().filter(lacks).map(|line| self.shown(line)).collect()
+    }
+
+    /// A line as it may be shown: where the file has secrets, any word may be one.
+    fn shown(&self, line: &[String]) -> String {
+        match (line.first(), self.spec.secret_vars().next()) {
+            (Some(first), Some(_)) => format!("{first} ..."),
+            _ => line.join(" "),
+        }
+    }
+
+    /// Returns whether a line stands in the inventory, as one of `extra` or by a setting.
+    fn is_wanted(&self, line: &str) -> bool {
+        self.evidence.wanted.as_ref().is_some_and(|wanted| wanted.lines().any(|own| own.join(" ") == line))
+    }
+
+    /// Returns how a line of the file is put right, and whether `apply` does it.
+    pub fn remedy(&self, line: &str) -> (String, bool) {
+        let (host, unit, file) = (self.name(), &self.evidence.unit, &self.evidence.file);
+        if self.is_wanted(line) {
+            let text =
+                format!("take `{line}` out of the inventory (`extra` of {host}), then fleetclock apply -l {host}");
+            return (text, false);
+        }
+        if self.evidence.wanted.is_some() {
+            return (format!("fleetclock apply -l {host} (takes `{line}` out of {file})"), true);
+        }
+        (format!("on {host}: take `{line}` out of {file}, then systemctl restart {unit}"), false)
+    }
+}

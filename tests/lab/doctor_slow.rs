@@ -1,0 +1,194 @@
+//! Many breaks at once, each on a host of its own; each fix is done as `doctor` prints it, and has to
+//! mend. In a path with `slow::`, so that only the slow tier runs them.
+
+/// Breaks of the service, its unit, its command line and its ways.
+mod slow {
+    use serde_json::Value;
+
+    use crate::doctor::{found, inventory, shell_in};
+    use crate::doctor_slow_cases::{Break, LINES, Round, UNITS, WAYS};
+    use crate::fixture::{Lab, tell};
+    use crate::report::host;
+
+    const HOSTS: &[&str] = &[
+        "server1=bookworm@10.10.10.1",
+        "server2=bookworm@10.10.10.2",
+        "server3=bookworm@10.10.10.3",
+        "server4=rhel@10.10.10.4",
+    ];
+
+    /// The words in capitals, for the service of the host that it runs on.
+    const WORDS: &str = r#"conf=; for f in /etc/chrony/chrony.conf /etc/chrony.conf /etc/ntpsec/ntp.conf /etc/ntp.conf; do [ -e $f ] && { conf=$f; break; }; done
+unit=; for u in chrony chronyd ntpsec ntpd; do [ -e /etc/systemd/system/multi-user.target.wants/$u.service ] && { unit=$u; break; }; done
+line() { echo "$1" >>$conf; restart; }
+option() { sed -i "s/^server.*/& $1/" $conf; restart; }
+restart() { systemctl restart $unit; }
+drop() { mkdir -p /etc/systemd/system/$unit.service.d; printf "[$1]\n$2\n" >/etc/systemd/system/$unit.service.d/zz.conf; systemctl daemon-reload; restart; }
+double() { ip addr add $1/32 dev host0; python3 - $1 <<'END'
+import socket, subprocess, sys
+mac = lambda text: bytes.fromhex(text.replace(":", ""))
+own = subprocess.run(["ip", "-o", "link", "show", "host0"], capture_output=True, text=True).stdout.split("link/ether ")[1].split()[0]
+entry = subprocess.run("ping -c1 -W1 10.10.10.1 >/dev/null; ip neigh show 10.10.10.1", shell=True, capture_output=True, text=True)
+to = mac(entry.stdout.split("lladdr ")[1].split()[0])
+packet = to + mac(own) + b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x02"
+packet += mac(own) + socket.inet_aton(sys.argv[1]) + to + socket.inet_aton("10.10.10.1")
+raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
+raw.bind(("host0", 0))
+raw.send(packet)
+END
+}
+"#;
+
+    fn script(lab: &str, text: &str) -> String {
+        let words = ["LINE", "OPTION", "RESTART", "DROP", "DOUBLE"];
+        let text = words.iter().fold(text.to_owned(), |text, word| text.replace(word, &word.to_lowercase()));
+        format!("{WORDS}{}", shell_in(lab, &text.replace("CONF", "$conf")))
+    }
+
+    /// Every break with its lab: `HOST CODE[?] [AFFECTED..]`, as it was found.
+    fn seen(report: &Value) -> Vec<String> {
+        let mut all = Vec::new();
+        for host in report["hosts"].as_array().unwrap() {
+            for finding in host["findings"].as_array().unwrap() {
+                let doubt = if finding["certainty"] == "perhaps" { "?" } else { "" };
+                let mut words =
+                    vec![format!("{} {}{doubt}", host["name"].as_str().unwrap(), finding["code"].as_str().unwrap())];
+                words.extend(
+                    finding["affects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()),
+                );
+                all.push(words.join(" "));
+            }
+        }
+        all
+    }
+
+    /// What a finding says to do, without what it says besides.
+    fn command(fix: &str) -> &str {
+        let ends = [
+            " (",
+            "; and the same",
+            "; and where",
+            "; or ",
+            "; its state",
+            "; if that",
+            ": the inventory",
+            ": its source",
+        ];
+        let at = ends.iter().filter_map(|end| fix.find(end)).min().unwrap_or(fix.len());
+        &fix[..at]
+    }
+
+    /// Does what a finding says, on the host that it names.
+    fn obey(lab: &Lab, fix: &str) -> String {
+        let command = command(fix);
+        if let Some(arguments) = command.strip_prefix("fleetclock ") {
+            let mut words: Vec<&str> = arguments.split(' ').collect();
+            words.push("--yes");
+            let run = lab.fleetclock(&words);
+            return if run.code == 0 { String::new() } else { format!("{command}: {}{}", run.stdout, run.stderr) };
+        }
+        let Some((name, command)) = command.strip_prefix("on ").and_then(|rest| rest.split_once(": ")) else {
+            return format!("`{fix}` is nothing that can be done");
+        };
+        // `meet it and ...; or, if nobody needs it: COMMAND`
+        let command = fix.split_once("if nobody needs it: ").map_or(command, |(_, command)| command);
+        lab.attempt(name, command)
+    }
+
+    fn fixes<'a>(report: &'a Value, expected: &str) -> Vec<&'a str> {
+        let (name, code) = expected.split_once(' ').unwrap();
+        let code = code.split([' ', '?']).next().unwrap();
+        let findings = host(report, name)["findings"].as_array().unwrap();
+        let is_it = |finding: &&Value| finding["code"] == code;
+        findings.iter().filter(is_it).map(|finding| finding["fix"].as_str().unwrap()).collect()
+    }
+
+    /// Puts one break right, and says what went wrong with that.
+    fn mend(lab: &Lab, name: &str, case: &Break, report: &Value) -> String {
+        if case.found.is_empty() {
+            return String::new();
+        }
+        if !case.by_hand.is_empty() {
+            return lab.attempt(case.host, &script(name, case.by_hand));
+        }
+        fixes(report, case.found).into_iter().map(|fix| obey(lab, fix)).collect()
+    }
+
+    fn expected(round: &Round) -> Vec<String> {
+        let mut all: Vec<String> =
+            round.breaks.iter().map(|case| case.found.to_owned()).filter(|line| !line.is_empty()).collect();
+        all.sort();
+        all
+    }
+
+    /// Breaks, asks, does what is said, asks again; returns what was wrong.
+    fn play(lab: &Lab, name: &str, inventory: &str, rounds: &[Round]) -> Vec<String> {
+        let only = std::env::var_os("ONLY").unwrap_or_default().to_string_lossy().into_owned();
+        let mut wrong = Vec::new();
+        for round in rounds.iter().filter(|round| only.is_empty() || only.split(',').any(|name| name == round.name)) {
+            for case in round.breaks {
+                let failed = lab.attempt(case.host, &script(name, case.wreck));
+                if !failed.is_empty() {
+                    wrong.push(format!("{}: {}: {failed}", round.name, case.wreck));
+                }
+            }
+            // Long enough for a burst of polls, and for what is said only of a young service to be over.
+            lab.here("sleep 34");
+            let report = found(lab, round.name, inventory);
+            let mut all = seen(&report);
+            all.sort();
+            if all != expected(round) {
+                wrong.push(format!("{}: expected {:?}, found {all:?}", round.name, expected(round)));
+            }
+            for case in round.breaks {
+                let failed = mend(lab, name, case, &report);
+                if !failed.is_empty() {
+                    wrong.push(format!("{}: {}: {failed}", round.name, case.found));
+                }
+            }
+            let (code, report) = lab.json(&["verify"]);
+            let (_, after) = lab.json(&["doctor"]);
+            let left = seen(&after);
+            if code != 0 || !left.is_empty() {
+                wrong.push(format!("{}: not mended: verify {code}, {left:?}: {report:#}", round.name));
+                heal(lab, name);
+            }
+            tell(&format!("{}: {}", round.name, all.join(", ")));
+        }
+        wrong
+    }
+
+    /// For the next round, whatever became of this one.
+    fn heal(lab: &Lab, name: &str) {
+        for host in ["server1", "server2", "server3", "server4"] {
+            let _ = lab.attempt(host, &script(name, "[ -n \"$unit\" ] || exit 0; systemctl thaw $unit 2>/dev/null; pkill -CONT chronyd; rm -f /etc/systemd/system/$unit.service.d/zz*.conf /run/ntpsec/ntp.conf.dhcp; systemctl daemon-reload; systemctl reset-failed $unit; RESTART; ip neigh flush nud permanent; ip rule flush pref 100; ip rule flush pref 90; ip rule flush pref 99; ip rule flush pref 89; ip route del blackhole 10.10.10.2; tc qdisc del dev host0 clsact; true"));
+        }
+        let _ = lab.fleetclock(&["apply", "--yes"]);
+    }
+
+    #[track_caller]
+    fn three(name: &str, rounds: &[Round]) {
+        let lab = Lab::up(name, HOSTS, &inventory("three.yml"));
+        assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+        let wrong = play(&lab, name, "three.yml", rounds);
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn lines_that_are_not_ours_are_found_and_put_right() {
+        three("dslines", LINES);
+    }
+
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn units_and_command_lines_are_found_and_put_right() {
+        three("dsunits", UNITS);
+    }
+
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn ways_and_running_changes_are_found_and_put_right() {
+        three("dsways", WAYS);
+    }
+}
