@@ -59,7 +59,14 @@ pub(super) fn peers(text: &str) -> Vec<Peer> {
         let reach = u8::from_str_radix(reach, 8).ok().filter(|_| refid != ".POOL.")?;
         Some(Peer { address: address.to_owned(), mark, reach })
     };
-    text.lines().filter_map(|line| chrony(line).or_else(|| ntpq(line))).collect()
+    // chronyd's list comes twice, by address and by name.
+    let mut all: Vec<Peer> = Vec::new();
+    for peer in text.lines().filter_map(|line| chrony(line).or_else(|| ntpq(line))) {
+        if !all.iter().any(|known| known.address == peer.address) {
+            all.push(peer);
+        }
+    }
+    all
 }
 
 /// Reads a line of `chronyc -c clients` (address, packets, dropped, interval, .., last) or of

@@ -355,14 +355,6 @@ pub(crate) const UNSURE: &[Case] = &[
         "RESTORE",
         &["server2 FC082"],
     ),
-    // Our probe asks as root.
-    case(
-        "alone",
-        "server2",
-        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid _chrony udp dport 123 drop'; sed -i 's/^server.*/& minpoll 0 maxpoll 0/' CONF; systemctl restart chrony; sleep 32",
-        "nft delete table inet lab; RESTORE",
-        &["server2 FC097"],
-    ),
     case(
         "not-known-link",
         "server1",
