@@ -74,7 +74,22 @@ fn drive(
     let holder = &transaction.holder;
     let proven =
         converged(session, planned).and_then(|()| finish(session, planned, service, report, Status::Changed, holder));
-    proven.map_err(|failure| take_back(session, &transaction, failure))
+    proven.map_err(|failure| stays(take_back(session, &transaction, failure), planned, transaction.fixes.iter()))
+}
+
+/// Says what commands have done that cannot be taken back; `begun` are the steps that were reached.
+fn stays<'a>(mut failure: Failure, planned: &Planned, begun: impl Iterator<Item = &'a Fix>) -> Failure {
+    let done = planned.steps.iter().zip(begun).filter(|(_, fix)| fix.is_for_good()).map(|(step, _)| step);
+    failure.error.message.push_str(&for_good(failure.status, done));
+    failure
+}
+
+/// The same for the steps that were reached and have no undo.
+pub(crate) fn for_good<'a>(status: Status, done: impl Iterator<Item = &'a Step>) -> String {
+    let undone = status == Status::FailedUndone;
+    done.filter(|step| undone && step.resource.label().starts_with("command "))
+        .map(|step| format!("; not taken back: `{}`, for it has no `undo`", step.resource.label()))
+        .collect()
 }
 
 /// The last safe point of a host: nothing was touched yet.
@@ -164,12 +179,9 @@ fn change(
     for (index, step) in planned.steps.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
-            return Err(failed_step(
-                session.cx,
-                step,
-                &slice,
-                splitter.find(&output, transaction.undo_frame()).as_ref(),
-            ));
+            let undone = splitter.find(&output, transaction.undo_frame());
+            let begun = transaction.fixes.iter().take(index + 1);
+            return Err(stays(failed_step(session.cx, step, &slice, undone.as_ref()), planned, begun));
         }
     }
     Ok(())

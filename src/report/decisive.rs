@@ -15,6 +15,8 @@ const CAUSES: &[&str] = &[
     "not permitted",
     "sorry",
     "problem:",
+    "problem retrieving",
+    "is not a directory",
     "no space left",
     "read-only file",
     "no such",
@@ -89,6 +91,7 @@ const CHATTER: &[&str] = &[
     "dpkg: warning",
     "last metadata expiration",
     "loading repository",
+    "repository '",
     "loaded plugins",
     "see \"systemctl",
     "see system logs",
@@ -123,6 +126,8 @@ const OUTSIDE: &[&str] = &[
     "deactivated successfully",
     "setlocale",
     "trying capabilities",
+    "have not been refreshed because",
+    "because of the above error",
     "does not have a stable cli",
     "inappropriate ioctl",
 ];
@@ -176,7 +181,7 @@ fn is_chatter(line: &str) -> bool {
 }
 
 fn announces(line: &str) -> bool {
-    line.ends_with(':') || line.ends_with("has occurred.")
+    line.ends_with(':') || line.ends_with("has occurred.") || line.starts_with("Problem retrieving ")
 }
 
 /// A line that only announces goes together with what it announces.

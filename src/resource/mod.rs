@@ -50,6 +50,13 @@ pub struct Fix {
     pub settle: String,
 }
 
+impl Fix {
+    /// Whether it changes something and nothing takes that back.
+    pub(crate) fn is_for_good(&self) -> bool {
+        !self.change.is_empty() && self.undo.is_empty() && self.settle.is_empty()
+    }
+}
+
 /// One thing on a host that shall be in a certain state.
 pub trait Resource: Send + Sync {
     /// Returns the name in plans and reports: `service chrony`.

@@ -175,7 +175,7 @@ open('/root/holder', 'w').write(str(os.getpid()))
 time.sleep({'before': 600}.get('STAGE', 8))\"
 until [ -s /root/holder ]; do sleep 0.1; done",
         repair: "kill $(cat /root/holder) 2>/dev/null; rm -f /root/holder",
-        ends: ["failed_undone old: dpkg frontend lock", FINE, FINE, FINE, FINE],
+        ends: ["failed_undone old: lock-frontend", FINE, FINE, FINE, FINE],
     },
     Fault {
         name: "package not found",

@@ -9,7 +9,7 @@ use super::lines::{self, Answers, at_step, judge};
 use super::lock::{self, Entry, Lock};
 use super::plan::{self, READ};
 use super::{far, proof, timer, undo};
-use crate::engine::apply::{left_as_it_is, nothing_left, settle, silent, with_undo};
+use crate::engine::apply::{for_good, left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
 use crate::engine::event::Phase;
 use crate::engine::plan::{Planned, Step, owes};
@@ -84,6 +84,7 @@ fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport)
         if let Err(failure) = steps(session, run, batch, done == batch.len()) {
             let begun = run.tasks.get(..done).unwrap_or_default();
             let (failure, left) = take_back(session, run, begun, failure);
+            let failure = stays(failure, begun);
             run.left = left;
             return Err(failure);
         }
@@ -97,8 +98,16 @@ fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport)
         return Err(failure);
     }
     let (failure, left) = take_back(session, run, &run.tasks, failure);
+    let failure = stays(failure, &run.tasks);
     run.left = left;
     Err(failure)
+}
+
+/// Says what commands have done that cannot be taken back.
+fn stays(mut failure: Failure, begun: &[Task<'_>]) -> Failure {
+    let done = begun.iter().filter(|task| task.fix.is_for_good()).map(|task| task.step);
+    failure.error.message.push_str(&for_good(failure.status, done));
+    failure
 }
 
 /// Leaves the undo on the host, with its timer.
