@@ -128,6 +128,7 @@ const OUTSIDE: &[&str] = &[
     "trying capabilities",
     "have not been refreshed because",
     "because of the above error",
+    "unknown error reading from",
     "does not have a stable cli",
     "inappropriate ioctl",
 ];
