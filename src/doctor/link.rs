@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 
 use super::evidence::{Listener, Peer, Route};
-use super::{Link, Patient, Seen, access, windows};
+use super::{Link, Patient, Seen, access};
 use crate::facts::windows::WindowsFacts;
+use crate::facts::windows_firewall;
 use crate::firewall::firewalld::Door;
 use crate::firewall::ruleset::Chain;
 use crate::firewall::walk::Doubt;
@@ -238,7 +239,8 @@ impl<'a> Link<'a> {
 
     /// Returns whether all rules of the client are known, and none stops questions or answers.
     pub fn client_lets_pass(&self) -> bool {
-        self.lets_pass(self.client, false)
+        // What Windows lets out is not looked at.
+        self.client.evidence.windows().is_none() && self.lets_pass(self.client, false)
     }
 
     /// Returns whether all rules of the server are known, and none stops questions or answers.
@@ -311,8 +313,8 @@ impl<'a> Link<'a> {
         }
         if !facts.firewall {
             list.push(format!("the firewall of {name}: all its profiles are off"));
-        } else if let Some(rule) = self.from().and_then(|from| windows::admits(server.evidence, from)) {
-            list.push(format!("the firewall of {name}: rule `{rule}` lets the client in"));
+        } else if let Some(windows_firewall::Door::Open(why)) = self.from().map(|from| facts.rules.door(from.into())) {
+            list.push(format!("the firewall of {name}: {why}"));
         }
     }
 

@@ -2,13 +2,11 @@
 //! none of whose words, which are in the language of the system.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 
 use super::Evidence;
 use super::asks::Ask;
 use super::evidence::Peer;
 use super::record::Parts;
-use crate::facts::registry::value;
 use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::ntp::powershell;
@@ -29,6 +27,8 @@ const FACTS: &[&str] = &[
     "domain-profile",
     "standard-profile",
     "public-profile",
+    "firewall-policy",
+    "firewall-managed",
 ];
 
 /// What `w32tm` says of the service.
@@ -83,6 +83,7 @@ pub fn shown(part: &str) -> String {
         "service" => "sc query w32time",
         "w32time" => return format!("reg query {W32TIME} /s"),
         "policy" => return format!("reg query {} /s", facts::POLICY),
+        "firewall-policy" => "reg query HKLM\\SOFTWARE\\Policies\\Microsoft\\WindowsFirewall /s",
         "rules" | "firewalld" | "filter" => "netsh advfirewall firewall show rule name=all dir=in",
         STATUS | "status" => "w32tm /query /status /verbose",
         PROBE | "probe" => "w32tm /stripchart /computer:SOURCE /samples:4 /dataonly",
@@ -129,54 +130,9 @@ pub fn needs_charts(spec: &HostSpec, parts: &Parts) -> bool {
     !spec.time.sources.is_empty() && !measured
 }
 
-/// Returns the name of a rule of the firewall that lets NTP in from an address (MS-GPFAS 2.2.2.19).
-pub(super) fn admits(evidence: &Evidence, from: IpAddr) -> Option<String> {
-    evidence.text("rules").lines().map(|line| format!("    {}", line.trim_start())).find_map(|line| {
-        let data = value(&line)?.1.to_string();
-        let fields: Vec<(&str, &str)> = data.split('|').filter_map(|field| field.split_once('=')).collect();
-        let is = |key: &str, wanted: &str| fields.iter().any(|(k, v)| *k == key && v.eq_ignore_ascii_case(wanted));
-        let open = is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In") && is("Protocol", "17");
-        let mut remote = fields.iter().filter(|(key, _)| matches!(*key, "RA4" | "RA6")).peekable();
-        let fits = remote.peek().is_none() || remote.any(|(_, network)| holds(network, from));
-        let name = fields.iter().find(|(key, _)| *key == "Name").map_or("without a name", |(_, name)| name);
-        (open && fits).then(|| name.to_owned())
-    })
-}
-
-/// `10.0.0.0/255.255.255.0`, `10.0.0.0/24`, `10.0.0.1`, `10.0.0.1-10.0.0.9`, or a word such as
-/// `LocalSubnet`, which is taken to fit.
-fn holds(text: &str, from: IpAddr) -> bool {
-    if let Some((first, last)) = text.split_once('-')
-        && let (Ok(first), Ok(last)) = (first.parse::<IpAddr>(), last.parse::<IpAddr>())
-    {
-        return (first..=last).contains(&from);
-    }
-    if let Some((address, mask)) = text.split_once('/')
-        && let (Ok(address), Ok(mask)) = (address.parse(), mask.parse())
-    {
-        return ipnet::IpNet::with_netmask(address, mask).is_ok_and(|network| network.contains(&from));
-    }
-    if let Ok(address) = text.parse::<IpAddr>() {
-        return address == from;
-    }
-    text.parse::<ipnet::IpNet>().map_or(true, |network| network.contains(&from))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn an_address_is_in_the_networks_of_a_rule() {
-        let from = "10.10.10.2".parse().unwrap();
-        for open in ["10.10.10.2", "10.10.10.0/255.255.255.0", "10.10.10.0/24", "10.10.10.1-10.10.10.9", "LocalSubnet"]
-        {
-            assert!(holds(open, from), "{open}");
-        }
-        for closed in ["10.10.10.3", "10.9.0.0/255.255.0.0", "10.9.0.0/16", "10.10.10.3-10.10.10.9", "fd00::/64"] {
-            assert!(!holds(closed, from), "{closed}");
-        }
-    }
 
     #[test]
     fn every_fact_command_has_a_part() {

@@ -172,7 +172,7 @@ fn change(
     if let Some(slice) = splitter.find(&output, transaction.keep_frame()).filter(|slice| slice.status != 0) {
         return Err(no_way_back(&slice));
     }
-    report.warnings.extend(clock::stepped(&planned.spec, &asked));
+    report.warnings.extend(clock::stepped(&planned.spec, planned.clock, &asked));
     if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
         report.warnings.push(format!("a lost change might not have been taken back: {}", decisive("", &slice.stderr)));
     }
@@ -233,7 +233,8 @@ fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Resul
     if slice.status == lock::LOCKED {
         return Err(Failure { status: Status::Failed, error: lock::refused(&slice) });
     }
-    let too_far = (slice.status == clock::TOO_FAR).then(|| clock::refusal(&planned.spec, &sources)).flatten();
+    let too_far =
+        (slice.status == clock::TOO_FAR).then(|| clock::refusal(&planned.spec, planned.clock, &sources)).flatten();
     match slice.status {
         0 => Ok(sources),
         _ => Err(Failure { status: Status::Failed, error: too_far.unwrap_or_else(|| silent(&sources)) }),

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
+use crate::provider::{Slew, w32time};
 use crate::report::number::span;
 use crate::report::{DaemonReport, ErrorReport, SourceReport};
 
@@ -17,27 +18,93 @@ const WORTH_SAYING: f64 = 0.001;
 /// Exit status of [`guard`] when the clock would step too far.
 pub(crate) const TOO_FAR: i32 = 3;
 
-/// Foretells the effect; `None` when nothing answered. `slew_ppm` is how fast the service slews.
-pub(crate) fn effect(spec: &HostSpec, slew_ppm: f64, sources: &[SourceReport]) -> Option<String> {
+/// How a time service moves the clock.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Model {
+    /// Steps when it is told to, and slews with so many parts in a million.
+    Told(f64),
+    /// W32Time decides by values of its own, too.
+    Windows(w32time::clock::Clock),
+}
+
+impl Model {
+    /// What becomes of an offset.
+    pub(crate) fn slews(self, spec: &HostSpec, offset: f64) -> Slew {
+        match self {
+            Model::Told(_) if may_step(spec.time.step, offset) => Slew::Step,
+            Model::Told(ppm) => Slew::Seconds((offset.abs() / (ppm * 1e-6)).ceil()),
+            Model::Windows(clock) => clock.slews(offset),
+        }
+    }
+
+    /// Why a clock that shall never step does.
+    fn breaks_never(self, spec: &HostSpec) -> Option<String> {
+        match self {
+            Model::Windows(clock) if spec.time.step == StepPolicy::Never => {
+                Some(format!(" although it may `never` step: {}", clock.why()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Foretells the effect; `None` when nothing answered.
+pub(crate) fn effect(spec: &HostSpec, model: Model, sources: &[SourceReport]) -> Option<String> {
     let (offset, address) = offset(sources)?;
     let by = format!("(measured against `{address}`)");
     if offset.abs() < WORTH_SAYING {
         return Some(format!("right to {:.0} µs already {by}", offset.abs() * 1e6));
     }
-    if !may_step(spec.time.step, offset) {
-        return Some(format!("would slew {offset:+.3} s in about {} {by}", slewing(offset, slew_ppm)));
+    if let Slew::Seconds(seconds) = model.slews(spec, offset) {
+        return Some(format!("would slew {offset:+.3} s in about {} {by}", slewing(seconds)));
     }
-    let refused = match allowed(spec).filter(|most| offset.abs() > most.as_secs_f64()) {
+    let never = model.breaks_never(spec).unwrap_or_default();
+    let refused = match too_far(spec, model, offset) {
+        Some(_) if !never.is_empty() => "; `apply` refuses it".to_owned(),
         Some(most) => format!("; `apply` refuses more than {}", shown(most)),
         None => String::new(),
     };
-    Some(format!("would {}{by}{refused}", step(offset)))
+    Some(format!("would {}{by}{never}{refused}", step(offset)))
+}
+
+/// The most that is allowed, if the clock would step farther.
+fn too_far(spec: &HostSpec, model: Model, offset: f64) -> Option<Duration> {
+    let steps = model.slews(spec, offset) == Slew::Step;
+    let most = match (model, spec.time.step) {
+        // Of a step that nobody has asked for, none is small enough.
+        (Model::Windows(_), StepPolicy::Never) => spec.limits.max_step.map(|_| Duration::ZERO),
+        // It may step below the threshold of the inventory.
+        (Model::Windows(_), _) => spec.limits.max_step.map(|most| most.max(threshold(spec, model))),
+        _ => allowed(spec),
+    };
+    most.filter(|most| steps && offset.abs() > most.as_secs_f64())
+}
+
+/// Where W32Time begins to step, at most where the inventory says.
+fn threshold(spec: &HostSpec, model: Model) -> Duration {
+    let Model::Windows(clock) = model else { return Duration::ZERO };
+    match spec.time.step {
+        StepPolicy::Always { over } | StepPolicy::AtStart { over, .. } if over.as_secs_f64() <= clock.most() => over,
+        _ => Duration::ZERO,
+    }
 }
 
 /// Why the host must not be changed, if its clock would step too far.
-pub(crate) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<ErrorReport> {
+pub(crate) fn refusal(spec: &HostSpec, model: Model, sources: &[SourceReport]) -> Option<ErrorReport> {
     let (offset, address) = offset(sources)?;
-    let most = allowed(spec).filter(|most| offset.abs() > most.as_secs_f64())?;
+    let most = too_far(spec, model, offset)?;
+    if let Some(never) = model.breaks_never(spec) {
+        return Some(ErrorReport {
+            message: format!(
+                "nothing was changed: the clock would {}(measured against `{address}`){never}",
+                step(offset)
+            ),
+            hint: Some(format!(
+                "set the clock near the right time first (`date` and `time` on the host); `--allow-step {}` lets it step this once",
+                spec.name
+            )),
+        });
+    }
     let message = format!(
         "nothing was changed: the clock would {}(measured against `{address}`), and {} is the most that is allowed",
         step(offset),
@@ -52,10 +119,10 @@ pub(crate) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<Error
 }
 
 /// Tells of a step that was let happen: it may explain what is seen in logs and databases.
-pub(crate) fn stepped(spec: &HostSpec, sources: &[SourceReport]) -> Option<String> {
+pub(crate) fn stepped(spec: &HostSpec, model: Model, sources: &[SourceReport]) -> Option<String> {
     let (offset, _) = offset(sources)?;
     let back = if offset < 0.0 { ": times of day come twice" } else { "" };
-    may_step(spec.time.step, offset).then(|| format!("the clock was let {}{}", step(offset).trim_end(), back))
+    (model.slews(spec, offset) == Slew::Step).then(|| format!("the clock was let {}{}", step(offset).trim_end(), back))
 }
 
 /// Returns shell text that ends with [`TOO_FAR`] when the answers in `$fc_seen` say that the clock
@@ -128,8 +195,7 @@ fn step(offset: f64) -> String {
     format!("step {offset:+.3} s {back}")
 }
 
-fn slewing(offset: f64, ppm: f64) -> String {
-    let seconds = (offset.abs() / (ppm * 1e-6)).ceil();
+fn slewing(seconds: f64) -> String {
     if seconds < 7200.0 {
         return format!("{seconds:.0} s");
     }
@@ -149,6 +215,9 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
     const AT_START: StepPolicy = StepPolicy::AtStart { over: SECOND, updates: 3 };
 
+    /// The kernel's own speed.
+    const TOLD: Model = Model::Told(500.0);
+
     fn spec(step: StepPolicy, max_step: Option<Duration>) -> HostSpec {
         let mut spec = sample::host("h1");
         spec.time.step = step;
@@ -161,7 +230,7 @@ mod tests {
     }
 
     fn effect_of(offset: f64, spec: &HostSpec) -> String {
-        effect(spec, 500.0, &[source(offset)]).unwrap()
+        effect(spec, TOLD, &[source(offset)]).unwrap()
     }
 
     #[test]
@@ -169,9 +238,9 @@ mod tests {
         let spec = spec(AT_START, None);
         assert_eq!(effect_of(23.2, &spec), "would step +23.200 s (measured against `m1`)");
         assert_eq!(effect_of(-23.2, &spec), "would step -23.200 s BACKWARDS (measured against `m1`)");
-        assert_eq!(refusal(&spec, &[source(72_000.0)]), None);
-        assert_eq!(stepped(&spec, &[source(2.0)]).unwrap(), "the clock was let step +2.000 s");
-        assert!(stepped(&spec, &[source(-2.0)]).unwrap().contains("BACKWARDS: times of day come twice"));
+        assert_eq!(refusal(&spec, TOLD, &[source(72_000.0)]), None);
+        assert_eq!(stepped(&spec, TOLD, &[source(2.0)]).unwrap(), "the clock was let step +2.000 s");
+        assert!(stepped(&spec, TOLD, &[source(-2.0)]).unwrap().contains("BACKWARDS: times of day come twice"));
     }
 
     #[test]
@@ -179,7 +248,7 @@ mod tests {
         let spec = spec(AT_START, Some(SECOND));
         let text = effect_of(23.2, &spec);
         assert_eq!(text, "would step +23.200 s (measured against `m1`); `apply` refuses more than 1s");
-        let error = refusal(&spec, &[source(-23.2)]).unwrap();
+        let error = refusal(&spec, TOLD, &[source(-23.2)]).unwrap();
         assert!(error.message.contains("would step -23.200 s BACKWARDS (measured against `m1`), and 1s is the most"));
         assert!(error.hint.unwrap().contains("`--allow-step h1`"));
     }
@@ -190,7 +259,46 @@ mod tests {
         assert_eq!(effect_of(0.4, &slow), "would slew +0.400 s in about 800 s (measured against `m1`)");
         let never = spec(StepPolicy::Never, Some(SECOND));
         assert_eq!(effect_of(-23.2, &never), "would slew -23.200 s in about 12h 53m (measured against `m1`)");
-        assert_eq!((refusal(&never, &[source(-23.2)]), guard(&never)), (None, None));
+        assert_eq!((refusal(&never, TOLD, &[source(-23.2)]), guard(&never)), (None, None));
+    }
+
+    /// A stand-alone server of 2016 and later: 56 s at most are slewed.
+    fn windows(spec: &HostSpec) -> Model {
+        Model::Windows(w32time::clock::Clock {
+            phase_correct_rate: 7,
+            update_interval: 360_000,
+            poll_s: 64,
+            max_allowed_phase_offset_s: w32time::layout(spec).max_phase_offset,
+            by_poll: true,
+        })
+    }
+
+    #[test]
+    fn w32time_steps_farther_than_it_can_slew_whatever_it_is_told() {
+        let never = spec(StepPolicy::Never, Some(SECOND));
+        let model = windows(&never);
+        let text = effect(&never, model, &[source(23.2)]).unwrap();
+        assert_eq!(text, "would slew +23.200 s in about 1126 s (measured against `m1`)");
+        let text = effect(&never, model, &[source(100.0)]).unwrap();
+        assert!(
+            text.starts_with("would step +100.000 s (measured against `m1`) although it may `never` step: PhaseC"),
+            "{text}"
+        );
+        assert!(text.ends_with("let W32Time slew 56s at most; `apply` refuses it"), "{text}");
+        let error = refusal(&never, model, &[source(-100.0)]).unwrap();
+        assert!(
+            error.message.contains("the clock would step -100.000 s BACKWARDS") && error.hint.is_some(),
+            "{error:?}"
+        );
+        assert_eq!(refusal(&never, model, &[source(50.0)]), None);
+        assert_eq!(refusal(&spec(StepPolicy::Never, None), model, &[source(100.0)]), None);
+        // A threshold that W32Time cannot keep counts as the step that it is.
+        let late = spec(StepPolicy::Always { over: Duration::from_secs(300) }, Some(SECOND));
+        assert!(refusal(&late, windows(&late), &[source(100.0)]).is_some());
+        assert_eq!(refusal(&late, windows(&late), &[source(50.0)]), None);
+        let usual = spec(AT_START, Some(Duration::from_secs(10)));
+        assert_eq!(refusal(&usual, windows(&usual), &[source(5.0)]), None);
+        assert!(refusal(&usual, windows(&usual), &[source(23.2)]).is_some());
     }
 
     #[test]
@@ -202,7 +310,7 @@ mod tests {
     fn one_of_three_sources_can_neither_cause_a_step_nor_hide_one() {
         let spec = spec(AT_START, Some(SECOND));
         let refused =
-            |offsets: &[f64]| refusal(&spec, &offsets.iter().map(|o| source(*o)).collect::<Vec<_>>()).is_some();
+            |offsets: &[f64]| refusal(&spec, TOLD, &offsets.iter().map(|o| source(*o)).collect::<Vec<_>>()).is_some();
         assert!(!refused(&[0.0, 3600.0, 0.01]) && refused(&[23.0, 0.0, 23.1]));
         // Nobody knows which of two is right.
         assert!(refused(&[0.0, 23.0]) && refused(&[-23.0, 0.0]));
@@ -239,7 +347,7 @@ mod tests {
         fn the_host_judges_as_the_plan_does(offsets in prop::collection::vec(-3_000_000_000i64..3_000_000_000, 0..6)) {
             let spec = spec(AT_START, Some(Duration::from_secs(2)));
             let sources: Vec<_> = offsets.iter().map(|ns| source(*ns as f64 / 1e9)).collect();
-            let refused = refusal(&spec, &sources).is_some();
+            let refused = refusal(&spec, TOLD, &sources).is_some();
             prop_assert_eq!(on_the_host(&spec, &offsets), if refused { TOO_FAR } else { 0 });
         }
     }

@@ -15,7 +15,7 @@ mod moved;
 mod plan;
 mod proof;
 #[cfg(test)]
-mod sample;
+pub(crate) mod sample;
 pub mod saved;
 mod seal;
 mod session;

@@ -68,6 +68,8 @@ pub struct Planned {
     /// The host.
     pub spec: HostSpec,
     pub(crate) service: Service,
+    /// How its service moves the clock.
+    pub(crate) clock: clock::Model,
     pub(crate) steps: Vec<Step>,
     pub(crate) seen: Vec<Slice>,
     /// An earlier run has left its lock or a word of the host; on Linux the proof looks after that.
@@ -177,11 +179,12 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
-        report.clock = clock::effect(spec, provider.slew_ppm(), &report.sources);
+        report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);
     }
     Ok(Planned {
         spec: spec.clone(),
         service: Service::Linux(provider, unit),
+        clock: clock::Model::Told(provider.slew_ppm()),
         steps,
         seen,
         left_over: false,

@@ -12,7 +12,7 @@ use crate::report::SourceReport;
 use crate::report::number::{signed, span};
 
 /// The reference id of a server on its own clock, `LOCL`, as the probe prints it.
-const LOCAL_CLOCK: &str = "4c4f434c";
+pub(crate) const LOCAL_CLOCK: &str = "4c4f434c";
 
 /// The most that a filter with one sample can add, and what was there before, seconds.
 const MOST_S: f64 = 16.0;

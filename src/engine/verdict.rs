@@ -61,6 +61,11 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
     }
     let by = |what: &str| Verdict::NotSynchronised(format!("{} {what}", report.provider));
     match follows(daemon, sources) {
+        Follows::Source(source) if is_cut_off(spec, source) => Verdict::OutOfLimits(format!(
+            "`{}` serves its own clock (reference LOCL): it has lost the source that it shall follow",
+            source.address
+        ))
+        .into(),
         Follows::Source(source) if source.within == Some(true) => Verdict::Proven.into(),
         Follows::Source(source) => {
             settling(spec, source).unwrap_or_else(|| Verdict::OutOfLimits(explain(spec, source))).into()
@@ -71,6 +76,13 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
         Follows::Itself => by("goes by its own clock, and this host is not `isolated`").into(),
         Follows::Nothing(lost) => by(&lost).into(),
     }
+}
+
+/// Whether a source that shall have one of its own goes by its own clock.
+fn is_cut_off(spec: &HostSpec, source: &SourceReport) -> bool {
+    let own = |refid: &str| refid == settling::LOCAL_CLOCK || refid.starts_with("7f7f01");
+    let fed = spec.time.sources.iter().any(|declared| declared.fed && declared.address == source.address);
+    fed && source.outcome == "ok" && source.refid.as_deref().is_some_and(own)
 }
 
 /// A bound that is above the limit and falls by itself.

@@ -4,6 +4,7 @@
 pub mod linux;
 pub mod registry;
 pub mod windows;
+pub mod windows_firewall;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::Serialize;
 
 use super::registry::Registry;
+use super::windows_firewall::{self, Firewall};
 use crate::resource::Slice;
 
 /// Where the Windows Time service keeps its configuration.
@@ -16,12 +17,6 @@ pub const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\W32Time";
 
 /// Where a restart of a service that is owed is noted (see `resource::windows`), and the lock of a run.
 pub const OWED: &str = r"HKLM\SOFTWARE\fleetclock";
-
-/// Where the firewall keeps its profiles and rules.
-const FIREWALL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
-
-/// The rules of the firewall.
-pub const RULES: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\FirewallRules";
 
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
@@ -38,7 +33,7 @@ pub struct WindowsFacts {
     pub kind: Kind,
     /// Whether it belongs to a domain.
     pub domain_member: bool,
-    /// `Type` of the time service: `NTP`, `NT5DS`, `NoSync`, `AllSync`.
+    /// `Type` of the time service, that of a policy if it sets one: `NTP`, `NT5DS`, `NoSync`, `AllSync`.
     pub sync_type: String,
     /// Whether the service is started and stopped by triggers instead of at boot.
     pub trigger_start: bool,
@@ -46,8 +41,11 @@ pub struct WindowsFacts {
     pub policy: bool,
     /// Whether the hypervisor may set the clock too.
     pub hypervisor_time: bool,
-    /// Whether a profile of the firewall is on.
+    /// Whether a profile of the firewall is on, by the host's own settings or by a policy.
     pub firewall: bool,
+    /// What the firewall does with those who ask for time.
+    #[serde(skip)]
+    pub rules: Firewall,
     /// Whether the time service runs.
     pub running: bool,
     /// The registry that was read.
@@ -99,12 +97,6 @@ pub fn query_service(name: &str) -> String {
     format!("sc query {name} 2>&1")
 }
 
-/// The command that prints the rules which open the NTP port, whoever made them. The whole list is
-/// some hundred kilobytes.
-pub fn query_rules() -> String {
-    format!("reg query \"{RULES}\" 2>&1|findstr /c:\"LPort=123|\"")
-}
-
 /// The commands, in the order of [`parse`].
 pub fn queries() -> Vec<String> {
     let mut all = vec![
@@ -115,14 +107,13 @@ pub fn queries() -> Vec<String> {
         query(W32TIME),
         query(POLICY),
         query_service("w32time"),
-        query_rules(),
+        windows_firewall::query_rules(),
         query_owed("w32time"),
     ];
-    all.extend(PROFILES.iter().map(|profile| query_value(&format!("{FIREWALL}\\{profile}"), "EnableFirewall")));
+    all.extend(windows_firewall::query_profiles());
+    all.extend([windows_firewall::query_policy(), windows_firewall::query_managed()]);
     all
 }
-
-const PROFILES: &[&str] = &["DomainProfile", "StandardProfile", "PublicProfile"];
 
 /// Reads what the commands printed, by command.
 pub fn parse(answers: &BTreeMap<String, Slice>) -> WindowsFacts {
@@ -132,19 +123,22 @@ pub fn parse(answers: &BTreeMap<String, Slice>) -> WindowsFacts {
     let enabled =
         |provider: &str| registry.number(&format!("{W32TIME}\\TimeProviders\\{provider}"), "Enabled") == Some(1);
     let service = answers.get(&query_service("w32time"));
+    // Set-up makes Netlogon start by itself when the host joins a domain.
+    let domain_member = registry.number(NETLOGON, "Start") == Some(2);
+    let rules = Firewall::parse(&registry, domain_member);
     WindowsFacts {
         product: text(VERSION, "ProductName"),
         build: text(VERSION, "CurrentBuildNumber").parse().unwrap_or(0),
         kind: kind(&text(PRODUCT, "ProductType")),
-        // Set-up makes Netlogon start by itself when the host joins a domain.
-        domain_member: registry.number(NETLOGON, "Start") == Some(2),
-        sync_type: text(&format!("{W32TIME}\\Parameters"), "Type"),
+        domain_member,
+        sync_type: Some(text(&format!("{POLICY}\\Parameters"), "Type"))
+            .filter(|text| !text.is_empty())
+            .unwrap_or_else(|| text(&format!("{W32TIME}\\Parameters"), "Type")),
         trigger_start: registry.has_below(&format!("{W32TIME}\\TriggerInfo")),
         policy: registry.has(POLICY),
         hypervisor_time: enabled("VMICTimeProvider"),
-        firewall: PROFILES
-            .iter()
-            .any(|profile| registry.number(&format!("{FIREWALL}\\{profile}"), "EnableFirewall") == Some(1)),
+        firewall: rules.is_on(),
+        rules,
         running: service.is_some_and(|slice| service_state(&slice.stdout) == Some(RUNNING)),
         registry,
     }

@@ -51,15 +51,21 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
 }
 
-/// A root dispersion of seconds comes from a Windows host, and through everybody who follows it.
+/// What followers have to know of the hosts above them. A root dispersion of seconds comes from a Windows
+/// host, and through everybody who follows it.
 fn pass_on(hosts: &mut [HostSpec]) {
     let mut order: Vec<usize> = (0..hosts.len()).collect();
     order.sort_by_key(|index| hosts.get(*index).map(|host| host.tier));
     let mut from_windows: BTreeSet<String> = BTreeSet::new();
+    let mut fed: BTreeSet<String> = BTreeSet::new();
     for index in order {
         let Some(host) = hosts.get_mut(index) else { continue };
         for source in &mut host.time.sources {
             source.windows |= source.host.as_ref().is_some_and(|name| from_windows.contains(name));
+            source.fed = source.host.as_ref().is_some_and(|name| fed.contains(name));
+        }
+        if host.time.isolated.is_none() && !host.time.sources.is_empty() {
+            fed.insert(host.name.clone());
         }
         if host.is_windows() || host.time.sources.iter().any(|source| source.windows) {
             from_windows.insert(host.name.clone());
@@ -191,6 +197,7 @@ fn orphan_source(peer: &Draft) -> Source {
         host: Some(peer.name.clone()),
         known: known(peer),
         windows: peer.settings.winrm.is_some(),
+        fed: false,
         orphan: true,
         pool: false,
         prefer: false,
@@ -215,6 +222,7 @@ fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
         host: host.map(|host| host.name.clone()),
         known: host.map(known).unwrap_or_default(),
         windows: line.windows || host.is_some_and(|host| host.settings.winrm.is_some()),
+        fed: false,
         orphan: false,
         pool: line.pool,
         prefer: line.prefer,

@@ -154,6 +154,8 @@ pub struct Source {
     pub known: Vec<IpAddr>,
     /// Whether that is a Windows host, or passes the time of one on: its root dispersion may be seconds.
     pub windows: bool,
+    /// Whether that host shall get its time from somebody, and not go on with its own clock.
+    pub fed: bool,
     /// Another isolated master, which must agree with this one; none of them is above the other.
     pub orphan: bool,
     /// A name that stands for several servers (chrony and ntpd `pool`).

@@ -77,6 +77,15 @@ pub fn is_reached(reach: Option<u8>) -> bool {
     reach.is_none_or(|reach| reach & ((1 << PATIENCE) - 1) != 0)
 }
 
+/// What becomes of an offset.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Slew {
+    /// It is slewed, in about so many seconds.
+    Seconds(f64),
+    /// The clock is set.
+    Step,
+}
+
 /// A time service that can be managed.
 pub trait Provider: Sync {
     /// Returns the name in reports.

@@ -44,6 +44,27 @@ const CASES: &[Case] = &[
         &["srv FC122 lin win"],
         "",
     ),
+    case(
+        "windows-blocked",
+        "srv",
+        "RULE add rule name=hardening dir=in action=block",
+        &["srv FC125 lin win"],
+        "RULE delete rule name=hardening",
+    ),
+    case(
+        "windows-doubtful",
+        "srv",
+        "RULE add rule name=near dir=in action=block remoteip=localsubnet",
+        &["srv FC127 lin win"],
+        "RULE delete rule name=near",
+    ),
+    case(
+        "windows-no-merge",
+        "srv",
+        "MERGE\\PublicProfile /v AllowLocalPolicyMerge /t REG_DWORD /d 0 /f & MERGE\\StandardProfile /v AllowLocalPolicyMerge /t REG_DWORD /d 0 /f",
+        &["srv FC126 lin win"],
+        "reg delete HKLM\\SOFTWARE\\Policies\\Microsoft\\WindowsFirewall /f",
+    ),
     case("windows-lost", "control", "LOSE", &["srv FC123 lin"], "FOUND"),
     case("windows-not-reliable", "srv", "SET Config AnnounceFlags 10 & RESTART", &["srv FC124 lin win"], ""),
     case("windows-linux-stopped", "ntp1", "systemctl stop chrony", &["ntp1 FC004 wcl"], "systemctl start chrony"),
@@ -115,6 +136,9 @@ fn line(text: &str) -> String {
     parts
         .join(" & ")
         .replace("RESTART", RESTART)
+        .replace("RULE", "netsh advfirewall firewall")
+        .replace("action=block", "action=block protocol=UDP localport=123")
+        .replace("MERGE", r"reg add HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall")
         .replace("NTPD", r"reg add HKLM\SYSTEM\CurrentControlSet\Services\NTP /f")
         .replace("W32TIME", r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time")
         .replace("POLICY", r"HKLM\SOFTWARE\Policies\Microsoft\W32Time")

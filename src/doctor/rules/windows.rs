@@ -231,7 +231,9 @@ fn decisive(host: &Patient<'_>) -> Vec<(&'static str, &'static str, String)> {
     }
     if serves {
         all.push(("TimeProviders\\NtpServer", "Enabled", "1".to_owned()));
-        all.push(("Config", "AnnounceFlags", layout.announce.to_string()));
+        if layout.announce == 5 {
+            all.push(("Config", "AnnounceFlags", layout.announce.to_string()));
+        }
     }
     all
 }

@@ -2,11 +2,22 @@
 
 use super::windows::{by_policy, in_registry, number};
 use super::{Find, ROW, Rule};
-use crate::doctor::{Link, Patient, Seen, windows};
+use ipnet::IpNet;
+
+use crate::doctor::{Link, Patient, Seen};
 use crate::facts::windows::WindowsFacts;
+use crate::facts::windows_firewall::{Door, Shut};
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
+    Rule {
+        code: "FC106",
+        title: "The source serves its own clock though it has a source by the inventory",
+        cause: "{server} shall follow {sources} and has lost it; it vouches for its own clock (reference {refid}), and {client} follows that.",
+        fix: "put right what keeps {server} from {sources} (fleetclock doctor -l {server}); `isolated: true` for {server} in the inventory if its own clock is meant",
+        find: Find::Link(own_clock),
+        ..ROW
+    },
     Rule {
         code: "FC120",
         title: "The Windows server is told not to serve",
@@ -31,6 +42,30 @@ pub(super) const RULES: &[Rule] = &[
         fix: "fleetclock apply -l {server}, or on {server}: netsh advfirewall firewall add rule name=fleetclock-ntp dir=in action=allow protocol=UDP localport=123 remoteip={from}",
         configuration: true,
         find: Find::Link(closed),
+        ..ROW
+    },
+    Rule {
+        code: "FC125",
+        title: "A rule of the Windows firewall keeps the client out",
+        cause: "The firewall of {server} does not let {from} ask for time: {why}.",
+        fix: "on {server}: {remedy}",
+        find: Find::Link(blocked),
+        ..ROW
+    },
+    Rule {
+        code: "FC126",
+        title: "A policy lets the firewall rules of the Windows server not count",
+        cause: "The firewall of {server} does not let {from} ask for time: {why}.",
+        fix: "{remedy}; then on {server}: gpupdate /target:computer",
+        find: Find::Link(ignored),
+        ..ROW
+    },
+    Rule {
+        code: "FC127",
+        title: "Whether the Windows firewall lets the client in cannot be told",
+        cause: "`w32time` of {server} answers itself and {client} gets no answer; of the firewall of {server} it cannot be told whether it lets {from} in ({why}).",
+        fix: "somebody has to look at {server}: netsh advfirewall show currentprofile, and the rules named here; if they let {from} in, look at the routers and firewalls between {client} and {server}",
+        find: Find::Link(doubtful),
         ..ROW
     },
     Rule {
@@ -65,6 +100,22 @@ fn at(link: &Link<'_>, seen: Seen) -> Seen {
     link.name_both(Seen { evidence, ..seen }).excluding(link.excluded())
 }
 
+/// A good answer of a server that has lost its own source: the clients follow a clock that nobody corrects.
+fn own_clock(link: &Link<'_>) -> Option<Seen> {
+    let server = link.server.filter(|_| link.works())?;
+    let fed = server.spec.time.isolated.is_none() && !server.spec.time.sources.is_empty();
+    let refid = link.answer()?.refid.as_deref()?;
+    let shown = match refid {
+        "4c4f434c" => "LOCL",
+        own if own.starts_with("7f7f01") => "127.127.1.x",
+        _ => return None,
+    };
+    let sources: Vec<&str> = server.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
+    let seen = link.client.seen("probe", format!("{} answers with reference {shown}", link.source.address));
+    let seen = Seen { host: server.name().to_owned(), about: "its own clock".to_owned(), ..link.name_both(seen) };
+    fed.then(|| seen.with("refid", shown).with("sources", sources.join(", ")))
+}
+
 const SERVER: &str = "TimeProviders\\NtpServer";
 
 fn not_serving(link: &Link<'_>) -> Option<Seen> {
@@ -85,15 +136,42 @@ fn not_restarted(link: &Link<'_>) -> Option<Seen> {
     silent.then(|| at(link, server.seen("itself", "NtpServer\\Enabled is 1; questions to 127.0.0.1: timeout")))
 }
 
-fn closed(link: &Link<'_>) -> Option<Seen> {
+/// What the firewall of a server that is silent does with the client.
+fn door<'a>(link: &Link<'a>) -> Option<(Patient<'a>, IpNet, Door)> {
     let (server, facts) = mute(link)?;
-    let from = link.from()?;
-    let shut = facts.firewall && windows::admits(server.evidence, from).is_none();
-    shut.then(|| at(link, server.seen("rules", format!("no active inbound rule for udp/123 lets {from} in"))))
+    let from = IpNet::from(link.from()?);
+    Some((server, from, facts.rules.door(from)))
+}
+
+fn closed(link: &Link<'_>) -> Option<Seen> {
+    let (server, _, Door::Closed(Shut::NoRule)) = door(link)? else { return None };
+    Some(at(link, server.seen("rules", Shut::NoRule.why())))
+}
+
+fn blocked(link: &Link<'_>) -> Option<Seen> {
+    let (server, from, Door::Closed(shut)) = door(link)? else { return None };
+    let blocks = matches!(shut, Shut::Block(..) | Shut::Shields(_));
+    blocks.then(|| shut_by(link, &server, "rules", from, &shut))
+}
+
+fn ignored(link: &Link<'_>) -> Option<Seen> {
+    let (server, from, Door::Closed(shut)) = door(link)? else { return None };
+    matches!(shut, Shut::OwnRulesIgnored(_)).then(|| shut_by(link, &server, "firewall-policy", from, &shut))
+}
+
+fn shut_by(link: &Link<'_>, server: &Patient<'_>, part: &str, from: IpNet, shut: &Shut) -> Seen {
+    at(link, server.seen(part, shut.why())).with("why", shut.why()).with("remedy", shut.remedy(from))
+}
+
+/// Only a server that answers itself leaves nothing but its firewall and the way.
+fn doubtful(link: &Link<'_>) -> Option<Seen> {
+    let (server, _, Door::Unsure(why)) = door(link)? else { return None };
+    let serves = answers_itself(&server) == Some(true);
+    serves.then(|| at(link, server.seen("rules", why.clone())).with("why", why).perhaps(true))
 }
 
 fn lost(link: &Link<'_>) -> Option<Seen> {
-    let (server, _) = mute(link)?;
+    let (server, _, Door::Open(_)) = door(link)? else { return None };
     let serves = answers_itself(&server) == Some(true);
     serves.then(|| at(link, server.seen("itself", "questions to 127.0.0.1 are answered")))
 }

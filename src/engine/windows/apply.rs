@@ -40,7 +40,7 @@ struct Run<'a> {
 
 /// Changes and proves a host, or leaves it as it was.
 pub(crate) fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
-    if !planned.is_pending() && !far_off(session)? {
+    if !planned.is_pending() && !far_off(session, planned.clock)? {
         finish(session, report, Status::Unchanged)?;
         return if planned.left_over { keep(session) } else { Ok(()) };
     }
@@ -64,17 +64,17 @@ fn keep(session: &mut Session<'_>) -> Result<(), Failure> {
 
 /// Whether the clock of a host that is otherwise as wanted needs the large step that is allowed to
 /// it. `step: always` lets W32Time do it alone.
-fn far_off(session: &mut Session<'_>) -> Result<bool, Failure> {
+fn far_off(session: &mut Session<'_>, clock: clock::Model) -> Result<bool, Failure> {
     if session.spec.limits.max_step.is_some() || !far::is_limited(session.spec) {
         return Ok(false);
     }
     let sources = proof::measure(session, 2, 2000)?;
-    Ok(far::is_far(session.spec, &sources) && far::refusal(session.spec, &sources).is_none())
+    Ok(far::is_far(session.spec, &sources) && far::refusal(session.spec, clock, &sources).is_none())
 }
 
 fn locked(session: &mut Session<'_>, run: &mut Run<'_>, report: &mut HostReport) -> Result<(), Failure> {
-    let (sources, others) = guard(session, &run.lock)?;
-    report.warnings.extend(clock::stepped(session.spec, &sources));
+    let (sources, others) = guard(session, &run.lock, run.planned.clock)?;
+    report.warnings.extend(clock::stepped(session.spec, run.planned.clock, &sources));
     let far = far::is_far(session.spec, &sources);
     arm(session, run, far, &others, report)?;
     session.phase(Phase::Apply);
@@ -192,7 +192,11 @@ fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
 
 /// Takes the lock. Nothing is touched on a host that would then have no source, or whose clock
 /// would jump. Returns what the sources say, and the runs that the host has the undo of.
-fn guard(session: &mut Session<'_>, lock: &Lock) -> Result<(Vec<SourceReport>, Vec<String>), Failure> {
+fn guard(
+    session: &mut Session<'_>,
+    lock: &Lock,
+    model: clock::Model,
+) -> Result<(Vec<SourceReport>, Vec<String>), Failure> {
     let spec = session.spec;
     let more = [Some(undo::list()), proof::probe(session, 2, 2000)];
     let slices = lock::take(session, lock, more.into_iter().flatten().collect())?;
@@ -207,7 +211,7 @@ fn guard(session: &mut Session<'_>, lock: &Lock) -> Result<(Vec<SourceReport>, V
     if needed && !sources.iter().any(|source| source.outcome == "ok") {
         return failed(silent(&sources));
     }
-    let refusal = far::refusal(spec, &sources).or_else(|| clock::refusal(spec, &sources));
+    let refusal = far::refusal(spec, model, &sources).or_else(|| clock::refusal(spec, model, &sources));
     refusal.map_or(Ok((sources, runs)), failed)
 }
 

@@ -53,7 +53,7 @@ pub(super) fn advice(spec: &HostSpec) -> String {
 }
 
 /// Why the host must not be changed, if its clock is that far off and may not step.
-pub(super) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<ErrorReport> {
+pub(super) fn refusal(spec: &HostSpec, model: clock::Model, sources: &[SourceReport]) -> Option<ErrorReport> {
     if !is_far(spec, sources) {
         return None;
     }
@@ -61,11 +61,11 @@ pub(super) fn refusal(spec: &HostSpec, sources: &[SourceReport]) -> Option<Error
         "W32Time corrects no more than {} by itself",
         humantime::format_duration(Duration::from_secs(w32time::layout(spec).max_correction.into()))
     );
-    if let Some(refused) = clock::refusal(spec, sources) {
+    let never = spec.time.step == StepPolicy::Never;
+    if let Some(refused) = clock::refusal(spec, model, sources).filter(|_| !never) {
         return Some(ErrorReport { message: format!("{}; {limit}", refused.message), hint: Some(advice(spec)) });
     }
     let (offset, address) = clock::offset(sources)?;
-    let never = spec.time.step == StepPolicy::Never;
     never.then(|| ErrorReport {
         message: format!(
             "nothing was changed: the clock is {offset:+.3} s off (measured against `{address}`) and may \
@@ -142,6 +142,11 @@ mod tests {
         spec
     }
 
+    fn refused(spec: &HostSpec, sources: &[SourceReport]) -> Option<ErrorReport> {
+        let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
+        refusal(spec, clock::Model::Windows(w32time::clock::Clock::of(spec, &facts)), sources)
+    }
+
     fn off(offset: f64) -> [SourceReport; 1] {
         [SourceReport { address: "m1".into(), outcome: "ok".into(), offset_s: Some(offset), ..SourceReport::default() }]
     }
@@ -151,7 +156,7 @@ mod tests {
 
     #[test]
     fn twenty_hours_are_refused_with_the_way_out() {
-        let error = refusal(&spec(AT_START, Some(SECOND)), &off(-HOURS_20)).unwrap();
+        let error = refused(&spec(AT_START, Some(SECOND)), &off(-HOURS_20)).unwrap();
         for part in ["would step -72000.000 s BACKWARDS", "; W32Time corrects no more than 15h by itself"] {
             assert!(error.message.contains(part), "{error:?}");
         }
@@ -161,9 +166,9 @@ mod tests {
 
     #[test]
     fn with_consent_they_are_not_and_less_is_no_matter_of_this_file() {
-        assert_eq!(refusal(&spec(AT_START, None), &off(HOURS_20)), None);
+        assert_eq!(refused(&spec(AT_START, None), &off(HOURS_20)), None);
         assert!(is_far(&spec(AT_START, None), &off(HOURS_20)) && !is_far(&spec(AT_START, None), &off(23.0)));
-        assert_eq!(refusal(&spec(AT_START, Some(SECOND)), &off(23.0)), None);
+        assert_eq!(refused(&spec(AT_START, Some(SECOND)), &off(23.0)), None);
         // The limits of such a host are wide for good.
         assert!(!is_far(&spec(StepPolicy::Always { over: SECOND }, None), &off(HOURS_20)));
     }
@@ -177,7 +182,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_never_steps_would_never_come_near() {
-        let error = refusal(&spec(StepPolicy::Never, Some(SECOND)), &off(HOURS_20)).unwrap();
+        let error = refused(&spec(StepPolicy::Never, Some(SECOND)), &off(HOURS_20)).unwrap();
         assert!(error.message.contains("is +72000.000 s off") && !error.hint.unwrap().contains("--allow-step"));
     }
 }

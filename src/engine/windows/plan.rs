@@ -16,9 +16,10 @@ use crate::exit::Hint;
 use crate::facts::Firewall;
 use crate::facts::windows::{self, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{FirewallChoice, ProviderChoice};
+use crate::inventory::spec::{DomainTime, FirewallChoice, ProviderChoice};
 use crate::playbook::context;
 use crate::provider::Provider;
+use crate::provider::w32time::clock::Clock;
 use crate::provider::w32time::{self, W32Time};
 use crate::report::hide::Hider;
 use crate::report::{HostReport, Status};
@@ -87,14 +88,16 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     report.deltas = deltas(&steps, &seen)?;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
+    let clock = clock::Model::Windows(Clock::of(spec, &facts));
     let verdict = match extent {
         Extent::Configuration => None,
-        Extent::Clock => glance(session, report).map(|()| None)?,
+        Extent::Clock => glance(session, clock, report).map(|()| None)?,
         Extent::Proof => Some(proof::wait(session, report)?),
     };
     Ok(Planned {
         spec: spec.clone(),
         service: Service::Windows,
+        clock,
         steps,
         seen,
         left_over,
@@ -105,12 +108,12 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
 }
 
 /// One quick measurement, for foretelling what happens to the clock; needless where nothing will.
-fn glance(session: &mut Session<'_>, report: &mut HostReport) -> Result<(), Failure> {
+fn glance(session: &mut Session<'_>, clock: clock::Model, report: &mut HostReport) -> Result<(), Failure> {
     if report.deltas.is_empty() {
         return Ok(());
     }
     report.sources = proof::measure(session, 2, 500)?;
-    report.clock = clock::effect(session.spec, W32Time.slew_ppm(), &report.sources);
+    report.clock = clock::effect(session.spec, clock, &report.sources);
     Ok(())
 }
 
@@ -123,6 +126,11 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
 fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
     if !matches!(spec.provider, ProviderChoice::Auto | ProviderChoice::W32time) {
         bail!("a Windows host runs w32time, no other time service");
+    }
+    let own_time = spec.domain_time == DomainTime::Replace || w32time::refusal(spec, facts).is_none();
+    if let Some(why) = w32time::forbidden(spec, facts).filter(|_| own_time) {
+        let hint = "take Type out of the group policy that sets it (gpresult /r /scope computer), or leave the host's time to it";
+        return Err(anyhow!("left alone: {why}").hint(hint));
     }
     match w32time::refusal(spec, facts) {
         None => Ok(()),

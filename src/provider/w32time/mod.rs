@@ -1,12 +1,13 @@
 //! The Windows Time service, asked through `w32tm`.
 
+pub mod clock;
 mod status;
 
 use anyhow::Result;
 use serde::Serialize;
 
 use super::{DaemonStatus, Provider};
-use crate::facts::windows::WindowsFacts;
+use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{ProviderChoice, StepPolicy};
 use crate::resource::Slice;
@@ -45,7 +46,7 @@ pub struct Layout {
     pub max_phase_offset: u32,
     /// Above this nothing is corrected, seconds.
     pub max_correction: u32,
-    /// `AnnounceFlags`: 5 is "a reliable time server, always", 10 is the default.
+    /// `AnnounceFlags`: 5 is "a reliable time server, always", 10 is the default: while it has a source.
     pub announce: u32,
 }
 
@@ -61,8 +62,14 @@ pub fn layout(spec: &HostSpec) -> Layout {
         max_poll,
         max_phase_offset,
         max_correction,
-        announce: if spec.role == crate::inventory::spec::Role::Master { 5 } else { 10 },
+        announce: if vouches(spec) { 5 } else { 10 },
     }
+}
+
+/// A master without a source, or one that shall go on without it, vouches for its own clock. Any other
+/// is as good as its source: when that is lost it has to say so (Microsoft, KB 816042).
+fn vouches(spec: &HostSpec) -> bool {
+    spec.role == crate::inventory::spec::Role::Master && (spec.time.sources.is_empty() || spec.time.isolated.is_some())
 }
 
 /// 0x8 asks as a client; 0x2 keeps the second of two for when the first is silent, because W32Time
@@ -109,6 +116,14 @@ pub fn refusal(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
         .then(|| format!("it is a member of a domain and takes its time from there (Type {})", facts.sync_type))
 }
 
+/// Why the sources of the inventory would not be asked whatever is written: a policy has the say about `Type`.
+pub fn forbidden(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
+    let set = facts.registry.text(&format!("{POLICY}\\Parameters"), "Type")?;
+    let asks = matches!(set.to_ascii_uppercase().as_str(), "NTP" | "ALLSYNC");
+    (!asks && !spec.time.sources.is_empty())
+        .then(|| format!("a policy sets Type to `{set}`: w32time does not ask the sources of the inventory"))
+}
+
 impl Provider for W32Time {
     fn name(&self) -> &'static str {
         "w32time"
@@ -142,6 +157,29 @@ impl Provider for W32Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_type_of_a_policy_is_the_one_that_counts() {
+        let facts = |own: &str, policy: &str| {
+            let key = |root: &str| format!("{}\\Parameters\n", root.replace("HKLM", "HKEY_LOCAL_MACHINE"));
+            let text = |root: &str, kind: &str| format!("{}    Type    REG_SZ    {kind}\n", key(root));
+            let mut all = text(crate::facts::windows::W32TIME, own);
+            if !policy.is_empty() {
+                all.push_str(&text(POLICY, policy));
+            }
+            let slice = Slice { stdout: all, ..Slice::default() };
+            let mut facts = crate::facts::windows::parse(&std::collections::BTreeMap::from([(String::new(), slice)]));
+            facts.domain_member = true;
+            facts
+        };
+        let spec = crate::engine::sample::host("win1");
+        let left = |own: &str, policy: &str| refusal(&spec, &facts(own, policy)).is_some();
+        assert!(left("NT5DS", "") && !left("NT5DS", "NTP") && left("NTP", "NT5DS"));
+        let forbids = |own: &str, policy: &str| forbidden(&spec, &facts(own, policy)).is_some();
+        assert!(
+            forbids("NTP", "NT5DS") && forbids("NTP", "NoSync") && !forbids("NT5DS", "NTP") && !forbids("NT5DS", "")
+        );
+    }
 
     /// Every `tests/w32tm/NAME.txt` is what a host printed, in the shapes of real ones; beside it,
     /// as JSON, what has to be made of it. `UPDATE=1` rewrites that.

@@ -1,38 +1,108 @@
 //! A rule of the Windows firewall. It is read from the registry, where no word is translated, and
-//! changed with netsh.
+//! changed with netsh. Whether it counts is another question: rules that block win over it, and a
+//! policy may ignore it. Nobody else's rule is changed; who keeps the followers out is named.
 
 use std::collections::BTreeSet;
-use std::net::IpAddr;
 
 use anyhow::{Result, bail};
-use ipnet::{IpNet, Ipv4Net};
+use ipnet::IpNet;
 
-use crate::facts::registry::value;
-use crate::facts::windows::query_rules;
+use crate::facts::registry::Registry;
+use crate::facts::windows::WindowsFacts;
+use crate::facts::windows_firewall::{
+    Door, Firewall, RULES, Shut, network, query_managed, query_policy, query_profiles, query_rules,
+};
 use crate::resource::{Delta, Fix, Resource, Slice};
 
 /// The name of our rule.
 const NAME: &str = "fleetclock-ntp";
 
+/// Fields of a rule that narrow it, and the words of netsh for them.
+const NARROWING: &[(&str, &str)] = &[
+    ("Profile", "profile"),
+    ("RPort", "remoteport"),
+    ("LA4", "localip"),
+    ("LA6", "localip"),
+    ("App", "program"),
+    ("Svc", "service"),
+    ("IFType", "interfacetype"),
+];
+
 /// The NTP port, open for some networks.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
     networks: BTreeSet<IpNet>,
+    domain_member: bool,
+    warnings: Vec<String>,
+}
+
+/// A rule of our name as it is on the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Own {
+    networks: BTreeSet<IpNet>,
+    /// What it was narrowed to, in the words of netsh: `profile=Domain`.
+    narrowed: Vec<String>,
 }
 
 impl Rule {
-    pub(super) fn new(port: &str, networks: Vec<IpNet>) -> Result<Self> {
+    pub(super) fn new(port: &str, networks: Vec<IpNet>, facts: &WindowsFacts) -> Result<Self> {
         if port != "123/udp" {
             bail!("firewall: only 123/udp can be opened, not `{port}`");
         }
-        Ok(Rule { networks: networks.into_iter().map(|network| network.trunc()).collect() })
+        let networks = networks.into_iter().map(|network| network.trunc()).collect();
+        let mut rule = Rule { networks, domain_member: facts.domain_member, warnings: Vec::new() };
+        rule.warnings = rule.doubts(&facts.rules);
+        Ok(rule)
     }
 
-    fn add(networks: &BTreeSet<IpNet>) -> String {
-        let from = if networks.is_empty() { "any".to_owned() } else { join(networks, ",") };
+    fn wanted(&self) -> Own {
+        Own { networks: self.networks.clone(), narrowed: Vec::new() }
+    }
+
+    /// What is said of the followers whom our rule may not let in.
+    fn doubts(&self, firewall: &Firewall) -> Vec<String> {
+        let with = firewall.with_own(self.networks.iter().copied());
+        let doubt = |network: &IpNet| match with.door(*network) {
+            Door::Open(_) => None,
+            Door::Unsure(why) => {
+                Some(format!("whether the firewall lets {network} ask for time cannot be told: {why}"))
+            }
+            Door::Closed(shut) => Some(closed(*network, &shut)),
+        };
+        self.networks.iter().filter_map(doubt).collect()
+    }
+
+    /// The networks that stay out whatever our rule says.
+    fn kept_out(&self, seen: &Slice) -> Vec<(IpNet, Shut)> {
+        let firewall = Firewall::parse(&Registry::parse(&seen.stdout), self.domain_member);
+        let with = firewall.with_own(self.networks.iter().copied());
+        let shut = |network: &IpNet| match with.door(*network) {
+            Door::Closed(shut) => Some((*network, shut)),
+            _ => None,
+        };
+        self.networks.iter().filter_map(shut).collect()
+    }
+}
+
+fn closed(network: IpNet, shut: &Shut) -> String {
+    format!("the firewall keeps {network} out of 123/udp: {}. {}", shut.why(), shut.remedy(network))
+}
+
+impl Own {
+    fn add(&self) -> String {
+        let from = if self.networks.is_empty() { "any".to_owned() } else { join(&self.networks, ",") };
+        let mut narrowed = self.narrowed.join(" ");
+        if !narrowed.is_empty() {
+            narrowed.insert(0, ' ');
+        }
         format!(
-            "netsh advfirewall firewall add rule name={NAME} dir=in action=allow protocol=UDP localport=123 remoteip={from}\n"
+            "netsh advfirewall firewall add rule name={NAME} dir=in action=allow protocol=UDP localport=123 remoteip={from}{narrowed}\n"
         )
+    }
+
+    fn shown(&self) -> String {
+        let only = if self.narrowed.is_empty() { String::new() } else { format!(", only {}", self.narrowed.join(" ")) };
+        format!("open for {}{only}", join(&self.networks, " "))
     }
 }
 
@@ -44,25 +114,43 @@ impl Resource for Rule {
     }
 
     fn probe(&self) -> String {
-        query_rules()
+        let mut lines = vec![query_rules(), query_policy(), query_managed()];
+        lines.extend(query_profiles());
+        lines.join("\n")
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let now = own(&seen.stdout);
-        if now.as_ref() == Some(&self.networks) {
-            return Ok(Vec::new());
+        let mut deltas = Vec::new();
+        if now != [self.wanted()] {
+            let from = (!now.is_empty()).then(|| now.iter().map(Own::shown).collect::<Vec<_>>().join("; "));
+            deltas.push(Delta::new(self.label(), "inbound", from, Some(self.wanted().shown())));
         }
-        let from = now.map(|networks| format!("open for {}", join(&networks, " ")));
-        Ok(vec![Delta::new(self.label(), "inbound", from, Some(format!("open for {}", join(&self.networks, " "))))])
+        for (network, shut) in self.kept_out(seen) {
+            let from = Some(format!("kept out: {}", shut.why()));
+            deltas.push(Delta::new(self.label(), &network.to_string(), from, Some("let in".to_owned())));
+        }
+        Ok(deltas)
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        if let Some((network, shut)) = self.kept_out(seen).first() {
+            bail!("{}; this is decided by whoever made it, not by fleetclock", closed(*network, shut));
+        }
         let was = own(&seen.stdout);
-        if was.as_ref() == Some(&self.networks) {
+        if was == [self.wanted()] {
             return Ok(Fix::default());
         }
-        let undo = was.map_or_else(|| DELETE.to_owned(), |was| format!("{DELETE}{}", Rule::add(&was)));
-        Ok(Fix { change: format!("{DELETE}{}", Rule::add(&self.networks)), undo, settle: String::new() })
+        let back: String = was.iter().map(Own::add).collect();
+        Ok(Fix {
+            change: format!("{DELETE}{}", self.wanted().add()),
+            undo: format!("{DELETE}{back}"),
+            settle: String::new(),
+        })
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.warnings.clone()
     }
 }
 
@@ -70,28 +158,27 @@ fn join(networks: &BTreeSet<IpNet>, by: &str) -> String {
     networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
 }
 
-/// The networks of our rule, if it is there, active, inbound and allowing (MS-GPFAS 2.2.2.19).
-fn own(printed: &str) -> Option<BTreeSet<IpNet>> {
-    printed.lines().filter_map(value).find_map(|(_, data)| {
-        let data = data.to_string();
-        let fields: Vec<(&str, &str)> = data.split('|').filter_map(|field| field.split_once('=')).collect();
-        let is = |key: &str, wanted: &str| fields.iter().any(|(k, v)| *k == key && v.eq_ignore_ascii_case(wanted));
-        let ours = is("Name", NAME) && is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In");
-        (ours && is("Protocol", "17")).then(|| {
-            let remote = fields.iter().filter(|(key, _)| matches!(*key, "RA4" | "RA6"));
-            remote.filter_map(|(_, text)| network(text)).collect()
-        })
-    })
+/// The rules of our name that are active, inbound and allowing (MS-GPFAS 2.2.2.19).
+fn own(printed: &str) -> Vec<Own> {
+    Registry::parse(printed).texts(RULES).filter_map(own_rule).collect()
 }
 
-/// `10.0.0.0/255.255.255.0`, `10.0.0.0/24`, `10.0.0.1`, `fd00::/64`.
-fn network(text: &str) -> Option<IpNet> {
-    if let Some((address, mask)) = text.split_once('/')
-        && let (Ok(address), Ok(mask)) = (address.parse(), mask.parse())
-    {
-        return Ipv4Net::with_netmask(address, mask).ok().map(|net| IpNet::V4(net).trunc());
-    }
-    text.parse::<IpNet>().map(|net| net.trunc()).or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
+fn own_rule(data: &str) -> Option<Own> {
+    let fields: Vec<(&str, &str)> = data.split('|').filter_map(|field| field.split_once('=')).collect();
+    let is = |key: &str, wanted: &str| fields.iter().any(|(k, v)| *k == key && v.eq_ignore_ascii_case(wanted));
+    let ours = is("Name", NAME) && is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In");
+    let narrowed = |(key, word): &(&str, &str)| {
+        let values: Vec<&str> = fields.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).collect();
+        (!values.is_empty()).then(|| format!("{word}={}", values.join(",")))
+    };
+    (ours && is("Protocol", "17")).then(|| Own {
+        networks: fields
+            .iter()
+            .filter(|(key, _)| matches!(*key, "RA4" | "RA6"))
+            .filter_map(|(_, text)| network(text))
+            .collect(),
+        narrowed: NARROWING.iter().filter_map(narrowed).collect(),
+    })
 }
 
 #[cfg(test)]
@@ -99,11 +186,13 @@ mod tests {
     use super::*;
 
     fn rule() -> Rule {
-        Rule::new("123/udp", vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()]).unwrap()
+        let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
+        Rule::new("123/udp", vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()], &facts).unwrap()
     }
 
     fn seen(rule: &str) -> Slice {
-        Slice { stdout: format!("    {{1234-5678}}    REG_SZ    {rule}\n"), ..Slice::default() }
+        let key = RULES.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        Slice { stdout: format!("\n{key}\n    {{1234-5678}}    REG_SZ    {rule}\n"), ..Slice::default() }
     }
 
     #[test]
@@ -123,6 +212,28 @@ mod tests {
         assert!(
             fix.change.ends_with("remoteip=10.10.10.0/24,fd00::/64\n") && fix.undo.ends_with("remoteip=10.9.0.1/32\n")
         );
+    }
+
+    #[test]
+    fn our_rule_narrowed_by_hand_is_made_anew_and_put_back_as_it_was() {
+        let narrow = "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|Profile=Domain|LPort=123|RA4=10.10.10.0/24|RA6=fd00::/64|Name=fleetclock-ntp|";
+        let deltas = rule().diff(&seen(narrow)).unwrap();
+        assert_eq!(deltas[0].from.as_deref(), Some("open for 10.10.10.0/24 fd00::/64, only profile=Domain"));
+        let fix = rule().fix(&seen(narrow), false).unwrap();
+        assert!(fix.change.ends_with("remoteip=10.10.10.0/24,fd00::/64\n"), "{}", fix.change);
+        assert!(fix.undo.ends_with("remoteip=10.10.10.0/24,fd00::/64 profile=Domain\n"), "{}", fix.undo);
+    }
+
+    #[test]
+    fn followers_who_are_kept_out_are_a_difference_that_names_the_rule_and_is_not_fought() {
+        let ours = "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|RA4=10.10.10.0/24|RA6=fd00::/64|Name=fleetclock-ntp|";
+        let block = "v2.10|Action=Block|Active=TRUE|Dir=In|Protocol=17|LPort=123|RA4=10.0.0.0/8|Name=hardening|";
+        let seen = seen(&format!("{ours}\n    {{9}}    REG_SZ    {block}"));
+        let deltas = rule().diff(&seen).unwrap();
+        assert_eq!((deltas.len(), deltas[0].property.as_str()), (1, "10.10.10.0/24"));
+        assert!(deltas[0].from.as_deref().unwrap().contains("the rule `hardening` blocks it"), "{deltas:?}");
+        let error = rule().fix(&seen, false).unwrap_err().to_string();
+        assert!(error.contains("narrow it so that it spares 10.10.10.0/24"), "{error}");
     }
 
     #[test]

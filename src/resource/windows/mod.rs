@@ -33,7 +33,7 @@ pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn R
             // On a member of a domain the trigger is what starts it.
             Box::new(service::Service::new(name, running, enabled, triggers.filter(|_| !facts.domain_member))?)
         }
-        Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?)?),
+        Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?, facts)?),
         Kind::Command { check, run, undo } => Box::new(super::command(check, run, undo, shown)),
         Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => {
             bail!("a Windows host takes registry, service, firewall and command, not this kind of step")

@@ -127,11 +127,21 @@ static DWORD profile_dword(const char *profile, const char *value, DWORD otherwi
     return reg_dword(key, value, own);
 }
 
+// "Block all incoming connections", and whether the host's own rules count: only a policy says so.
+static bool shields_up(const char *profile) { return profile_dword(profile, "DoNotAllowExceptions", 0); }
+
+static bool own_rules_count(const char *profile) {
+    char key[256];
+    snprintf(key, sizeof key, POLICY "\\%sProfile", profile);
+    return reg_dword(key, "AllowLocalPolicyMerge", 1) != 0;
+}
+
 bool firewall_allows(bool inbound, uint32_t remote, uint16_t local_port, uint16_t remote_port, const char *service) {
     const char *profile = domain_member() ? "Domain" : "Public";
     struct packet packet = {inbound, ntohl(remote), local_port, remote_port, service, profile};
     if (!profile_dword(profile, "EnableFirewall", 1)) return true;
-    enum verdict verdict = judge_all(FIREWALL "\\FirewallRules", &packet);
+    if (inbound && shields_up(profile)) return false;
+    enum verdict verdict = own_rules_count(profile) ? judge_all(FIREWALL "\\FirewallRules", &packet) : SILENT;
     enum verdict policy = judge_all(POLICY "\\FirewallRules", &packet);
     if (policy > verdict) verdict = policy;
     if (verdict != SILENT) return verdict == ALLOW;
