@@ -18,6 +18,7 @@ mod man;
 mod plan;
 mod probe;
 mod render;
+mod rights;
 mod rollout;
 mod run;
 mod trust;

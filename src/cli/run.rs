@@ -78,6 +78,10 @@ impl Run {
         for provider in provider::ALL {
             Playbook::load(&assets, provider.playbook())?;
         }
+        if !global.quiet {
+            let wide = super::rights::warnings(&global.inventory, global.assets.as_deref(), &hosts);
+            wide.iter().for_each(|text| console::warning(text));
+        }
         let hidden = secrets(&hosts)?;
         let forks = super::limits::forks(global.forks);
         let runtime = tokio::runtime::Builder::new_multi_thread()

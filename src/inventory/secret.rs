@@ -70,6 +70,14 @@ impl Secret {
         Ok(())
     }
 
+    /// Returns the file that it comes from, if it does.
+    pub fn file(&self) -> Option<&Path> {
+        match &self.0.origin {
+            Origin::File(path) => Some(path),
+            _ => None,
+        }
+    }
+
     /// Returns the value, for handing it to what needs it and to nothing that prints. Empty
     /// before [`Secret::resolve`].
     pub fn reveal(&self) -> &str {

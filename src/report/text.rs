@@ -64,7 +64,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
 fn well(command: &str) -> &'static str {
     match command {
         "doctor" => "well",
-        "undo" => "left as it was",
+        "undo" => "unchanged",
         _ => "as wanted",
     }
 }
