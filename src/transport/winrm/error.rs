@@ -1,12 +1,18 @@
 //! From the crate's errors to ours: which of the many ways in which Windows says no it was.
 
-use winrm_rs::{SoapError, WinrmError};
+use winrm_rs::{NtlmError, SoapError, WinrmError};
 
 use crate::inventory::spec::WinrmSettings;
 use crate::transport::TransportError;
 
 /// Said where a ticket is wanted and the program was built without.
 pub(super) const NO_KERBEROS: &str = "this fleetclock was built without Kerberos (cargo feature `kerberos`)";
+
+/// The crate's words for an answer to the first step of NTLM that is no challenge; its status follows.
+const NO_LOGIN: &str = "expected 401 for NTLM negotiate, got ";
+
+/// The crate's words after the status of an answer to Basic.
+const FROM_BASIC: &str = " from WinRM";
 
 /// The other side, for error messages.
 #[derive(Debug, Clone)]
@@ -52,28 +58,60 @@ impl Peer {
         match error {
             WinrmError::Http(http) => self.http(http),
             WinrmError::Timeout(seconds) => self.unreachable(&format!("no answer within {seconds} s")),
-            WinrmError::AuthFailed(text) if text.contains("Certificate auth HTTP 401") => self.login(
+            WinrmError::AuthFailed(text) if is_wrong_password(error) => self.wrong_password(text),
+            WinrmError::AuthFailed(text) => self.refused(text),
+            WinrmError::Ntlm(NtlmError::InvalidMessage(text)) if text.starts_with("HTTP 401") => {
+                self.lost("the host does not know the login of this connection any more (HTTP 401)")
+            }
+            WinrmError::Ntlm(NtlmError::InvalidMessage(text)) => {
+                self.lost(&format!("its NTLM login or encryption is not as it has to be: {text}"))
+            }
+            WinrmError::Soap(SoapError::Fault { code, reason }) => self.fault(code, reason),
+            WinrmError::Soap(other) => self.lost(&format!("its answer is not one of WinRM: {other}")),
+            other => self.lost(&other.to_string()),
+        }
+    }
+
+    /// A login that did not come about, and not for its password.
+    fn refused(&self, text: &str) -> TransportError {
+        let said = head(text);
+        if said == NO_KERBEROS {
+            return self.login(said, "build with `--features kerberos`, or use `auth: ntlm`");
+        }
+        if said.contains("Certificate auth HTTP 401") {
+            return self.login(
                 "the host maps this certificate to no account, or takes no certificates",
                 "on the host: `winrm enumerate winrm/config/service/certmapping`, and `Certificate` in \
                  `winrm get winrm/config/service/auth`",
-            ),
-            WinrmError::AuthFailed(text) if is_wrong_password(error) => self.wrong_password(text),
-            WinrmError::AuthFailed(text) if text == NO_KERBEROS => {
-                self.login(text, "build with `--features kerberos`, or use `auth: ntlm`")
-            }
-            WinrmError::AuthFailed(text) if text.contains("HTTP 500") => self.login(
+            );
+        }
+        if said.contains("HTTP 404") || said.strip_prefix(NO_LOGIN) == Some("404 Not Found") {
+            return self.unreachable("no WinRM listener at /wsman");
+        }
+        if said.contains("HTTP 500") {
+            return self.login(
                 "the listener refuses the way in which the messages are protected",
                 "`auth: ntlm` encrypts them; `basic` and `certificate` need https",
-            ),
-            WinrmError::AuthFailed(text) if text.contains("HTTP 404") => {
-                self.unreachable("no WinRM listener at /wsman")
-            }
-            WinrmError::AuthFailed(text) => {
-                self.login(text, "`winrm get winrm/config/service` on the host shows what it accepts")
-            }
-            WinrmError::Soap(SoapError::Fault { code, reason }) => self.fault(code, reason),
-            other => self.lost(&other.to_string()),
+            );
         }
+        if let Some(status) = said.strip_prefix(NO_LOGIN) {
+            return self.no_listener(status);
+        }
+        if said.starts_with("HTTP 3") {
+            return self.no_listener(said.trim_end_matches(FROM_BASIC));
+        }
+        if said.starts_with("missing ") {
+            return self.login(
+                "the host does not go on with an NTLM login",
+                "`winrm get winrm/config/service/auth` on the host shows whether `Negotiate` is true",
+            );
+        }
+        self.login(text, "`winrm get winrm/config/service` on the host shows what it accepts")
+    }
+
+    /// Something else answers: a web server, or what redirects to one. No redirect is followed.
+    fn no_listener(&self, status: &str) -> TransportError {
+        self.unreachable(&format!("what answers is no WinRM listener: it asks for no login, and says `{status}`"))
     }
 
     fn http(&self, error: &reqwest::Error) -> TransportError {
@@ -87,7 +125,11 @@ impl Peer {
                     .to_owned(),
             };
         }
-        if error.is_connect() || error.is_timeout() { self.unreachable(&cause) } else { self.lost(&cause) }
+        match error {
+            _ if error.is_connect() => self.unreachable(&cause),
+            _ if error.is_timeout() => self.lost("it was reached, and does not answer"),
+            _ => self.lost(&cause),
+        }
     }
 
     fn unreachable(&self, cause: &str) -> TransportError {
@@ -100,11 +142,12 @@ impl Peer {
     }
 
     fn wrong_password(&self, text: &str) -> TransportError {
-        let _ = text;
-        self.login(
-            "the name or the password is wrong, or the account is locked or disabled",
-            "it was tried once and is not tried again, so that the account is not locked",
-        )
+        let hint = "it was tried once and is not tried again, so that the account is not locked";
+        if head(text).ends_with(FROM_BASIC) {
+            let cause = "the name or the password is wrong, or the host takes no Basic logins (`winrm get winrm/config/service/auth`)";
+            return self.login(cause, hint);
+        }
+        self.login("the name or the password is wrong, or the account is locked or disabled", hint)
     }
 
     /// WS-Management faults by their language-free code (DMTF DSP0226, table of faults).
@@ -127,8 +170,15 @@ impl Peer {
 
 /// The crate's text for a refused NTLM proof; its `AuthFailed` is used for much else too.
 pub(super) fn is_wrong_password(error: &WinrmError) -> bool {
-    matches!(error, WinrmError::AuthFailed(text) if !text.starts_with("Certificate auth")
-        && (text.contains("authentication rejected") || text.contains("HTTP 401") || text.contains("bad credentials")))
+    let WinrmError::AuthFailed(text) = error else { return false };
+    let said = head(text);
+    !said.starts_with("Certificate auth")
+        && ["authentication rejected", "HTTP 401", "bad credentials"].iter().any(|words| said.contains(words))
+}
+
+/// The crate's own words; what the host sent stands behind them.
+fn head(text: &str) -> &str {
+    text.split_once(": ").map_or(text, |(head, _)| head)
 }
 
 /// The innermost cause says what happened; the outer ones only that a request failed.
@@ -138,4 +188,66 @@ fn causes(error: &reqwest::Error) -> String {
         cause = inner;
     }
     cause.to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::Secret;
+    use crate::inventory::spec::{Trust, WinrmAuth};
+
+    fn peer() -> Peer {
+        let settings = WinrmSettings {
+            user: "operator".to_owned(),
+            password: Some(Secret::new("x")),
+            https: false,
+            port: 5985,
+            auth: WinrmAuth::Ntlm,
+            trust: Trust::System,
+            certificate: None,
+            key: None,
+            timeout: std::time::Duration::from_secs(3),
+        };
+        Peer::new("192.0.2.1", &settings)
+    }
+
+    #[test]
+    fn what_is_no_winrm_listener_is_said_to_be_none() {
+        for (text, wanted) in [
+            (
+                "expected 401 for NTLM negotiate, got 404 Not Found",
+                "connect 192.0.2.1:5985: no WinRM listener at /wsman",
+            ),
+            ("expected 401 for NTLM negotiate, got 307 Temporary Redirect", "and says `307 Temporary Redirect`"),
+            ("HTTP 302 Found from WinRM: <a>HTTP 404</a>", "and says `HTTP 302 Found`"),
+            ("missing Negotiate prefix in challenge", "does not go on with an NTLM login"),
+            ("HTTP 401 Unauthorized from WinRM: ", "or the host takes no Basic logins"),
+            ("NTLM authentication rejected (bad credentials or CBT mismatch)", "the account is locked or disabled"),
+        ] {
+            let said = peer().error(&WinrmError::AuthFailed(text.to_owned())).to_string();
+            assert!(said.contains(wanted), "{text}: {said}");
+        }
+    }
+
+    #[test]
+    fn what_the_host_writes_is_not_taken_for_a_refused_password() {
+        let error = |text: &str| WinrmError::AuthFailed(text.to_owned());
+        assert!(is_wrong_password(&error("HTTP 401 Unauthorized: ")));
+        assert!(!is_wrong_password(&error("HTTP 503 Service Unavailable: authentication rejected, HTTP 401")));
+        assert!(!is_wrong_password(&error("Certificate auth HTTP 401 Unauthorized: ")));
+    }
+
+    #[test]
+    fn what_the_crate_calls_it_is_not_what_people_read() {
+        let garbled = |text: &str| WinrmError::Ntlm(NtlmError::InvalidMessage(text.to_owned()));
+        let gone = peer().error(&garbled("HTTP 401 to a sealed NTLM request on an authenticated connection: x"));
+        assert_eq!(
+            gone.to_string(),
+            "talk to 192.0.2.1:5985: the host does not know the login of this connection any more (HTTP 401)"
+        );
+        let spoiled = peer().error(&garbled("checksum mismatch")).to_string();
+        assert!(spoiled.ends_with("not as it has to be: checksum mismatch"), "{spoiled}");
+        let empty = peer().error(&WinrmError::Soap(SoapError::MissingElement("ShellId".to_owned()))).to_string();
+        assert!(empty.ends_with("its answer is not one of WinRM: missing element: ShellId"), "{empty}");
+    }
 }
