@@ -24,6 +24,8 @@ mod faults;
 mod firewalls;
 #[path = "lab/fixture.rs"]
 mod fixture;
+#[path = "lab/hostile_slow.rs"]
+mod hostile_slow;
 #[path = "lab/login.rs"]
 mod login;
 #[path = "lab/matrix.rs"]

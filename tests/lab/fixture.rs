@@ -117,6 +117,11 @@ impl Lab {
             .unwrap()
     }
 
+    /// Starts another program on the control side.
+    pub(crate) fn beside(&self, words: &[&str]) -> Child {
+        command(&script()).args(["run", &self.name]).args(words).stdin(Stdio::null()).spawn().unwrap()
+    }
+
     /// Ends it as a power failure would, `kill -9`.
     pub(crate) fn kill(&self, tool: &mut Child) {
         self.signal(tool, Signal::SIGKILL);
