@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::report::decisive::STAGE;
 use crate::resource::{Fix, service};
 use crate::transport::quote::sh;
 
@@ -103,7 +104,7 @@ impl Transaction {
              {steps}\
              fc_change() {{ FC_KEEP=$FC_RUN/$1; mkdir -p \"$FC_KEEP\"; fc_reach \"$1\"; \"fc_change_$1\"; }}\n\
              fc_reach() {{\n\
-             printf '%s\\n' \"$1\" >\"$FC_RUN/reached.new\" || {{ echo \"$FC_RUN/reached could not be written; is the disk full?\" >&2; exit 1; }}\n\
+             printf '%s\\n' \"$1\" >\"$FC_RUN/reached.new\" || {{ echo \"{STAGE}$FC_RUN/reached could not be written; is the disk full?\" >&2; exit 1; }}\n\
              mv -f \"$FC_RUN/reached.new\" \"$FC_RUN/reached\"\n\
              }}\n\
              fc_step() {{\n\
