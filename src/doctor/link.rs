@@ -61,7 +61,7 @@ impl<'a> Link<'a> {
             Some(Route::By { from, .. }) => *from,
             Some(Route::None(_)) => None,
             // Windows is not asked for its routes.
-            None => self.client.spec.ip().filter(|_| self.client.evidence.windows().is_some()),
+            None => self.client.spec.ip_towards(self.address()?).filter(|_| self.client.evidence.windows().is_some()),
         }
     }
 
@@ -93,7 +93,7 @@ impl<'a> Link<'a> {
 
     /// Fills in both ends.
     pub fn name_both(&self, seen: Seen) -> Seen {
-        let from = self.from().map_or_else(|| self.client.spec.time_address.clone(), |from| from.to_string());
+        let from = self.from().map_or_else(|| self.client.spec.time_address.join(", "), |from| from.to_string());
         seen.with("client", self.client.name())
             .with("server", self.server_name())
             .with("source", self.source.address.as_str())

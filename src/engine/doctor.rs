@@ -103,7 +103,7 @@ fn askers(
             let from = match route {
                 Some(Route::By { from, .. }) => *from,
                 Some(Route::None(_)) => None,
-                None => spec.ip().filter(|_| spec.is_windows()),
+                None => address.and_then(|address| spec.ip_towards(address)).filter(|_| spec.is_windows()),
             };
             let (Some(server), Some(from)) = (source.and_then(|s| s.host.clone()), from) else { continue };
             let list = all.entry(server).or_default();

@@ -67,7 +67,7 @@ impl<'a> Machines<'a> {
     fn of(specs: &'a [HostSpec], reports: &'a [HostReport]) -> Self {
         let mut owners = BTreeMap::new();
         for spec in specs {
-            let declared = [&spec.time_address, &spec.address].into_iter().filter_map(|address| address.parse().ok());
+            let declared = spec.ips().chain(spec.address.parse().ok());
             owners.extend(declared.map(|address| (address, spec.name.as_str())));
         }
         for report in reports {

@@ -13,7 +13,7 @@ use super::spec::Role;
 pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
     for (winrm, at) in drafts.hosts.iter().filter_map(|host| host.settings.winrm.as_ref()) {
         if let Some(why) = winrm.conflict()
-            && !reader.mistakes.iter().any(|mistake| mistake.at == *at)
+            && !reader.is_wrong(*at)
         {
             reader.wrong(*at, format!("winrm: {why}"));
         }
@@ -27,6 +27,7 @@ pub(super) fn hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader:
         reader.wrong(At::default(), "the inventory names no host");
     }
     for (host, links) in drafts.hosts.iter().zip(links) {
+        let told = host.settings.follows.iter().flatten().any(|line| reader.is_wrong(line.at));
         let mut wrong = |at: At, text: String| {
             // Hosts of one range share a mistake; it is said once.
             if said.insert((at, text.clone())) {
@@ -39,7 +40,7 @@ pub(super) fn hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader:
                 continue;
             }
             Some((Role::Master, _)) => master(host, links, &mut wrong),
-            Some((Role::Slave, _)) => slave(host, links, &mut wrong),
+            Some((Role::Slave, _)) => slave(host, links, told, &mut wrong),
         }
         masters_of(host, links, drafts, &mut wrong);
     }
@@ -57,11 +58,14 @@ fn master(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At
     }
 }
 
-fn slave(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At, String)) {
+/// `told` says that what it follows is no name of this file.
+fn slave(host: &Draft, links: &[(usize, SourceLine)], told: bool, wrong: &mut impl FnMut(At, String)) {
     let (s, name) = (&host.settings, &host.name);
-    // `follows` that leads nowhere has been said already.
-    if !has_source(host, links) && s.follows.iter().flatten().next().is_none() {
-        wrong(host.at, format!("slave `{name}` has no source; give it `follows` or `upstream`"));
+    let lines: Vec<&str> = s.follows.iter().flatten().map(|line| line.name.as_str()).collect();
+    if !has_source(host, links) && !told {
+        let itself = format!(": `follows: {}` leads to itself only", lines.join(", "));
+        let itself = if lines.is_empty() { "" } else { &itself };
+        wrong(host.at, format!("slave `{name}` has no source{itself}; give it `follows` or `upstream`"));
     }
     if let Some((_, at)) = &s.serve {
         let why = "only a master serves (a relay is a master with `follows`)";

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::name::{LONGEST_NAME, is_given_name, not_an_address, short};
+use super::name::{LONGEST_NAME, is_bracketed, is_given_name, not_an_address, not_for_others, short};
 use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::{Reader, Settings};
@@ -15,7 +15,8 @@ pub(super) struct Draft {
     pub(super) name: String,
     pub(super) at: At,
     pub(super) address: String,
-    pub(super) time_address: Option<String>,
+    /// Where others ask it for time; its address if nothing is said.
+    pub(super) time_addresses: Vec<String>,
     pub(super) groups: Vec<String>,
     pub(super) settings: Settings,
 }
@@ -33,7 +34,7 @@ struct Mention {
     name: String,
     at: At,
     address: Option<String>,
-    time_address: Option<String>,
+    time_addresses: Vec<String>,
     settings: Settings,
     group: Option<usize>,
 }
@@ -97,7 +98,7 @@ fn group(
 /// One key of `hosts`: a host, or as many as its range stands for.
 fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Option<usize>) -> Vec<Mention> {
     let what = format!("{what}.hosts.{}", key.text).replace("hosts.hosts", "hosts");
-    let (settings, mut address, mut time_address) = host(node, reader, &what);
+    let (settings, mut address, mut time_addresses) = host(node, reader, &what);
     let names = match range::expand(&key.text) {
         Ok(names) => {
             if let Some(first) = names.first() {
@@ -108,7 +109,7 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
         Err(why) => {
             reader.wrong(key.at, format!("{what}: {why}"));
             // One host in place of them, so that what else is wrong with them is said in the same go.
-            (address, time_address) = (None, None);
+            (address, time_addresses) = (None, Vec::new());
             vec![key.text.clone()]
         }
     };
@@ -116,16 +117,20 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
     if names.is_empty() {
         return Vec::new();
     }
-    let addresses = spread(address.as_deref(), names.len(), key, reader, &what);
-    let times = spread(time_address.as_deref(), names.len(), key, reader, &what);
+    let addresses = address.map(|pattern| spread(&pattern, names.len(), key, reader, &what, not_an_address));
+    let odd = |text: &str| not_an_address(text).or_else(|| not_for_others(text).map(str::to_owned));
+    let mut times = Vec::new();
+    for pattern in &time_addresses {
+        times.push(spread(pattern, names.len(), key, reader, &what, odd));
+    }
     names
         .into_iter()
         .enumerate()
         .map(|(index, name)| Mention {
             name,
             at: key.at,
-            address: addresses.get(index).cloned(),
-            time_address: times.get(index).cloned(),
+            address: addresses.as_ref().and_then(|all| all.get(index).cloned()),
+            time_addresses: times.iter().filter_map(|all| all.get(index).cloned()).collect(),
             settings: settings.clone(),
             group,
         })
@@ -133,32 +138,47 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
 }
 
 /// A host is its address, a map, or nothing (its name is its address).
-fn host(node: &Node, reader: &mut Reader<'_>, what: &str) -> (Settings, Option<String>, Option<String>) {
+fn host(node: &Node, reader: &mut Reader<'_>, what: &str) -> (Settings, Option<String>, Vec<String>) {
     if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
-        return (Settings::default(), address(node, reader, what), None);
+        return (Settings::default(), address(node, reader, what, Reader::address), Vec::new());
     }
     let (settings, pairs) = reader.settings(node, what, &["address", "time_address"]);
-    let mut find = |name: &str| {
-        let (_, node) = pairs.iter().find(|(key, _)| key.text == name)?;
-        address(node, reader, &format!("{what}.{name}"))
-    };
-    let own = find("address");
-    let time = find("time_address");
-    (settings, own, time)
+    let find = |name: &str| pairs.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
+    let own = find("address").and_then(|node| address(node, reader, &format!("{what}.address"), Reader::address));
+    let times = find("time_address").map(|node| reader.list(node)).unwrap_or_default();
+    let what = format!("{what}.time_address");
+    let times = times.into_iter().filter_map(|node| address(node, reader, &what, Reader::time_address)).collect();
+    (settings, own, times)
 }
 
+/// Reads one address, and says what is wrong with it.
+type Read<'a> = fn(&mut Reader<'a>, &Node, &str) -> Option<String>;
+
 /// An address may be a pattern, which goes along with the names.
-fn address(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<String> {
+fn address<'a>(node: &Node, reader: &mut Reader<'a>, what: &str, read: Read<'a>) -> Option<String> {
     match &node.kind {
-        Kind::Text(text) if range::is_pattern(text) => Some(text.clone()),
-        _ => reader.address(node, what),
+        Kind::Text(text) if range::is_pattern(text) && !is_bracketed(text) => Some(text.clone()),
+        _ => read(reader, node, what),
     }
 }
 
-fn spread(pattern: Option<&str>, count: usize, key: &Key, reader: &mut Reader<'_>, what: &str) -> Vec<String> {
-    let Some(pattern) = pattern else { return Vec::new() };
+/// The addresses that a pattern stands for, one for each name; `odd` says what is wrong with one of them.
+fn spread(
+    pattern: &str,
+    count: usize,
+    key: &Key,
+    reader: &mut Reader<'_>,
+    what: &str,
+    odd: impl Fn(&str) -> Option<String>,
+) -> Vec<String> {
     match range::expand(pattern) {
-        Ok(addresses) if addresses.len() == count => addresses,
+        Ok(addresses) if addresses.len() == count => {
+            let wrong = addresses.iter().filter(|_| range::is_pattern(pattern)).find_map(|a| Some((a, odd(a)?)));
+            if let Some((address, why)) = wrong {
+                reader.wrong(key.at, format!("{what}: `{address}` of `{pattern}` {why}"));
+            }
+            addresses
+        }
         Ok(addresses) => {
             let text = format!("{what}: {count} names but {} addresses in `{pattern}`", addresses.len());
             reader.wrong(key.at, text);
@@ -220,7 +240,7 @@ fn draft(mention: &Mention) -> Draft {
         name: mention.name.clone(),
         at: mention.at,
         address: String::new(),
-        time_address: None,
+        time_addresses: Vec::new(),
         groups: Vec::new(),
         settings: Settings::default(),
     }
@@ -236,7 +256,9 @@ fn join(host: &mut Draft, settings: &mut Settings, member: &mut Vec<usize>, m: M
         }
         host.address = address;
     }
-    host.time_address = m.time_address.or(host.time_address.take());
+    if !m.time_addresses.is_empty() {
+        host.time_addresses = m.time_addresses;
+    }
     member.extend(m.group);
     *settings = m.settings.over(std::mem::take(settings));
 }
@@ -251,12 +273,15 @@ fn finish(
 ) {
     if host.address.is_empty() {
         if let Some(why) = not_an_address(&host.name)
-            && !reader.mistakes.iter().any(|mistake| mistake.at == host.at)
+            && !reader.is_wrong(host.at)
         {
             let name = short(&host.name);
             reader.wrong(host.at, format!("host `{name}` has no `address`, and its name {why}"));
         }
         host.address.clone_from(&host.name);
+    }
+    if host.time_addresses.is_empty() {
+        host.time_addresses.push(host.address.clone());
     }
     let mut below = defaults.clone();
     let mut roles = Vec::new();

@@ -2,6 +2,8 @@
 //! tree into settings, the settings into complete hosts; all mistakes are said in one go.
 
 mod check;
+mod family;
+mod links;
 mod load;
 mod merge;
 mod name;

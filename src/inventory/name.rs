@@ -23,16 +23,18 @@ pub(super) fn not_an_address(text: &str) -> Option<String> {
     }
     let wrong = |why: &str| Some(format!("is neither a host name nor an address{why}"));
     let name = text.strip_suffix('.').unwrap_or(text);
-    let port = text.rsplit_once(':').filter(|(host, port)| !host.contains(':') && port.parse::<u16>().is_ok());
-    if port.is_some() {
-        return wrong("; a port does not belong here (`ssh: { port: N }`, `winrm: { port: N }`; NTP has only 123)");
+    if let Some(host) = without_port(text) {
+        let why = "a port does not belong here (`ssh: { port: N }`, `winrm: { port: N }`; NTP has only 123)";
+        return wrong(&format!("; {why}: write `{}`", short(host)));
+    }
+    if let Some(address) = bare(text).filter(|address| address.parse::<Ipv6Addr>().is_ok()) {
+        return wrong(&format!("; an IPv6 address has no brackets here: write `{address}`"));
     }
     if name.len() > LONGEST_NAME {
         return wrong(&format!(": it has {} characters, and a name has {LONGEST_NAME} at most", name.len()));
     }
-    if name.split('.').all(|part| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())) {
-        let why = "; an IPv4 address has four numbers from 0 to 255, without leading zeros";
-        return wrong(if name.parse::<Ipv4Addr>().is_ok() { "" } else { why });
+    if is_numeric(name) {
+        return wrong(&not_ipv4(name));
     }
     let label = |part: &str| {
         (1..=LONGEST_LABEL).contains(&part.len())
@@ -40,6 +42,97 @@ pub(super) fn not_an_address(text: &str) -> Option<String> {
             && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
     if name.split('.').all(label) { None } else { wrong("") }
+}
+
+/// Whether it begins with an IPv6 address in brackets, which is no range (`[1:20]`).
+pub(super) fn is_bracketed(text: &str) -> bool {
+    let inner = text.strip_prefix('[').and_then(|text| text.split_once(']'));
+    inner.is_some_and(|(inner, _)| inner.parse::<Ipv6Addr>().is_ok())
+}
+
+fn bare(text: &str) -> Option<&str> {
+    text.strip_prefix('[')?.strip_suffix(']')
+}
+
+/// The host of `host:123` or `[fd00::1]:123`.
+fn without_port(text: &str) -> Option<&str> {
+    let (host, port) = text.rsplit_once(':')?;
+    let is_port = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
+    let host = bare(host).or_else(|| (!host.contains(':') && !host.is_empty()).then_some(host))?;
+    is_port.then_some(host)
+}
+
+/// What programs read as an IPv4 address in one of its old forms: the last part is a number (`0x7f.1`, `010.1`).
+fn is_numeric(name: &str) -> bool {
+    let last = name.rsplit('.').next().unwrap_or_default();
+    let hexadecimal = last.strip_prefix("0x").or_else(|| last.strip_prefix("0X"));
+    let all = |text: &str, fine: fn(&u8) -> bool| text.bytes().all(|byte| fine(&byte));
+    !last.is_empty()
+        && (all(last, u8::is_ascii_digit) || hexadecimal.is_some_and(|rest| all(rest, u8::is_ascii_hexdigit)))
+}
+
+/// What is wrong with an IPv4 address, and what was probably meant.
+fn not_ipv4(name: &str) -> String {
+    let why = "; an IPv4 address has four numbers from 0 to 255, without leading zeros";
+    let read = |base: u32| {
+        let zero = |part: &str| part.len() > 1 && part.starts_with('0');
+        let number = |part: &str| u8::from_str_radix(part, if zero(part) { base } else { 10 }).ok();
+        let parts = name.split('.').map(number).collect::<Option<Vec<u8>>>()?;
+        <[u8; 4]>::try_from(parts).ok().map(Ipv4Addr::from)
+    };
+    match (read(10), read(8)) {
+        (Some(plain), _) if plain.to_string() == name => format!("; write `{plain}`"),
+        (Some(plain), Some(octal)) if octal != plain => {
+            format!("{why}; some programs read it as {octal}: write `{plain}` if that is meant")
+        }
+        (Some(plain), _) => format!("{why}: write `{plain}`"),
+        _ => why.to_owned(),
+    }
+}
+
+/// Why no other machine can be asked for time at this name or address, or let in by it; `None` if one can.
+pub(super) fn not_for_others(text: &str) -> Option<&'static str> {
+    if is_itself(text) {
+        return Some("is the host itself, whoever asks");
+    }
+    let link = "is known on one link only; write an address of a network, or a name";
+    match text.parse::<IpAddr>().map(|address| address.to_canonical()) {
+        Ok(IpAddr::V4(v4)) if v4.is_multicast() || v4.is_broadcast() || v4.is_unspecified() => Some(NOT_ONE),
+        Ok(IpAddr::V6(v6)) if v6.is_multicast() || v6.is_unspecified() => Some(NOT_ONE),
+        Ok(IpAddr::V6(v6)) if v6.is_unicast_link_local() => Some(link),
+        Err(_) if is_with_zone(text) => Some(link),
+        _ => None,
+    }
+}
+
+const NOT_ONE: &str = "is not the address of one machine";
+
+/// Whether a name or an address is the machine itself, on every machine.
+pub(super) fn is_itself(text: &str) -> bool {
+    match text.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().is_loopback(),
+        Err(_) => {
+            let name = plain(text);
+            let known = ["localhost", "localhost.localdomain", "ip6-localhost", "ip6-loopback"];
+            known.contains(&name.as_str()) || name.ends_with(".localhost")
+        }
+    }
+}
+
+/// The kind of a reference clock, as ntpd writes it (`127.127.KIND.UNIT`).
+pub(super) fn reference_clock(text: &str) -> Option<u8> {
+    match text.parse::<Ipv4Addr>().map(|address| address.octets()) {
+        Ok([127, 127, kind, _]) => Some(kind),
+        _ => None,
+    }
+}
+
+/// A name or an address in the one form in which it can be compared.
+pub(super) fn plain(text: &str) -> String {
+    match text.parse::<IpAddr>() {
+        Ok(address) => address.to_canonical().to_string(),
+        Err(_) => text.strip_suffix('.').unwrap_or(text).to_lowercase(),
+    }
 }
 
 /// `fe80::1%eth0`.
@@ -87,17 +180,55 @@ mod tests {
             ("a b", "nor an address"),
             ("마스터", "nor an address"),
             ("10.10.10.300", "from 0 to 255"),
-            ("10.10.010.1", "leading zeros"),
+            ("10.10.010.1", "read it as 10.10.8.1: write `10.10.10.1`"),
+            ("010.1", "leading zeros"),
+            ("010.1.1.1", "read it as 8.1.1.1"),
+            ("0x7f.1", "four numbers"),
+            ("0x7f000001", "four numbers"),
+            ("web.08", "four numbers"),
+            ("10.10.08.1", "write `10.10.8.1`"),
+            ("10.0.0.1.", "write `10.0.0.1`"),
             ("10.10.10", "four numbers"),
             ("1", "four numbers"),
             ("10.10.10.1:2222", "a port"),
-            ("time.bora.net:123", "a port"),
+            ("time.bora.net:123", "write `time.bora.net`"),
+            ("[fd00::1]:123", "write `fd00::1`"),
+            ("[fd00::1]", "no brackets here: write `fd00::1`"),
+            ("10.10.10.1:99999", "a port"),
             (&"x.".repeat(1500), "2999 characters"),
             (&"x".repeat(64), "nor an address"),
         ] {
             let said = not_an_address(text).unwrap_or_default();
             assert!(said.contains(why), "{text}: {said}");
         }
+    }
+
+    #[test]
+    fn what_others_cannot_use_is_told_from_what_they_can() {
+        for (text, why) in [
+            ("127.0.0.1", "itself"),
+            ("127.127.1.0", "itself"),
+            ("::1", "itself"),
+            ("::ffff:127.0.0.1", "itself"),
+            ("Localhost.", "itself"),
+            ("0.0.0.0", "one machine"),
+            ("::", "one machine"),
+            ("224.0.1.1", "one machine"),
+            ("255.255.255.255", "one machine"),
+            ("ff02::101", "one machine"),
+            ("fe80::1", "one link"),
+            ("fe80::1%eth0", "one link"),
+        ] {
+            assert!(not_for_others(text).is_some_and(|said| said.contains(why)), "{text}");
+        }
+        for fine in ["10.0.0.1", "fd00::1", "time.bora.net", "localhost.example.net", "169.254.1.1"] {
+            assert_eq!(not_for_others(fine), None, "{fine}");
+        }
+        assert_eq!((reference_clock("127.127.28.0"), reference_clock("127.0.0.1")), (Some(28), None));
+        assert_eq!(
+            (plain("NTP.Lab."), plain("FD00:0::1"), plain("::ffff:10.0.0.1")),
+            ("ntp.lab".into(), "fd00::1".into(), "10.0.0.1".into())
+        );
     }
 
     proptest! {

@@ -16,7 +16,7 @@ use crate::visible;
 const LARGEST: u64 = 8 << 20;
 
 /// Line and column, from 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct At {
     pub(super) line: u64,
     pub(super) column: u64,

@@ -1,6 +1,6 @@
 //! From the tree to typed settings: every value is checked here, and every mistake is kept.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -79,6 +79,8 @@ type Pairs = Vec<(Key, Node)>;
 /// Reads nodes, and keeps every mistake.
 pub(super) struct Reader<'a> {
     pub(super) mistakes: Vec<Mistake>,
+    /// Where they are.
+    places: HashSet<At>,
     pub(super) folder: &'a Path,
     pub(super) secrets: Vec<Secret>,
     /// How often hosts were named so far, and whether that was too often.
@@ -90,7 +92,7 @@ const MOST_HOSTS: usize = 150_000;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(folder: &'a Path) -> Self {
-        Reader { mistakes: Vec::new(), folder, secrets: Vec::new(), named: 0 }
+        Reader { mistakes: Vec::new(), places: HashSet::new(), folder, secrets: Vec::new(), named: 0 }
     }
 
     /// Whether hosts were left out because there are too many.
@@ -109,7 +111,13 @@ impl<'a> Reader<'a> {
     }
 
     pub(super) fn wrong(&mut self, at: At, text: impl Into<String>) {
+        self.places.insert(at);
         self.mistakes.push(Mistake { at, text: text.into() });
+    }
+
+    /// Whether something was said of this place.
+    pub(super) fn is_wrong(&self, at: At) -> bool {
+        self.places.contains(&at)
     }
 
     /// Takes the pairs of a map, and refuses keys that mean nothing.

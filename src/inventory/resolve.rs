@@ -8,7 +8,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 use super::check;
-use super::load::{Draft, Drafts, unknown};
+use super::family::{asked_at, heard_from, numbers};
+use super::links::{Names, links};
+use super::load::{Draft, Drafts};
+use super::name::not_for_others;
 use super::node::At;
 use super::read::{Reader, Settings};
 use super::source::SourceLine;
@@ -21,11 +24,10 @@ use super::spec::{
 const DRIFT: f64 = 15e-6;
 
 /// Makes the fleet out of the drafts. Mistakes go to the reader.
-pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
+pub(super) fn resolve(mut drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
+    let links = links(&mut drafts, reader);
     let names = Names::of(&drafts);
-    let links: Vec<Vec<(usize, SourceLine)>> =
-        drafts.hosts.iter().map(|host| follows(host, &drafts, &names, reader)).collect();
-    let mut warnings = Vec::new();
+    let mut warnings = Warnings::default();
     check::hosts(&drafts, &links, reader);
     check::winrm(&drafts, reader);
     let tiers = tiers(&drafts, &links, reader);
@@ -39,16 +41,16 @@ pub(super) fn resolve(drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
         let mut followers: Vec<&Draft> = among(&drafts, followers.get(&index));
         followers.extend(&own_peers);
         let mut sources = sources(draft, links.get(index).map_or(&[], Vec::as_slice), &drafts);
-        sources.extend(own_peers.iter().map(|peer| orphan_source(peer)));
+        sources.extend(own_peers.iter().map(|peer| orphan_source(peer, draft)));
         let serve = serve(draft, &followers, reader);
         warn(draft, &sources, &names, &mut warnings);
         let mut spec = spec(draft, sources, serve, tiers.get(index).copied().unwrap_or(0), &names);
-        spec.time.followers = followers.iter().filter_map(|follower| time_address(follower).parse().ok()).collect();
+        spec.time.followers = followers.iter().flat_map(|follower| heard_from(draft, follower)).collect();
         hosts.push(spec);
     }
     pass_on(&mut hosts);
     same_addresses(&drafts, &mut warnings);
-    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings }
+    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings: warnings.list }
 }
 
 /// What followers have to know of the hosts above them. A root dispersion of seconds comes from a Windows
@@ -71,55 +73,6 @@ fn pass_on(hosts: &mut [HostSpec]) {
             from_windows.insert(host.name.clone());
         }
     }
-}
-
-/// Where the hosts of each name are: a search through all of them for each of them is too long for large fleets.
-struct Names<'a> {
-    hosts: HashMap<&'a str, (usize, &'a Draft)>,
-    groups: HashMap<&'a str, Vec<usize>>,
-}
-
-impl<'a> Names<'a> {
-    fn of(drafts: &'a Drafts) -> Self {
-        let hosts: HashMap<&str, (usize, &Draft)> =
-            drafts.hosts.iter().enumerate().map(|(index, host)| (host.name.as_str(), (index, host))).collect();
-        let places = |members: &Vec<String>| {
-            members.iter().filter_map(|name| hosts.get(name.as_str())).map(|(index, _)| *index).collect()
-        };
-        let groups = drafts.groups.iter().map(|(name, members)| (name.as_str(), places(members))).collect();
-        Names { hosts, groups }
-    }
-
-    fn host(&self, name: &str) -> Option<&'a Draft> {
-        self.hosts.get(name).map(|(_, host)| *host)
-    }
-
-    /// The members of a group, or the host of that name.
-    fn members(&self, name: &str) -> Option<&[usize]> {
-        let alone = || self.hosts.get(name).map(|(index, _)| std::slice::from_ref(index));
-        self.groups.get(name).map(Vec::as_slice).or_else(alone)
-    }
-}
-
-/// The hosts that a host follows, in the order of its list.
-fn follows(host: &Draft, drafts: &Drafts, names: &Names<'_>, reader: &mut Reader<'_>) -> Vec<(usize, SourceLine)> {
-    let mut found: Vec<(usize, SourceLine)> = Vec::new();
-    let mut seen = HashSet::new();
-    for line in host.settings.follows.iter().flatten() {
-        let members = names.members(&line.name);
-        if members.is_none() && !reader.mistakes.iter().any(|mistake| mistake.at == line.at) {
-            let known =
-                drafts.groups.keys().map(String::as_str).chain(drafts.hosts.iter().map(|host| host.name.as_str()));
-            reader.wrong(line.at, format!("{}.follows: {}", host.name, unknown(&line.name, known)));
-        }
-        for member in members.unwrap_or_default() {
-            let is_self = drafts.hosts.get(*member).is_some_and(|other| other.name == host.name);
-            if !is_self && seen.insert(*member) {
-                found.push((*member, line.clone()));
-            }
-        }
-    }
-    found
 }
 
 fn role(settings: &Settings) -> Role {
@@ -191,9 +144,9 @@ pub(super) fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -
     indices.into_iter().flatten().filter_map(|index| drafts.hosts.get(*index)).collect()
 }
 
-fn orphan_source(peer: &Draft) -> Source {
+fn orphan_source(peer: &Draft, host: &Draft) -> Source {
     Source {
-        address: time_address(peer).to_owned(),
+        address: asked_at(peer, host).unwrap_or(&peer.address).to_owned(),
         host: Some(peer.name.clone()),
         known: known(peer),
         windows: peer.settings.winrm.is_some(),
@@ -211,7 +164,8 @@ fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<
     let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
     let inside = links.iter().filter_map(|(to, line)| {
         let master = drafts.hosts.get(*to)?;
-        Some(source(line, time_address(master), Some(master)))
+        // Where there is none, that has been said.
+        Some(source(line, asked_at(master, host).unwrap_or(&master.address), Some(master)))
     });
     outside.chain(inside).collect()
 }
@@ -234,14 +188,13 @@ fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
 
 /// The addresses of a host, as far as the inventory has them as numbers.
 fn known(host: &Draft) -> Vec<IpAddr> {
-    let mut known: Vec<IpAddr> =
-        [time_address(host), &host.address].into_iter().filter_map(|address| address.parse().ok()).collect();
-    known.dedup();
+    let mut known = Vec::new();
+    for address in host.time_addresses.iter().chain([&host.address]).filter_map(|address| address.parse().ok()) {
+        if !known.contains(&address) {
+            known.push(address);
+        }
+    }
     known
-}
-
-fn time_address(host: &Draft) -> &str {
-    host.time_address.as_deref().unwrap_or(&host.address)
 }
 
 /// The declared networks, and the followers that are in none of them: the least that is needed.
@@ -249,18 +202,13 @@ fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpN
     let declared = host.settings.serve.as_ref().map_or(&[][..], |(networks, _)| networks);
     let mut networks = declared.to_vec();
     for follower in followers {
-        match time_address(follower).parse::<IpAddr>() {
-            Ok(address) if declared.iter().any(|network| network.contains(&address)) => {}
-            Ok(address) => networks.push(IpNet::from(address)),
-            Err(_) if declared.is_empty() => {
-                let text = format!(
-                    "master `{}`: its follower `{}` is known by name only; say `serve: [NETWORK]` on the master, or give the follower an `address`",
-                    host.name, follower.name
-                );
-                reader.wrong(host.at, text);
-                break;
-            }
-            Err(_) => {}
+        let addresses = heard_from(host, follower);
+        let more = addresses.iter().filter(|address| !declared.iter().any(|network| network.contains(*address)));
+        networks.extend(more.map(|address| IpNet::from(*address)));
+        // Two that have no family in common have been told so.
+        if addresses.is_empty() && declared.is_empty() && numbers(follower).is_empty() {
+            reader.wrong(host.at, nameless(host, follower));
+            break;
         }
     }
     // Not aggregated: joining two neighbours is exact, but hides who is served.
@@ -269,12 +217,23 @@ fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpN
     networks
 }
 
+fn nameless(master: &Draft, follower: &Draft) -> String {
+    let (name, other) = (&master.name, &follower.name);
+    let why = match follower.time_addresses.iter().find(|text| not_for_others(text).is_some()) {
+        Some(address) => format!("known as {address} only, by which others do not know it"),
+        None => "known by name only".to_owned(),
+    };
+    format!(
+        "master `{name}`: its follower `{other}` is {why}; say `serve: [NETWORK]` on the master, or give the follower an `address`"
+    )
+}
+
 fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, names: &Names<'_>) -> HostSpec {
     let s = &host.settings;
     HostSpec {
         name: host.name.clone(),
         address: host.address.clone(),
-        time_address: time_address(host).to_owned(),
+        time_address: host.time_addresses.clone(),
         groups: host.groups.clone(),
         role: role(s),
         tier,
@@ -350,16 +309,11 @@ fn bastion(jump: &Jump, names: &Names<'_>) -> Jump {
 }
 
 /// What is allowed, and worth a second look.
-fn warn(host: &Draft, sources: &[Source], names: &Names<'_>, warnings: &mut Vec<String>) {
-    let mut say = |text: String| {
-        if !warnings.contains(&text) {
-            warnings.push(text);
-        }
-    };
+fn warn(host: &Draft, sources: &[Source], names: &Names<'_>, warnings: &mut Warnings) {
     let orphans = sources.iter().filter(|source| source.host.as_ref().is_some_and(|name| alone(names, name))).count();
     if sources.len() == 2 && orphans < 2 && !sources.iter().any(|source| source.pool) {
         let (first, second) = (&sources[0].address, &sources[1].address);
-        say(format!(
+        warnings.say(format!(
             "two sources ({first}, {second}) cannot outvote each other: if they differ, nobody knows which is right; use one, three or more"
         ));
     }
@@ -368,7 +322,7 @@ fn warn(host: &Draft, sources: &[Source], names: &Names<'_>, warnings: &mut Vec<
         if let Some(maxpoll) = source.maxpoll
             && DRIFT * 2f64.powi(i32::from(maxpoll)) > limit
         {
-            say(format!(
+            warnings.say(format!(
                 "maxpoll {maxpoll} of `{}`: a clock may drift past {limit} s between two polls",
                 source.address
             ));
@@ -381,11 +335,32 @@ fn alone(names: &Names<'_>, name: &str) -> bool {
     names.host(name).is_some_and(|host| isolated(&host.settings).is_some())
 }
 
-fn same_addresses(drafts: &Drafts, warnings: &mut Vec<String>) {
-    let mut seen: BTreeMap<&str, &str> = BTreeMap::new();
+fn same_addresses(drafts: &Drafts, warnings: &mut Warnings) {
+    let mut seen: HashMap<&str, &str> = HashMap::new();
+    let mut asked: HashMap<&str, &str> = HashMap::new();
     for host in drafts.hosts.iter().filter(|host| host.settings.local != Some(true)) {
         if let Some(other) = seen.insert(&host.address, &host.name) {
-            warnings.push(format!("`{other}` and `{}` have the same address {}", host.name, host.address));
+            warnings.say(format!("`{other}` and `{}` have the same address {}", host.name, host.address));
+        }
+        for address in host.time_addresses.iter().filter(|address| **address != host.address) {
+            if let Some(other) = asked.insert(address, &host.name).filter(|other| *other != host.name) {
+                warnings.say(format!("`{other}` and `{}` have the same time_address {address}", host.name));
+            }
+        }
+    }
+}
+
+/// Each of them once, in the order in which they came up.
+#[derive(Default)]
+struct Warnings {
+    list: Vec<String>,
+    said: HashSet<String>,
+}
+
+impl Warnings {
+    fn say(&mut self, text: String) {
+        if self.said.insert(text.clone()) {
+            self.list.push(text);
         }
     }
 }

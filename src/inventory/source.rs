@@ -2,7 +2,7 @@
 
 use ipnet::IpNet;
 
-use super::name::{is_given_name, not_an_address, short};
+use super::name::{is_given_name, is_itself, not_an_address, not_for_others, reference_clock, short};
 use super::node::{At, Kind, Node};
 use super::read::Reader;
 
@@ -11,6 +11,8 @@ use super::read::Reader;
 pub(super) struct SourceLine {
     pub(super) name: String,
     pub(super) at: At,
+    /// Why its name is none of a server, unless a host or a group of this file is called so.
+    pub(super) unless_known: Option<String>,
     pub(super) pool: bool,
     pub(super) windows: bool,
     pub(super) prefer: bool,
@@ -48,6 +50,7 @@ impl Reader<'_> {
         let mut line = SourceLine {
             name: String::new(),
             at: node.at,
+            unless_known: None,
             pool: false,
             windows: false,
             prefer: false,
@@ -56,7 +59,7 @@ impl Reader<'_> {
             maxpoll: None,
         };
         if !matches!(node.kind, Kind::Map(_)) {
-            line.name = self.source_name(node, what, subject)?;
+            (line.name, line.unless_known) = self.source_name(node, what, subject)?;
             return Some(line);
         }
         let pool: &[&str] = if subject == "address" { &["pool", "windows"] } else { &[] };
@@ -71,7 +74,10 @@ impl Reader<'_> {
                 "iburst" => line.iburst = self.boolean(value, what)?,
                 "minpoll" => line.minpoll = self.poll(value, what),
                 "maxpoll" => line.maxpoll = self.poll(value, what),
-                name if name == subject => line.name = self.source_name(value, what, subject)?,
+                name if name == subject => {
+                    (line.name, line.unless_known) = self.source_name(value, what, subject)?;
+                    line.at = value.at;
+                }
                 _ => {}
             }
         }
@@ -87,9 +93,31 @@ impl Reader<'_> {
         Some(line)
     }
 
-    /// `upstream` leads out of this file, `follows` to names of it.
-    fn source_name(&mut self, node: &Node, what: &str, subject: &str) -> Option<String> {
-        if subject == "address" { self.address(node, what) } else { self.given_name(node, what) }
+    /// `upstream` leads out of this file, `follows` to names of it. A name in `upstream` that can only be one
+    /// of this file is judged when all of them are known.
+    fn source_name(&mut self, node: &Node, what: &str, subject: &str) -> Option<(String, Option<String>)> {
+        if subject != "address" {
+            return Some((self.given_name(node, what)?, None));
+        }
+        let text = self.text(node, what)?;
+        match not_a_server(&text).map(|why| format!("{what}: `{}` {why}", short(&text))) {
+            why @ Some(_) if is_given_name(&text) => Some((text, why)),
+            Some(why) => {
+                self.wrong(node.at, why);
+                None
+            }
+            None => Some((text, None)),
+        }
+    }
+
+    /// Where others ask a host for time.
+    pub(super) fn time_address(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.address(node, what)?;
+        match not_for_others(&text) {
+            None => return Some(text),
+            Some(why) => self.wrong(node.at, format!("{what}: `{text}` {why}")),
+        }
+        None
     }
 
     /// Both daemons take 3 to 17 (ntpd's range; chrony's is wider).
@@ -113,5 +141,21 @@ impl Reader<'_> {
             Err(_) => self.wrong(node.at, format!("{what}: `{text}` is no network; write 10.0.0.0/24 or fd00::/64")),
         }
         None
+    }
+}
+
+/// Why a text is nothing that a host could ask for time, and what to write instead.
+fn not_a_server(text: &str) -> Option<String> {
+    let own = "a master that goes on with its own clock says `isolated: true`, and needs no `upstream`";
+    match (not_an_address(text), reference_clock(text)) {
+        (why @ Some(_), _) => why,
+        (None, Some(1)) => Some(format!("is ntpd's word for the host's own clock; {own}")),
+        (None, Some(_)) => {
+            let line =
+                "a clock at the host itself is a line of `extra` (ntpd `server 127.127.28.0`, chrony `refclock SHM 0`)";
+            Some(format!("is a reference clock of ntpd and no server; {line}, with `isolated: true`"))
+        }
+        (None, None) if is_itself(text) => Some(format!("is the host itself; {own}")),
+        (None, None) => not_for_others(text).map(str::to_owned),
     }
 }

@@ -34,8 +34,9 @@ pub struct HostSpec {
     pub name: String,
     /// The address that the tool connects to.
     pub address: String,
-    /// The address where others ask this host for time (normally `address`).
-    pub time_address: String,
+    /// The addresses where others ask this host for time (normally `address`).
+    #[serde(serialize_with = "one_or_many")]
+    pub time_address: Vec<String>,
     /// The groups it is in.
     pub groups: Vec<String>,
     /// Master or slave.
@@ -359,15 +360,28 @@ pub enum HostKeyPolicy {
     AcceptNew,
 }
 
+/// One is written as the inventory has it most often: a word, and not a list of one.
+fn one_or_many<S: serde::Serializer>(addresses: &[String], serializer: S) -> Result<S::Ok, S::Error> {
+    match addresses {
+        [one] => serializer.serialize_str(one),
+        many => many.serialize(serializer),
+    }
+}
+
 impl HostSpec {
     /// Returns whether it is a Windows host.
     pub fn is_windows(&self) -> bool {
         matches!(self.connection, Connection::Winrm(_))
     }
 
-    /// Returns the address as a number, if it is written as one.
-    pub fn ip(&self) -> Option<IpAddr> {
-        self.time_address.parse().ok()
+    /// Returns the addresses where others ask it that are written as numbers.
+    pub fn ips(&self) -> impl Iterator<Item = IpAddr> {
+        self.time_address.iter().filter_map(|address| address.parse().ok())
+    }
+
+    /// Returns the address from which it asks another one, as far as the inventory says it.
+    pub fn ip_towards(&self, other: IpAddr) -> Option<IpAddr> {
+        self.ips().find(|own| own.is_ipv4() == other.is_ipv4())
     }
 
     /// Fetches every secret that is needed to contact the host or to render its files.

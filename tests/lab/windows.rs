@@ -105,13 +105,15 @@ groups:
 
     // A server that the inventory does not manage, on a host that was never told of it.
     lab.sh("linux4", "apt-get -qq purge -y chrony >/dev/null 2>&1");
-    lab.inventory(&text.replace("follows: [servers], hosts: { linux4", "upstream: [10.10.10.1], hosts: { linux4"));
+    let outside = text.replace("follows: [servers], hosts: { linux4", "upstream: [10.10.10.1], hosts: { linux4");
+    lab.inventory(&outside.replace("server1: 10.10.10.1", "server1: 10.10.10.200"));
     lab.cmd("server1", "w32tm /resync /rediscover");
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "linux4"]);
     assert_eq!(code, 0, "{report:#}");
     falling(&report, "linux4", "10.10.10.1");
     let (code, report) = json(&lab, &["check", "-l", "linux4"]);
     assert_eq!(code, 0, "{report:#}");
+    lab.inventory(&outside);
 
     // When it has polled often enough, the bound is within the limits of everybody.
     lab.cmd("server1", r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v PollMs /t REG_DWORD /d 300 /f");
