@@ -105,7 +105,15 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rol
         let what = &format!("rollout.{}", key.text);
         match key.text.as_str() {
             "canary" => rollout.canary = canary(value, reader, what, drafts),
-            "batch" => rollout.batch = share(value, reader, what),
+            "batch" => {
+                rollout.batch = share(value, reader, what);
+                if matches!(rollout.batch, Some(Share::Count(0) | Share::Percent(0))) {
+                    reader.wrong(
+                        value.at,
+                        format!("{what}: no host would ever be changed; a number (5) or a part (25%)"),
+                    );
+                }
+            }
             "max_fail" => rollout.max_fail = share(value, reader, what),
             "pause" => rollout.pause = reader.duration(value, what).unwrap_or_default(),
             _ => {}
@@ -174,10 +182,12 @@ mod tests {
 
     #[test]
     fn mistakes_are_said_in_one_go() {
-        let text = rollout("{ canary: [weeb], batch: 200%, max_fail: few, pause: long, speed: 1 }").unwrap_err();
+        let text = rollout("{ canary: [weeb], batch: 200%, max_fail: few, pause: long, speed: 1 }").unwrap_err()
+            + &rollout("{ batch: 0% }").unwrap_err();
         for part in [
             "did you mean `web`",
             "`200%` is neither",
+            "rollout.batch: no host would ever be changed",
             "`few` is neither",
             "`long` is no duration",
             "no setting `speed`",

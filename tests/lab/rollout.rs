@@ -168,6 +168,12 @@ groups:
     );
     assert!(lab.sh("app1", "chronyc -n sources").contains("^* fd00:10::1"));
     assert!(lab.sh("ntp1", "firewall-cmd --list-rich-rules").contains("fd00:10::2/128"));
+
+    // Another name in the inventory is nothing that a host has to be restarted for.
+    let text = std::fs::read_to_string(lab.path("fleet.yml")).unwrap();
+    lab.inventory(&text.replace("app1:", "shop:").replace("ntp1:", "clock:"));
+    let (code, report) = lab.json(&["check"]);
+    assert_eq!(code, 0, "{report:#}");
 }
 
 #[test]
