@@ -6,6 +6,8 @@
 
 #[path = "lab/bad_days.rs"]
 mod bad_days;
+#[path = "lab/become.rs"]
+mod becoming;
 #[path = "lab/clocks.rs"]
 mod clocks;
 #[path = "lab/doctor.rs"]

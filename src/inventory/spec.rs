@@ -337,6 +337,16 @@ pub enum Become {
     Sudo,
     /// doas.
     Doas,
+    /// su, with the password of root.
+    Su,
+    /// run0 of systemd.
+    Run0,
+    /// dzdo of Centrify.
+    Dzdo,
+    /// pbrun of `PowerBroker`.
+    Pbrun,
+    /// pmrun of Privilege Manager.
+    Pmrun,
 }
 
 /// One bastion on the way to a host.

@@ -128,7 +128,16 @@ fn not_a_user(name: &str) -> Option<String> {
     odd.then(|| "names no user before its `@`".to_owned())
 }
 
-const BECOME: &[(&str, Become)] = &[("sudo", Become::Sudo), ("doas", Become::Doas), ("none", Become::None)];
+const BECOME: &[(&str, Become)] = &[
+    ("sudo", Become::Sudo),
+    ("doas", Become::Doas),
+    ("su", Become::Su),
+    ("run0", Become::Run0),
+    ("dzdo", Become::Dzdo),
+    ("pbrun", Become::Pbrun),
+    ("pmrun", Become::Pmrun),
+    ("none", Become::None),
+];
 
 const HOST_KEY: &[(&str, HostKeyPolicy)] =
     &[("strict", HostKeyPolicy::Strict), ("accept-new", HostKeyPolicy::AcceptNew)];

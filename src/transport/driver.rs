@@ -9,9 +9,12 @@
 //! the root rights that were given once, serve the next script as well.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
+use std::time::Duration;
 
-use super::quote::sh;
-use super::terminal::{Terminal, Wants};
+use super::asked::{Asked, Wants};
+use super::method::Method;
+use super::stream::Stream;
+use super::terminal::{BEGUN, ENGLISH, Terminal, started};
 use super::{Output, Script};
 use crate::inventory::Secret;
 use crate::inventory::spec::Become;
@@ -22,16 +25,24 @@ const LARGEST: usize = 64 << 20;
 /// Largest output of a login shell before ours is there, bytes: greetings, lectures and questions.
 const LARGEST_GREETING: usize = 1 << 20;
 
-/// The longest line that may follow the mark, bytes: it holds an exit status.
-const LONGEST_STATUS: usize = 32;
+/// How long nothing is said until half a line is taken for a question.
+pub(super) const QUIET: Duration = Duration::from_millis(400);
 
 /// Why the elevated shell did not come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// The password was refused.
-    WrongPassword,
+    /// The password was refused; whose it is, if the program says so.
+    WrongPassword {
+        /// The user.
+        of: Option<String>,
+    },
     /// A password was asked for and none is configured.
-    NoPassword,
+    NoPassword {
+        /// The user.
+        of: Option<String>,
+    },
+    /// Something else was asked for, after the password.
+    AsksMore(String),
     /// The host printed more than we keep; says how much that is.
     TooMuchOutput(&'static str),
 }
@@ -39,9 +50,19 @@ pub(super) enum Refusal {
 /// One script on its way.
 pub(super) struct Driver {
     command: String,
-    terminal: Option<Terminal>,
-    prompt: Option<String>,
+    /// The command line on a terminal.
+    terminal: Option<String>,
+    /// Said by each output when the login shell has run our command: what stands before is not ours.
+    begin: String,
+    begun: Begun,
+    /// How the question begins that we give to the program that gives root rights.
+    ours: String,
+    asked: Asked,
+    /// What was said on the terminal.
+    heard: Stream,
     mark: Option<String>,
+    /// The same on the other output, which may come later.
+    stderr_mark: Option<String>,
     password: Option<Secret>,
     script: Vec<u8>,
     /// Begins the last line of both outputs.
@@ -57,79 +78,40 @@ pub(super) struct Driver {
     seen: usize,
 }
 
-/// One output, up to the mark that ends it.
+/// Which outputs have said that the login shell ran our command.
 #[derive(Default)]
-struct Stream {
-    bytes: Vec<u8>,
-    /// Where the mark may begin.
-    from: usize,
-    /// What stood behind the mark.
-    ended: Option<String>,
-}
-
-impl Stream {
-    /// Takes bytes in; the mark and what follows it are no output.
-    fn push(&mut self, bytes: &[u8], mark: &str) {
-        self.bytes.extend_from_slice(bytes);
-        let rest = self.bytes.get(self.from..).unwrap_or_default();
-        let Some(at) = find(rest, mark.as_bytes()) else {
-            self.from = self.bytes.len().saturating_sub(mark.len());
-            return;
-        };
-        let behind = rest.get(at + mark.len()..).unwrap_or_default();
-        if let Some(end) = behind.iter().position(|byte| *byte == b'\n') {
-            self.ended = Some(String::from_utf8_lossy(behind.get(..end).unwrap_or_default()).trim().to_owned());
-            self.bytes.truncate(self.from + at);
-        } else if behind.len() > LONGEST_STATUS {
-            self.from += at + mark.len();
-        } else {
-            self.from += at;
-        }
-    }
-
-    /// Takes away what came before the script.
-    fn drop_head(&mut self, count: usize) {
-        self.bytes.drain(..count.min(self.bytes.len()));
-        self.from = 0;
-    }
-
-    /// Where a text ends that may have begun in the bytes before the last `fresh` ones.
-    fn end_of(&self, text: &[u8], fresh: usize) -> Option<usize> {
-        let from = self.bytes.len().saturating_sub(fresh + text.len());
-        find(self.bytes.get(from..)?, text).map(|at| from + at + text.len())
-    }
+struct Begun {
+    stdout: bool,
+    stderr: bool,
+    terminal: bool,
 }
 
 impl Driver {
-    /// A script for a shell that is still to be started.
-    pub(super) fn new(script: &Script, method: Become, password: Option<Secret>) -> Self {
+    /// A script for a shell that is still to be started; on a terminal where the program needs one.
+    pub(super) fn new(script: &Script, setting: Become, password: Option<Secret>, on_terminal: bool) -> Self {
         let token = token();
-        let prompt = format!("fc-prompt-{token}");
-        let mark = format!("fc-mark-{token}");
-        let inner = format!("/bin/sh -c 'echo {mark}; exec /bin/sh -s'");
-        let (command, prompt, mark) = match method {
-            Become::None => ("exec /bin/sh -s".to_owned(), None, None),
-            Become::Sudo => (format!("exec sudo -S -p {prompt} -- {inner}"), Some(prompt), Some(mark)),
-            // Without a terminal doas cannot ask; -n makes it say so instead of hanging.
-            Become::Doas => (format!("exec doas -n {inner}"), None, Some(mark)),
+        let (begin, mark) = (format!("{BEGUN}{token}"), format!("fc-mark-{token}"));
+        let ours = format!("fc-prompt-{token} for");
+        let shell = format!("echo {mark}; echo {mark} >&2; exec /bin/sh -s");
+        let (command, terminal) = match Method::of(setting) {
+            None => (started(&format!("echo {begin}; echo {begin} >&2; {shell}")), None),
+            Some(method) if on_terminal => {
+                let terminal = Terminal::new(method, &token, &format!("{ours} %p: "), &begin, &shell);
+                (terminal.pipes, Some(terminal.command))
+            }
+            Some(method) => {
+                let run = method.command(&format!("{ours} %p: "), &shell, false);
+                (started(&format!("{ENGLISH}echo {begin}; echo {begin} >&2; exec {run}")), None)
+            }
         };
-        let mut driver = Driver { command, prompt, mark, password, ..Self::held(script) };
-        if driver.mark.is_none() {
-            driver.release();
-        }
-        driver
-    }
-
-    /// A script for a shell that is still to be started by doas, which asks for a password.
-    pub(super) fn on_terminal(script: &Script, password: Secret) -> Self {
-        let token = token();
-        let mark = format!("fc-mark-{token}");
-        let terminal = Terminal::new(&token, &format!("/bin/sh -c {}", sh(&format!("echo {mark}; exec /bin/sh -s"))));
         Driver {
-            command: terminal.pipes.clone(),
-            terminal: Some(terminal),
+            command,
+            terminal,
+            begin,
+            ours,
+            stderr_mark: Some(format!("{mark}\n")),
             mark: Some(mark),
-            password: Some(password),
+            password,
             ..Self::held(script)
         }
     }
@@ -147,8 +129,13 @@ impl Driver {
         Driver {
             command: String::new(),
             terminal: None,
-            prompt: None,
+            begin: String::new(),
+            begun: Begun::default(),
+            ours: String::new(),
+            asked: Asked::default(),
+            heard: Stream::default(),
             mark: None,
+            stderr_mark: None,
             password: None,
             script: wrap(&script.text, end.trim()).into_bytes(),
             end,
@@ -169,7 +156,7 @@ impl Driver {
 
     /// The command line for a terminal, where one is needed.
     pub(super) fn terminal_command(&self) -> Option<&str> {
-        self.terminal.as_ref().map(|terminal| terminal.command.as_str())
+        self.terminal.as_deref()
     }
 
     /// What has to be written now.
@@ -199,11 +186,11 @@ impl Driver {
     /// Takes in standard output, and hands out its complete lines, as many as there are, at once.
     pub(super) fn stdout(&mut self, bytes: &[u8], on_lines: &mut dyn FnMut(&str)) -> Result<(), Refusal> {
         self.stdout.push(bytes, &self.end);
+        self.begun.stdout = self.begun.stdout || (!self.started() && self.stdout.begins(&self.begin, bytes.len()));
         if let Some(mark) = self.mark.clone()
             && let Some(end) = self.stdout.end_of(format!("{mark}\n").as_bytes(), bytes.len())
         {
             self.stdout.drop_head(end);
-            self.stderr.drop_head(usize::MAX);
             self.release();
         }
         if self.started() {
@@ -225,37 +212,60 @@ impl Driver {
 
     pub(super) fn stderr(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
         self.stderr.push(bytes, &self.end);
-        if let Some(prompt) = self.prompt.as_ref().filter(|_| !self.started())
-            && let Some(end) = self.stderr.end_of(prompt.as_bytes(), bytes.len())
-        {
-            self.stderr.drop_head(end);
-            self.answer()?;
+        if self.stderr_mark.as_ref().is_some_and(|mark| self.stderr.begins(mark, bytes.len())) {
+            self.stderr_mark = None;
+        }
+        if !self.started() {
+            self.begun.stderr = self.begun.stderr || self.stderr.begins(&self.begin, bytes.len());
+            self.question(false)?;
         }
         self.check_size()
     }
 
     /// What was said on the terminal.
     pub(super) fn terminal(&mut self, bytes: &[u8]) -> Result<(), Refusal> {
-        let Some(terminal) = self.terminal.as_mut().filter(|_| self.mark.is_some()) else { return Ok(()) };
-        match (terminal.hear(bytes), self.prompted) {
-            (Wants::Answer, false) | (Wants::More, _) => self.answer(),
-            _ => self.check_size(),
+        if self.terminal.is_some() && !self.started() {
+            self.heard.bytes.extend_from_slice(bytes);
+            self.begun.terminal = self.begun.terminal || self.heard.begins(&self.begin, bytes.len());
+            self.question(false)?;
         }
+        self.check_size()
     }
 
-    fn answer(&mut self) -> Result<(), Refusal> {
-        if self.prompted {
-            return Err(Refusal::WrongPassword);
+    /// Nothing was said for [`QUIET`]: a line without an end is a question.
+    pub(super) fn quiet(&mut self) -> Result<(), Refusal> {
+        if self.started() { Ok(()) } else { self.question(true) }
+    }
+
+    /// Whether the login shell has run our command.
+    pub(super) fn begun(&self) -> bool {
+        self.started() || if self.terminal.is_some() { self.begun.terminal } else { self.begun.stdout }
+    }
+
+    fn question(&mut self, quiet: bool) -> Result<(), Refusal> {
+        let said = match self.terminal {
+            Some(_) if self.begun.terminal => &self.heard.bytes,
+            None if self.begun.stderr => &self.stderr.bytes,
+            _ => return Ok(()),
+        };
+        let wants = self.asked.look(said, &self.ours, quiet);
+        let of = self.asked.user(&self.ours);
+        match wants {
+            Wants::Nothing => Ok(()),
+            Wants::Again => Err(Refusal::WrongPassword { of }),
+            Wants::More(words) => Err(Refusal::AsksMore(words)),
+            Wants::Answer => {
+                let password = self.password.as_ref().ok_or(Refusal::NoPassword { of })?;
+                self.prompted = true;
+                self.outgoing.extend_from_slice(password.reveal().as_bytes());
+                self.outgoing.push(b'\n');
+                Ok(())
+            }
         }
-        let password = self.password.as_ref().ok_or(Refusal::NoPassword)?;
-        self.prompted = true;
-        self.outgoing.extend_from_slice(password.reveal().as_bytes());
-        self.outgoing.push(b'\n');
-        Ok(())
     }
 
     fn check_size(&self) -> Result<(), Refusal> {
-        let heard = self.terminal.as_ref().map_or(0, Terminal::len);
+        let heard = self.heard.bytes.len();
         let (largest, words) = if self.started() {
             (LARGEST, "the host printed more than 64 MiB")
         } else {
@@ -265,6 +275,12 @@ impl Driver {
             return Err(Refusal::TooMuchOutput(words));
         }
         Ok(())
+    }
+
+    /// What was said before the shell was there.
+    pub(super) fn words(&self) -> String {
+        let all = [&self.stdout.bytes[..], b"\n", &self.stderr.bytes, b"\n", &self.heard.bytes].concat();
+        String::from_utf8_lossy(&all).into_owned()
     }
 
     pub(super) fn prompted(&self) -> bool {
@@ -291,22 +307,24 @@ impl Driver {
             String::from_utf8(stream.bytes)
                 .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
         };
-        Output { stdout: text(self.stdout), stderr: text(self.stderr), status: own.unwrap_or(status) }
+        let mut stderr = text(self.stderr);
+        // A program on a terminal says there why it gives no shell.
+        if self.mark.is_some() {
+            stderr.push_str(&self.asked.after(&self.heard.bytes));
+        }
+        Output { stdout: text(self.stdout), stderr, status: own.unwrap_or(status) }
     }
 }
 
 /// The whole is parsed before any of it runs, its commands cannot eat what comes after it, and
-/// what it sets is gone with its subshell.
+/// what it sets is gone with its subshell. A profile may have left options and variables that every
+/// shell takes on.
 fn wrap(text: &str, end: &str) -> String {
     format!(
-        "(\nLC_ALL=C LANG=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
+        "set +eufCvxn\n(\nunset BASH_ENV ENV TMOUT CDPATH\nLC_ALL=C LANG=C PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin\n\
          export LC_ALL LANG PATH\numask 022\n{text}\n) </dev/null\n\
          printf '\\n%s %s\\n' {end} $?; printf '\\n%s\\n' {end} >&2\n"
     )
-}
-
-pub(super) fn find(haystack: &[u8], needle: &[u8]) -> Option<usize> {
-    haystack.windows(needle.len()).position(|window| window == needle)
 }
 
 fn token() -> String {
@@ -322,7 +340,7 @@ mod tests {
 
     fn driver(method: Become, password: Option<&str>) -> Driver {
         let script = Script { text: "echo hi".into(), deadline: Duration::from_secs(1) };
-        Driver::new(&script, method, password.map(Secret::new))
+        Driver::new(&script, method, password.map(Secret::new), false)
     }
 
     fn pending(driver: &Driver) -> String {
@@ -343,60 +361,101 @@ mod tests {
         }
     }
 
+    /// The login shell has run our command.
+    fn begun(method: Become, password: Option<&str>) -> Driver {
+        let mut driver = driver(method, password);
+        let begin = driver.begin.clone();
+        driver.stdout(format!("noise{begin}\n").as_bytes(), &mut |_| ()).unwrap();
+        driver.stderr(format!("noise{begin}\n").as_bytes()).unwrap();
+        driver
+    }
+
+    /// The shell that runs the script is there.
+    fn started(method: Become) -> Driver {
+        let mut driver = begun(method, None);
+        let mark = driver.mark.clone().unwrap();
+        driver.stderr(format!("{mark}\n").as_bytes()).unwrap();
+        driver.stdout(format!("{mark}\n").as_bytes(), &mut |_| ()).unwrap();
+        driver
+    }
+
     #[test]
-    fn without_elevation_the_script_goes_at_once() {
-        let driver = driver(Become::None, None);
-        assert_eq!(driver.command(), "exec /bin/sh -s");
+    fn a_start_file_of_the_login_shell_cannot_read_the_script() {
+        let mut driver = begun(Become::None, None);
+        assert!(pending(&driver).is_empty() && driver.begun());
+        let mark = driver.mark.clone().unwrap();
+        driver.stdout(format!("{mark}\n").as_bytes(), &mut |_| ()).unwrap();
         assert!(pending(&driver).contains("echo hi"));
     }
 
     #[test]
     fn a_password_is_sent_once_and_only_when_asked_for() {
-        let mut driver = driver(Become::Sudo, Some("pw"));
+        let mut driver = begun(Become::Sudo, Some("pw"));
         assert_eq!(pending(&driver), "");
-        let prompt = driver.prompt.clone().unwrap();
-        driver.stderr(format!("lecture\n{prompt}").as_bytes()).unwrap();
+        let ours = driver.ours.clone();
+        driver.stderr(format!("lecture\n{ours} root: ").as_bytes()).unwrap();
         assert_eq!(pending(&driver), "pw\n");
-        assert_eq!(driver.stderr(format!("Sorry\n{prompt}").as_bytes()), Err(Refusal::WrongPassword));
+        let again = driver.stderr(format!("Sorry\n{ours} root: ").as_bytes());
+        assert_eq!(again, Err(Refusal::WrongPassword { of: Some("root".into()) }));
+    }
+
+    #[test]
+    fn what_a_start_file_asks_gets_no_password() {
+        let mut driver = driver(Become::Sudo, Some("pw"));
+        driver.stderr(b"Password: ").unwrap();
+        driver.quiet().unwrap();
+        assert!(pending(&driver).is_empty() && !driver.begun());
+    }
+
+    #[test]
+    fn a_question_in_any_words_is_answered_when_nothing_follows_it() {
+        let mut driver = begun(Become::Sudo, Some("pw"));
+        driver.stderr("암호를 말하세요> ".as_bytes()).unwrap();
+        assert_eq!(pending(&driver), "");
+        driver.quiet().unwrap();
+        driver.quiet().unwrap();
+        assert_eq!(pending(&driver), "pw\n");
     }
 
     #[test]
     fn a_sudo_that_does_not_ask_gets_no_password() {
-        let mut driver = driver(Become::Sudo, Some("pw"));
+        let mut driver = begun(Become::Sudo, Some("pw"));
         let mark = driver.mark.clone().unwrap();
         driver.stdout(format!("banner\n{mark}\nfirst").as_bytes(), &mut |_| ()).unwrap();
-        assert!(pending(&driver).starts_with("(\nLC_ALL=C") && !pending(&driver).contains("pw"));
+        assert!(pending(&driver).contains("LC_ALL=C") && !pending(&driver).contains("pw"));
         assert_eq!(driver.finish(0).stdout, "first");
     }
 
     #[test]
     fn a_prompt_without_a_password_is_a_refusal() {
-        let mut driver = driver(Become::Sudo, None);
-        let prompt = driver.prompt.clone().unwrap();
-        assert_eq!(driver.stderr(prompt.as_bytes()), Err(Refusal::NoPassword));
+        let mut driver = begun(Become::Sudo, None);
+        let prompt = format!("{} ops: ", driver.ours);
+        assert_eq!(driver.stderr(prompt.as_bytes()), Err(Refusal::NoPassword { of: Some("ops".into()) }));
     }
 
     #[test]
     fn on_a_terminal_one_question_is_answered_until_the_shell_is_there() {
         let script = Script { text: "echo hi".into(), deadline: Duration::from_secs(1) };
-        let driver = || Driver::on_terminal(&script, Secret::new("pw"));
+        let driver = || Driver::new(&script, Become::Doas, Some(Secret::new("pw")), true);
         let mut asked = driver();
-        let ask = asked.mark.clone().unwrap().replace("mark", "ask");
-        for piece in [&format!("{ask}\r\n\rdoas"), " password: ", "\r\n"] {
+        let begin = asked.begin.clone();
+        asked.terminal(b"Password: ").unwrap();
+        assert_eq!(pending(&asked), "", "the login shell has not run our command yet");
+        for piece in [&format!("\r\n{begin}\r\n\rdoas"), " password: ", "\r\n"] {
             asked.terminal(piece.as_bytes()).unwrap();
-            assert_eq!(pending(&asked), "pw\n", "{piece:?}");
         }
-        assert_eq!(asked.terminal(b"Password: "), Err(Refusal::WrongPassword));
+        assert_eq!(pending(&asked), "pw\n");
+        assert_eq!(asked.terminal(b"doas password: "), Err(Refusal::WrongPassword { of: None }));
         let mut unasked = driver();
         let mark = unasked.mark.clone().unwrap();
         unasked.stdout(format!("{mark}\n").as_bytes(), &mut |_| ()).unwrap();
-        unasked.terminal(format!("{ask}\r\nwhatever: ").as_bytes()).unwrap();
+        unasked.terminal(format!("{begin}\r\nwhatever: ").as_bytes()).unwrap();
         assert!(!pending(&unasked).contains("pw"));
     }
 
     #[test]
     fn lines_are_handed_out_whole() {
-        let mut driver = driver(Become::None, None);
+        let mut driver = started(Become::None);
         let mut lines = Vec::new();
         for part in ["on", "e\ntw", "o\nthree\nrest"] {
             driver.stdout(part.as_bytes(), &mut |line| lines.push(line.to_owned())).unwrap();
@@ -408,7 +467,7 @@ mod tests {
     fn output_without_a_line_break_costs_as_much_as_any_other() {
         let piece = vec![b'x'; 1 << 10];
         for broken in [false, true] {
-            let mut driver = driver(Become::None, None);
+            let mut driver = started(Become::None);
             if broken {
                 let mark = driver.end.clone();
                 driver.stdout(mark.as_bytes(), &mut |_| ()).unwrap();
@@ -433,7 +492,7 @@ mod tests {
 
     #[test]
     fn a_script_ends_at_its_mark_wherever_the_network_cuts_it() {
-        let mut driver = driver(Become::None, None);
+        let mut driver = started(Become::None);
         let end = driver.end.clone();
         for piece in ["out", "\n", &end[..9], &end[9..], " 3", "\n"] {
             assert!(!driver.ended());

@@ -1,137 +1,186 @@
-//! Why root rights were refused, in the words of a user.
+//! Why there is no shell with root rights, in the words of a user. Three stages can fail: the login
+//! shell, the program that gives root rights, and the shell that it starts.
+
+use std::time::Duration;
 
 use super::driver::{Driver, Refusal};
+use super::method::{Method, NEEDS_TERMINAL};
 use super::{Output, TransportError};
-use crate::inventory::spec::{Become, ElevateSettings};
+use crate::inventory::spec::ElevateSettings;
 use crate::report::decisive::decisive;
 
-fn word(method: Become) -> &'static str {
-    match method {
-        Become::None => "nothing",
-        Become::Sudo => "sudo",
-        Become::Doas => "doas",
-    }
+/// Whom and what a refusal is about.
+pub(super) struct Elevation<'a> {
+    pub(super) settings: &'a ElevateSettings,
+    /// Address and port.
+    pub(super) to: &'a str,
+    /// Login name.
+    pub(super) user: &'a str,
 }
 
-/// The program asked for something that we do not have, or refused what we sent.
-pub(super) fn refused(settings: &ElevateSettings, to: &str, user: &str, refusal: &Refusal) -> TransportError {
-    let (cause, hint) = match refusal {
-        Refusal::WrongPassword => ("the password was refused", "correct `become_password`; it was tried once"),
-        Refusal::NoPassword => (
-            "a password is asked for and none is configured",
-            "set `become_password`, or allow the user to become root without one",
-        ),
-        Refusal::TooMuchOutput(words) => {
-            return TransportError::Lost { to: to.to_owned(), cause: (*words).to_owned() };
+/// Whether a program has refused for want of a terminal, which it can have.
+pub(super) fn wants_terminal(driver: &Driver) -> bool {
+    driver.terminal_command().is_none() && driver.begun() && driver.words().contains(NEEDS_TERMINAL)
+}
+
+impl Elevation<'_> {
+    fn method(&self) -> Option<&'static Method> {
+        Method::of(self.settings.method)
+    }
+
+    fn program(&self) -> &'static str {
+        self.method().map_or("the login shell", |method| method.name)
+    }
+
+    /// The program asked for something that we do not have, or refused what we sent.
+    pub(super) fn refused(&self, refusal: &Refusal) -> TransportError {
+        match refusal {
+            Refusal::WrongPassword { of } => {
+                let (whose, hint) = self.password(of.as_deref(), "correct `become_password`; it was tried once");
+                self.error(&format!("the password{whose} was refused"), &hint)
+            }
+            Refusal::NoPassword { of } => {
+                let hint = "set `become_password`, or let the user run `/bin/sh` as root without one \
+                            (a rule for other commands does not help)";
+                let (whose, hint) = self.password(of.as_deref(), hint);
+                let cause = match whose.as_str() {
+                    "" => "a password is asked for and none is configured".to_owned(),
+                    whose => format!("the password{whose} is asked for and none is configured"),
+                };
+                self.error(&cause, &hint)
+            }
+            Refusal::AsksMore(words) => self.error(
+                &format!("it asks for more than the password: {words}"),
+                "nobody is there to answer; let this user become root with a password alone, or without one",
+            ),
+            Refusal::TooMuchOutput(words) => {
+                TransportError::Lost { to: self.to.to_owned(), cause: (*words).to_owned() }
+            }
         }
-    };
-    error(settings, user, cause, hint)
-}
-
-/// The program ended before the shell was there; its last words say why.
-pub(super) fn ended_early(
-    settings: &ElevateSettings,
-    to: &str,
-    user: &str,
-    driver: Driver,
-    status: i32,
-) -> TransportError {
-    let prompted = driver.prompted();
-    let output = driver.finish(status);
-    let words = decisive(&output.stdout, &output.stderr);
-    if !words.is_empty() && !prompted && !has_begun(settings.method, &output) {
-        return by_login_shell(settings, to, user, &words);
     }
-    if settings.method == Become::None {
-        let cause = format!("the shell did not start (exit status {status}): {words}");
-        return TransportError::Lost { to: to.to_owned(), cause };
+
+    /// Whose password is meant, where it is not the login's own; and the way out.
+    fn password(&self, said: Option<&str>, hint: &str) -> (String, String) {
+        let of = said.or_else(|| self.method().and_then(|method| method.of));
+        let Some(of) = of.filter(|of| *of != self.user) else { return (String::new(), hint.to_owned()) };
+        let why = match said {
+            Some(_) => {
+                format!("{} wants the password of `{of}` (rootpw, targetpw or runaspw in sudoers)", self.program())
+            }
+            None => format!("{} wants the password of `{of}`", self.program()),
+        };
+        (format!(" of `{of}`"), format!("{hint}; {why}, and not that of `{}`", self.user))
     }
-    if settings.method == Become::Doas && words.contains("required") {
-        return error(settings, user, &words, unasked(settings));
+
+    /// The program ended before the shell was there; its last words say why.
+    pub(super) fn ended_early(&self, driver: Driver, status: i32) -> TransportError {
+        let (prompted, begun) = (driver.prompted(), driver.begun());
+        let Output { stdout, stderr, .. } = driver.finish(status);
+        let words = decisive(&stdout, &stderr);
+        if !begun {
+            return self.by_login_shell(&words, status);
+        }
+        let Some(method) = self.method() else {
+            let cause = format!("/bin/sh did not start (exit status {status}): {words}");
+            return TransportError::Lost { to: self.to.to_owned(), cause };
+        };
+        if method.name == "doas" && words.contains("required") {
+            return self.error(&words, self.unasked());
+        }
+        let cause = if words.is_empty() { format!("exit status {status}") } else { words };
+        let hint = match prompted && cause.starts_with("exit status") {
+            true => "see `become_password`, and that the user may become root",
+            false => method.hint(&format!("{stdout}\n{stderr}")),
+        };
+        self.error(&cause, hint)
     }
-    let cause = if words.is_empty() { format!("exit status {status}") } else { words };
-    let hint = if prompted {
-        "see `become_password`, and that the user may become root"
-    } else {
-        "see that the program is installed and that the user may become root"
-    };
-    error(settings, user, &cause, hint)
-}
 
-/// Whether the program that gives root rights, or without one the script, has said a word. What else
-/// is printed comes from the login shell: nologin, a forced command, a restricted shell.
-fn has_begun(method: Become, output: &Output) -> bool {
-    let lines = || output.stderr.lines().chain(output.stdout.lines()).map(str::trim);
-    let restricted = lines().any(|line| line.starts_with("rbash:"));
-    match method {
-        Become::None => lines().any(|line| line.starts_with("fc-")),
-        _ if restricted => false,
-        Become::Sudo => SUDO.iter().any(|sign| lines().any(|line| line.contains(sign))),
-        Become::Doas => lines().any(|line| line.contains("doas")),
+    /// What else is printed comes from the login shell: nologin, a forced command, a restricted shell.
+    fn by_login_shell(&self, words: &str, status: i32) -> TransportError {
+        if words.is_empty() && status == 0 && self.method().is_none() {
+            let cause = "the login shell ended without a word and did not run the command".to_owned();
+            return TransportError::Lost { to: self.to.to_owned(), cause };
+        }
+        let why = match words {
+            "" => format!("it ended at once, with exit status {status} and without a word, as /bin/false does"),
+            words => words.to_owned(),
+        };
+        self.login_shell(&why)
     }
-}
 
-/// Words of sudo, and of a shell that does not find it.
-const SUDO: &[&str] = &["sudo", "Sorry, user", "Sorry, try again"];
-
-fn by_login_shell(settings: &ElevateSettings, to: &str, user: &str, words: &str) -> TransportError {
-    let before = match settings.method {
-        Become::None => String::new(),
-        method => format!(", and {} was not reached", word(method)),
-    };
-    TransportError::Login {
-        to: to.to_owned(),
-        user: user.to_owned(),
-        cause: format!("its login shell did not run the command{before}: {words}"),
-        hint: "give the account a login shell as /bin/sh, and no ForceCommand in sshd_config or authorized_keys"
-            .to_owned(),
+    pub(super) fn login_shell(&self, why: &str) -> TransportError {
+        let before = self.method().map(|method| format!(", and {} was not reached", method.name)).unwrap_or_default();
+        TransportError::Login {
+            to: self.to.to_owned(),
+            user: self.user.to_owned(),
+            cause: format!("its login shell did not run the command{before}: {why}"),
+            hint: "give the account a login shell as /bin/sh whose start files neither ask, exit nor start another \
+                   program, and no ForceCommand in sshd_config or authorized_keys"
+                .to_owned(),
+        }
     }
-}
 
-/// doas was told not to ask.
-fn unasked(settings: &ElevateSettings) -> &'static str {
-    match settings.password {
-        None => "set `become_password`, or use `permit nopass` for this user",
-        Some(_) => "on this machine itself doas is given no password; use `permit nopass` for this user",
+    /// Nothing came within the time limit of the script. `None`: the script itself takes that long.
+    pub(super) fn late(&self, driver: &Driver, after: Duration) -> Option<TransportError> {
+        if driver.started() {
+            return None;
+        }
+        let after = format!("{} s", after.as_secs().max(1));
+        let words = driver.words();
+        let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        let said = if last.is_empty() { String::new() } else { format!("; the last that it said is `{last}`") };
+        if !driver.begun() {
+            return Some(
+                self.login_shell(&format!("it waits for something, and did not come to it within {after}{said}")),
+            );
+        }
+        let answered = if driver.prompted() { " after its question was answered" } else { "" };
+        let cause = format!("no shell came within {after}{answered}{said}");
+        Some(self.error(&cause, "log in to the host, become root with it by hand, and see what it waits for"))
     }
-}
 
-/// The host lets nobody have a terminal.
-pub(super) fn no_terminal(settings: &ElevateSettings, user: &str, cause: &str) -> TransportError {
-    let cause = format!("no terminal for its question ({cause})");
-    error(settings, user, &cause, "set `PermitTTY yes` in the host's sshd_config, or use `permit nopass` for this user")
-}
-
-fn error(settings: &ElevateSettings, user: &str, cause: &str, hint: &str) -> TransportError {
-    TransportError::Elevate {
-        method: word(settings.method).to_owned(),
-        user: user.to_owned(),
-        cause: cause.to_owned(),
-        hint: hint.to_owned(),
+    /// doas was told not to ask.
+    fn unasked(&self) -> &'static str {
+        match self.settings.password {
+            None => "set `become_password`, or use `permit nopass` for this user",
+            Some(_) => "on this machine itself doas is given no password; use `permit nopass` for this user",
+        }
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
+    /// The host lets nobody have a terminal.
+    pub(super) fn no_terminal(&self, cause: &str) -> TransportError {
+        let cause = format!("no terminal for its question ({cause})");
+        let hint = match self.program() {
+            "doas" => "set `PermitTTY yes` in the host's sshd_config, or use `permit nopass` for this user",
+            "sudo" => {
+                "set `PermitTTY yes` in the host's sshd_config, or write `Defaults:USER !requiretty` into sudoers"
+            }
+            _ => "set `PermitTTY yes` in the host's sshd_config",
+        };
+        self.error(&cause, hint)
+    }
 
-    #[test]
-    fn a_login_shell_is_told_from_sudo() {
-        for (method, stdout, stderr, begun) in [
-            (Become::Sudo, "This account is currently not available.\n", "", false),
-            (Become::Sudo, "backups only\n", "stty: 'standard input': Inappropriate ioctl\n", false),
-            (Become::Sudo, "", "rbash: line 1: sudo: command not found\n", false),
-            (Become::Sudo, "", "sudo: a password is required\n", true),
-            (Become::Sudo, "", "ops is not in the sudoers file.\n", true),
-            (Become::Sudo, "", "Sorry, user ops is not allowed to execute '/bin/sh' as root on h.\n", true),
-            (Become::Sudo, "", "bash: line 1: exec: sudo: not found\n", true),
-            (Become::Doas, "", "doas: Operation not permitted\n", true),
-            (Become::Doas, "no logins today\n", "", false),
-            (Become::None, "This account is currently not available.\n", "", false),
-            (Become::None, "fc-0123 begin 0\n", "killed\n", true),
-        ] {
-            let output = Output { stdout: stdout.into(), stderr: stderr.into(), status: 1 };
-            assert_eq!(has_begun(method, &output), begun, "{stdout}{stderr}");
+    /// The carrier has none to give.
+    pub(super) fn terminal_not_built(&self) -> TransportError {
+        let cause = "it asks on a terminal, and a program on this machine itself gets none from us";
+        self.error(cause, "start fleetclock as root, or use `become: sudo`")
+    }
+
+    /// The pipes for a shell behind a terminal were not made; `begun`: the login shell has run our command.
+    pub(super) fn no_pipes(&self, begun: bool, words: &str, status: i32) -> TransportError {
+        if begun {
+            let cause = format!("no pipes could be made in /tmp, through which it is spoken to: {words}");
+            return self.error(&cause, "let the user write into /tmp of the host");
+        }
+        self.by_login_shell(&decisive("", words), status)
+    }
+
+    fn error(&self, cause: &str, hint: &str) -> TransportError {
+        TransportError::Elevate {
+            method: self.program().to_owned(),
+            user: self.user.to_owned(),
+            cause: cause.to_owned(),
+            hint: hint.to_owned(),
         }
     }
 }

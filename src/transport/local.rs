@@ -6,8 +6,9 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 
-use super::driver::{Driver, Refusal};
-use super::elevate::{ended_early, refused};
+use super::driver::{Driver, QUIET, Refusal};
+use super::elevate::Elevation;
+use super::method::Method;
 use super::{Output, Script, Transport, TransportError};
 use crate::inventory::spec::ElevateSettings;
 
@@ -24,7 +25,12 @@ enum Piece {
 
 impl Transport for Local {
     fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
-        let mut driver = Driver::new(script, self.elevate.method, self.elevate.password.clone());
+        let (user, settings) = (user(), &self.elevate);
+        let elevation = Elevation { settings, to: "this machine", user: &user };
+        if Method::of(settings.method).is_some_and(|method| method.needs_terminal(false)) {
+            return Err(elevation.terminal_not_built());
+        }
+        let mut driver = Driver::new(script, settings.method, settings.password.clone(), false);
         let mut child = spawn(driver.command()).map_err(|error| lost(&error))?;
         let result = drive(&mut child, &mut driver, script.deadline, on_lines);
         if result.is_err() {
@@ -33,11 +39,11 @@ impl Transport for Local {
         let status = child.wait().map_err(|error| lost(&error))?;
         match result {
             Ok(()) if driver.started() => Ok(driver.finish(code(status))),
-            Ok(()) => Err(ended_early(&self.elevate, "this machine", &user(), driver, code(status))),
-            Err(Stop::Refused(refusal)) => Err(refused(&self.elevate, "this machine", &user(), &refusal)),
-            Err(Stop::Deadline) => {
-                Err(TransportError::Timeout { to: "this machine".to_owned(), after: script.deadline })
-            }
+            Ok(()) => Err(elevation.ended_early(driver, code(status))),
+            Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
+            Err(Stop::Deadline) => Err(elevation
+                .late(&driver, script.deadline)
+                .unwrap_or(TransportError::Timeout { to: "this machine".to_owned(), after: script.deadline })),
         }
     }
 }
@@ -78,7 +84,15 @@ fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_lines: &mut
         if driver.is_sent() {
             stdin = None;
         }
-        match next(&pieces, deadline)? {
+        let quiet = if driver.started() { deadline } else { deadline.min(Instant::now() + QUIET) };
+        let piece = match next(&pieces, quiet) {
+            Err(_) if quiet < deadline => {
+                driver.quiet().map_err(Stop::Refused)?;
+                continue;
+            }
+            piece => piece?,
+        };
+        match piece {
             Piece::Stdout(bytes) => driver.stdout(&bytes, on_lines).map_err(Stop::Refused)?,
             Piece::Stderr(bytes) => driver.stderr(&bytes).map_err(Stop::Refused)?,
             Piece::End => open -= 1,

@@ -77,7 +77,7 @@ fn every_way_in_and_every_refusal() {
         ),
         ("restricted", "its login shell did not run the command, and sudo was not reached: rbash: "),
         ("forced", "its login shell did not run the command, and sudo was not reached: backups only"),
-        ("forced-plain", "the login shell did not run the script (exit status 3): backups only"),
+        ("forced-plain", "its login shell did not run the command: backups only"),
     ] {
         assert!(error(&report, name).contains(words), "{name}: {}", error(&report, name));
         assert_eq!(host(&report, name)["status"], "failed", "{name}");

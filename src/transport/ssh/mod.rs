@@ -19,12 +19,13 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel};
 
-use super::driver::{Driver, Refusal};
-use super::elevate::{ended_early, no_terminal, refused};
-use super::terminal::READY;
+use super::driver::{Driver, QUIET, Refusal};
+use super::elevate::{Elevation, wants_terminal};
+use super::method::Method;
+use super::terminal::{BEGUN, READY};
 use super::{Output, Script, Transport, TransportError};
 use crate::inventory::Secret;
-use crate::inventory::spec::{Become, ElevateSettings};
+use crate::inventory::spec::ElevateSettings;
 use connect::{Connected, Judge};
 pub(super) use job::SshJob;
 pub(super) use way::{Counts, Files, connect};
@@ -33,6 +34,8 @@ pub(super) use way::{Counts, Files, connect};
 pub(super) struct Ssh {
     connected: Connected,
     elevate: ElevateSettings,
+    /// Whether root rights take a terminal on this host.
+    on_terminal: bool,
     timeout: Duration,
     /// The shell of the last script, ready for the next.
     shell: Option<Shell>,
@@ -49,12 +52,18 @@ impl Ssh {
     pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Self, TransportError> {
         let password = job.become_password.as_deref().map(Secret::new);
         let elevate = ElevateSettings { method: job.elevate, password };
-        Ok(Ssh { connected: connect::connect(job, judge)?, elevate, timeout: job.timeout, shell: None })
+        let has_password = elevate.password.is_some();
+        let on_terminal = Method::of(elevate.method).is_some_and(|method| method.needs_terminal(has_password));
+        Ok(Ssh { connected: connect::connect(job, judge)?, elevate, on_terminal, timeout: job.timeout, shell: None })
     }
 
     /// Lets the host show its key, and does not log in to it.
     pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportError> {
         connect::look(job, judge)
+    }
+
+    fn elevation(&self) -> Elevation<'_> {
+        Elevation { settings: &self.elevate, to: &self.connected.label, user: &self.connected.user }
     }
 
     fn label(&self) -> String {
@@ -101,19 +110,33 @@ impl Ssh {
     /// Nobody may wait at the pipes for a terminal that is refused, and the pipes must be there when it opens them.
     fn start_on_terminal(&self, command: &str, on_terminal: &str) -> Result<Shell, TransportError> {
         let mut terminal = self.channel()?;
-        let user = &self.connected.user;
-        let refused = |error: ssh2::Error| no_terminal(&self.elevate, user, error.message());
+        let refused = |error: ssh2::Error| self.elevation().no_terminal(error.message());
         terminal.request_pty("dumb", None, None).map_err(refused)?;
         let mut channel = self.exec(command)?;
-        let (mut said, mut byte) = (Vec::new(), [0]);
-        while !said.ends_with(READY.as_bytes()) {
-            match channel.read(&mut byte).map_err(|error| self.lost(&error))? {
-                0 => return Err(self.lost(&"no pipes could be made in /tmp, through which doas is spoken to")),
-                _ => said.extend_from_slice(&byte),
-            }
-        }
+        self.pipes(&mut channel)?;
         terminal.exec(on_terminal).map_err(|error| self.lost(&error.message()))?;
         Ok(Shell { channel, terminal: Some(terminal) })
+    }
+
+    /// Waits until the pipes are there.
+    fn pipes(&self, channel: &mut Channel) -> Result<(), TransportError> {
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        while !said.ends_with(READY.as_bytes()) {
+            let read = channel.read(&mut byte);
+            if matches!(&read, Err(error) if error.kind() == ErrorKind::TimedOut) || said.len() > LONGEST_GREETING {
+                return Err(self.elevation().login_shell("it waits for something, and did not come to it in time"));
+            }
+            if read.map_err(|error| self.lost(&error))? > 0 {
+                said.extend_from_slice(&byte);
+                continue;
+            }
+            // Its other output has ended as well, or ends with the connection.
+            let _ = channel.stderr().take(LONGEST_GREETING as u64).read_to_end(&mut said);
+            let words = String::from_utf8_lossy(&said).into_owned();
+            let status = channel.wait_close().and_then(|()| channel.exit_status()).unwrap_or(-1);
+            return Err(self.elevation().no_pipes(words.contains(BEGUN), &words, status));
+        }
+        Ok(())
     }
 
     /// Waits for the socket, at most until the deadline.
@@ -139,6 +162,7 @@ impl Ssh {
         on_lines: &mut dyn FnMut(&str),
     ) -> Result<(), Stop> {
         let mut buffer = vec![0; 65536];
+        let mut heard = Instant::now();
         loop {
             let mut moved = false;
             // A host that never stops talking must not keep us from looking at the clock.
@@ -176,7 +200,14 @@ impl Ssh {
             if Instant::now() >= deadline {
                 return Err(Stop::Deadline);
             }
-            if !moved {
+            if moved {
+                heard = Instant::now();
+            } else if !driver.begun() && heard.elapsed() >= self.timeout * SILENCES {
+                return Err(Stop::Deadline);
+            } else if !driver.started() && heard.elapsed() >= QUIET {
+                driver.quiet().map_err(Stop::Refused)?;
+                self.wait(deadline);
+            } else {
                 self.wait(deadline);
             }
         }
@@ -199,13 +230,11 @@ impl Ssh {
     }
 }
 
-/// The script that brings its shell with it.
-fn first(script: &Script, elevate: &ElevateSettings) -> Driver {
-    match (elevate.method, &elevate.password) {
-        (Become::Doas, Some(password)) => Driver::on_terminal(script, password.clone()),
-        _ => Driver::new(script, elevate.method, elevate.password.clone()),
-    }
-}
+/// How many time limits a login shell may be silent for before it runs our command.
+const SILENCES: u32 = 3;
+
+/// The most that a login shell says before the pipes are there, bytes.
+const LONGEST_GREETING: usize = 64 << 10;
 
 /// LIBSSH2_ERROR_EAGAIN: there is no answer yet.
 const AGAIN: ssh2::ErrorCode = ssh2::ErrorCode::Session(-37);
@@ -240,30 +269,57 @@ impl Ssh {
 
 impl Transport for Ssh {
     fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
-        let deadline = Instant::now() + script.deadline;
-        let elevate = &self.elevate;
-        let user = self.connected.user.clone();
+        let started = Instant::now();
+        let deadline = started + script.deadline;
         let (mut driver, mut shell) = match self.shell.take() {
             Some(shell) => (Driver::next(script), shell),
-            None => {
-                let driver = first(script, elevate);
-                let shell = self.start(&driver)?;
-                (driver, shell)
-            }
+            None => self.first(script)?,
         };
-        let driven = self.drive(&mut shell, &mut driver, deadline, on_lines);
-        if driven.is_ok() && driver.ended() {
-            self.shell = Some(shell);
-            return Ok(driver.finish(0));
+        let mut end = self.to_end(&mut shell, &mut driver, deadline, on_lines);
+        if matches!(end, Ok(Some(_))) && !self.on_terminal && wants_terminal(&driver) {
+            // Known for this connection: the next shell gets its terminal at once.
+            self.on_terminal = true;
+            (driver, shell) = self.first(script)?;
+            end = self.to_end(&mut shell, &mut driver, deadline, on_lines);
         }
-        let end = driven.and_then(|()| self.status(&mut shell.channel, deadline));
+        let elevation = self.elevation();
         match end {
-            Ok(_) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.windows()),
-            Ok(status) if driver.started() => Ok(driver.finish(status)),
-            Ok(status) => Err(ended_early(elevate, &self.label(), &user, driver, status)),
-            Err(Stop::Refused(refusal)) => Err(refused(elevate, &self.label(), &user, &refusal)),
-            Err(Stop::Deadline) => Err(TransportError::Timeout { to: self.label(), after: script.deadline }),
+            Ok(None) => {
+                self.shell = Some(shell);
+                Ok(driver.finish(0))
+            }
+            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.windows()),
+            Ok(Some(status)) if driver.started() => Ok(driver.finish(status)),
+            Ok(Some(status)) => Err(elevation.ended_early(driver, status)),
+            Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
+            Err(Stop::Deadline) => Err(elevation
+                .late(&driver, started.elapsed())
+                .unwrap_or(TransportError::Timeout { to: self.label(), after: script.deadline })),
             Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
         }
+    }
+}
+
+impl Ssh {
+    /// The script that brings its shell with it.
+    fn first(&self, script: &Script) -> Result<(Driver, Shell), TransportError> {
+        let driver = Driver::new(script, self.elevate.method, self.elevate.password.clone(), self.on_terminal);
+        let shell = self.start(&driver)?;
+        Ok((driver, shell))
+    }
+
+    /// Returns the status of a shell that has ended, and nothing where it is ready for the next script.
+    fn to_end(
+        &self,
+        shell: &mut Shell,
+        driver: &mut Driver,
+        deadline: Instant,
+        on_lines: &mut dyn FnMut(&str),
+    ) -> Result<Option<i32>, Stop> {
+        self.drive(shell, driver, deadline, on_lines)?;
+        if driver.ended() {
+            return Ok(None);
+        }
+        self.status(&mut shell.channel, deadline).map(Some)
     }
 }
