@@ -51,6 +51,8 @@ pub struct Entry {
     pub who: String,
     /// The command line.
     pub arguments: Vec<String>,
+    /// The inventory.
+    pub inventory: PathBuf,
     /// How it ended; none of a run that never did.
     pub report: Option<Ending>,
 }
@@ -118,15 +120,21 @@ impl History {
         Ok(self.names()?.iter().rev().filter_map(|name| self.read(name).ok()).collect())
     }
 
-    /// Returns the record of a run, or of the last one.
+    /// Returns the record of a run, or of the last one that `of` is true for.
     ///
     /// # Errors
     /// There is none.
-    pub fn find(&self, name: Option<&str>) -> Result<Record> {
+    pub fn find(&self, name: Option<&str>, of: impl Fn(&Path) -> bool) -> Result<Record> {
         let names = self.names()?;
-        let none = || anyhow!("there is no record of a run in {}", self.folder.display());
+        let none = || {
+            anyhow!("there is no record of a run of this inventory in {}", self.folder.display())
+                .hint("`fleetclock history --all` lists those of all inventories")
+        };
         match name {
-            None => self.read(names.last().ok_or_else(none)?),
+            None => {
+                let is_it = |name: &&String| self.read::<Entry>(name).is_ok_and(|entry| of(&entry.inventory));
+                self.read(names.iter().rev().find(is_it).ok_or_else(none)?)
+            }
             Some(name) => match names.iter().find(|known| *known == name) {
                 Some(name) => self.read(name),
                 None => Err(anyhow!("there is no record of run `{name}`").hint("`fleetclock history` lists them")),
@@ -167,6 +175,13 @@ pub fn state() -> Result<PathBuf> {
     let state = state.or_else(|| std::env::home_dir().map(|home| home.join(".local/state")));
     let state = state.ok_or_else(|| anyhow!("there is no home for the records").hint("set XDG_STATE_HOME"))?;
     Ok(state.join("fleetclock"))
+}
+
+/// Returns whether two paths are the same inventory, however they are written.
+pub fn is_same(one: &Path, other: &Path) -> bool {
+    let absolute = |path: &Path| std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    absolute(one) == absolute(other)
+        || one.canonicalize().is_ok_and(|one| other.canonicalize().is_ok_and(|other| one == other))
 }
 
 /// Returns the name of a run that began then.
@@ -248,7 +263,7 @@ mod tests {
     fn a_record_is_written_twice_and_the_oldest_ones_go() {
         let dir = tempfile::tempdir().unwrap();
         let history = History { folder: dir.path().join("deep/runs") };
-        assert!(history.all().unwrap().next().is_none() && history.find(None).is_err());
+        assert!(history.all().unwrap().next().is_none() && history.find(None, |_| true).is_err());
         history.write(&record("r1", Value::Null)).unwrap();
         history.write(&record("r1", json!({ "hosts": [] }))).unwrap();
         assert_eq!(history.all().unwrap().count(), 1);
@@ -256,8 +271,11 @@ mod tests {
             history.write(&record(&format!("s{number:04}"), Value::Null)).unwrap();
         }
         assert_eq!(history.names().unwrap().len(), KEPT);
-        assert!(history.find(Some("r1")).is_err());
-        assert_eq!(history.find(None).unwrap().run, format!("s{:04}", KEPT - 1));
+        assert!(history.find(Some("r1"), |_| true).is_err());
+        assert_eq!(history.find(None, |_| true).unwrap().run, format!("s{:04}", KEPT - 1));
+        let of = |name: &str| history.find(None, |path| is_same(path, Path::new(name))).map(|record| record.run);
+        assert_eq!(of("./fleet.yml").unwrap(), format!("s{:04}", KEPT - 1));
+        assert!(of("other.yml").is_err());
     }
 
     #[test]

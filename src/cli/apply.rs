@@ -1,5 +1,6 @@
 //! `apply`: changes the hosts, masters first, and proves the result.
 
+use std::collections::HashSet;
 use std::io::IsTerminal as _;
 use std::path::{Path, PathBuf};
 
@@ -52,7 +53,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.verify = !args.no_verify;
     run.journal = args.journal;
     if args.failed {
-        let failed = last_failed(&global.inventory)?;
+        let failed: HashSet<String> = last_failed(&global.inventory)?.into_iter().collect();
         run.hosts.retain(|host| failed.contains(&host.name));
         if run.hosts.is_empty() {
             console::error_line("the last run left every host as wanted; nothing to do");
@@ -68,7 +69,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut gone = Vec::new();
     if let Some(saved) = &saved {
         gone = if global.limit.is_none() { saved.gone(&run.hosts) } else { gone };
-        run.hosts.retain(|host| saved.hosts.iter().any(|known| known.name == host.name));
+        let known: HashSet<&str> = saved.hosts.iter().map(|host| host.name.as_str()).collect();
+        run.hosts.retain(|host| known.contains(host.name.as_str()));
         if !may_step(saved, args, &run)? {
             console::error_line("nothing was changed");
             return Ok(Exit::Pending);

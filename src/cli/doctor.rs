@@ -1,5 +1,6 @@
 //! `doctor`: why a clock does not follow.
 
+use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, anyhow};
@@ -96,15 +97,14 @@ fn advertise(reports: &[HostReport]) {
 
 /// The chosen hosts and all that they follow, in the order of the inventory.
 fn with_sources(fleet: &Fleet, chosen: &[String]) -> Vec<HostSpec> {
-    let mut wanted: Vec<&str> = chosen.iter().map(String::as_str).collect();
-    let mut at = 0;
-    while let Some(name) = wanted.get(at) {
-        let spec = fleet.hosts.iter().find(|host| host.name == *name);
-        let sources =
-            spec.into_iter().flat_map(|spec| spec.time.sources.iter().filter_map(|source| source.host.as_deref()));
-        let new: Vec<&str> = sources.filter(|name| !wanted.contains(name)).collect();
-        wanted.extend(new);
-        at += 1;
+    let known: HashMap<&str, &HostSpec> = fleet.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
+    let mut wanted: HashSet<&str> = HashSet::new();
+    let mut open: Vec<&str> = chosen.iter().map(String::as_str).collect();
+    while let Some(name) = open.pop() {
+        if wanted.insert(name) {
+            let sources = known.get(name).into_iter().flat_map(|spec| &spec.time.sources);
+            open.extend(sources.filter_map(|source| source.host.as_deref()));
+        }
     }
     fleet.hosts.iter().filter(|host| wanted.contains(&host.name.as_str())).cloned().collect()
 }

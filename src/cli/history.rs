@@ -1,12 +1,15 @@
 //! `history`: what runs of this user have changed.
 
+use std::path::Path;
+
 use anyhow::Result;
 use serde_json::Value;
 
 use super::{Format, Global};
 use crate::engine::is_at_work;
 use crate::exit::Exit;
-use crate::history::{Entry, History, Record};
+use crate::history::{Entry, History, Record, is_same};
+use crate::report::number::count;
 use crate::report::{console, json, table};
 
 /// Options of `history`.
@@ -14,6 +17,9 @@ use crate::report::{console, json, table};
 pub(super) struct Args {
     #[command(subcommand)]
     verb: Option<Verb>,
+    /// The runs of all inventories, not only of this one
+    #[arg(long)]
+    all: bool,
 }
 
 #[derive(Debug, clap::Subcommand)]
@@ -28,20 +34,29 @@ enum Verb {
 /// Lists the runs, or shows one.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let history = History::open()?;
+    let shown = |inventory: &Path| args.all || is_same(inventory, &global.inventory);
     let text = match (&args.verb, global.format) {
-        (None, Format::Json) => return every_record(&history),
-        (None, Format::Human) => list(&history.entries()?),
-        (Some(Verb::Show { run }), Format::Json) => json::document(&history.find(run.as_deref())?),
-        (Some(Verb::Show { run }), Format::Human) => show(&history.find(run.as_deref())?),
+        (None, Format::Json) => return every_record(&history, shown),
+        (None, Format::Human) => {
+            let (entries, others): (Vec<Entry>, Vec<Entry>) =
+                history.entries()?.into_iter().partition(|entry| shown(&entry.inventory));
+            if !others.is_empty() && !global.quiet {
+                let runs = count(others.len(), "run");
+                console::error_line(&format!("{runs} of other inventories: `--all` lists them too"));
+            }
+            list(&entries, args.all)
+        }
+        (Some(Verb::Show { run }), Format::Json) => json::document(&history.find(run.as_deref(), shown)?),
+        (Some(Verb::Show { run }), Format::Human) => show(&history.find(run.as_deref(), shown)?),
     };
     console::print(&text)?;
     Ok(Exit::Ok)
 }
 
 /// Prints all records as one array, one after the other.
-fn every_record(history: &History) -> Result<Exit> {
+fn every_record(history: &History, shown: impl Fn(&Path) -> bool) -> Result<Exit> {
     let mut before = "[\n";
-    for record in history.all()? {
+    for record in history.all()?.filter(|record| shown(&record.inventory)) {
         console::print(&format!("{before}{}", json::document(&record).trim_end()))?;
         before = ",\n";
     }
@@ -49,12 +64,21 @@ fn every_record(history: &History) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
-fn list(entries: &[Entry]) -> String {
+/// The inventory of each run is named where there may be several.
+fn list(entries: &[Entry], all: bool) -> String {
     let row = |entry: &Entry| {
         let ending = entry.report.as_ref();
         let took = seconds(ending.and_then(|ending| ending.seconds));
         [entry.run.clone(), entry.who.clone(), result(entry), took, entry.arguments.join(" ")]
     };
+    if all {
+        let with = |entry: &Entry| {
+            let [run, who, result, took, command] = row(entry);
+            [run, who, result, took, entry.inventory.display().to_string(), command]
+        };
+        let head = ["run", "by", "result", "took", "inventory", "command"];
+        return table::columns(head, entries.iter().map(with).collect());
+    }
     table::columns(["run", "by", "result", "took", "command"], entries.iter().map(row).collect())
 }
 

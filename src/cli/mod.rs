@@ -155,10 +155,11 @@ enum Command {
     /// List the runs that changed something, and show them
     ///
     /// Every `apply` and `undo` leaves a record in $XDG_STATE_HOME/fleetclock/runs (or below
-    /// ~/.local/state): who, when, which command, how each host ended and how long it took.
+    /// ~/.local/state): who, when, which command, how each host ended and how long it took. Those of
+    /// the inventory are listed, with --all those of every inventory.
     #[command(
         args_conflicts_with_subcommands = true,
-        after_help = "Examples:\n  fleetclock history\n  fleetclock history show --format json"
+        after_help = "Examples:\n  fleetclock history\n  fleetclock history --all\n  fleetclock history show --format json"
     )]
     History(history::Args),
     /// Replace the known key of a host that was installed anew

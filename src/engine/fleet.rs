@@ -254,11 +254,11 @@ pub async fn facts_all(
     start(&cx, &hosts);
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || facts(&spec, &cx));
-        let report = match &result {
-            Ok((report, _)) => report.clone(),
-            Err(report) => (**report).clone(),
-        };
-        cx.send(Event::Done(Box::new(report)));
+        // Facts are compared with nothing, so there is nothing to say of a host but that it was read.
+        cx.send(match &result {
+            Ok(_) => Event::Looked { host: spec.name },
+            Err(report) => Event::Done(report.clone()),
+        });
         result
     })
     .await

@@ -1,7 +1,7 @@
 //! A plan as a file: everything that was reviewed, and what it was made from. `apply FILE` plans
 //! again, and refuses host by host what is not as it was reviewed.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -132,7 +132,8 @@ impl Saved {
     /// # Errors
     /// A playbook or template cannot be read.
     pub fn of(plans: &[PlanResult], hosts: &[HostSpec], inputs: &Inputs<'_>) -> Result<Self> {
-        let spec = |name: &str| hosts.iter().find(|host| host.name == name);
+        let known: HashMap<&str, &HostSpec> = hosts.iter().map(|host| (host.name.as_str(), host)).collect();
+        let spec = |name: &str| known.get(name).copied();
         Ok(Saved {
             fleetclock_plan: FORMAT,
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -178,15 +179,18 @@ impl Saved {
     /// Lets the clocks of its hosts step as far as was reviewed, and no farther: where no offset was
     /// seen, none was reviewed.
     pub fn consent(&self, hosts: &mut [HostSpec]) {
+        let may = self.hosts.iter().filter(|saved| saved.allow_step);
+        let may: HashMap<&str, &SavedHost> = may.map(|saved| (saved.name.as_str(), saved)).collect();
         for host in hosts {
-            let saved = self.hosts.iter().find(|saved| saved.name == host.name && saved.allow_step);
+            let saved = may.get(host.name.as_str()).copied();
             host.limits.max_step = saved.and_then(SavedHost::step).or(host.limits.max_step);
         }
     }
 
     /// Hosts of the plan that the inventory does not have any more, each with its refusal.
     pub fn gone(&self, hosts: &[HostSpec]) -> Vec<Box<HostReport>> {
-        let known = |saved: &&SavedHost| !hosts.iter().any(|host| host.name == saved.name);
+        let names: HashSet<&str> = hosts.iter().map(|host| host.name.as_str()).collect();
+        let known = |saved: &&SavedHost| !names.contains(saved.name.as_str());
         let why = ["the inventory does not have this host any more".to_owned()];
         self.hosts.iter().filter(known).map(|saved| Box::new(refused(saved.report(), &why))).collect()
     }

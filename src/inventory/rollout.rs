@@ -1,5 +1,6 @@
 //! How a change goes over the fleet: canary first, then batches, with a limit to what may fail.
 
+use std::collections::HashMap;
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
@@ -134,18 +135,19 @@ fn canary(node: &Node, reader: &mut Reader<'_>, what: &str, drafts: &Drafts) -> 
         Kind::Text(text) if is_share(text) => return share(node, reader, what).map(Canary::Share),
         _ => {}
     }
+    let known: HashMap<&str, &Draft> = drafts.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let mut hosts = Vec::new();
     for node in reader.list(node) {
         let Some(name) = reader.text(node, what) else { continue };
         let named: Vec<String> = match drafts.groups.get(&name) {
             Some(members) => members.clone(),
-            None => drafts.hosts.iter().filter(|host| host.name == name).map(|host| host.name.clone()).collect(),
+            None => known.get(name.as_str()).map(|host| host.name.clone()).into_iter().collect(),
         };
         if named.is_empty() {
             let known = drafts.groups.keys().chain(drafts.hosts.iter().map(|host| &host.name)).map(String::as_str);
             reader.wrong(node.at, format!("{what}: {}", unknown(&name, known)));
         }
-        if let Some(master) = drafts.hosts.iter().find(|host| host.name == name && is_master(host)) {
+        if let Some(master) = known.get(name.as_str()).filter(|host| is_master(host)) {
             reader
                 .wrong(node.at, format!("{what}: `{}` is a master; masters go before the canary anyway", master.name));
         }

@@ -1,29 +1,39 @@
 //! The hierarchy of time as a picture: a tree for the terminal, Graphviz for a page.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use super::spec::{Fleet, HostSpec};
 
 /// Returns a tree: masters at the root, with what they follow and whom they serve.
 pub fn tree(fleet: &Fleet) -> String {
+    let below = followers(fleet);
     let mut text = String::new();
     for root in fleet.hosts.iter().filter(|host| host.tier == 0) {
-        branch(fleet, root, 0, &mut text);
+        branch(&below, root, 0, &mut text);
     }
     text
 }
 
-fn branch(fleet: &Fleet, host: &HostSpec, depth: usize, text: &mut String) {
-    let _ = writeln!(text, "{}{}", "   ".repeat(depth), line(host));
-    for follower in fleet.hosts.iter().filter(|other| follows(other, host)) {
-        branch(fleet, follower, depth + 1, text);
+/// Who follows each host, in the order of the file.
+fn followers(fleet: &Fleet) -> HashMap<&str, Vec<&HostSpec>> {
+    let tiers: HashMap<&str, usize> = fleet.hosts.iter().map(|host| (host.name.as_str(), host.tier)).collect();
+    let mut below: HashMap<&str, Vec<&HostSpec>> = HashMap::new();
+    for host in &fleet.hosts {
+        // Isolated masters that ask each other stand side by side.
+        let above = |name: &&str| tiers.get(name).is_some_and(|tier| host.tier > *tier);
+        for master in host.time.sources.iter().filter_map(|source| source.host.as_deref()).filter(above) {
+            below.entry(master).or_default().push(host);
+        }
     }
+    below
 }
 
-fn follows(host: &HostSpec, master: &HostSpec) -> bool {
-    // Isolated masters that ask each other stand side by side.
-    host.tier > master.tier
-        && host.time.sources.iter().any(|source| source.host.as_deref() == Some(master.name.as_str()))
+fn branch(below: &HashMap<&str, Vec<&HostSpec>>, host: &HostSpec, depth: usize, text: &mut String) {
+    let _ = writeln!(text, "{}{}", "   ".repeat(depth), line(host));
+    for follower in below.get(host.name.as_str()).into_iter().flatten() {
+        branch(below, follower, depth + 1, text);
+    }
 }
 
 fn line(host: &HostSpec) -> String {

@@ -46,8 +46,8 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     if let Some(spread) = report.spread.as_ref().filter(|_| report.command == "verify") {
         let _ = writeln!(text, "{}\n", clean::text(&spread::line(spread)));
     }
-    // The table of `verify` has them all.
-    if report.command != "verify" {
+    // The table of `verify` has them all; `facts` has shown each, and compared none with anything.
+    if !matches!(report.command.as_str(), "verify" | "facts") {
         unchanged(&mut text, &hosts, well(&report.command));
     }
     let (sick, others) = findings::sick(&report.command, hosts);

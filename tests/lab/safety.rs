@@ -335,6 +335,14 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     assert!(last.code == 0 && last.stderr.contains("nothing to do"), "{}", last.stderr);
     let list = words(&lab.fleetclock(&["history"]).stdout);
     assert!(list.contains("1 changed, 1 failed") && list.lines().count() == 3, "{list}");
+    // Runs are those of one inventory.
+    let other = lab.fleetclock(&["history", "-i", "/other.yml"]);
+    assert!(
+        !other.stdout.contains("changed") && other.stderr.contains("2 runs of other inventories"),
+        "{}",
+        other.stderr
+    );
+    assert!(lab.fleetclock(&["history", "--all", "-i", "/other.yml"]).stdout.contains("fleet.yml"));
     let show = words(&lab.fleetclock(&["history", "show"]).stdout);
     assert!(show.contains("s1 changed") && show.contains("exit code 0"), "{show}");
     // Nobody else may read them.
