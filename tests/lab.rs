@@ -30,6 +30,8 @@ mod fixture;
 mod hostile_slow;
 #[path = "lab/login.rs"]
 mod login;
+#[path = "lab/login_openssh.rs"]
+mod login_openssh;
 #[path = "lab/matrix.rs"]
 mod matrix;
 #[path = "lab/polite_slow.rs"]

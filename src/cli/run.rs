@@ -220,6 +220,9 @@ impl Run {
         let exit = self.exit(&hosts);
         let report = self.report(hosts);
         self.write_record(Some(&report));
+        if self.verbosity > Verbosity::Quiet {
+            self.connections.notes().iter().for_each(|note| console::error_line(&format!("note: {note}")));
+        }
         let printed = match self.format {
             Format::Human => console::print_report(&report, Options { diffs, ..Options::of(self.command) }),
             Format::Json => console::print(&json::document(&report)),

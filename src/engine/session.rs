@@ -48,7 +48,11 @@ pub(crate) struct Session<'a> {
 impl<'a> Session<'a> {
     pub(crate) fn open(spec: &'a HostSpec, cx: &'a Context) -> Result<Self, Failure> {
         let transport = transport::connect(spec, &cx.connections)?;
-        Ok(Session { spec, cx, transport, executions: 0 })
+        let session = Session { spec, cx, transport, executions: 0 };
+        if let Some(note) = session.transport.note() {
+            session.progress(note);
+        }
+        Ok(session)
     }
 
     /// Goes on over a connection that was kept by [`Session::close`].

@@ -54,6 +54,7 @@ impl SshLines {
             known_hosts: self.known_hosts.or(below.known_hosts),
             config: self.config.or(below.config),
             timeout: self.timeout.or(below.timeout),
+            client: self.client.or(below.client),
         }
     }
 }

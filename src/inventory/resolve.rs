@@ -16,8 +16,8 @@ use super::node::At;
 use super::read::{Reader, Settings};
 use super::source::SourceLine;
 use super::spec::{
-    Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostKeyPolicy, HostSpec, Jump, Limits,
-    ProviderChoice, Role, Source, SshSettings, StepPolicy, TimeSpec,
+    Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, Limits, ProviderChoice, Role,
+    Source, SshSettings, StepPolicy, TimeSpec,
 };
 
 /// Drift of an ordinary clock between two polls, parts of a second (RFC 5905: 15 ppm).
@@ -289,10 +289,11 @@ fn connection(s: &Settings, names: &Names<'_>) -> Connection {
         elevate,
         jump: ssh.jump.iter().flatten().map(|jump| bastion(jump, names)).collect(),
         jump_limit: ssh.jump_limit.unwrap_or(8),
-        host_key: ssh.host_key.unwrap_or(HostKeyPolicy::Strict),
+        host_key: ssh.host_key,
         known_hosts: ssh.known_hosts.clone(),
         config: ssh.config.clone(),
         timeout: ssh.timeout.unwrap_or(Duration::from_secs(10)),
+        client: ssh.client.unwrap_or_default(),
     }))
 }
 

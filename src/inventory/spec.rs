@@ -306,8 +306,8 @@ pub struct SshSettings {
     pub jump: Vec<Jump>,
     /// Connections through one bastion at a time.
     pub jump_limit: usize,
-    /// What an unknown host key means.
-    pub host_key: HostKeyPolicy,
+    /// What an unknown host key means; `None` leaves it to the ssh_config, and its default is strict.
+    pub host_key: Option<HostKeyPolicy>,
     /// The file of known host keys; `None` is `~/.ssh/known_hosts` and the system's file.
     pub known_hosts: Option<PathBuf>,
     /// The ssh_config file; `None` is `~/.ssh/config`.
@@ -315,6 +315,21 @@ pub struct SshSettings {
     /// Time limit for connecting and for each silence.
     #[serde(with = "humantime_serde")]
     pub timeout: Duration,
+    /// Which client speaks to it.
+    pub client: Client,
+}
+
+/// Which client of SSH speaks to a host.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Client {
+    /// libssh2, and the system's `ssh` where something demands it.
+    #[default]
+    Auto,
+    /// libssh2, which is built in.
+    Ssh2,
+    /// The system's own `ssh`.
+    OpenSsh,
 }
 
 /// How to become root on a host.

@@ -7,7 +7,7 @@ use super::name::{is_given_name, not_an_address, short};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::secret::{Origin, Secret};
-use super::spec::{Become, HostKeyPolicy, Jump};
+use super::spec::{Become, Client, HostKeyPolicy, Jump};
 
 /// The keys of `ssh`.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +25,7 @@ pub(super) struct SshLines {
     pub(super) known_hosts: Option<PathBuf>,
     pub(super) config: Option<PathBuf>,
     pub(super) timeout: Option<Duration>,
+    pub(super) client: Option<Client>,
 }
 
 impl Reader<'_> {
@@ -90,6 +91,7 @@ impl Reader<'_> {
                 "host_key" => ssh.host_key = self.choice(value, what, HOST_KEY),
                 "known_hosts" => ssh.known_hosts = self.path(value, what),
                 "config" => ssh.config = self.path(value, what),
+                "client" => ssh.client = self.choice(value, what, CLIENT),
                 "timeout" => ssh.timeout = self.duration(value, what),
                 _ => {}
             }
@@ -142,6 +144,8 @@ const BECOME: &[(&str, Become)] = &[
 const HOST_KEY: &[(&str, HostKeyPolicy)] =
     &[("strict", HostKeyPolicy::Strict), ("accept-new", HostKeyPolicy::AcceptNew)];
 
+const CLIENT: &[(&str, Client)] = &[("auto", Client::Auto), ("ssh2", Client::Ssh2), ("openssh", Client::OpenSsh)];
+
 const SSH: &[&str] = &[
     "user",
     "port",
@@ -156,4 +160,5 @@ const SSH: &[&str] = &[
     "known_hosts",
     "config",
     "timeout",
+    "client",
 ];

@@ -17,6 +17,7 @@ mod winrm;
 mod worker;
 
 pub use error::TransportError;
+pub use ssh::system::answer_ssh;
 pub use ssh::trust::HostKey;
 pub use worker::serve_stdin;
 
@@ -58,6 +59,11 @@ pub trait Transport: Send {
     /// A non-zero status is an [`Output`], not an error; an error means that we could not talk
     /// to the host and so do not know what happened.
     fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError>;
+
+    /// What is unusual about this way, if anything is.
+    fn note(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// What the connections of one run share; copies share it, too.
@@ -70,6 +76,14 @@ struct Shared {
     bastions: Arc<ssh::Counts>,
     files: ssh::Files,
     accounts: winrm::Accounts,
+    reasons: ssh::Reasons,
+}
+
+impl Connections {
+    /// What is to be said of the connections of this run: which hosts the system's `ssh` had to reach, and why.
+    pub fn notes(&self) -> Vec<String> {
+        self.0.reasons.sentences()
+    }
 }
 
 /// Opens the way to a host.

@@ -257,4 +257,5 @@ fn keyboard_interactive_and_the_agent() {
     for name in ["asked", "agent"] {
         assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
     }
+    crate::login_openssh::what_openssh_does(&lab, inventory);
 }

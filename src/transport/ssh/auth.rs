@@ -7,42 +7,103 @@ use std::os::fd::OwnedFd;
 use socket2::SockRef;
 use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 
+use super::connect::Failure;
 use super::job::{Hop, Key};
 use crate::transport::TransportError;
 
+/// How a login went that has several ways to go.
+enum Step {
+    In,
+    Refused,
+    /// The server took it, and wants one of these as well.
+    Partly(String),
+}
+
 /// Logs in.
-pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<(), TransportError> {
+pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<(), Failure> {
     let mut tried = Vec::new();
     // The question for the methods also is the attempt `none`, which a few appliances accept.
-    let methods = match session.auth_methods(&hop.user) {
-        Ok(methods) => methods.to_owned(),
-        Err(error) if session.authenticated() || is_answer(&error) => String::new(),
-        Err(error) => return Err(lost(hop, &error, &tried)),
-    };
+    let mut methods = methods(session, hop, &tried)?;
     if session.authenticated() {
         return Ok(());
     }
-    let offers = |name: &str| methods.split(',').any(|method| method == name);
-    if offers("publickey") && (agent(session, hop, &mut tried) || keys(session, hop, &mut tried)?) {
-        return Ok(());
-    }
-    if let Some(password) = &hop.password {
-        if offers("password") {
-            match session.userauth_password(&hop.user, password) {
-                Ok(()) => return Ok(()),
-                Err(error) if is_answer(&error) => tried.push("password".to_owned()),
-                Err(error) => return Err(lost(hop, &error, &tried)),
-            }
-        } else if offers("keyboard-interactive") {
-            let mut answer = Answer::new(password, socket);
-            match session.userauth_keyboard_interactive(&hop.user, &mut answer) {
-                Ok(()) if session.authenticated() => return Ok(()),
-                Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(lost(hop, &error, &tried)),
-                _ => tried.push(answer.words()),
-            }
+    if offers(&methods, "publickey") {
+        match by_key(session, hop, &methods, &mut tried)? {
+            Step::In => return Ok(()),
+            Step::Partly(next) => methods = next,
+            Step::Refused => {}
         }
     }
-    Err(refused(hop, &methods, &tried))
+    let mut sent = false;
+    if let Some(password) = &hop.password {
+        sent = offers(&methods, "password") || offers(&methods, "keyboard-interactive");
+        if by_password(session, socket, hop, &methods, password, &mut tried)? {
+            return Ok(());
+        }
+    }
+    // A password that was refused is not sent a second time, by whatever client.
+    let openssh = if sent { None } else { better_by_openssh(session, hop, &methods, &tried) };
+    Err(Failure { error: Box::new(refused(hop, &methods, &tried)), openssh })
+}
+
+/// What the server offers now.
+fn methods(session: &Session, hop: &Hop, tried: &[String]) -> Result<String, Failure> {
+    match session.auth_methods(&hop.user) {
+        Ok(methods) => Ok(methods.to_owned()),
+        Err(error) if session.authenticated() || is_answer(&error) => Ok(String::new()),
+        Err(error) => Err(lost(hop, &error, tried).into()),
+    }
+}
+
+fn offers(methods: &str, name: &str) -> bool {
+    methods.split(',').any(|method| method == name)
+}
+
+fn takes_password(methods: &str) -> bool {
+    offers(methods, "password") || offers(methods, "keyboard-interactive")
+}
+
+fn by_password(
+    session: &Session,
+    socket: &OwnedFd,
+    hop: &Hop,
+    methods: &str,
+    password: &str,
+    tried: &mut Vec<String>,
+) -> Result<bool, Failure> {
+    if offers(methods, "password") {
+        match session.userauth_password(&hop.user, password) {
+            Ok(()) => return Ok(true),
+            Err(error) if is_answer(&error) => tried.push("password".to_owned()),
+            Err(error) => return Err(lost(hop, &error, tried).into()),
+        }
+    } else if offers(methods, "keyboard-interactive") {
+        let mut answer = Answer::new(password, socket);
+        match session.userauth_keyboard_interactive(&hop.user, &mut answer) {
+            Ok(()) if session.authenticated() => return Ok(true),
+            Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(lost(hop, &error, tried).into()),
+            _ => tried.push(answer.words()),
+        }
+    }
+    Ok(false)
+}
+
+/// Tries the keys of the agent, and then the files.
+fn by_key(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
+    match agent(session, hop, methods, tried)? {
+        Step::Refused => keys(session, hop, methods, tried),
+        done => Ok(done),
+    }
+}
+
+/// After a key that was no login: libssh2 does not say whether it was refused or was only the first of
+/// several factors. The server says it, by what it offers next; and is asked where a second one is at hand.
+fn after_refusal(session: &Session, hop: &Hop, methods_before: &str, tried: &[String]) -> Result<Step, Failure> {
+    if hop.password.is_none() || takes_password(methods_before) {
+        return Ok(Step::Refused);
+    }
+    let next = methods(session, hop, tried)?;
+    Ok(if takes_password(&next) { Step::Partly(next) } else { Step::Refused })
 }
 
 /// Whether the server answered, and said no: LIBSSH2_ERROR_AUTHENTICATION_FAILED and _PUBLICKEY_UNVERIFIED.
@@ -57,22 +118,31 @@ fn lost(hop: &Hop, error: &ssh2::Error, tried: &[String]) -> TransportError {
     TransportError::Unreachable { to: hop.label(), cause, hint: None }
 }
 
-fn agent(session: &Session, target: &Hop, tried: &mut Vec<String>) -> bool {
-    let Ok(mut agent) = session.agent() else { return false };
+fn agent(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
+    let Some(mut agent) = session.agent().ok() else { return Ok(Step::Refused) };
     if agent.connect().is_err() || agent.list_identities().is_err() {
-        return false;
+        return Ok(Step::Refused);
     }
     let identities = agent.identities().unwrap_or_default();
     if identities.is_empty() {
-        return false;
+        return Ok(Step::Refused);
     }
     tried.push(format!("agent ({} keys)", identities.len()));
-    identities.iter().any(|identity| agent.userauth(&target.user, identity).is_ok())
+    for identity in &identities {
+        if agent.userauth(&hop.user, identity).is_ok() {
+            return Ok(Step::In);
+        }
+        match after_refusal(session, hop, methods, tried)? {
+            Step::Refused => {}
+            done => return Ok(done),
+        }
+    }
+    Ok(Step::Refused)
 }
 
-fn keys(session: &Session, hop: &Hop, tried: &mut Vec<String>) -> Result<bool, TransportError> {
+fn keys(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
     for key in &hop.keys {
-        let Key { name, content } = key;
+        let Key { name, content, .. } = key;
         let content = match content {
             Ok(content) => content,
             Err(why) => {
@@ -80,30 +150,65 @@ fn keys(session: &Session, hop: &Hop, tried: &mut Vec<String>) -> Result<bool, T
                 continue;
             }
         };
-        let passphrase = content.passphrase.as_deref();
-        match session.userauth_pubkey_memory(&hop.user, content.public.as_deref(), &content.private, passphrase) {
-            Ok(()) => return Ok(true),
-            Err(error) if is_answer(&error) => tried.push(format!("key {name} (refused)")),
-            Err(error) => match unusable(&error, passphrase) {
+        match session.userauth_pubkey_memory(&hop.user, content.public.as_deref(), &content.private, None) {
+            Ok(()) => return Ok(Step::In),
+            Err(error) if is_answer(&error) => match after_refusal(session, hop, methods, tried)? {
+                Step::Refused => tried.push(format!("key {name} (refused)")),
+                done => {
+                    tried.push(format!("key {name} (accepted)"));
+                    return Ok(done);
+                }
+            },
+            Err(error) => match unusable(&error) {
                 Some(why) => tried.push(format!("key {name} ({why})")),
-                None => return Err(lost(hop, &error, tried)),
+                None => return Err(lost(hop, &error, tried).into()),
             },
         }
     }
-    Ok(false)
+    Ok(Step::Refused)
 }
 
 /// Why a key cannot be used, if it is the key; else the connection is at fault.
-fn unusable(error: &ssh2::Error, passphrase: Option<&str>) -> Option<String> {
+fn unusable(error: &ssh2::Error) -> Option<String> {
     match error.code() {
         // LIBSSH2_ERROR_TIMEOUT, _SOCKET_DISCONNECT, _SOCKET_RECV, _SOCKET_SEND, _PROTO, _ALLOC, _EAGAIN, _OUT_OF_BOUNDARY.
         ssh2::ErrorCode::Session(-9 | -13 | -43 | -7 | -14 | -6 | -37 | -41) => None,
-        // LIBSSH2_ERROR_FILE, _KEYFILE_AUTH_FAILED: an old format, which libssh2 opens itself.
-        ssh2::ErrorCode::Session(-16 | -48) if passphrase.is_some() => {
-            Some("cannot be opened; wrong `passphrase`?".to_owned())
-        }
-        ssh2::ErrorCode::Session(-16 | -48) => Some("cannot be used; if it is encrypted, set `passphrase`".to_owned()),
-        _ => Some(format!("cannot be used: {}", error.message())),
+        _ => Some(format!("{UNUSABLE}: {}", error.message())),
+    }
+}
+
+const UNUSABLE: &str = "cannot be used by libssh2";
+
+/// Why OpenSSH's client may log in where this one was refused.
+fn better_by_openssh(session: &Session, hop: &Hop, methods: &str, tried: &[String]) -> Option<String> {
+    if offers(methods, "publickey")
+        && let Some(kind) = special_identity(session)
+    {
+        return Some(format!("the agent holds a {kind}"));
+    }
+    if let Some(key) = tried.iter().find(|tried| tried.contains(UNUSABLE)) {
+        return Some(key.clone());
+    }
+    let tickets = std::env::var_os("KRB5CCNAME").is_some()
+        || std::path::Path::new(&format!("/tmp/krb5cc_{}", nix::unistd::Uid::current())).exists();
+    (tickets && offers(methods, "gssapi-with-mic")).then(|| format!("{} offers gssapi-with-mic", hop.label()))
+}
+
+/// What the agent holds that libssh2 cannot use.
+fn special_identity(session: &Session) -> Option<&'static str> {
+    let mut agent = session.agent().ok()?;
+    agent.connect().ok()?;
+    agent.list_identities().ok()?;
+    let identities = agent.identities().ok()?;
+    identities.iter().find_map(|identity| special(&super::hostkey::kind(identity.blob())))
+}
+
+/// What a type of key is called that libssh2 cannot use; `None` for those that it can.
+pub(super) fn special(kind: &str) -> Option<&'static str> {
+    match kind {
+        kind if kind.contains("-cert-v0") => Some("certificate"),
+        kind if kind.starts_with("sk-") => Some("key in a security token"),
+        _ => None,
     }
 }
 
@@ -174,7 +279,8 @@ fn refused(target: &Hop, methods: &str, tried: &[String]) -> TransportError {
         to: target.label(),
         user: target.user.clone(),
         cause: format!("refused; the server offers {}; {tried}", if methods.is_empty() { "nothing" } else { methods }),
-        hint: "see `user`, `key`, `password` of the host, or the keys of the agent (`ssh-add -l`)".to_owned(),
+        hint: "see `user`, `key`, `password`, `passphrase` of the host, or the keys of the agent (`ssh-add -l`)"
+            .to_owned(),
     }
 }
 

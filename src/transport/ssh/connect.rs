@@ -12,6 +12,7 @@ use ssh2::{MethodType, Session};
 
 use super::auth;
 use super::job::{Hop, SshJob};
+use super::offer::{self, Disagreement, List};
 use crate::transport::TransportError;
 
 /// A session, and what it stands on.
@@ -40,18 +41,31 @@ pub(super) fn free(session: &Session, socket: &OwnedFd) {
     let _ = SockRef::from(socket).shutdown(Shutdown::Both);
 }
 
+/// Why there is no connection.
+pub(in crate::transport) struct Failure {
+    pub(in crate::transport) error: Box<TransportError>,
+    /// Why OpenSSH's own client may succeed where this one did not.
+    pub(in crate::transport) openssh: Option<String>,
+}
+
+impl From<TransportError> for Failure {
+    fn from(error: TransportError) -> Self {
+        Failure { error: Box::new(error), openssh: None }
+    }
+}
+
 /// A session of a bastion, and its socket.
 type Link = (Session, OwnedFd);
 
 /// Connects and logs in.
-pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Connected, TransportError> {
+pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Connected, Failure> {
     let (target, previous) = approach(job, judge)?;
     let (session, socket) = open(target, job.hops.len() - 1, job.timeout, previous.as_ref(), judge)?;
     Ok(Connected { session, socket, label: target.label(), user: target.user.clone() })
 }
 
 /// Goes as far as the host shows its key.
-pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportError> {
+pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), Failure> {
     let (target, previous) = approach(job, judge)?;
     let (session, socket) = shake(target, job.timeout, previous.as_ref())?;
     let key = shown(&session, target)?;
@@ -61,13 +75,15 @@ pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportE
 }
 
 /// Opens the bastions on the way to the last hop.
-fn approach<'a>(job: &'a SshJob, judge: &mut Judge<'_>) -> Result<(&'a Hop, Option<Link>), TransportError> {
+fn approach<'a>(job: &'a SshJob, judge: &mut Judge<'_>) -> Result<(&'a Hop, Option<Link>), Failure> {
     let nowhere = || TransportError::Lost { to: String::new(), cause: "a job without a host".to_owned() };
     let (target, bastions) = job.hops.split_last().ok_or_else(nowhere)?;
     let mut previous: Option<Link> = None;
     for (place, hop) in bastions.iter().enumerate() {
         let opened = open(hop, place, job.timeout, previous.as_ref(), judge);
-        previous = Some(opened.map_err(|error| through(error, &hop.label()))?);
+        previous = Some(
+            opened.map_err(|failure| Failure { error: Box::new(through(*failure.error, &hop.label())), ..failure })?,
+        );
     }
     Ok((target, previous))
 }
@@ -99,14 +115,14 @@ fn open(
     timeout: Duration,
     previous: Option<&Link>,
     judge: &mut Judge<'_>,
-) -> Result<Link, TransportError> {
+) -> Result<Link, Failure> {
     let (session, socket) = shake(hop, timeout, previous)?;
     let key = shown(&session, hop)?;
     let login = if judge(place, &key) {
         auth::login(&session, &socket, hop)
     } else {
         // The program knows why, and says it.
-        Err(unreachable(hop, "its key is not trusted"))
+        Err(unreachable(hop, "its key is not trusted").into())
     };
     match login {
         Ok(()) => Ok((session, socket)),
@@ -124,7 +140,7 @@ fn shown(session: &Session, hop: &Hop) -> Result<Vec<u8>, TransportError> {
 
 /// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
 /// nothing has been tried by then, so it is safe to come again, while there is time.
-fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, TransportError> {
+fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
     let deadline = Instant::now() + timeout;
     let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
     loop {
@@ -132,10 +148,13 @@ fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, 
         let (mut session, socket) = session(hop, left, timeout, previous)?;
         let Err(error) = session.handshake() else { return Ok((session, socket)) };
         free(&session, &socket);
+        if DISAGREED.contains(&error.code()) {
+            return Err(disagreed(&session, hop, timeout, previous, error.message()));
+        }
         let left = deadline.saturating_duration_since(Instant::now());
         match pauses.next().filter(|time| DROPPED.contains(&error.code()) && *time < left) {
             Some(time) => pause(time),
-            None => return Err(unreachable(hop, &format!("SSH handshake: {}", error.message()))),
+            None => return Err(unreachable(hop, &format!("SSH handshake: {}", error.message())).into()),
         }
     }
 }
@@ -143,6 +162,100 @@ fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, 
 /// LIBSSH2_ERROR_BANNER_RECV, _SOCKET_DISCONNECT, _SOCKET_RECV: closed or reset before the handshake was done.
 const DROPPED: [ssh2::ErrorCode; 3] =
     [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13), ssh2::ErrorCode::Session(-43)];
+
+/// LIBSSH2_ERROR_KEX_FAILURE, _METHOD_NONE, _METHOD_NOT_SUPPORTED: nothing in common, but it is not said of what.
+const DISAGREED: [ssh2::ErrorCode; 3] =
+    [ssh2::ErrorCode::Session(-5), ssh2::ErrorCode::Session(-17), ssh2::ErrorCode::Session(-33)];
+
+/// Asks the server what it offers, and says what has no common member.
+fn disagreed(session: &Session, hop: &Hop, timeout: Duration, previous: Option<&Link>, words: &str) -> Failure {
+    // A bastion opens one way; what is behind it is not asked a second time.
+    let asked = previous.is_none().then(|| offers(hop, timeout)).flatten();
+    match asked.and_then(|offers| offers.disagreement(|list| ours(session, hop, list))) {
+        Some(found) if found.list == List::HostKey && hop.algorithms.is_some() => other_types(hop, &found).into(),
+        Some(found) => {
+            let openssh = Some(format!(
+                "libssh2 knows no {} that {} offers ({})",
+                found.list.words(),
+                hop.label(),
+                found.theirs.join(", ")
+            ));
+            Failure { error: Box::new(nothing_common(hop, &found)), openssh }
+        }
+        None => {
+            let error = TransportError::Unreachable {
+                to: hop.label(),
+                cause: format!("SSH handshake: {words}"),
+                hint: Some("`ssh -v` to the host shows what each side offers".to_owned()),
+            };
+            Failure {
+                error: Box::new(error),
+                openssh: Some(format!("libssh2 and {} did not agree on a key exchange", hop.label())),
+            }
+        }
+    }
+}
+
+fn offers(hop: &Hop, timeout: Duration) -> Option<offer::Offers> {
+    let mut stream = tcp(hop, timeout, timeout).ok()?;
+    stream.set_read_timeout(Some(timeout)).ok()?;
+    offer::ask(&mut stream, Instant::now() + timeout)
+}
+
+/// What this side offers to a host.
+fn ours(session: &Session, hop: &Hop, list: List) -> Vec<String> {
+    let kind = match list {
+        List::Kex => MethodType::Kex,
+        List::HostKey => return host_key_types(session, hop).split(',').map(str::to_owned).collect(),
+        List::Cipher => MethodType::CryptCs,
+        List::Mac => MethodType::MacCs,
+    };
+    let known = session.supported_algs(kind).unwrap_or_default().into_iter();
+    known.filter(|name| !offer::is_sign(name)).map(str::to_owned).collect()
+}
+
+/// The types of host key that a host is asked for: those that it is known by, else all plain ones. A
+/// certificate is no key that could be remembered: it ends some day, and `ssh` would call it a changed key.
+fn host_key_types(session: &Session, hop: &Hop) -> String {
+    hop.algorithms.clone().unwrap_or_else(|| {
+        let known = session.supported_algs(MethodType::HostKey).unwrap_or_default();
+        known.into_iter().filter(|name| !name.contains("-cert-v0")).collect::<Vec<_>>().join(",")
+    })
+}
+
+/// The host has no key any more of the types that it is known by.
+fn other_types(hop: &Hop, found: &Disagreement) -> TransportError {
+    TransportError::HostKey {
+        to: hop.label(),
+        cause: format!(
+            "it has no key of a type that it is known by: known_hosts has {}, the server offers {}",
+            found.ours.join(", "),
+            found.theirs.join(", ")
+        ),
+        hint:
+            "a server in FIPS mode has no ed25519 key any more, and policies take types away: compare the fingerprint \
+               of its present key at its console, then `fleetclock trust HOST`"
+                .to_owned(),
+    }
+}
+
+fn nothing_common(hop: &Hop, found: &Disagreement) -> TransportError {
+    let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
+    TransportError::Unreachable {
+        to: hop.label(),
+        cause: format!(
+            "SSH handshake: no {} in common: the server offers {}; libssh2 knows {}",
+            found.list.words(),
+            list(&found.theirs),
+            list(&found.ours)
+        ),
+        hint: Some(format!(
+            "let the server offer one of ours, too (`{}` in its sshd_config), or use `ssh: {{ client: openssh }}`, if the \
+             system's `ssh` knows one of its",
+            found.list.setting()
+        )),
+    }
+}
 
 #[expect(clippy::disallowed_methods, reason = "the host is busy and is given a moment")]
 fn pause(time: Duration) {
@@ -153,10 +266,8 @@ fn pause(time: Duration) {
 fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Link, TransportError> {
     let mut session = Session::new().map_err(|error| unreachable(hop, error.message()))?;
     session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
-    if let Some(algorithms) = &hop.algorithms {
-        // A type that this libssh2 does not know is left out by it; a preference is no demand.
-        let _ = session.method_pref(MethodType::HostKey, algorithms);
-    }
+    // A type that this libssh2 does not know is left out by it; a preference is no demand.
+    let _ = session.method_pref(MethodType::HostKey, &host_key_types(&session, hop));
     let socket: OwnedFd = match previous {
         None => tcp(hop, left, timeout)?.into(),
         Some(bastion) => tunnel(bastion, hop)?.into(),

@@ -21,6 +21,8 @@ pub(super) struct Entry {
     pub(super) kind: String,
     pub(super) key: String,
     pub(super) revoked: bool,
+    /// It is no key of the host, but one that signs those of hosts.
+    pub(super) authority: bool,
     pub(super) place: String,
 }
 
@@ -31,6 +33,8 @@ pub(super) struct Known {
     /// The file that new keys go to.
     file: Option<PathBuf>,
     name: String,
+    /// The place of a certificate authority for this host.
+    authority: Option<String>,
 }
 
 impl Known {
@@ -42,14 +46,24 @@ impl Known {
         let own = settings.known_hosts.clone().or_else(|| home().map(|home| home.join(".ssh/known_hosts")));
         let mut places: Vec<PathBuf> = own.iter().cloned().collect();
         if settings.known_hosts.is_none() {
-            places.push(PathBuf::from("/etc/ssh/ssh_known_hosts"));
+            places.extend(home().map(|home| home.join(".ssh/known_hosts2")));
+            places.extend(["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from));
         }
         let name = known_name(&target.host, target.port);
         let mut entries = Vec::new();
         for place in &places {
             entries.extend(files.entries(place, &name)?);
         }
-        Ok(Known { entries, file: own, name })
+        let signer = |entry: &&Entry| entry.authority && !entry.revoked;
+        let authority = entries.iter().find(signer).map(|entry| entry.place.clone());
+        // A certificate in the place of a key is of an earlier fleetclock; it is no key, and ends some day.
+        entries.retain(|entry| !entry.authority && !entry.kind.contains("-cert-v0"));
+        Ok(Known { entries, file: own, name, authority })
+    }
+
+    /// The place of a certificate authority that has to vouch for this host: there is no key of its own.
+    pub(super) fn authority(&self) -> Option<&str> {
+        self.authority.as_deref().filter(|_| self.keys().is_empty())
     }
 
     /// The types of key that the host is known by: it has to be asked for one of these.
@@ -174,8 +188,8 @@ mod tests {
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBWjEaCjTAnHkB3S4Yc1Ldqf3QBsjUVyKNeVPhtYjGWn";
 
     fn known(kind: &str, place: &str) -> Known {
-        let entry = Entry { kind: kind.into(), key: KEY.into(), revoked: false, place: place.into() };
-        Known { entries: vec![entry], file: None, name: "h".into() }
+        let entry = Entry { kind: kind.into(), key: KEY.into(), revoked: false, authority: false, place: place.into() };
+        Known { entries: vec![entry], file: None, name: "h".into(), authority: None }
     }
 
     #[test]

@@ -36,6 +36,8 @@ pub(super) struct Key {
     /// Its file, for messages.
     pub(super) name: String,
     pub(super) content: Result<Content, String>,
+    /// Why OpenSSH's own client has to use it.
+    pub(super) openssh: Option<String>,
 }
 
 /// What is in a key file.
@@ -44,8 +46,6 @@ pub(super) struct Content {
     pub(super) private: String,
     /// The public half on one line, where it is known: so libssh2 need not derive it.
     pub(super) public: Option<String>,
-    /// For a key that only libssh2 can open.
-    pub(super) passphrase: Option<String>,
 }
 
 impl Hop {

@@ -5,8 +5,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
+use openssl::error::ErrorStack;
+use openssl::pkey::PKey;
 use ssh_key::{LineEnding, PrivateKey};
 
+use super::auth::special;
 use super::job::{Content, Key};
 use crate::transport::TransportError;
 
@@ -35,28 +38,66 @@ impl Keys {
             }
             Err(error) => Err(error.to_string()),
         };
-        let key = Key { name: path.display().to_string(), content };
+        let openssh = certificate(path).or_else(|| content.as_ref().ok().and_then(in_token));
+        let key = Key { name: path.display().to_string(), content, openssh };
         known.insert(name, key.clone());
         Ok(key)
     }
 }
 
-/// The formats of PEM are left to libssh2, which is quick with them.
+/// A certificate beside the key, which libssh2 would not show.
+fn certificate(path: &Path) -> Option<String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push("-cert.pub");
+    Path::new(&name).exists().then(|| format!("{} is a certificate for its key", Path::new(&name).display()))
+}
+
+/// A key of which the secret half is in a security token.
+fn in_token(content: &Content) -> Option<String> {
+    let kind = content.public.as_deref()?.split(' ').next()?;
+    special(kind).map(|what| format!("its key is a {what} ({kind})"))
+}
+
+const LOCKED: &str = "it is encrypted; set `passphrase`";
+
+const WRONG: &str = "cannot be opened; wrong `passphrase`?";
+
 fn open(text: String, passphrase: Option<&str>) -> Result<Content, String> {
-    let Ok(key) = PrivateKey::from_openssh(&text) else {
-        return Ok(Content { private: text, public: None, passphrase: passphrase.map(str::to_owned) });
-    };
+    let Ok(key) = PrivateKey::from_openssh(&text) else { return open_pem(text, passphrase) };
     let public = key.public_key().to_openssh().ok();
     if !key.is_encrypted() {
-        return Ok(Content { private: text, public, passphrase: None });
+        return Ok(Content { private: text, public });
     }
-    let Some(passphrase) = passphrase else { return Err("it is encrypted; set `passphrase`".to_owned()) };
+    let Some(passphrase) = passphrase else { return Err(LOCKED.to_owned()) };
     let opened = key.decrypt(passphrase).map_err(|error| match error {
-        ssh_key::Error::Crypto => "cannot be opened; wrong `passphrase`?".to_owned(),
+        ssh_key::Error::Crypto => WRONG.to_owned(),
         other => format!("cannot be opened: {other}"),
     })?;
     let private = opened.to_openssh(LineEnding::LF).map_err(|error| format!("cannot be opened: {error}"))?;
-    Ok(Content { private: private.to_string(), public, passphrase: None })
+    Ok(Content { private: private.to_string(), public })
+}
+
+/// The formats of PEM: libssh2 reads them, and is quick with those that are open.
+fn open_pem(text: String, passphrase: Option<&str>) -> Result<Content, String> {
+    // `BEGIN ENCRYPTED PRIVATE KEY` (RFC 7468) or `Proc-Type: 4,ENCRYPTED` (RFC 1421).
+    if !text.contains("ENCRYPTED") {
+        return Ok(Content { private: text, public: None });
+    }
+    let passphrase = passphrase.ok_or_else(|| LOCKED.to_owned())?;
+    let key = PKey::private_key_from_pem_passphrase(text.as_bytes(), passphrase.as_bytes()).map_err(|e| why(&e))?;
+    let private = key.private_key_to_pem_pkcs8().map_err(|error| why(&error))?;
+    let private = String::from_utf8(private).map_err(|error| format!("cannot be opened: {error}"))?;
+    Ok(Content { private, public: None })
+}
+
+/// A wrong passphrase shows as padding or as a structure that makes no sense; a cipher that is not
+/// supported is something else.
+fn why(error: &ErrorStack) -> String {
+    match error.errors().iter().filter_map(openssl::error::Error::reason).find(|reason| reason.contains("unsupported"))
+    {
+        Some(reason) => format!("cannot be opened: {reason}"),
+        None => WRONG.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -69,7 +110,7 @@ mod tests {
     #[test]
     fn an_encrypted_key_is_opened_and_a_wrong_passphrase_is_said() {
         let content = open(ENCRYPTED.to_owned(), Some("a passphrase")).unwrap();
-        assert!(content.passphrase.is_none() && content.public.unwrap().starts_with("ssh-ed25519 AAAA"));
+        assert!(content.public.unwrap().starts_with("ssh-ed25519 AAAA"));
         assert!(!PrivateKey::from_openssh(&content.private).unwrap().is_encrypted());
         let why = |passphrase| open(ENCRYPTED.to_owned(), passphrase).err().unwrap();
         assert_eq!(why(Some("another")), "cannot be opened; wrong `passphrase`?");
@@ -89,8 +130,21 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_key_of_openssh_is_left_to_the_library() {
-        let content = open("-----BEGIN RSA PRIVATE KEY-----\n".to_owned(), Some("pw")).unwrap();
-        assert_eq!((content.public, content.passphrase.as_deref()), (None, Some("pw")));
+    fn keys_in_pem_are_opened_once_as_well() {
+        // `openssl genpkey -algorithm ed25519 -aes-256-cbc`, and `ssh-keygen -t ecdsa -m PEM`.
+        for locked in [include_str!("../../../tests/ssh/id_pkcs8"), include_str!("../../../tests/ssh/id_pem")] {
+            let content = open(locked.to_owned(), Some("a passphrase")).unwrap();
+            assert!(content.private.starts_with("-----BEGIN PRIVATE KEY-----"));
+            PKey::private_key_from_pem(content.private.as_bytes()).unwrap();
+            assert_eq!(open(locked.to_owned(), Some("another")).err().unwrap(), WRONG);
+            assert_eq!(open(locked.to_owned(), None).err().unwrap(), LOCKED);
+        }
+    }
+
+    #[test]
+    fn an_open_key_in_pem_is_left_to_the_library() {
+        let text = "-----BEGIN RSA PRIVATE KEY-----\n";
+        let content = open(text.to_owned(), Some("pw")).unwrap();
+        assert_eq!((content.private.as_str(), content.public), (text, None));
     }
 }

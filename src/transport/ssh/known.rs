@@ -1,5 +1,5 @@
 //! Files of known host keys, in OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), each parsed
-//! once in a run and again when it has changed. Lines of `@cert-authority` are not used.
+//! once in a run and again when it has changed.
 
 use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt as _;
@@ -163,20 +163,21 @@ impl Names {
 pub(super) fn speaks_of(line: &str, name: &str) -> bool {
     let mut parsed = Parsed::default();
     parsed.add(line, Path::new(""), 1);
-    parsed.entries(name).iter().any(|entry| !entry.revoked)
+    parsed.entries(name).iter().any(|entry| !entry.revoked && !entry.authority)
 }
 
 /// Reads `[marker] names type key`; the place is still to be said.
 fn split(line: &str) -> Option<(&str, Entry)> {
     let mut words = line.split_whitespace().peekable();
-    let revoked = match words.peek()? {
-        &"@revoked" => words.next().is_some(),
+    let (revoked, authority) = match words.peek()? {
+        &"@revoked" => (words.next().is_some(), false),
+        &"@cert-authority" => (false, words.next().is_some()),
         marker if marker.starts_with(['@', '#']) => return None,
-        _ => false,
+        _ => (false, false),
     };
     let names = words.next()?;
     let (kind, key) = (words.next()?.to_owned(), words.next()?.to_owned());
-    Some((names, Entry { kind, key, revoked, place: String::new() }))
+    Some((names, Entry { kind, key, revoked, authority, place: String::new() }))
 }
 
 /// `|1|salt|HMAC-SHA1(salt, name)`.

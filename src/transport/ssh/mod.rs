@@ -1,13 +1,17 @@
 //! Over SSH: one connection, one shell with root rights in it, which runs one script after the other.
-//! `way`, `target`, `hostkey`, `keys` and `trust` are the program's side, which has the files and the
-//! secrets; the rest runs in a worker, and knows no more than its job.
+//! `way`, `target`, `carrier`, `hostkey`, `keys` and `trust` are the program's side, which has the files and
+//! the secrets; the rest runs in a worker, and knows no more than its job. Two carriers: libssh2, and
+//! in `system` the system's own `ssh`.
 
 mod auth;
+mod carrier;
 mod connect;
 mod hostkey;
 mod job;
 mod keys;
 mod known;
+mod offer;
+pub(super) mod system;
 mod target;
 pub(super) mod trust;
 mod way;
@@ -26,6 +30,8 @@ use super::terminal::{BEGUN, READY};
 use super::{Output, Script, Transport, TransportError};
 use crate::inventory::Secret;
 use crate::inventory::spec::ElevateSettings;
+pub(super) use carrier::Reasons;
+pub(super) use connect::Failure;
 use connect::{Connected, Judge};
 pub(super) use job::SshJob;
 pub(super) use way::{Counts, Files, connect};
@@ -49,7 +55,7 @@ struct Shell {
 
 impl Ssh {
     /// Connects and logs in, through the bastions on the way.
-    pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Self, TransportError> {
+    pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Self, Failure> {
         let password = job.become_password.as_deref().map(Secret::new);
         let elevate = ElevateSettings { method: job.elevate, password };
         let has_password = elevate.password.is_some();
@@ -58,7 +64,7 @@ impl Ssh {
     }
 
     /// Lets the host show its key, and does not log in to it.
-    pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), TransportError> {
+    pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), Failure> {
         connect::look(job, judge)
     }
 
@@ -256,14 +262,13 @@ fn ready(result: std::io::Result<usize>) -> Result<Option<usize>, Stop> {
     }
 }
 
-impl Ssh {
-    fn windows(&self) -> TransportError {
-        TransportError::Login {
-            to: self.label(),
-            user: self.connected.user.clone(),
-            cause: "the login shell is one of Windows, and SSH to Windows is not supported".to_owned(),
-            hint: "reach this host over WinRM: `winrm: { user: ..., password: ... }` in place of `ssh`".to_owned(),
-        }
+/// The login shell is one of Windows.
+fn windows(to: &str, user: &str) -> TransportError {
+    TransportError::Login {
+        to: to.to_owned(),
+        user: user.to_owned(),
+        cause: "the login shell is one of Windows, and SSH to Windows is not supported".to_owned(),
+        hint: "reach this host over WinRM: `winrm: { user: ..., password: ... }` in place of `ssh`".to_owned(),
     }
 }
 
@@ -288,7 +293,9 @@ impl Transport for Ssh {
                 self.shell = Some(shell);
                 Ok(driver.finish(0))
             }
-            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.windows()),
+            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => {
+                Err(windows(&self.connected.label, &self.connected.user))
+            }
             Ok(Some(status)) if driver.started() => Ok(driver.finish(status)),
             Ok(Some(status)) => Err(elevation.ended_early(driver, status)),
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ssh2_config::{ParseRule, SshConfig};
 
-use crate::inventory::spec::{Jump, SshSettings};
+use crate::inventory::spec::{HostKeyPolicy, Jump, SshSettings};
 use crate::transport::TransportError;
 
 /// One hop, with every choice made.
@@ -20,6 +20,10 @@ pub(super) struct Target {
     pub(super) user: String,
     pub(super) keys: Vec<PathBuf>,
     pub(super) jump: Vec<Jump>,
+    /// What an unknown host key means, where the inventory does not say it.
+    pub(super) host_key: HostKeyPolicy,
+    /// Settings of the ssh_config that only OpenSSH's own client can follow.
+    pub(super) beyond: Vec<String>,
 }
 
 impl Target {
@@ -90,6 +94,8 @@ pub(super) fn resolve(
         user,
         keys: keys(settings, params.identity_file),
         jump: if settings.jump.is_empty() { jumps(params.proxy_jump) } else { settings.jump.clone() },
+        host_key: HostKeyPolicy::Strict,
+        beyond: Vec::new(),
     }
 }
 

@@ -40,7 +40,9 @@ pub(in crate::transport) fn look(
     let known = way.known.last();
     // By the types that it is known by, so that a key that did not change is seen as such.
     let key = match show(&way, settings, shared, true) {
-        Err(TransportError::Unreachable { .. }) if known.is_some_and(|known| known.algorithms().is_some()) => {
+        Err(TransportError::Unreachable { .. } | TransportError::HostKey { .. })
+            if known.is_some_and(|known| known.algorithms().is_some()) =>
+        {
             show(&way, settings, shared, false)?
         }
         other => other?,
@@ -79,7 +81,7 @@ fn show(way: &Way, settings: &SshSettings, shared: &Shared, by_known: bool) -> R
         shown = key.to_vec();
         Ok(())
     });
-    looked.map(|()| shown).map_err(|(error, _)| error)
+    looked.map(|()| shown).map_err(|failed| *failed.error)
 }
 
 fn readable(encoded: &str) -> String {

@@ -5,14 +5,15 @@ use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::carrier;
 use super::connect::through;
 use super::hostkey::{Known, KnownFiles};
 use super::job::{Hop, SshJob};
 use super::keys::Keys;
 use super::target::{Configs, Target, resolve};
 use crate::inventory::Secret;
-use crate::inventory::spec::SshSettings;
-use crate::transport::worker::{Lease, Remote, Request, Stage};
+use crate::inventory::spec::{Client, SshSettings};
+use crate::transport::worker::{Lease, NotConnected, Remote, Request, Stage};
 use crate::transport::{Shared, Transport, TransportError};
 
 /// What was read of the user's files in this run.
@@ -89,7 +90,7 @@ impl Way {
             return Err(TransportError::Lost { to: lease.to.clone(), cause: "there is no such host".to_owned() });
         };
         let is_last = hop + 1 == self.targets.len();
-        let judged = known.check(key, s.host_key, &target.label(), &shared.files.known);
+        let judged = known.check(key, s.host_key.unwrap_or(target.host_key), &target.label(), &shared.files.known);
         // A login asks several questions, and `timeout` is the limit for each.
         lease.begin(Stage::Login, s.timeout * if is_last { 2 } else { 3 }, Duration::ZERO);
         if is_last { judged } else { judged.map_err(|error| through(error, &target.label())) }
@@ -99,7 +100,7 @@ impl Way {
 /// Whether a host key is trusted.
 type Judged = Result<(), TransportError>;
 
-/// Opens a connection in a worker.
+/// Opens a connection in a worker, by the client that can.
 pub(in crate::transport) fn connect(
     address: &str,
     s: &SshSettings,
@@ -107,11 +108,25 @@ pub(in crate::transport) fn connect(
 ) -> Result<Box<dyn Transport>, TransportError> {
     let way = Way::find(address, s, shared)?;
     let job = way.job(s, shared)?;
+    if let Some(reason) = carrier::choose(&way, &job, s.client)? {
+        return carrier::connect(address, way, s, shared, &reason);
+    }
+    let failed = match by_libssh2(&way, job, s, shared) {
+        Ok(lease) => return Ok(Box::new(Remote::new(lease, Duration::ZERO, way.permits))),
+        Err(failed) => failed,
+    };
+    match failed.openssh.filter(|_| s.client == Client::Auto) {
+        Some(reason) if carrier::is_installed() => carrier::connect(address, way, s, shared, &reason),
+        _ => Err(*failed.error),
+    }
+}
+
+fn by_libssh2(way: &Way, job: SshJob, s: &SshSettings, shared: &Shared) -> Result<Lease, NotConnected> {
     let mut lease = Lease::take(&shared.workers, way.label())?;
     lease.begin(Stage::Handshake, s.timeout, Duration::ZERO);
     lease.send(&Request::Ssh(Box::new(job)), &[])?;
-    lease.connected(&mut |lease, hop, key| way.judge(lease, hop, key, s, shared)).map_err(|(error, _)| error)?;
-    Ok(Box::new(Remote::new(lease, Duration::ZERO, way.permits)))
+    lease.connected(&mut |lease, hop, key| way.judge(lease, hop, key, s, shared))?;
+    Ok(lease)
 }
 
 /// The use of one bastion; given back when dropped.

@@ -128,11 +128,11 @@ pub(super) fn connect(
     });
     let outcome = match &connected {
         Ok(()) => Outcome::Good,
-        Err((_, true)) => Outcome::WrongPassword,
+        Err(failed) if failed.wrong_password => Outcome::WrongPassword,
         Err(_) => Outcome::Unknown,
     };
     permit.settle(&outcome, &peer);
-    connected.map_err(|(error, _)| error)?;
+    connected.map_err(|failed| *failed.error)?;
     Ok(Box::new(Remote::new(lease, OPERATION, ())))
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::transport::TransportError;
 use crate::transport::ssh::SshJob;
+use crate::transport::ssh::system::SystemJob;
 use crate::transport::winrm::WinrmJob;
 
 /// Longest message, bytes: a job with its keys and passwords.
@@ -22,6 +23,8 @@ const LONGEST_BYTES: usize = 3 * (64 << 20) + (1 << 20);
 pub(in crate::transport) enum Request {
     /// Connect and log in.
     Ssh(Box<SshJob>),
+    /// The same, by the system's own `ssh`.
+    System(Box<SystemJob>),
     /// Connect, and only look at the key that the host shows.
     Key(Box<SshJob>),
     /// Log in to a Windows host.
@@ -62,6 +65,8 @@ pub(in crate::transport) enum Answer {
         error: TransportError,
         /// Whether an account was refused its password.
         wrong_password: bool,
+        /// Why OpenSSH's own client may succeed.
+        openssh: Option<String>,
     },
     /// The connection is closed.
     Closed,

@@ -56,6 +56,21 @@ impl Stage {
 /// Judges the key that the host at this place of the way shows.
 type Judge<'a> = dyn FnMut(&mut Lease, usize, &[u8]) -> Result<(), TransportError> + 'a;
 
+/// Why there is no connection.
+pub(super) struct NotConnected {
+    pub(super) error: Box<TransportError>,
+    /// Whether an account was refused its password.
+    pub(super) wrong_password: bool,
+    /// Why OpenSSH's own client may succeed.
+    pub(super) openssh: Option<String>,
+}
+
+impl From<TransportError> for NotConnected {
+    fn from(error: TransportError) -> Self {
+        NotConnected { error: Box::new(error), wrong_password: false, openssh: None }
+    }
+}
+
 /// A worker that is busy with one host; given back to the pool when dropped.
 pub(super) struct Lease {
     worker: Option<Worker>,
@@ -102,19 +117,24 @@ impl Lease {
     }
 
     /// Waits for the end of a connecting: `on_key` judges the keys that the hosts on the way show.
-    pub(super) fn connected(&mut self, on_key: &mut Judge<'_>) -> Result<(), (TransportError, bool)> {
+    pub(super) fn connected(&mut self, on_key: &mut Judge<'_>) -> Result<(), NotConnected> {
         let mut refused = None;
         loop {
-            let (answer, bytes) = self.receive().map_err(|error| (error, false))?;
+            let (answer, bytes) = self.receive()?;
             match answer {
                 Answer::HostKey { hop } => {
                     let judged = on_key(self, hop, &bytes);
-                    self.send(&Request::Judged(judged.is_ok()), &[]).map_err(|error| (error, false))?;
+                    self.send(&Request::Judged(judged.is_ok()), &[])?;
                     refused = judged.err();
                 }
                 Answer::Connected | Answer::Closed => return Ok(()),
-                Answer::Failed { error, wrong_password } => return Err((refused.unwrap_or(error), wrong_password)),
-                Answer::Lines | Answer::Output { .. } => return Err((self.broken(End::Garbled), false)),
+                Answer::Failed { error, wrong_password, openssh } => {
+                    return Err(match refused {
+                        Some(refused) => refused.into(),
+                        None => NotConnected { error: Box::new(error), wrong_password, openssh },
+                    });
+                }
+                Answer::Lines | Answer::Output { .. } => return Err(self.broken(End::Garbled).into()),
             }
         }
     }
@@ -182,13 +202,20 @@ pub(super) struct Remote<P> {
     lease: Lease,
     /// What a script may take beyond its deadline, where the carrier has to ask for its end.
     more: Duration,
+    /// What is unusual about it.
+    note: Option<String>,
     /// What it stands on, given back with it: turns at bastions.
     _permits: P,
 }
 
 impl<P> Remote<P> {
     pub(super) fn new(lease: Lease, more: Duration, permits: P) -> Self {
-        Remote { lease, more, _permits: permits }
+        Remote { lease, more, note: None, _permits: permits }
+    }
+
+    /// Says what is unusual about it.
+    pub(super) fn noted(self, note: String) -> Self {
+        Remote { note: Some(note), ..self }
     }
 }
 
@@ -211,6 +238,10 @@ impl<P: Send> Transport for Remote<P> {
                 _ => return Err(self.lease.broken(End::Garbled)),
             }
         }
+    }
+
+    fn note(&self) -> Option<&str> {
+        self.note.as_deref()
     }
 }
 

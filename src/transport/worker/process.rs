@@ -9,7 +9,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use nix::sys::memfd::{MFdFlags, memfd_create};
-use nix::sys::signal::Signal;
+use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::time::{ClockId, clock_getcpuclockid};
 use nix::unistd::Pid;
 
@@ -42,6 +43,9 @@ const ENVIRONMENT: &[&str] = &[
     "all_proxy",
     "no_proxy",
     "LD_LIBRARY_PATH",
+    "USER",
+    "LOGNAME",
+    "XDG_RUNTIME_DIR",
 ];
 
 /// A worker process.
@@ -192,7 +196,12 @@ impl Worker {
     pub(super) fn obituary(&mut self) -> End {
         match &mut self.life {
             Life::Process(child, words) => {
-                let _ = child.kill();
+                // With all that it has started: the system's `ssh`, and what that has. It leads their group,
+                // whose number is nobody else's as long as it is not reaped.
+                let peek = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+                if let Some(group) = pid(child).filter(|own| waitid(Id::Pid(*own), peek).is_ok()) {
+                    let _ = killpg(group, Signal::SIGKILL);
+                }
                 let how = child.wait().map_or_else(|error| error.to_string(), |status| how(status, &last(words)));
                 End::Died(how)
             }

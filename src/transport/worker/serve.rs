@@ -8,9 +8,11 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::{SFlag, fstat};
+use nix::unistd::Pid;
 
 use super::message::{self, Answer, Request};
-use crate::transport::ssh::{Ssh, SshJob};
+use crate::transport::ssh::system::{System, SystemJob};
+use crate::transport::ssh::{Failure, Ssh, SshJob};
 use crate::transport::winrm::{Winrm, WinrmJob};
 use crate::transport::{Script, Transport, TransportError};
 
@@ -56,7 +58,10 @@ fn watch(link: &OwnedFd) {
     let watcher = move || {
         // No event is asked for: only the end of the other side wakes.
         while poll(&mut [PollFd::new(link.as_fd(), PollFlags::empty())], PollTimeout::NONE).is_err() {}
-        let _ = kill(nix::unistd::getpid(), Signal::SIGKILL);
+        // And all that it has started: the system's `ssh`, and what that has.
+        let own = nix::unistd::getpid();
+        let group = if nix::unistd::getpgrp() == own { Pid::from_raw(0) } else { own };
+        let _ = kill(group, Signal::SIGKILL);
     };
     let _ = std::thread::Builder::new().stack_size(64 << 10).spawn(watcher);
 }
@@ -78,6 +83,7 @@ impl Worker {
         let (request, bytes) = message::receive::<Request>(&mut self.link)?;
         match request {
             Request::Ssh(job) => self.ssh(&job),
+            Request::System(job) => self.system(*job),
             Request::Key(job) => self.key(&job),
             Request::Winrm(job) => self.winrm(*job),
             Request::Run { deadline } => {
@@ -104,7 +110,11 @@ impl Worker {
     }
 
     fn fail(&mut self, error: TransportError, wrong_password: bool) -> std::io::Result<()> {
-        self.say(&Answer::Failed { error, wrong_password })
+        self.say(&Answer::Failed { error, wrong_password, openssh: None })
+    }
+
+    fn fail_ssh(&mut self, Failure { error, openssh }: Failure) -> std::io::Result<()> {
+        self.say(&Answer::Failed { error: *error, wrong_password: false, openssh })
     }
 
     fn ssh(&mut self, job: &SshJob) -> std::io::Result<()> {
@@ -114,6 +124,16 @@ impl Worker {
                 self.connection = Some(Box::new(ssh));
                 self.say(&Answer::Connected)
             }
+            Err(failure) => self.fail_ssh(failure),
+        }
+    }
+
+    fn system(&mut self, job: SystemJob) -> std::io::Result<()> {
+        match System::connect(job) {
+            Ok(system) => {
+                self.connection = Some(Box::new(system));
+                self.say(&Answer::Connected)
+            }
             Err(error) => self.fail(error, false),
         }
     }
@@ -121,7 +141,7 @@ impl Worker {
     fn key(&mut self, job: &SshJob) -> std::io::Result<()> {
         match Ssh::look(job, &mut |hop, key| judged(&mut self.link, hop, key)) {
             Ok(()) => self.say(&Answer::Closed),
-            Err(error) => self.fail(error, false),
+            Err(failure) => self.fail_ssh(failure),
         }
     }
 

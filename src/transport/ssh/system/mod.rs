@@ -1,0 +1,364 @@
+//! The other carrier: the system's own `ssh`, for what libssh2 cannot do. One connection for a host: a
+//! process that logs in and listens on a socket in a private folder (`ControlMaster`), and one for each
+//! channel, which goes over it. It runs in a worker, as libssh2 does, and ends with it.
+
+mod askpass;
+mod pipes;
+mod words;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::{Deserialize, Serialize};
+
+use askpass::Answers;
+pub use askpass::answer_ssh;
+use pipes::Piped;
+
+use super::{LONGEST_GREETING, SILENCES, windows};
+use crate::inventory::Secret;
+use crate::inventory::spec::{Become, ElevateSettings};
+use crate::transport::driver::{Driver, QUIET, Refusal};
+use crate::transport::elevate::{Elevation, wants_terminal};
+use crate::transport::method::Method;
+use crate::transport::terminal::{BEGUN, READY};
+use crate::transport::{Output, Script, Transport, TransportError};
+
+/// What a worker is told for a connection by `ssh`. Secrets stand here in clear, so there is no `Debug`.
+#[derive(Default, Serialize, Deserialize)]
+pub(in crate::transport) struct SystemJob {
+    /// Address and port, for messages.
+    pub(super) label: String,
+    /// Login name, for messages.
+    pub(super) user: String,
+    /// A folder of this connection alone, which the program makes and removes.
+    pub(super) folder: PathBuf,
+    /// The arguments that lead to the host, the host last.
+    pub(super) arguments: Vec<String>,
+    /// Time limit for connecting and for each silence.
+    pub(super) timeout: Duration,
+    /// Time limit for the whole login.
+    pub(super) patience: Duration,
+    pub(super) elevate: Become,
+    pub(super) become_password: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) passphrase: Option<String>,
+}
+
+/// Longest words of an `ssh` that fails, bytes.
+const WORDS: usize = 64 << 10;
+
+/// What `ssh` says of a host that gives no terminal.
+const NO_TERMINAL: &str = "PTY allocation request failed";
+
+/// How often the socket of a login is looked for.
+const BEAT: Duration = Duration::from_millis(10);
+
+/// A connection of `ssh` to one host.
+pub(in crate::transport) struct System {
+    job: SystemJob,
+    elevate: ElevateSettings,
+    /// Whether root rights take a terminal on this host.
+    on_terminal: bool,
+    /// The process that has the connection.
+    master: Piped,
+    /// The shell of the last script, ready for the next.
+    shell: Option<Shell>,
+}
+
+/// A shell, and the terminal that it hangs on, if it needed one.
+struct Shell {
+    channel: Piped,
+    terminal: Option<Piped>,
+}
+
+/// Why a script did not come to its end.
+enum Stop {
+    Refused(Refusal),
+    Deadline,
+    Lost(String),
+}
+
+#[expect(clippy::disallowed_methods, reason = "the system's ssh, which carries a connection")]
+fn ssh() -> Command {
+    let mut ssh = Command::new("ssh");
+    ssh.env("TERM", "dumb");
+    ssh
+}
+
+impl System {
+    /// Connects and logs in.
+    pub(in crate::transport) fn connect(job: SystemJob) -> Result<Self, TransportError> {
+        let answers = Arc::new(Mutex::new(Answers::new(job.password.as_deref(), job.passphrase.as_deref())));
+        let program = askpass::serve(&job.folder, Arc::clone(&answers))
+            .map_err(|error| TransportError::own("make ready to answer ssh", &error))?;
+        let connected = log_in(&job, &program, &answers);
+        drop(answers);
+        askpass::shut(&job.folder);
+        let password = job.become_password.as_deref().map(Secret::new);
+        let elevate = ElevateSettings { method: job.elevate, password };
+        let has_password = elevate.password.is_some();
+        let on_terminal = Method::of(elevate.method).is_some_and(|method| method.needs_terminal(has_password));
+        Ok(System { master: connected?, job, elevate, on_terminal, shell: None })
+    }
+
+    fn elevation(&self) -> Elevation<'_> {
+        Elevation { settings: &self.elevate, to: &self.job.label, user: &self.job.user }
+    }
+
+    fn lost(&self, cause: &str) -> TransportError {
+        TransportError::Lost { to: self.job.label.clone(), cause: cause.to_owned() }
+    }
+
+    /// One more channel. It goes over the connection that is there, or nowhere.
+    fn open(&self, options: &[&str], command: &str) -> Result<Piped, TransportError> {
+        let mut channel = ssh();
+        channel.args(["-F", "none", "-o", "ProxyCommand=false", "-o", "ControlMaster=no", "-S"]);
+        channel.arg(self.job.folder.join("c")).args(options).args(["--", "host", command]);
+        Piped::start(&mut channel).map_err(|error| TransportError::own("start ssh", &error))
+    }
+
+    fn start(&self, driver: &Driver) -> Result<Shell, TransportError> {
+        let quiet = ["-T", "-o", "LogLevel=QUIET"];
+        let Some(on_terminal) = driver.terminal_command() else {
+            return Ok(Shell { channel: self.open(&quiet, driver.command())?, terminal: None });
+        };
+        // Nobody may wait at the pipes for a terminal that is refused, and they must be there when it opens them.
+        let said = self.read(&mut self.open(&["-tt"], "exit 0")?, false)?;
+        if said.contains(NO_TERMINAL) {
+            return Err(self.elevation().no_terminal(NO_TERMINAL));
+        }
+        let mut channel = self.open(&quiet, driver.command())?;
+        let said = self.read(&mut channel, true)?;
+        if !said.ends_with(READY) {
+            let status = channel.wait(Instant::now() + self.job.timeout).and_then(|status| status.code());
+            return Err(self.elevation().no_pipes(said.contains(BEGUN), &said, status.unwrap_or(-1)));
+        }
+        let terminal = self.open(&["-tt", "-o", "LogLevel=QUIET"], on_terminal)?;
+        Ok(Shell { channel, terminal: Some(terminal) })
+    }
+
+    /// Reads what a channel says to its end; or until the pipes are there.
+    fn read(&self, channel: &mut Piped, pipes: bool) -> Result<String, TransportError> {
+        let deadline = Instant::now() + self.job.timeout;
+        let (mut said, mut byte) = (Vec::new(), [0]);
+        loop {
+            let ended = channel.stdout.ended() && channel.stderr.ended();
+            if ended || (pipes && said.ends_with(READY.as_bytes())) {
+                return Ok(String::from_utf8_lossy(&said).into_owned());
+            }
+            if said.len() > LONGEST_GREETING || Instant::now() >= deadline {
+                return Err(self.elevation().login_shell("it waits for something, and did not come to it in time"));
+            }
+            let mut count = channel.stdout.read(&mut byte);
+            if !pipes || channel.stdout.ended() {
+                count = count.or_else(|| channel.stderr.read(&mut byte));
+            }
+            match count {
+                Some(_) => said.extend_from_slice(&byte),
+                None => pipes::wait(&mut channel.events(false), Duration::from_millis(100)),
+            }
+        }
+    }
+
+    /// Moves bytes until the script has come to its end, or its channel has.
+    fn drive(
+        &self,
+        shell: &mut Shell,
+        driver: &mut Driver,
+        deadline: Instant,
+        on_lines: &mut dyn FnMut(&str),
+    ) -> Result<(), Stop> {
+        let mut buffer = vec![0; 65536];
+        let mut heard = Instant::now();
+        loop {
+            let mut moved = false;
+            if let Some(count) = shell.channel.stdout.read(&mut buffer) {
+                moved = true;
+                driver.stdout(buffer.get(..count).unwrap_or_default(), on_lines).map_err(Stop::Refused)?;
+            }
+            if let Some(count) = shell.channel.stderr.read(&mut buffer) {
+                moved = true;
+                driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+            }
+            if let Some(count) = shell.terminal.as_mut().and_then(|terminal| terminal.stdout.read(&mut buffer)) {
+                moved = true;
+                driver.terminal(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+            }
+            if driver.ended() || (shell.channel.stdout.ended() && shell.channel.stderr.ended()) {
+                return Ok(());
+            }
+            // What is written before the shell is there answers a question, where it was asked.
+            let to = shell.terminal.as_mut().filter(|_| !driver.started()).unwrap_or(&mut shell.channel);
+            if !driver.pending().is_empty()
+                && let Some(count) = to.write(driver.pending())
+            {
+                moved = true;
+                driver.wrote(count);
+            }
+            if Instant::now() >= deadline {
+                return Err(Stop::Deadline);
+            }
+            if moved {
+                heard = Instant::now();
+                continue;
+            }
+            if !driver.begun() && heard.elapsed() >= self.job.timeout * SILENCES {
+                return Err(Stop::Deadline);
+            }
+            if !driver.started() && heard.elapsed() >= QUIET {
+                driver.quiet().map_err(Stop::Refused)?;
+            }
+            wait(shell, driver, deadline);
+        }
+    }
+
+    /// How a channel ended whose outputs are closed.
+    fn status(&mut self, shell: &mut Shell, deadline: Instant) -> Result<i32, Stop> {
+        use std::os::unix::process::ExitStatusExt as _;
+        let status = shell.channel.wait(deadline).ok_or(Stop::Deadline)?;
+        match status.code() {
+            // That of an `ssh` whose connection broke, and of a script that was ended by a signal.
+            Some(255) if self.master.status().is_some() => {
+                let words = last_words(&mut self.master);
+                Err(Stop::Lost(words.unwrap_or_else(|| "the connection is gone".to_owned())))
+            }
+            Some(255) => Err(Stop::Lost("the script was ended by a signal, or its channel was closed".to_owned())),
+            code => Ok(code.or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)),
+        }
+    }
+}
+
+/// Logs in. A busy sshd drops connections at random before it says its name (`MaxStartups`); nothing has
+/// been tried by then, so it is safe to come again, while there is time.
+fn log_in(job: &SystemJob, program: &Path, answers: &Mutex<Answers>) -> Result<Piped, TransportError> {
+    let deadline = Instant::now() + job.patience;
+    let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
+    loop {
+        let mut command = ssh();
+        command.args(["-M", "-N", "-T", "-S"]).arg(job.folder.join("c")).args(&job.arguments);
+        command.env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", ":0");
+        let mut master = Piped::start(&mut command).map_err(|error| TransportError::own("start ssh", &error))?;
+        let said = match logged_in(job, &mut master, deadline) {
+            Outcome::In => return Ok(master),
+            Outcome::Ended(said) => said,
+            Outcome::Late => {
+                let cause = format!("ssh did not log in within {}", humantime::format_duration(job.patience));
+                let hint = Some("see what answers at this address and port; `timeout` is the limit".to_owned());
+                return Err(TransportError::Unreachable { to: job.label.clone(), cause, hint });
+            }
+        };
+        match pauses.next().filter(|_| words::was_dropped(&said) && Instant::now() < deadline) {
+            Some(time) => pipes::wait(&mut [], time),
+            None => {
+                let asked = answers.lock().unwrap_or_else(PoisonError::into_inner);
+                return Err(words::failure(job, &said, asked.unanswered.as_deref(), asked.again));
+            }
+        }
+    }
+}
+
+/// How a login went.
+enum Outcome {
+    In,
+    /// With these words.
+    Ended(String),
+    Late,
+}
+
+/// Waits until the login is done: `ssh` then listens on its socket.
+fn logged_in(job: &SystemJob, master: &mut Piped, deadline: Instant) -> Outcome {
+    let socket = job.folder.join("c");
+    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+    loop {
+        while let Some(count) = master.stderr.read(&mut buffer).filter(|_| said.len() < WORDS) {
+            said.extend_from_slice(buffer.get(..count).unwrap_or_default());
+        }
+        if socket.exists() {
+            return Outcome::In;
+        }
+        if master.stderr.ended() || master.status().is_some() {
+            return Outcome::Ended(String::from_utf8_lossy(&said).into_owned());
+        }
+        if Instant::now() >= deadline {
+            return Outcome::Late;
+        }
+        pipes::wait(&mut [], BEAT);
+    }
+}
+
+/// The last line that `ssh` said.
+fn last_words(process: &mut Piped) -> Option<String> {
+    let mut buffer = [0; 4096];
+    let count = process.stderr.read(&mut buffer)?;
+    let text = String::from_utf8_lossy(buffer.get(..count)?).into_owned();
+    text.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
+}
+
+fn wait(shell: &Shell, driver: &Driver, deadline: Instant) {
+    let on_terminal = shell.terminal.is_some() && !driver.started();
+    let writes = !driver.pending().is_empty();
+    let mut events = shell.channel.events(writes && !on_terminal);
+    events.extend(shell.terminal.iter().flat_map(|terminal| terminal.events(writes && on_terminal)));
+    let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(500));
+    pipes::wait(&mut events, left.max(Duration::from_millis(1)));
+}
+
+impl System {
+    /// The script that brings its shell with it.
+    fn first(&self, script: &Script) -> Result<(Driver, Shell), TransportError> {
+        let driver = Driver::new(script, self.elevate.method, self.elevate.password.clone(), self.on_terminal);
+        let shell = self.start(&driver)?;
+        Ok((driver, shell))
+    }
+
+    /// Returns the status of a shell that has ended, and nothing where it is ready for the next script.
+    fn finish(
+        &mut self,
+        shell: &mut Shell,
+        driver: &mut Driver,
+        deadline: Instant,
+        on_lines: &mut dyn FnMut(&str),
+    ) -> Result<Option<i32>, Stop> {
+        self.drive(shell, driver, deadline, on_lines)?;
+        if driver.ended() {
+            return Ok(None);
+        }
+        self.status(shell, deadline).map(Some)
+    }
+}
+
+impl Transport for System {
+    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+        let started = Instant::now();
+        let deadline = started + script.deadline;
+        let (mut driver, mut shell) = match self.shell.take() {
+            Some(shell) => (Driver::next(script), shell),
+            None => self.first(script)?,
+        };
+        let mut end = self.finish(&mut shell, &mut driver, deadline, on_lines);
+        if matches!(end, Ok(Some(_))) && !self.on_terminal && wants_terminal(&driver) {
+            // Known for this connection: the next shell gets its terminal at once.
+            self.on_terminal = true;
+            (driver, shell) = self.first(script)?;
+            end = self.finish(&mut shell, &mut driver, deadline, on_lines);
+        }
+        let elevation = self.elevation();
+        match end {
+            Ok(None) => {
+                self.shell = Some(shell);
+                Ok(driver.finish(0))
+            }
+            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => Err(windows(&self.job.label, &self.job.user)),
+            Ok(Some(status)) if driver.started() => Ok(driver.finish(status)),
+            Ok(Some(status)) => Err(elevation.ended_early(driver, status)),
+            Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
+            Err(Stop::Deadline) => Err(elevation
+                .late(&driver, started.elapsed())
+                .unwrap_or(TransportError::Timeout { to: self.job.label.clone(), after: script.deadline })),
+            Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
+        }
+    }
+}
