@@ -9,7 +9,7 @@ replaced=(eventcreate findstr net netsh powershell sc schtasks w32tm)
 added=(absent boot runner w32time)
 # Stubs of Wine that say nothing and succeed: absent.exe takes their place and fails.
 stubs=(arp cacls certutil dism icacls netstat secedit setx shutdown systeminfo tasklist wevtutil where)
-common=(clock firewall ntp registry service text)
+common=(clock discipline firewall inquire ntp registry service text)
 
 deps() {
   local missing=()

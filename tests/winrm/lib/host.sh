@@ -41,10 +41,21 @@ windows_make() {
   mkdir -p "$home/exchange"
   printf '%s\n' "$seed" >"$home/seed"
   printf '%s\n' "$addresses" >"$home/addresses"
-  printf 'Administrator\t%s\tadministrator\noperator\t%s\tuser\n' "$windows_password" "$windows_password" >"$home/accounts"
+  windows_accounts "$seed" >"$home/accounts"
   remember_control_networks "$(lab_dir "$lab")" "$addresses"
   host_network "$lab" "$host" "$addresses"
   windows_disk "$home" "$seed"
+}
+
+# A domain controller has no accounts of its own. Without a domain in front, a host's own come first.
+windows_accounts() {
+  local -a domains=('')
+  case ${1%%,*} in *-dc) domains=('CORP corp.example') ;; *-member) domains+=('CORP corp.example') ;; esac
+  local domain
+  for domain in "${domains[@]}"; do
+    printf 'Administrator\t%s\tadministrator\t%s\n' "$windows_password" "$domain"
+    printf 'operator\t%s\tuser\t%s\n' "$windows_password" "$domain"
+  done
 }
 
 # Own registry and own folders that programs write to; the rest of drive C: is shared.

@@ -2,7 +2,7 @@
 //! command lines that Wine runs. `winrm-standin HOME NAME LOCALE NAME-OR-ADDRESS...`
 //!
 //! HOME has `prefix` (the host's Wine prefix), `exchange` (its drive Y:), `accounts` (lines of
-//! name, password and `administrator` or `user`, with tabs) and `faults`; `requests`, `log` and
+//! name, password, `administrator` or `user`, and for one of a domain its names, with tabs) and `faults`; `requests`, `log` and
 //! `ca.pem` are written there, `tasks` and `passed` are the Task Scheduler's, and `ready` is there as
 //! soon as clients may come.
 
@@ -88,6 +88,7 @@ fn accounts(home: &Path) -> Result<Vec<Account>, Box<dyn Error>> {
             name: fields.next()?,
             password: fields.next()?,
             administrator: fields.next()? == "administrator",
+            domain: fields.next().unwrap_or_default(),
         })
     };
     Ok(text.lines().filter_map(account).collect())

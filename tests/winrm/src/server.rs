@@ -143,11 +143,18 @@ impl Connection {
             _ => None,
         };
         let server = &self.server;
+        if !knobs.text("offers").is_empty() {
+            return Some(self.refuse("NTLM is not offered"));
+        }
         let step = accept(pending.as_deref(), token, &server.name, &server.accounts, !knobs.on("no_sealing"));
         match step {
             Ok(Step::Challenge(acceptor, answer)) => {
                 self.login = Login::Pending(acceptor);
                 Some(self.unauthorized(Some(&answer)))
+            }
+            // A right password, and a policy that keeps the account out: the client learns no more of it.
+            Ok(Step::Accepted(session)) if knobs.on("logon_denied") => {
+                Some(self.refuse(&format!("logon_denied: {} may not log on like this", session.account.name)))
             }
             Ok(Step::Accepted(session)) => {
                 self.login = Login::Ntlm(session);
@@ -169,7 +176,9 @@ impl Connection {
     fn basic(&mut self, token: &[u8]) -> Option<Response> {
         let text = String::from_utf8_lossy(token);
         let (user, password) = text.split_once(':').unwrap_or_default();
-        let known = |account: &&Account| account.name.eq_ignore_ascii_case(user) && account.password == password;
+        let (domain, user) = user.split_once('\\').unwrap_or(("", user));
+        let host = &self.server.name;
+        let known = |account: &&Account| account.is_meant(domain, user, host) && account.password == password;
         let Some(account) = self.server.accounts.iter().find(known).cloned() else {
             return Some(self.refuse(&format!("Basic: wrong user or password for {user}")));
         };
@@ -183,6 +192,11 @@ impl Connection {
     }
 
     fn unauthorized(&self, token: Option<&[u8]>) -> Response {
+        let offered = self.server.faults.peek().text("offers").to_owned();
+        if !offered.is_empty() {
+            let header = |response: Response, offer: &str| response.header("WWW-Authenticate", offer.to_owned());
+            return offered.split(',').fold(Response::empty(401), header);
+        }
         let negotiate = token.map_or("Negotiate".to_owned(), |token| format!("Negotiate {}", BASE64.encode(token)));
         let response = Response::empty(401).header("WWW-Authenticate", negotiate);
         match self.secure && token.is_none() {

@@ -1,9 +1,9 @@
 // powershell.exe: no PowerShell. It runs the one script that fleetclock sends, its NTP probe, by
 // finding the lines that give the probe its parameters and doing the exchange itself:
 //     $servers = @('a','b')      $samples = 1      $tries = 3      $timeout = 1000
-// and prints the lines that the script would: the grain of its clock; then ntp, server, address, token, T1, the 48 bytes of the
+// and prints the lines that the script would: the language mode, the grain of its clock; then ntp, server, address, token, T1, the 48 bytes of the
 // answer, T4 (100 ns since 1601; bytes as BitConverter prints them), or the number of a socket error
-// in place of an answer. Any other script is refused.
+// in place of an answer; at last that it has come to its end. Any other script is refused.
 #include "host.h"
 #include <stdio.h>
 #include <stdlib.h>
@@ -106,17 +106,38 @@ static void probe_all(const char *list, int samples, int tries, DWORD timeout_ms
     }
 }
 
+// In ConstrainedLanguage (AppLocker, WDAC) and below, a script may not call .NET: each such line is an error, and
+// PowerShell goes on with the next. What core types do is done.
+static void constrained(const char *mode) {
+    const char *end = strstr(script, "'ntp end'");
+    printf("ntp mode %s\n", mode);
+    fprintf(stderr, "Cannot invoke method. Method invocation is supported only on core types in this language mode.\n"
+                    "    + FullyQualifiedErrorId : MethodInvocationNotSupportedInConstrainedLanguage\n");
+    puts("ntp clock 0");
+    if (end) puts("ntp end");
+}
+
 int main(void) {
     int count;
+    char mode[64];
     char **arguments = utf8_arguments(&count);
     if (reg_dword(STANDIN_KEY, "NoPowerShell", 0))
         return refuse(
             "This program is blocked by group policy. For more information, contact your system administrator.");
+    // An agent that looks at each program first; and one that never lets go, or a console that is waited for.
+    Sleep(reg_dword(STANDIN_KEY, "SlowPowerShellMs", 0));
+    if (reg_dword(STANDIN_KEY, "HungPowerShell", 0)) Sleep(INFINITE);
     read_script(count, arguments);
     const char *servers = parameter("$servers"), *samples = parameter("$samples"), *tries = parameter("$tries"), *timeout = parameter("$timeout");
     if (!servers || !samples || !tries || !timeout) return refuse("only the probe script of fleetclock is understood");
+    if (reg_text(STANDIN_KEY, "LanguageMode", mode, sizeof mode) && strcmp(mode, "FullLanguage")) {
+        constrained(mode);
+        return 0;
+    }
+    if (strstr(script, "LanguageMode")) puts("ntp mode FullLanguage");
     // Of the script's clock; this one reads finer.
     puts("ntp clock 40");
     probe_all(servers, atoi(samples), atoi(tries), atoi(timeout));
+    if (strstr(script, "'ntp end'")) puts("ntp end");
     return 0;
 }

@@ -10,6 +10,10 @@ DWORD reg_dword(const char *key, const char *value, DWORD otherwise) {
     return status == ERROR_SUCCESS ? data : otherwise;
 }
 
+bool reg_has(const char *key, const char *value) {
+    return RegGetValueA(HKEY_LOCAL_MACHINE, key, value, RRF_RT_ANY, NULL, NULL, NULL) == ERROR_SUCCESS;
+}
+
 bool reg_text(const char *key, const char *value, char *out, DWORD size) {
     out[0] = 0;
     return RegGetValueA(HKEY_LOCAL_MACHINE, key, value, RRF_RT_REG_SZ, NULL, out, &size) == ERROR_SUCCESS;

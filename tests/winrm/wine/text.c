@@ -22,6 +22,28 @@ void say(const char *format, ...) {
     fflush(stdout);
 }
 
+// Columns of a character of UTF-8: those of Korea and China take two.
+static int columns_of(const char *at) {
+    unsigned char first = (unsigned char)*at;
+    return (first & 0xC0) == 0x80 ? 0 : first >= 0xE1 ? 2 : 1;
+}
+
+void say_wrapped(const char *label, const char *value) {
+    char line[4096];
+    DWORD columns = reg_dword(STANDIN_KEY, "Columns", 0), column = 0;
+    snprintf(line, sizeof line, "%s: %s", label, value);
+    for (char *at = line, *blank = NULL; columns && *at; at++) {
+        column += columns_of(at);
+        if (*at == ' ') blank = at;
+        if (column <= columns || !blank) continue;
+        *blank = '\n';
+        at = blank;
+        blank = NULL;
+        column = 0;
+    }
+    say("%s\n", line);
+}
+
 static const char *error_text(unsigned code) {
     switch (code) {
     case 0x80070426: return tr("The service has not been started.", "서비스가 시작되지 않았습니다.");

@@ -9,6 +9,8 @@
 
 #define TICKS 10000000LL
 #define NEVER 0xffffffffu
+// How often the clock is slewed.
+#define SLEW_MS 200
 #define MAX_DISTANCE_S 16.0
 // The clock filter of RFC 5905 (appendix A.5.2): so many stages, each counts MAXDISP while it is empty,
 // the first of them half, the next a quarter, and so on.
@@ -16,9 +18,13 @@
 #define MAX_DISPERSION_S 16.0
 // Of so many exchanges, the one with the least delay counts.
 #define SAMPLES 4
+// After so many polls without an answer the source is lost.
+#define LOST 8
+// What is not asked again for so long is stale, 100 ns: the service looks once in 64 s.
+#define STALE (64 * TICKS)
 
 // The results of MS-W32T 3.2.5.1.
-enum result { SYNCHRONISED = 0, NO_TIME = 1, TOO_BIG = 3 };
+enum result { SYNCHRONISED = 0, NO_TIME = 1, STALE_TIME = 2, TOO_BIG = 3 };
 enum { SPECIAL_INTERVAL = 1, FALLBACK = 2, CLIENT = 8 };
 enum { ALWAYS_RELIABLE = 4, AUTO_RELIABLE = 8 };
 
@@ -26,7 +32,9 @@ static struct config {
     char servers[1024], type[16];
     bool client;
     DWORD announce, min_poll, special_poll, max_positive, max_negative, local_dispersion;
+    struct discipline discipline;
     int precision;
+    bool hypervisor; // A clock that the hypervisor hands in.
 } config;
 
 static struct state {
@@ -37,6 +45,8 @@ static struct state {
     int64_t last_sync;
     char source[256];
     int samples; // In the filter of that source.
+    int unheard; // Polls since it was heard.
+    struct machine machine;
 } state;
 
 static CRITICAL_SECTION guard;
@@ -58,6 +68,18 @@ static void read_config(void) {
     config.max_positive = w32time_dword("Config", "MaxPosPhaseCorrection", 54000);
     config.max_negative = w32time_dword("Config", "MaxNegPhaseCorrection", 54000);
     config.local_dispersion = w32time_dword("Config", "LocalClockDispersion", 10);
+    config.discipline = (struct discipline){
+        .max_allowed = w32time_dword("Config", "MaxAllowedPhaseOffset", 300),
+        .phase_rate = w32time_dword("Config", "PhaseCorrectRate", domain_member() ? 1 : 7),
+        .update_interval = w32time_dword("Config", "UpdateInterval", domain_member() ? 30000 : 360000),
+        .min_poll = config.min_poll,
+        .large = w32time_dword("Config", "LargePhaseOffset", 50000000),
+        .hold = w32time_dword("Config", "HoldPeriod", 5),
+        .watch = w32time_dword("Config", "SpikeWatchPeriod", 900),
+        .by_poll = atoi(build) >= 14393,
+    };
+    config.hypervisor = reg_dword(STANDIN_KEY, "Hypervisor", 0) &&
+                        w32time_dword("TimeProviders\\VMICTimeProvider", "Enabled", 0);
     config.precision = atoi(build) >= 14393 ? -23 : -6;
     LeaveCriticalSection(&guard);
     reg_set_text(STATE_KEY, "Servers", config.servers);
@@ -85,6 +107,7 @@ static void publish(const char *source, int64_t phase_offset) {
     reg_set_number(STATE_KEY, "PhaseOffset", phase_offset);
     reg_set_dword(STATE_KEY, "MinPoll", config.min_poll);
     reg_set_dword(STATE_KEY, "Precision", (DWORD)config.precision);
+    reg_set_dword(STATE_KEY, "Machine", state.machine.phase);
 }
 
 // --- client
@@ -104,9 +127,51 @@ static bool too_big(int64_t offset) {
 // 7.9 s after the first sample, and half of it after each further one.
 static double filter_dispersion(void) { return MAX_DISPERSION_S * (ldexp(1, -state.samples) - ldexp(1, -STAGES)); }
 
-static void follow(const char *source, const struct sample *s) {
+static int64_t slew_left;
+
+// What is left of an offset shrinks by the same part in each tick of the clock.
+static void slew_on(void) {
+    EnterCriticalSection(&guard);
+    int64_t part = slew_part(&config.discipline, slew_left, SLEW_MS);
+    slew_left -= part;
+    LeaveCriticalSection(&guard);
+    if (part) clock_shift(part);
+}
+
+// A source with a long interval of its own is not asked meanwhile, and its time gets old.
+static void grow_stale(void) {
+    EnterCriticalSection(&guard);
+    const char *flags = strrchr(state.source, ',');
+    bool stale = state.synchronised && flags && strtol(flags + 1, NULL, 0) & SPECIAL_INTERVAL &&
+                 clock_now() - state.last_sync > STALE;
+    LeaveCriticalSection(&guard);
+    if (stale) reg_set_dword(STATE_KEY, "LastError", STALE_TIME);
+}
+
+static DWORD WINAPI discipline(void *unused) {
+    while (WaitForSingleObject(stop, SLEW_MS) == WAIT_TIMEOUT) {
+        slew_on();
+        grow_stale();
+    }
+    return 0;
+}
+
+static void correct(int64_t offset) {
+    EnterCriticalSection(&guard);
+    bool gradually = slews(&config.discipline, offset);
+    slew_left = gradually ? offset : 0;
+    LeaveCriticalSection(&guard);
+    if (!gradually) clock_shift(offset);
+}
+
+// False if the time is taken for a spike and not believed yet.
+static bool follow(const char *source, const struct sample *s) {
     int64_t offset = sample_offset(s);
-    clock_shift(offset);
+    if (!believed(&config.discipline, &state.machine, offset, clock_machine())) {
+        publish(state.source, offset);
+        return false;
+    }
+    correct(offset);
     EnterCriticalSection(&guard);
     state.synchronised = true;
     state.leap = s->reply[0] >> 6;
@@ -120,6 +185,26 @@ static void follow(const char *source, const struct sample *s) {
     state.last_sync = clock_now();
     LeaveCriticalSection(&guard);
     publish(source, offset);
+    return true;
+}
+
+// The hypervisor's clock, which is the machine's own: believed before any server, good to 10 ms.
+static enum result follow_hypervisor(void) {
+    int64_t offset = -clock_offset();
+    clock_shift(offset);
+    EnterCriticalSection(&guard);
+    state.synchronised = true;
+    state.leap = 0;
+    state.stratum = 4;
+    memcpy(&state.reference, "VMTP", 4);
+    strcpy(state.source, "VM IC Time Synchronization Provider");
+    state.root_delay = 0.0000758;
+    state.root_dispersion = 0.0100002;
+    state.last_sync = clock_now();
+    state.machine.phase = SYNC;
+    LeaveCriticalSection(&guard);
+    publish(state.source, offset);
+    return SYNCHRONISED;
 }
 
 // Asks one entry `NAME[,FLAGS]` of the list. Without the client flag the request is symmetric active,
@@ -135,8 +220,7 @@ static enum result try_source(const char *entry, int flags) {
     }
     if (!good) return NO_TIME;
     if (too_big(sample_offset(&best))) return TOO_BIG;
-    follow(entry, &best);
-    return SYNCHRONISED;
+    return follow(entry, &best) ? SYNCHRONISED : STALE_TIME;
 }
 
 static int flags_of(const char *entry) {
@@ -153,7 +237,7 @@ static enum result try_all(bool fallback) {
         if (!(flags & FALLBACK) == fallback) continue;
         enum result result = try_source(entry, flags);
         if (result == SYNCHRONISED) return SYNCHRONISED;
-        if (result == TOO_BIG) worst = TOO_BIG;
+        if (result != NO_TIME) worst = result;
     }
     return worst;
 }
@@ -163,14 +247,22 @@ static bool has_sources(void) {
     return config.client && (!_stricmp(config.type, "NTP") || !_stricmp(config.type, "AllSync"));
 }
 
+static enum result ask_all(void) {
+    if (config.hypervisor) return follow_hypervisor();
+    if (!has_sources()) return NO_TIME;
+    enum result result = try_all(false);
+    return result == NO_TIME ? try_all(true) : result;
+}
+
+// A source that is silent for long is lost, and with it the right to vouch for the time.
 static enum result poll(void) {
-    enum result result = NO_TIME;
-    if (has_sources()) {
-        result = try_all(false);
-        if (result == NO_TIME) result = try_all(true);
-    }
+    bool had = state.synchronised;
+    enum result result = ask_all();
+    state.unheard = result == NO_TIME ? state.unheard + 1 : 0;
+    if (state.unheard >= LOST) state.synchronised = false, state.machine = (struct machine){0};
+    if (result == NO_TIME && state.synchronised) result = STALE_TIME;
     reg_set_dword(STATE_KEY, "LastError", result);
-    if (!state.synchronised) publish("Local CMOS Clock", 0);
+    if (!state.synchronised) publish(had || state.last_sync ? "Free-running System Clock" : "Local CMOS Clock", 0);
     return result;
 }
 
@@ -194,11 +286,13 @@ static DWORD WINAPI client(void *unused) {
         if (event == WAIT_OBJECT_0) return 0;
         if (event == WAIT_OBJECT_0 + 1) {
             read_config();
-            state.synchronised = state.synchronised && has_sources();
+            state.synchronised = state.synchronised && (has_sources() || config.hypervisor);
             reg_set_dword(STATE_KEY, "UpdateCount", reg_dword(STATE_KEY, "UpdateCount", 0) + 1);
         }
         // The sources are found anew, and their filters with them.
         if (event == WAIT_OBJECT_0 + 1 || event == WAIT_OBJECT_0 + 3) state.samples = 0;
+        // Whoever asks for the time now means it: no spike is suspected.
+        if (event != WAIT_TIMEOUT) state.machine = (struct machine){0};
         result = poll();
         if (event != WAIT_OBJECT_0 + 2 && event != WAIT_OBJECT_0 + 3) continue;
         reg_set_dword(STATE_KEY, "ResyncResult", result);
@@ -296,9 +390,9 @@ static void WINAPI service_main(DWORD count, WCHAR **arguments) {
     publish("Local CMOS Clock", 0);
     bool enabled = w32time_dword("TimeProviders\\NtpServer", "Enabled", 0);
     HANDLE threads[] = {CreateThread(NULL, 0, server, enabled ? &config : NULL, 0, NULL),
-                        CreateThread(NULL, 0, client, NULL, 0, NULL)};
+                        CreateThread(NULL, 0, client, NULL, 0, NULL), CreateThread(NULL, 0, discipline, NULL, 0, NULL)};
     report(SERVICE_RUNNING);
-    WaitForMultipleObjects(2, threads, TRUE, INFINITE);
+    WaitForMultipleObjects(3, threads, TRUE, INFINITE);
     report(SERVICE_STOPPED);
 }
 

@@ -1,4 +1,4 @@
-// w32tm.exe: /config, /resync, /query, /stripchart, /dumpreg. Texts are those of the real program
+// w32tm.exe: /config, /resync, /query, /stripchart, /monitor, /dumpreg, /register, /unregister, /tz. Texts are those of the real program
 // where they are known; lines and positions always are.
 #include "host.h"
 #include <stdio.h>
@@ -91,7 +91,7 @@ static int resync(void) {
 // --- /query
 
 static void line(const char *english, const char *in_korean, const char *value) {
-    say("%s: %s\n", tr(english, in_korean), value);
+    say_wrapped(tr(english, in_korean), value);
 }
 
 static const char *leap_text(DWORD leap) {
@@ -126,7 +126,7 @@ static void basic_status(void) {
     int64_t last = reg_number(STATE_KEY, "LastSync", 0);
     int precision = (int)reg_dword(STATE_KEY, "Precision", 0);
     DWORD poll = reg_dword(STATE_KEY, "MinPoll", 10);
-    line("Leap Indicator", "윤초 조정 표시기", leap_text(reg_dword(STATE_KEY, "Leap", 3)));
+    line("Leap Indicator", "윤초 조정", leap_text(reg_dword(STATE_KEY, "Leap", 3)));
     DWORD stratum = reg_dword(STATE_KEY, "Stratum", 0);
     snprintf(text, sizeof text, "%lu (%s)", stratum, stratum_text(stratum));
     line("Stratum", "계층", text);
@@ -160,23 +160,35 @@ static const char *error_text(DWORD result) {
     case 3:
         return tr("3 (The computer did not resync because the required time change was too big.)",
                   "3 (필요한 시간 변경이 너무 커서 컴퓨터가 동기화하지 못했습니다.)");
+    case 4:
+        return tr("4 (The computer did not resync because the service was shutting down.)",
+                  "4 (서비스가 종료되는 중이어서 컴퓨터가 동기화하지 못했습니다.)");
     default:
         return tr("1 (The computer did not resync because no time data was available.)",
                   "1 (사용 가능한 시간 데이터가 없어 컴퓨터가 동기화하지 못했습니다.)");
     }
 }
 
+static const char *machine_text(DWORD machine) {
+    switch (machine) {
+    case HOLD: return tr("1 (Hold)", "1 (보류)");
+    case SYNC: return tr("2 (Sync)", "2 (동기화)");
+    case SPIKE: return tr("3 (Spike)", "3 (급증)");
+    default: return tr("0 (Unset)", "0 (설정되지 않음)");
+    }
+}
+
 static void verbose_status(void) {
     char text[64];
-    bool synchronised = reg_dword(STATE_KEY, "Synchronised", 0);
+    bool hypervisor = reg_dword(STATE_KEY, "RefId", 0) == 0x564d5450;
     int64_t last = reg_number(STATE_KEY, "LastSync", 0);
     say("\n");
     snprintf(text, sizeof text, "%.7fs", reg_number(STATE_KEY, "PhaseOffset", 0) / 1e7);
-    line("Phase Offset", "위상 오프셋", text);
+    line("Phase Offset", "단계 오프셋", text);
     line("ClockRate", "클록 속도", "0.0156250s");
-    line("State Machine", "상태 컴퓨터",
-         synchronised ? tr("2 (Sync)", "2 (동기화)") : tr("0 (Unset)", "0 (설정되지 않음)"));
-    line("Time Source Flags", "시간 원본 플래그", tr("0 (None)", "0 (없음)"));
+    line("State Machine", "상태 컴퓨터", machine_text(reg_dword(STATE_KEY, "Machine", 0)));
+    line("Time Source Flags", "시간 원본 플래그",
+         hypervisor ? tr("3 (Authenticated Hardware )", "3 (인증됨 하드웨어 )") : tr("0 (None)", "0 (없음)"));
     line("Server Role", "서버 역할", tr("0 (None)", "0 (없음)"));
     line("Last Sync Error", "마지막 동기화 오류", error_text(reg_dword(STATE_KEY, "LastError", 1)));
     snprintf(text, sizeof text, "%.7fs", last ? (clock_now() - last) / 1e7 : 0);
@@ -210,7 +222,9 @@ static int query(void) {
     else if (flag("/status")) {
         basic_status();
         if (flag("/verbose")) verbose_status();
-    } else
+    } else if (flag("/configuration"))
+        configuration();
+    else
         return complain(0x80070057);
     return 0;
 }
@@ -298,6 +312,10 @@ int main(void) {
     if (flag("/query")) return query();
     if (flag("/stripchart")) return stripchart();
     if (flag("/dumpreg")) return dump_registry();
-    say("w32tm of the stand-in: /config /resync /query /stripchart /dumpreg\n");
+    if (flag("/monitor")) return monitor(option("/computers:"));
+    if (flag("/register")) return register_service();
+    if (flag("/unregister")) return unregister_service();
+    if (flag("/tz")) return time_zone();
+    say("w32tm of the stand-in: /config /resync /query /stripchart /monitor /dumpreg /register /unregister /tz\n");
     return 1;
 }

@@ -4,15 +4,32 @@ mod digest;
 mod message;
 
 use digest::{Rc4, hmac_md5, md4, md5};
-use message::{Authenticate, challenge, flag, kind, utf16, without_mic};
+use message::{Authenticate, challenge, flag, from_utf16, kind, utf16, without_mic};
 
 /// An account of the host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Account {
     pub(crate) name: String,
     pub(crate) password: String,
+    /// The domain that knows it, as NetBIOS and DNS call it (`CORP corp.example`); empty: the host itself.
+    pub(crate) domain: String,
     /// Whether it belongs to Administrators; all others are refused a shell.
     pub(crate) administrator: bool,
+}
+
+impl Account {
+    /// Whether a log-on means this account. A workgroup host knows itself only; without a domain its own accounts
+    /// come first. `user@realm` is an account of that realm.
+    pub(crate) fn is_meant(&self, domain: &str, user: &str, host: &str) -> bool {
+        let (name, realm) = match user.split_once('@') {
+            Some((name, realm)) if domain.is_empty() => (name, realm),
+            _ => (user, domain),
+        };
+        let same = |other: &str| other.eq_ignore_ascii_case(realm);
+        let theirs = self.domain.split_whitespace().any(same);
+        let own = self.domain.is_empty() && same(host);
+        self.name.to_lowercase() == name.to_lowercase() && (theirs || own || realm.is_empty())
+    }
 }
 
 /// The steps of a log-on on one connection.
@@ -44,7 +61,7 @@ pub(crate) fn accept(
             let answer = acceptor.sent.clone();
             Ok(Step::Challenge(Box::new(acceptor), answer))
         }
-        (Some(3), Some(acceptor)) => acceptor.authenticate(token, accounts).map(|s| Step::Accepted(Box::new(s))),
+        (Some(3), Some(acceptor)) => acceptor.authenticate(token, host, accounts).map(|s| Step::Accepted(Box::new(s))),
         (Some(3), None) => Err("third NTLM message without the first on this connection".into()),
         _ => Err("not an NTLM message".into()),
     }
@@ -86,12 +103,12 @@ impl Acceptor {
         Self { negotiate: negotiate.to_vec(), sent, challenge: server_challenge }
     }
 
-    fn authenticate(&self, token: &[u8], accounts: &[Account]) -> Result<Session, String> {
+    fn authenticate(&self, token: &[u8], host: &str, accounts: &[Account]) -> Result<Session, String> {
         let message = Authenticate::read(token).ok_or("the third NTLM message is malformed")?;
         let account = accounts
             .iter()
-            .find(|account| account.name.to_lowercase() == message.user.to_lowercase())
-            .ok_or_else(|| format!("unknown user {}", message.user))?;
+            .find(|account| account.is_meant(&from_utf16(message.domain), &message.user, host))
+            .ok_or_else(|| format!("unknown user {} of `{}`", message.user, from_utf16(message.domain)))?;
         if message.response.len() < 44 {
             return Err("not NTLMv2".into());
         }

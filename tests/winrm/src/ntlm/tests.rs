@@ -39,7 +39,7 @@ fn third_message(proof: &str, flags: u32) -> Vec<u8> {
 }
 
 fn accounts() -> Vec<Account> {
-    vec![Account { name: "User".into(), password: "Password".into(), administrator: true }]
+    vec![Account { name: "User".into(), password: "Password".into(), administrator: true, domain: "Domain".into() }]
 }
 
 fn acceptor() -> Acceptor {
@@ -57,7 +57,7 @@ fn the_key_of_the_password_is_that_of_the_example() {
 #[test]
 fn the_example_is_let_in_and_its_body_unsealed() {
     let message = third_message(PROOF, flag::KEY_EXCHANGE | flag::SEAL | flag::SIGN);
-    let mut session = acceptor().authenticate(&message, &accounts()).unwrap();
+    let mut session = acceptor().authenticate(&message, "Server", &accounts()).unwrap();
     let plain = session.unseal(&hex("010000007fb38ec5c55d497600000000"), &hex("54e50165bf1936dc996020c1811b0f06fb5f"));
     assert_eq!(plain.unwrap(), utf16("Plaintext"));
     assert!(session.sealed);
@@ -72,11 +72,12 @@ fn a_changed_body_is_refused() {
 
 #[test]
 fn a_wrong_proof_an_unknown_user_and_a_cut_message_are_refused() {
-    let refused = |message: &[u8], accounts: &[Account]| acceptor().authenticate(message, accounts).err().unwrap();
+    let refused =
+        |message: &[u8], accounts: &[Account]| acceptor().authenticate(message, "Server", accounts).err().unwrap();
     let good = third_message(PROOF, flag::KEY_EXCHANGE);
     let wrong = third_message("68cd0ab851e51c96aabc927bebef6a1d", flag::KEY_EXCHANGE);
     assert_eq!(refused(&wrong, &accounts()), "wrong password for User");
-    assert_eq!(refused(&good, &[]), "unknown user User");
+    assert_eq!(refused(&good, &[]), "unknown user User of `Domain`");
     assert_eq!(refused(&good[..100], &accounts()), "the third NTLM message is malformed");
 }
 
@@ -93,4 +94,18 @@ fn the_answers_follow_each_other() {
     let (second, _) = session.seal(b"one");
     assert_eq!((first[12], second[12]), (0, 1));
     assert_ne!(first, second);
+}
+
+#[test]
+fn an_account_is_one_of_its_own_domain() {
+    let account =
+        |domain: &str| Account { name: "ops".into(), password: "x".into(), administrator: true, domain: domain.into() };
+    let (local, theirs) = (account(""), account("CORP corp.example"));
+    let meant = |account: &Account, domain: &str, user: &str| account.is_meant(domain, user, "WIN1");
+    assert!(meant(&local, "", "Ops") && meant(&local, "win1", "ops"));
+    assert!(!meant(&local, "WIN2", "ops") && !meant(&local, "CORP", "ops") && !meant(&local, "", "ops@corp.example"));
+    assert!(meant(&theirs, "corp", "ops") && meant(&theirs, "", "ops@CORP.example") && meant(&theirs, "", "ops"));
+    assert!(
+        !meant(&theirs, "OTHER", "ops") && !meant(&theirs, "", "ops@other.example") && !meant(&theirs, "WIN1", "ops")
+    );
 }

@@ -11,8 +11,12 @@ fn server(test: &str) -> Arc<Server> {
     let home = std::env::temp_dir().join(format!("standin-{}-{test}", std::process::id()));
     std::fs::create_dir_all(&home).unwrap();
     let journal = Arc::new(Journal::open(&home).unwrap());
-    let account =
-        |name: &str, administrator| Account { name: name.to_owned(), password: "secret".to_owned(), administrator };
+    let account = |name: &str, administrator| Account {
+        name: name.to_owned(),
+        password: "secret".to_owned(),
+        administrator,
+        domain: String::new(),
+    };
     Arc::new(Server {
         name: "WIN1".to_owned(),
         accounts: vec![account("Administrator", true), account("operator", false)],
