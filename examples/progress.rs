@@ -147,6 +147,8 @@ fn daemon() -> DaemonReport {
         stratum: Some(4),
         offset_s: None,
         root_dispersion_s: None,
+        root_delay_s: None,
+        since_s: None,
         refid: None,
         own_clock: false,
         detail: String::new(),

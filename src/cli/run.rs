@@ -161,6 +161,7 @@ impl Run {
             stop: Arc::clone(&self.interrupt.stop),
             run: history::name(&self.began()),
             busy: Arc::clone(&self.interrupt.busy),
+            mute: Arc::default(),
             hidden: Arc::clone(&self.hidden),
         }
     }

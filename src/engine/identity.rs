@@ -158,6 +158,8 @@ mod tests {
             stratum: Some(stratum),
             offset_s: None,
             root_dispersion_s: None,
+            root_delay_s: None,
+            since_s: None,
             refid: Some(refid.to_owned()),
             own_clock: false,
             detail: String::new(),

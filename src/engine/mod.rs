@@ -29,9 +29,10 @@ pub mod watch;
 pub mod waves;
 mod windows;
 
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
+use std::sync::{Arc, Mutex};
 
 use crate::assets::Assets;
 use crate::report::hide::Hider;
@@ -61,6 +62,8 @@ pub struct Context {
     pub run: String,
     /// The hosts that are being changed.
     pub busy: Arc<busy::Busy>,
+    /// Windows hosts whose PowerShell did not come to its end; it is not started there again.
+    pub mute: Arc<Mutex<BTreeSet<String>>>,
     /// The secrets of the run, which nothing that leaves the engine may hold.
     pub hidden: Arc<Hider>,
 }

@@ -43,12 +43,14 @@ pub(crate) struct Session<'a> {
     transport: Box<dyn Transport>,
     /// Scripts run so far.
     pub(crate) executions: usize,
+    /// Whether the last script did not end within its time.
+    pub(crate) late: bool,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn open(spec: &'a HostSpec, cx: &'a Context) -> Result<Self, Failure> {
         let transport = transport::connect(spec, &cx.connections)?;
-        let session = Session { spec, cx, transport, executions: 0 };
+        let session = Session { spec, cx, transport, executions: 0, late: false };
         if let Some(note) = session.transport.note() {
             session.progress(note);
         }
@@ -57,7 +59,7 @@ impl<'a> Session<'a> {
 
     /// Goes on over a connection that was kept by [`Session::close`].
     pub(crate) fn resume(spec: &'a HostSpec, cx: &'a Context, transport: Box<dyn Transport>) -> Self {
-        Session { spec, cx, transport, executions: 0 }
+        Session { spec, cx, transport, executions: 0, late: false }
     }
 
     /// Gives the connection back, open.
@@ -73,7 +75,9 @@ impl<'a> Session<'a> {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Output, TransportError> {
         self.executions += 1;
-        self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line))
+        let done = self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line));
+        self.late = matches!(done, Err(TransportError::Timeout { .. }));
+        done
     }
 
     /// As `run`; progress lines of the script go to the printer.

@@ -21,6 +21,9 @@ const MOST_S: f64 = 16.0;
 /// need two days to get there (RFC 5905, PHI).
 const JUST_STARTED_S: f64 = 3.0;
 
+/// All of the last eight polls of a source were answered (the reach register of RFC 5905).
+const HEARD_LONG: u8 = 0o377;
+
 /// The shortest interval in which W32Time polls by itself.
 const POLL: Duration = Duration::from_secs(64);
 
@@ -34,7 +37,10 @@ pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, refid: &str
     // `w32tm /stripchart` shows no dispersion: that of the service itself stands in.
     let own = seen.probe.as_deref() == Some("w32tm");
     let settles = own || declared.is_some_and(|source| source.windows) || dispersion > JUST_STARTED_S;
-    let fits = seen.outcome == "ok" && follows && settles && refid != LOCAL_CLOCK && dispersion <= MOST_S;
+    // A start explains it for eight polls; a server outside of the inventory that goes on like that is just bad.
+    let foreign = declared.is_none_or(|source| source.host.is_none());
+    let stuck = foreign && dispersion > JUST_STARTED_S && seen.reach == Some(HEARD_LONG);
+    let fits = seen.outcome == "ok" && follows && settles && !stuck && refid != LOCAL_CLOCK && dispersion <= MOST_S;
     (fits && room > 0.0 && dispersion > room).then(|| (dispersion / room).log2().ceil() as u32)
 }
 
@@ -150,6 +156,16 @@ mod tests {
             (left(false, "0A0A0A01", &seen(0.0, 7.8)), left(false, "0A0A0A01", &seen(0.0, 2.0))),
             (Some(7), None)
         );
+    }
+
+    #[test]
+    fn a_foreign_server_that_never_falls_ends_in_a_verdict() {
+        let heard = |reach: u8| SourceReport { reach: Some(reach), ..seen(0.0, 7.8) };
+        assert_eq!((left(false, "0A0A0A01", &heard(0o377)), left(false, "0A0A0A01", &heard(0o177))), (None, Some(7)));
+        // One that is managed is known to follow its source, and `windows: true` has no other meaning.
+        let own = Source { host: Some("dc".to_owned()), ..declared(true) };
+        let polls = |source: &Source| polls_left(&sample::host("l1"), Some(source), "0A0A0A01", &heard(0o377));
+        assert_eq!((polls(&own), polls(&declared(true))), (Some(7), None));
     }
 
     #[test]

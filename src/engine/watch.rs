@@ -205,7 +205,9 @@ mod tests {
     fn answer(line: &str) -> &'static str {
         match line {
             _ if line.contains("/query /source") => STATUS,
-            _ if line.contains("/stripchart /computer:10.10.10.1") => "11:00:01, +00.0012345s\n",
+            _ if line.contains("/stripchart /computer:10.10.10.1") => {
+                "11:00:01, d:+00.0020000s o:+00.0012345s  [ * ]\n"
+            }
             _ => "'powershell' is not recognized\n",
         }
     }
@@ -238,6 +240,7 @@ mod tests {
             stop: Arc::default(),
             run: String::new(),
             busy: Arc::default(),
+            mute: Arc::default(),
             hidden: Arc::default(),
         }
     }
@@ -272,6 +275,6 @@ mod tests {
         host.spec.limits.max_error = Duration::from_millis(1);
         let report = host.turn(&context());
         assert_eq!((report.status, host.transport.is_some()), (Status::OutOfLimits, true));
-        assert_eq!(report.error.unwrap().message, "error bound 41.8 ms to `10.10.10.1` is above the limit of 1.0 ms");
+        assert_eq!(report.error.unwrap().message, "error bound 75.7 ms to `10.10.10.1` is above the limit of 1.0 ms");
     }
 }

@@ -6,8 +6,10 @@ use std::collections::BTreeMap;
 /// One value.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Value {
-    /// `REG_SZ` and `REG_EXPAND_SZ`.
+    /// `REG_SZ`.
     Text(String),
+    /// `REG_EXPAND_SZ`: a text in which names of variables may stand.
+    Expand(String),
     /// `REG_DWORD`.
     Number(u32),
     /// `REG_MULTI_SZ`.
@@ -19,7 +21,7 @@ pub enum Value {
 impl std::fmt::Display for Value {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Value::Text(text) => f.write_str(text),
+            Value::Text(text) | Value::Expand(text) => f.write_str(text),
             Value::Number(number) => write!(f, "{number}"),
             Value::List(list) => f.write_str(&list.join(" ")),
             Value::Other(kind, data) => write!(f, "{data} ({kind})"),
@@ -66,9 +68,20 @@ impl Registry {
     /// Returns a text.
     pub fn text(&self, key: &str, name: &str) -> Option<&str> {
         match self.value(key, name) {
-            Some(Value::Text(text)) => Some(text),
+            Some(Value::Text(text) | Value::Expand(text)) => Some(text),
             _ => None,
         }
+    }
+
+    /// Returns the values of a key, by name in small letters.
+    pub fn values(&self, key: &str) -> impl Iterator<Item = (&str, &Value)> {
+        self.keys.get(&fold(key)).into_iter().flatten().map(|(name, value)| (name.as_str(), value))
+    }
+
+    /// Returns the keys below one, as they are compared.
+    pub fn below(&self, key: &str) -> impl Iterator<Item = &str> {
+        let start = format!("{}\\", fold(key));
+        self.keys.keys().filter(move |known| known.starts_with(&start)).map(String::as_str)
     }
 
     /// Returns whether a key is there.
@@ -85,7 +98,7 @@ impl Registry {
     /// Returns the texts of all values of a key.
     pub fn texts(&self, key: &str) -> impl Iterator<Item = &str> {
         self.keys.get(&fold(key)).into_iter().flatten().filter_map(|(_, value)| match value {
-            Value::Text(text) => Some(text.as_str()),
+            Value::Text(text) | Value::Expand(text) => Some(text.as_str()),
             _ => None,
         })
     }
@@ -108,7 +121,8 @@ pub fn value(line: &str) -> Option<(&str, Value)> {
     Some((
         name,
         match kind {
-            "SZ" | "EXPAND_SZ" => Value::Text(data.to_owned()),
+            "SZ" => Value::Text(data.to_owned()),
+            "EXPAND_SZ" => Value::Expand(data.to_owned()),
             "DWORD" => Value::Number(u32::from_str_radix(data.trim().strip_prefix("0x")?, 16).ok()?),
             "MULTI_SZ" => Value::List(data.split("\\0").filter(|part| !part.is_empty()).map(str::to_owned).collect()),
             other => Value::Other(format!("REG_{other}"), data.to_owned()),

@@ -1,5 +1,6 @@
 //! The probe on a Windows host: PowerShell asks and prints the packets, and the same arithmetic
-//! as everywhere else is done on them here. Where there is no PowerShell, `w32tm /stripchart`.
+//! as everywhere else is done on them here. Where PowerShell is missing, forbidden, restricted or
+//! does not come to its end, `w32tm /stripchart`.
 
 use std::collections::VecDeque;
 
@@ -7,6 +8,9 @@ use super::exchange::{COARSE, Manner, Trouble, Wire, measure};
 use super::packet::LENGTH;
 use super::report::SourceReport;
 use super::timestamp::Timestamp;
+
+/// What the command line of the probe begins with.
+pub const PROGRAM: &str = "powershell ";
 
 const SCRIPT: &str = include_str!("probe.ps1");
 
@@ -16,7 +20,11 @@ const FILE_TIME_EPOCH: i64 = 116_444_736_000_000_000;
 /// Windows Sockets errors (winsock2.h).
 const NETWORK_UNREACHABLE: &[i32] = &[10051, 10065];
 const CONNECTION_RESET: i32 = 10054;
-const HOST_NOT_FOUND: i32 = 11001;
+/// `WSAHOST_NOT_FOUND`, `WSATRY_AGAIN`, `WSANO_RECOVERY`, `WSANO_DATA`.
+const NOT_RESOLVED: std::ops::RangeInclusive<i32> = 11001..=11004;
+
+/// The only mode in which a script may do all that ours does.
+const FULL: &str = "FullLanguage";
 
 /// Returns the command line that asks each source until it has so many good answers; names and
 /// addresses only.
@@ -30,12 +38,26 @@ pub fn command(sources: &[&str], samples: u32, tries: u32, timeout_ms: u32) -> S
         .replace("@SAMPLES@", &samples.to_string())
         .replace("@TRIES@", &tries.to_string())
         .replace("@TIMEOUT@", &timeout_ms.to_string());
-    format!("powershell -NoProfile -NonInteractive -Command \"{script}\"")
+    // Without an input: PowerShell may wait for the end of one that has none.
+    format!("{PROGRAM}-NoProfile -NonInteractive -InputFormat None -Command \"{script}\" <nul")
 }
 
-/// Returns the command line that asks one source with the means of every Windows since Vista.
+/// Returns the command line that asks one source with the means of every Windows since Vista. Not
+/// `/dataonly`: the delay is a part of the bound.
 pub fn fallback(source: &str, samples: u32) -> String {
-    format!("w32tm /stripchart /computer:{source} /samples:{samples} /period:1 /dataonly 2>&1")
+    format!("w32tm /stripchart /computer:{source} /samples:{samples} /period:1 2>&1")
+}
+
+/// Whether the script could do what it does, and came to its end. Evidence that was saved by an earlier
+/// version has neither word.
+fn is_whole(printed: &str) -> bool {
+    let of = |start: &str| printed.lines().find_map(|line| Some(line.strip_prefix(start)?.trim()));
+    match (of("ntp mode"), of("ntp end")) {
+        // PowerShell 2.0 need not know the word, and has no restricted language to speak of.
+        (Some(mode), Some(_)) => mode.is_empty() || mode == FULL,
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// `ntp clock N`: how exactly the script has found the edge of a step of the system clock, in units
@@ -54,8 +76,12 @@ struct Sample {
     answer: Result<(Vec<u8>, Timestamp), i32>,
 }
 
-/// Reads what the script printed; other lines are not ours. Empty when it did not run.
+/// Reads what the script printed; other lines are not ours. Empty when it did not run, was not let do
+/// its work, or did not end: what it says then says nothing of the sources.
 pub fn parse(printed: &str) -> Vec<SourceReport> {
+    if !is_whole(printed) {
+        return Vec::new();
+    }
     let grain = printed.lines().find_map(grain).unwrap_or(COARSE);
     let mut samples: Vec<(String, String, VecDeque<Sample>)> = Vec::new();
     for (source, address, sample) in printed.lines().filter_map(line) {
@@ -69,7 +95,7 @@ pub fn parse(printed: &str) -> Vec<SourceReport> {
 
 fn report(source: &str, address: &str, samples: VecDeque<Sample>, grain: i64) -> SourceReport {
     let probe = "powershell".to_owned();
-    if matches!(samples.front(), Some(Sample { answer: Err(HOST_NOT_FOUND), .. })) {
+    if matches!(samples.front(), Some(Sample { answer: Err(code), .. }) if NOT_RESOLVED.contains(code)) {
         return SourceReport { probe, ..SourceReport::without(source, "unresolved") };
     }
     let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
@@ -86,7 +112,7 @@ fn line(line: &str) -> Option<(&str, &str, Sample)> {
     let ["ntp", source, address, token, sent, packet, last] = fields[..] else { return None };
     let sent = moment(sent)?;
     if packet == "error" {
-        let answer = Err(last.parse().unwrap_or(0));
+        let answer = Err(last.parse().ok()?);
         return Some((source, address, Sample { token: 0, sent, answer }));
     }
     let token = u64::from_be_bytes(bytes(token)?.try_into().ok()?);
@@ -161,28 +187,39 @@ impl Wire for Recorded {
     }
 }
 
-/// Reads the samples of `w32tm /stripchart`, whose words are in the language of the system: the
-/// offset with the median counts. Delay, stratum and leap are not shown by it.
+/// Reads the samples of `w32tm /stripchart`, whose words are in the language of the system: the one
+/// with the least delay counts. Stratum and leap are not shown by it.
 pub fn parse_fallback(source: &str, printed: &str) -> SourceReport {
-    let mut offsets: Vec<f64> = printed.lines().filter_map(offset).collect();
-    offsets.sort_by(f64::total_cmp);
+    let samples: Vec<(f64, Option<f64>)> = printed.lines().filter_map(sample).collect();
     let probe = "w32tm".to_owned();
-    match offsets.get(offsets.len() / 2) {
-        Some(offset) => SourceReport {
+    let delay = |sample: &&(f64, Option<f64>)| sample.1.unwrap_or(f64::INFINITY);
+    let nanos = |seconds: f64| (seconds * 1e9) as i64;
+    match samples.iter().min_by(|left, right| delay(left).total_cmp(&delay(right))) {
+        Some((offset, delay)) => SourceReport {
             probe,
-            offset_ns: Some((offset * 1e9) as i64),
-            received: u32::try_from(offsets.len()).ok(),
+            offset_ns: Some(nanos(*offset)),
+            delay_ns: delay.map(|delay| nanos(delay).max(0)),
+            received: u32::try_from(samples.len()).ok(),
             ..SourceReport::without(source, "ok")
         },
         None => SourceReport { probe, received: Some(0), ..SourceReport::without(source, hresult(printed)) },
     }
 }
 
-/// `11:00:07, +00.0012345s`; some languages write a comma.
-fn offset(line: &str) -> Option<f64> {
-    let last = line.split_whitespace().last()?.strip_suffix('s')?;
-    let signed = last.starts_with(['+', '-']);
-    signed.then(|| last.replace(',', ".").parse().ok()).flatten()
+/// `11:00:07, d:+00.0003s o:+00.0012345s  [   *   ]`, or with `/dataonly` the offset alone. Some languages write a comma.
+fn sample(line: &str) -> Option<(f64, Option<f64>)> {
+    let value = |word: &str| {
+        let (_, text) = word.rsplit_once(':').unwrap_or(("", word));
+        text.strip_suffix('s').filter(|text| text.starts_with(['+', '-'])).map(|text| text.replace(',', "."))
+    };
+    let words = line.split('[').next()?.split_whitespace().filter_map(value);
+    let numbers: Vec<f64> =
+        words.map(|text| text.parse().ok().filter(|n: &f64| n.is_finite())).collect::<Option<_>>()?;
+    match numbers[..] {
+        [offset] => Some((offset, None)),
+        [delay, offset] => Some((offset, Some(delay))),
+        _ => None,
+    }
 }
 
 /// The number of an error is the same in every language.
@@ -207,7 +244,7 @@ mod tests {
         let (receive, transmit) = (ntp(1_795_219_200, 1_502_000_000), ntp(1_795_219_200, 1_502_000_000));
         let zeros = |n: usize| vec!["00"; n].join("-");
         format!(
-            "warning text\nntp 10.0.0.1 10.0.0.1 01-02-03-04-05-06-07-08 {at} 24-{stratum}-06-E9-{}-01-02-03-04-05-06-07-08-{receive}-{transmit} {}\n",
+            "ntp mode FullLanguage\nwarning text\nntp 10.0.0.1 10.0.0.1 01-02-03-04-05-06-07-08 {at} 24-{stratum}-06-E9-{}-01-02-03-04-05-06-07-08-{receive}-{transmit} {}\nntp end\n",
             zeros(20),
             at + 40_000
         )
@@ -273,12 +310,36 @@ mod tests {
 
     #[test]
     fn errors_have_the_words_of_the_other_probes() {
-        let outcome = |line: &str| parse(line)[0].outcome.clone();
+        let outcome = |line: &str| parse(&format!("ntp mode FullLanguage\n{line}\nntp end"))[0].outcome.clone();
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10060"), "timeout");
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10054"), "refused");
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10065"), "unreachable");
-        assert_eq!(outcome("ntp nowhere - - 0 error 11001"), "unresolved");
+        for code in NOT_RESOLVED {
+            assert_eq!(outcome(&format!("ntp nowhere - - 0 error {code}")), "unresolved");
+        }
         assert!(parse("'powershell' is not recognized").is_empty());
+    }
+
+    /// A script that was not let do its work says nothing of the sources: `w32tm` is asked then.
+    #[test]
+    fn what_the_script_could_not_do_is_not_what_a_source_did() {
+        let whole = printed("02");
+        assert_eq!(parse(&whole).len(), 1);
+        let refused = "Cannot invoke method. Method invocation is supported only on core types in this language mode.";
+        for (text, why) in [
+            (whole.replace("FullLanguage", "ConstrainedLanguage"), "only core types"),
+            (whole.replace("FullLanguage", "RestrictedLanguage"), "no methods at all"),
+            (whole.replace("FullLanguage", "NoLanguage"), "no script at all"),
+            (whole.replace("ntp end\n", ""), "it was cut short"),
+            (whole.replace("ntp mode FullLanguage\n", ""), "its beginning is lost"),
+            (format!("ntp mode ConstrainedLanguage\n{refused}\nntp clock 0\nntp end\n"), "as it looks there"),
+        ] {
+            assert!(parse(&text).is_empty(), "{why}");
+        }
+        assert_eq!(parse(&whole.replace("FullLanguage", "")).len(), 1, "PowerShell 2.0");
+        // A name that .NET could not look up for another reason: nothing is said of that source.
+        let other = "ntp mode FullLanguage\nntp a - - 0 error \nntp b - - 0 error 11001\nntp end\n";
+        assert_eq!(parse(other).iter().map(|report| report.source.as_str()).collect::<Vec<_>>(), ["b"]);
     }
 
     #[test]
@@ -286,8 +347,8 @@ mod tests {
         let sources: Vec<String> = (0..8).map(|n| format!("ntp{n}.a-rather-long-name.example.com")).collect();
         let line = command(&sources.iter().map(String::as_str).collect::<Vec<_>>(), 1, 4, 1000);
         assert!(line.len() < 3000, "{}", line.len());
-        let script = line.strip_prefix("powershell -NoProfile -NonInteractive -Command \"").unwrap();
-        assert!(!script.trim_end_matches('"').contains(['"', '%', '\n']));
+        let script = line.strip_prefix("powershell -NoProfile -NonInteractive -InputFormat None -Command \"").unwrap();
+        assert!(!script.trim_end_matches("\" <nul").contains(['"', '%', '\n']));
     }
 
     /// As PowerShell's own grammar reads it; a mistake would show on a real host only.
@@ -297,7 +358,7 @@ mod tests {
         parser.set_language(&tree_sitter_powershell::LANGUAGE.into()).unwrap();
         let mut mistaken = |text: &str| parser.parse(text, None).unwrap().root_node().has_error();
         let line = command(&["ntp1.example.com", "10.0.0.1"], 1, 4, 1000);
-        let script = line.split_once('"').unwrap().1.trim_end_matches('"').to_owned();
+        let script = line.split_once('"').unwrap().1.trim_end_matches("\" <nul").to_owned();
         let broken = script.replacen("foreach ($s in $servers) {", "foreach ($s in $servers {", 1);
         assert_eq!([&script, &broken].map(|text| text.contains("foreach ($s in")), [true, true]);
         assert_eq!([script, broken].map(|text| mistaken(&text)), [false, true]);
@@ -328,9 +389,15 @@ mod tests {
 
     #[test]
     fn a_stripchart_is_read_in_any_language() {
-        let chart = "10.0.0.1 [10.0.0.1:123]을(를) 추적하고 있습니다.\n11:00:01, +00.0012345s\n11:00:02, -00,0001000s\n11:00:03, +00.0020000s\n";
-        assert_eq!(parse_fallback("10.0.0.1", chart).offset_ns, Some(1_234_500));
+        let chart = "10.0.0.1 [10.0.0.1:123]을(를) 추적하고 있습니다.\n현재 시간은 2026-11-21 오후 3:00:00입니다.\n\
+                     11:00:01, d:+00.0032000s o:+00.0012345s  [                  *                  ]\n\
+                     11:00:02 d:+00,0004000s o:-00,0001000s  [                  *                  ]\n11:00:03, 오류: 0x800705B4\n";
+        let report = parse_fallback("10.0.0.1", chart);
+        assert_eq!((report.offset_ns, report.delay_ns, report.received), (Some(-100_000), Some(400_000), Some(2)));
+        let alone = parse_fallback("x", "11:00:01, +00.0012345s\n");
+        assert_eq!((alone.offset_ns, alone.delay_ns), (Some(1_234_500), None));
         assert_eq!(parse_fallback("x", "11:00:00, 오류: 0x800705B4").outcome, "timeout");
         assert_eq!(parse_fallback("x", "0x80072AF9").outcome, "unresolved");
+        assert_eq!(parse_fallback("x", "11:00:01, +infs\n11:00:02, d:+nans o:+1s\n").outcome, "timeout");
     }
 }

@@ -1,6 +1,9 @@
 # The NTP probe of a Windows host: asks, and prints what it saw; the arithmetic is done where the
 # other probes have it. Language of PowerShell 2.0 (Windows 2008 R2), .NET 2.0, no double quotes,
 # no per cent signs: it travels as one argument of a command line. Times are 100 ns since 1601.
+# The first line says what PowerShell lets a script do, the last that this one came to its end: in
+# ConstrainedLanguage (AppLocker, WDAC) each call of .NET is an error, and the next line is run.
+'ntp mode ' + $ExecutionContext.SessionState.LanguageMode;
 $servers = @(@SERVERS@);
 $samples = @SAMPLES@;
 $tries = @TRIES@;
@@ -13,16 +16,15 @@ do { $k = $w.Elapsed.Ticks; $n = [DateTime]::UtcNow } while ($n -eq $z);
 $o = $w.Elapsed.Ticks;
 $z = $n.ToFileTimeUtc() - $o;
 'ntp clock ' + ($o - $k);
+function fail($x, $c) { 'ntp ' + $x.s + ' ' + $x.a + ' - ' + $x.f + ' error ' + $c };
+function cause($e) { $c = $e.Exception; while ($c.InnerException) { $c = $c.InnerException }; $c.ErrorCode };
 $r = New-Object Random;
 $all = @();
 foreach ($s in $servers) {
 $l = @();
-try { $l = @([Net.Dns]::GetHostAddresses($s)) } catch { };
-if ($l.Count -eq 0) { 'ntp ' + $s + ' - - 0 error 11001' };
+try { $l = @([Net.Dns]::GetHostAddresses($s)) } catch { 'ntp ' + $s + ' - - 0 error ' + (cause $_) };
 foreach ($a in $l) { $all += @{ s = $s; a = $a; good = 0; bad = 0; done = $false } }
 };
-function fail($x, $c) { 'ntp ' + $x.s + ' ' + $x.a + ' - ' + $x.f + ' error ' + $c };
-function cause($e) { $c = $e.Exception; while ($c.InnerException) { $c = $c.InnerException }; $c.ErrorCode };
 # All servers side by side, two seconds between two questions to one: they may limit the rate.
 for ($i = 0; $i -lt $tries; $i++) {
 $open = @($all | Where-Object { -not $_.done });
@@ -68,4 +70,5 @@ $x.u = $null
 $wait = @($wait | Where-Object { $_.u })
 };
 foreach ($x in $wait) { fail $x 10060; $x.u.Close() }
-}
+};
+'ntp end'

@@ -268,6 +268,12 @@ pub struct DaemonReport {
     pub offset_s: Option<f64>,
     /// Root dispersion, seconds.
     pub root_dispersion_s: Option<f64>,
+    /// Root delay, seconds, where the service says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub root_delay_s: Option<f64>,
+    /// How long ago it heard of its source with success, seconds, where the service says it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since_s: Option<f64>,
     /// Its reference identifier, hexadecimal: what it tells those who ask it.
     pub refid: Option<String>,
     /// Whether it goes by its own clock.

@@ -11,9 +11,9 @@ pub fn sh(word: &str) -> String {
 /// The word holds a character that cmd.exe or a program's own reading of the line would act on;
 /// there is no way to quote those that holds for every program.
 pub fn cmd(word: &str) -> anyhow::Result<String> {
-    let fine = |c: char| c.is_ascii_alphanumeric() || " .,:;_-/\\{}=@+|".contains(c);
+    let fine = |c: char| c.is_ascii_alphanumeric() || " .,:;_-/\\{}[]=@+|".contains(c);
     if !word.chars().all(fine) || word.ends_with('\\') {
-        anyhow::bail!("`{word}` cannot be an argument on Windows: letters, digits and . , : ; _ - / \\ = @ + are");
+        anyhow::bail!("`{word}` cannot be an argument on Windows: letters, digits and . , : ; _ - / \\ [ ] = @ + are");
     }
     Ok(format!("\"{word}\""))
 }

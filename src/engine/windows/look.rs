@@ -2,8 +2,7 @@
 
 use anyhow::anyhow;
 
-use super::lines::run;
-use super::plan::READ;
+use super::proof::asked;
 use crate::doctor::asks::Ask;
 use crate::doctor::record::Parts;
 use crate::doctor::windows;
@@ -27,6 +26,6 @@ pub(crate) fn parts(session: &mut Session<'_>) -> Result<Parts, Failure> {
 
 fn ask(session: &mut Session<'_>, asks: Vec<Ask>) -> Result<Parts, Failure> {
     let lines: Vec<String> = asks.iter().map(|ask| ask.body.clone()).collect();
-    let slices = run(session, &lines, READ)?;
+    let slices = asked(session, &lines)?;
     Ok(asks.into_iter().map(|ask| ask.name).zip(slices).collect())
 }

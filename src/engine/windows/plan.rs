@@ -14,7 +14,7 @@ use crate::engine::plan::{Extent, Planned, Service, Step, deltas, follow};
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint;
 use crate::facts::Firewall;
-use crate::facts::windows::{self, WindowsFacts};
+use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{DomainTime, FirewallChoice, ProviderChoice};
 use crate::playbook::context;
@@ -122,6 +122,10 @@ pub(super) fn lines(steps: &[Step]) -> Vec<String> {
     steps.iter().flat_map(|step| step.resource.probe().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
+/// The one domain controller whose time is a matter of an inventory (Microsoft, "Configure the PDC emulator").
+const PDC: &str = "one domain controller takes the time for the domain from outside, the PDC emulator (`nltest \
+    /dsgetdc:DOMAIN /pdc` names it): give it `role: master`, `upstream` and `domain_time: replace`; leave the others to the domain";
+
 /// What speaks against touching the host at all.
 fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
     if !matches!(spec.provider, ProviderChoice::Auto | ProviderChoice::W32time) {
@@ -132,8 +136,14 @@ fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
         let hint = "take Type out of the group policy that sets it (gpresult /r /scope computer), or leave the host's time to it";
         return Err(anyhow!("left alone: {why}").hint(hint));
     }
+    if !facts.registry.has(W32TIME) {
+        return Err(
+            anyhow!("the host has no Windows Time service").hint("`w32tm /register` on the host makes it again")
+        );
+    }
     match w32time::refusal(spec, facts) {
         None => Ok(()),
+        Some(why) if facts.kind == Kind::DomainController => Err(anyhow!("left alone: {why}").hint(PDC)),
         Some(why) => Err(anyhow!("left alone: {why}")
             .hint("`domain_time: replace` takes the host out of the domain's time and lets it follow this inventory")),
     }

@@ -2,6 +2,7 @@
 //! from the host, judged exactly as on Linux. The waiting is done here: cmd.exe has no loop worth
 //! the name.
 
+use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::lines::run;
@@ -9,9 +10,12 @@ use super::plan::READ;
 use crate::engine::session::{Failure, Session};
 use crate::engine::sources::{credit, joined};
 use crate::engine::verdict::{self, Verdict};
+use crate::inventory::HostSpec;
+use crate::inventory::spec::Var;
+use crate::ntp::exchange::COARSE;
 use crate::ntp::powershell;
 use crate::ntp::report::SourceReport as Measured;
-use crate::provider::w32time::W32Time;
+use crate::provider::w32time::{self, W32Time};
 use crate::provider::{DaemonStatus, Peer, Provider};
 use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
@@ -22,13 +26,20 @@ const TRIES: u32 = 3;
 /// How long one sample may take, milliseconds.
 const SAMPLE_TIMEOUT_MS: u32 = 1000;
 
+/// How fast a clock may drift (PHI of RFC 5905).
+const DRIFT: f64 = 15e-6;
+
 /// Between two looks; each is four round trips.
 const PAUSE: Duration = Duration::from_secs(4);
 
+/// Time limit for PowerShell: three questions two seconds apart, its start beside an agent that looks at
+/// each program, and rest. One that hangs is not waited for any longer.
+const POWERSHELL: Duration = Duration::from_secs(30);
+
 /// Measures all sources once, from the host.
 pub(super) fn measure(session: &mut Session<'_>, tries: u32, timeout_ms: u32) -> Result<Vec<SourceReport>, Failure> {
-    let Some(line) = probe(session, tries, timeout_ms) else { return Ok(Vec::new()) };
-    let slices = run(session, &[line], READ)?;
+    let lines: Vec<String> = probe(session, tries, timeout_ms).into_iter().collect();
+    let slices = if lines.is_empty() { Vec::new() } else { asked(session, &lines)? };
     read(session, slices.first().map_or("", |slice| slice.stdout.as_str()))
 }
 
@@ -38,36 +49,72 @@ pub(super) fn read(session: &mut Session<'_>, printed: &str) -> Result<Vec<Sourc
     Ok(joined(session.spec, measured, &[]))
 }
 
-/// Returns the line that measures all sources, if there are any.
+/// Returns the line that measures all sources, if there are any; nothing where PowerShell was found to hang.
 pub(super) fn probe(session: &Session<'_>, tries: u32, timeout_ms: u32) -> Option<String> {
     let sources: Vec<&str> = session.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
-    (!sources.is_empty()).then(|| powershell::command(&sources, 1, tries, timeout_ms))
+    let mute = session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).contains(&session.spec.name);
+    (!sources.is_empty() && !mute).then(|| powershell::command(&sources, 1, tries, timeout_ms))
 }
 
-/// Reads what the probe printed, or asks with `w32tm` where PowerShell did not run.
+/// Runs lines of which some start PowerShell. Where that hangs, the others are run alone.
+pub(super) fn asked(session: &mut Session<'_>, lines: &[String]) -> Result<Vec<Slice>, Failure> {
+    let starts = |line: &String| line.starts_with(powershell::PROGRAM);
+    if !lines.iter().any(starts) {
+        return run(session, lines, READ);
+    }
+    let asked = run(session, lines, POWERSHELL);
+    if asked.is_ok() || !session.late {
+        return asked;
+    }
+    session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).insert(session.spec.name.clone());
+    session.progress("PowerShell does not come to its end: w32tm measures instead");
+    let others: Vec<String> = lines.iter().filter(|line| !starts(line)).cloned().collect();
+    let mut slices = if others.is_empty() { Vec::new() } else { run(session, &others, READ)? }.into_iter();
+    Ok(lines.iter().map(|line| if starts(line) { None } else { slices.next() }.unwrap_or_default()).collect())
+}
+
+/// Reads what the probe printed, and asks with `w32tm` about those of which it says nothing: where
+/// PowerShell did not run, or was not let do what the script does.
 fn measured(session: &mut Session<'_>, printed: &str, daemon: Option<&DaemonStatus>) -> Result<Vec<Measured>, Failure> {
-    let reports = powershell::parse(printed);
-    if !reports.is_empty() || session.spec.time.sources.is_empty() {
+    let mut reports = powershell::parse(printed);
+    let said = |address: &String| reports.iter().any(|report| report.source == *address);
+    let all = session.spec.time.sources.iter().map(|source| source.address.clone());
+    let open: Vec<String> = all.filter(|address| !said(address)).collect();
+    if open.is_empty() {
         return Ok(reports);
     }
-    let sources: Vec<String> = session.spec.time.sources.iter().map(|source| source.address.clone()).collect();
-    let lines: Vec<String> = sources.iter().map(|source| powershell::fallback(source, 2)).collect();
+    let lines: Vec<String> = open.iter().map(|source| powershell::fallback(source, 2)).collect();
     let slices = run(session, &lines, READ)?;
-    let report =
-        |(source, slice): (&String, Slice)| complete(powershell::parse_fallback(source, &slice.stdout), daemon);
-    Ok(sources.iter().zip(slices).map(report).collect())
+    let charts = open.iter().zip(slices).map(|(source, slice)| powershell::parse_fallback(source, &slice.stdout));
+    reports.extend(charts.map(|chart| complete(chart, daemon)));
+    Ok(reports)
 }
 
-/// `w32tm` shows the offset alone; what the service says of its source stands in for the rest.
+/// A clock that is read by `w32tm` shows steps of 16 ms: one when it asks, one when it hears.
+const GRAIN_NS: i64 = 2 * COARSE;
+
+/// `w32tm` shows offset and delay; what the service knows of the source that it follows stands in for the rest.
 fn complete(mut measured: Measured, daemon: Option<&DaemonStatus>) -> Measured {
     let followed = daemon.filter(|status| status.peers.iter().any(|peer: &Peer| peer.address == measured.source));
     if let (Some(status), Some(offset)) = (followed, measured.offset_ns) {
-        let dispersion = status.report.root_dispersion_s.map(|seconds| (seconds * 1e9) as i64);
-        measured.stratum = status.report.stratum.map(|stratum| stratum.saturating_sub(1));
-        measured.root_dispersion_ns = dispersion;
-        measured.error_bound_ns = dispersion.map(|dispersion| offset.saturating_abs().saturating_add(dispersion));
+        let nanos = |seconds: Option<f64>| seconds.map(|seconds| (seconds * 1e9) as i64);
+        let report = &status.report;
+        measured.stratum = report.stratum.map(|stratum| stratum.saturating_sub(1));
+        measured.root_dispersion_ns = nanos(report.root_dispersion_s);
+        measured.root_delay_ns = nanos(report.root_delay_s);
+        // What the service said was true when it last heard of the source.
+        let since = nanos(report.since_s.map(|seconds| seconds * DRIFT));
+        measured.dispersion_ns = since.map(|drift| drift.saturating_add(GRAIN_NS));
+        measured.error_bound_ns = bound(offset, &measured);
     }
     measured
+}
+
+/// As RFC 5905 section 11.2 counts; nothing where a part of it is not known.
+fn bound(offset: i64, measured: &Measured) -> Option<i64> {
+    let halves = (measured.delay_ns? / 2).saturating_add(measured.root_delay_ns? / 2);
+    let rest = measured.root_dispersion_ns?.saturating_add(measured.dispersion_ns?);
+    Some(offset.saturating_abs().saturating_add(halves).saturating_add(rest))
 }
 
 /// Looks until the host is within its limits or the deadline has passed; the last look counts.
@@ -89,6 +136,11 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
     }
 }
 
+/// Whether the inventory lets the hypervisor set the clock (the playbook's own variable).
+fn by_hypervisor(spec: &HostSpec) -> bool {
+    matches!(spec.vars.get("hypervisor_time"), Some(Var::Bool(true)))
+}
+
 /// Asks the service and the sources once, and judges.
 pub(crate) fn look(
     session: &mut Session<'_>,
@@ -98,8 +150,11 @@ pub(crate) fn look(
 ) -> Result<Verdict, Failure> {
     let mut lines = vec![W32Time.status().to_owned()];
     lines.extend(probe(session, tries, timeout_ms));
-    let slices = run(session, &lines, READ)?;
-    let daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
+    let slices = asked(session, &lines)?;
+    let mut daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
+    if by_hypervisor(session.spec) {
+        w32time::attach_hypervisor(&mut daemon);
+    }
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());
     let measured = measured(session, printed, Some(&daemon))?;
     report.sources = joined(session.spec, measured, &daemon.peers);
@@ -110,4 +165,31 @@ pub(crate) fn look(
     report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
     report.warnings.extend(judged.warning);
     Ok(judged.verdict)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What `w32tm` measures, and what the service said 4096 s ago, come to a bound that holds.
+    #[test]
+    fn the_bound_without_powershell_counts_every_part() {
+        let stdout = std::fs::read_to_string("tests/w32tm/en-hold.txt").unwrap();
+        let status = W32Time.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
+        let source = status.peers[0].address.clone();
+        let chart = "11:00:01, d:+00.0040000s o:-00.0100000s  [ * ]\n";
+        let whole = complete(powershell::parse_fallback(&source, chart), Some(&status));
+        let report = &status.report;
+        let [delay, dispersion, since] =
+            [report.root_delay_s, report.root_dispersion_s, report.since_s].map(Option::unwrap);
+        let least = 0.010 + 0.002 + delay / 2.0 + dispersion + since * 15e-6 + 2.0 * 0.015_625;
+        let bound = whole.error_bound_ns.unwrap() as f64 / 1e9;
+        assert!((bound - least).abs() < 1e-6 && since > 1000.0 && delay > 0.0, "{bound} {least}");
+        // No delay, another source, or no word of the service: no bound.
+        let alone = powershell::parse_fallback(&source, "11:00:01, -00.0100000s\n");
+        assert_eq!(complete(alone, Some(&status)).error_bound_ns, None);
+        let other = powershell::parse_fallback("192.0.2.9", chart);
+        assert_eq!(complete(other, Some(&status)).error_bound_ns, None);
+        assert_eq!(complete(powershell::parse_fallback(&source, chart), None).error_bound_ns, None);
+    }
 }

@@ -18,7 +18,7 @@ pub struct W32Time;
 /// Separates the three answers of [`Provider::status`].
 const DIVIDER: &str = "--fleetclock--";
 
-pub use status::LOCAL_CLOCK;
+pub use status::{LOCAL_CLOCK, attach_hypervisor};
 
 /// What W32Time takes for "no limit" (Microsoft, "Windows Time service tools and settings").
 const NO_LIMIT: u32 = u32::MAX;

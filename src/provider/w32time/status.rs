@@ -5,11 +5,21 @@
 //! `SpecialPollInterval`, healthy services keep `2` (stale data) there for hours.
 
 use crate::facts::registry::value;
-use crate::provider::{DaemonStatus, Peer};
+use crate::provider::{DaemonStatus, Peer, PeerKind};
 use crate::report::DaemonReport;
 
 /// Reference id of a server on its own clock, `LOCL` (RFC 5905 figure 12).
 pub const LOCAL_CLOCK: u32 = 0x4C4F_434C;
+
+/// Reference id of the hypervisor's clock, `VMTP`.
+const HYPERVISOR: &str = "564d5450";
+
+/// Takes the hypervisor's clock for one that is attached to the host: where the inventory leaves it in charge.
+pub fn attach_hypervisor(daemon: &mut DaemonStatus) {
+    if daemon.report.refid.as_deref() == Some(HYPERVISOR) {
+        daemon.peers.iter_mut().for_each(|peer| peer.kind = PeerKind::Clock);
+    }
+}
 
 /// A source that has not been heard for so many polls is lost: the reach register of NTP has eight bits.
 const LOST_POLLS: f64 = 8.0;
@@ -22,6 +32,7 @@ const SPECIAL_INTERVAL: u32 = 1;
 struct Status {
     leap: Option<u32>,
     stratum: Option<u8>,
+    root_delay: Option<f64>,
     root_dispersion: Option<f64>,
     reference: Option<u32>,
     source: String,
@@ -54,6 +65,8 @@ pub(super) fn read(source: &str, printed: &str, intervals: &str) -> DaemonStatus
             stratum: status.stratum.filter(|_| synchronised),
             offset_s: status.phase,
             root_dispersion_s: status.root_dispersion.filter(|_| synchronised),
+            root_delay_s: status.root_delay.filter(|_| synchronised),
+            since_s: status.since.filter(|_| follows),
             refid: status.reference.filter(|_| synchronised).map(|reference| format!("{reference:08x}")),
             own_clock: synchronised && own_clock,
             detail: fault.or_else(|| status.note(own_clock)).unwrap_or_default(),
@@ -80,6 +93,7 @@ impl Status {
             leap: leading(of(0)),
             stratum: leading(of(1)).and_then(|n| u8::try_from(n).ok()),
             root_dispersion: before.next_back(),
+            root_delay: before.next_back(),
             reference: reference.and_then(|at| self::reference(of(at))),
             source: poll.and_then(|at| at.checked_sub(1)).map_or("", of).to_owned(),
             poll: poll.and_then(|at| interval(of(at))),
@@ -195,6 +209,18 @@ fn seconds(value: &str) -> Option<f64> {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn the_hypervisor_is_a_clock_of_the_host_where_it_may_set_the_clock() {
+        let kind = |name: &str| {
+            let printed = std::fs::read_to_string(format!("tests/w32tm/{name}.txt")).unwrap();
+            let (source, rest) = printed.split_once("--fleetclock--").unwrap();
+            let mut daemon = read(source.trim(), rest.split("--fleetclock--").next().unwrap(), "");
+            attach_hypervisor(&mut daemon);
+            daemon.peers[0].kind
+        };
+        assert_eq!((kind("en-hypervisor"), kind("de-stale")), (PeerKind::Clock, PeerKind::Server));
+    }
 
     #[test]
     fn values_go_on_until_the_next_label() {

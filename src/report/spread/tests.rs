@@ -33,6 +33,8 @@ fn tells(report: &mut HostReport, refid: &str) {
         stratum: Some(3),
         offset_s: None,
         root_dispersion_s: None,
+        root_delay_s: None,
+        since_s: None,
         refid: Some(refid.to_owned()),
         own_clock: false,
         detail: String::new(),

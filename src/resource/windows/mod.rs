@@ -7,6 +7,7 @@
 mod firewall;
 mod registry;
 mod service;
+mod triggers;
 
 use std::collections::BTreeMap;
 

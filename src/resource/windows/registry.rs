@@ -17,8 +17,8 @@ pub(super) struct Values {
     values: BTreeMap<String, Value>,
     /// The same as they may be shown.
     shown: BTreeMap<String, Value>,
-    /// Values that a policy sets otherwise: the policy wins whatever stands here.
-    overridden: Vec<String>,
+    /// Values that a policy sets otherwise: the policy wins whatever stands here. And those that the service does not load before the next boot.
+    warnings: Vec<String>,
 }
 
 impl Values {
@@ -32,7 +32,7 @@ impl Values {
             bail!("registry: `{key}`: keys below HKLM are set, nothing else");
         }
         let (overridden, values) = values.into_iter().partition::<BTreeMap<_, _>, _>(|(name, value)| {
-            policy(&key, name, &facts.registry).is_some_and(|other| other != value)
+            policy(&key, name, &facts.registry).is_some_and(|other| !same(other, value))
         });
         let overridden = overridden
             .iter()
@@ -42,7 +42,9 @@ impl Values {
                 Some(format!("a policy sets {name} to `{set}` (wanted `{wanted}`): change it in the group policy"))
             })
             .collect();
-        Ok(Values { key, values, shown, overridden })
+        let mut warnings: Vec<String> = overridden;
+        warnings.extend(pending(&key, &values, &facts.registry));
+        Ok(Values { key, values, shown, warnings })
     }
 
     /// The whole service is read at once, so a key of it is found in that answer.
@@ -57,13 +59,14 @@ impl Values {
     ) -> impl Iterator<Item = (&'a String, &'a Value, Option<&'a Value>)> {
         self.values.iter().filter_map(|(name, wanted)| {
             let is = registry.value(&self.key, name);
-            (is != Some(wanted)).then_some((name, wanted, is))
+            (!is.is_some_and(|is| same(is, wanted))).then_some((name, wanted, is))
         })
     }
 
     fn add(&self, name: &str, value: &Value) -> Result<String> {
         let (kind, data) = match value {
             Value::Text(text) => ("REG_SZ", text.clone()),
+            Value::Expand(text) => ("REG_EXPAND_SZ", text.clone()),
             Value::Number(number) => ("REG_DWORD", number.to_string()),
             Value::List(list) => ("REG_MULTI_SZ", list.join("\\0")),
             Value::Other(kind, data) => (kind.as_str(), data.clone()),
@@ -77,6 +80,26 @@ impl Values {
             None => Ok(format!("-reg delete {} /v {} /f\n", cmd(&self.key)?, cmd(name)?)),
         }
     }
+}
+
+/// Whether a value does what the wanted one does: programs read both kinds of text alike, where no variable is named.
+fn same(is: &Value, wanted: &Value) -> bool {
+    match (is, wanted) {
+        (Value::Expand(is), Value::Text(wanted)) => is == wanted && !is.contains('%'),
+        _ => is == wanted,
+    }
+}
+
+/// Microsoft: "requires system restart". The service goes on with what it has loaded until then.
+const AFTER_A_BOOT: &str = "UtilizeSslTimeData";
+
+fn pending(key: &str, values: &BTreeMap<String, Value>, registry: &Registry) -> Option<String> {
+    let wanted = values.get(AFTER_A_BOOT).filter(|_| key.to_ascii_lowercase().ends_with("w32time\\config"))?;
+    // Where the value is missing it is 0.
+    let is = registry.value(key, AFTER_A_BOOT).unwrap_or(&Value::Number(0));
+    (is != wanted).then(|| {
+        format!("{AFTER_A_BOOT} is written now and counts after the next start of Windows; until then it is {is}")
+    })
 }
 
 /// How the wanted value, or one in its place, may be shown.
@@ -132,14 +155,14 @@ impl Resource for Values {
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.overridden.clone()
+        self.warnings.clone()
     }
 }
 
 /// The data of a value, piece by piece.
 fn texts(value: &Value) -> Vec<String> {
     match value {
-        Value::Text(text) | Value::Other(_, text) => vec![text.clone()],
+        Value::Text(text) | Value::Expand(text) | Value::Other(_, text) => vec![text.clone()],
         Value::Number(number) => vec![number.to_string()],
         Value::List(list) => list.clone(),
     }
@@ -196,6 +219,30 @@ mod tests {
             fix.undo,
             format!("reg add \"{PARAMETERS}\" /v \"NtpServer\" /t REG_SZ /d \"time.windows.com,0x8\" /f\n")
         );
+    }
+
+    #[test]
+    fn a_value_comes_back_with_its_type() {
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), wanted(), &facts("")).unwrap();
+        let seen =
+            |kind: &str, data: &str| seen(&format!("    Type    REG_SZ    NTP\n    NtpServer    {kind}    {data}\n"));
+        let undo = values.fix(&seen("REG_EXPAND_SZ", "time.windows.com,0x8"), false).unwrap().undo;
+        assert!(undo.contains("/t REG_EXPAND_SZ /d \"time.windows.com,0x8\""), "{undo}");
+        assert!(values.diff(&seen("REG_EXPAND_SZ", "10.0.0.1,0x8")).unwrap().is_empty());
+        let undo = values.fix(&seen("REG_SZ", "[fd00::1],0x8"), false).unwrap().undo;
+        assert!(undo.contains("/d \"[fd00::1],0x8\""), "{undo}");
+    }
+
+    #[test]
+    fn what_counts_after_a_boot_is_said() {
+        let config = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Config".to_owned();
+        let wanted = BTreeMap::from([(AFTER_A_BOOT.to_owned(), Value::Number(0))]);
+        let key = config.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let warned = |line: &str| {
+            let facts = facts(&format!("{key}\n{line}"));
+            Values::new(config.clone(), wanted.clone(), wanted.clone(), &facts).unwrap().warnings().len()
+        };
+        assert_eq!((warned("    UtilizeSslTimeData    REG_DWORD    0x1\n"), warned("")), (1, 0));
     }
 
     #[test]

@@ -2,6 +2,8 @@
 
 use anyhow::{Result, bail};
 
+use super::triggers;
+
 use crate::facts::registry::Registry;
 use crate::facts::windows::{OWED, RUNNING, query, query_owed, query_service, service_state};
 use crate::resource::{Delta, Fix, Resource, Slice};
@@ -137,8 +139,7 @@ impl Resource for Service {
         }
         if self.drops_triggers(&state) {
             fix.change.push_str(&format!("sc triggerinfo {name} delete\n"));
-            // The trigger of a stand-alone system: it starts when the host joins a domain.
-            fix.undo.push_str(&format!("-sc triggerinfo {name} start/domainjoin stop/domainleave\n"));
+            fix.undo.push_str(&triggers::put_back(name, &self.key(), &Registry::parse(&seen.stdout))?);
         }
         if !self.running && state.running {
             fix.change.push_str(&format!("net stop {name}\n"));
@@ -191,7 +192,7 @@ mod tests {
         Service::new("w32time".to_owned(), true, true, Some(false)).unwrap()
     }
 
-    const TRIGGER: &str = "\nHKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\W32Time\\TriggerInfo\\0\n    Type    REG_DWORD    0x3\n";
+    const TRIGGER: &str = "\nHKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Services\\W32Time\\TriggerInfo\\0\n    Type    REG_DWORD    0x3\n    Action    REG_DWORD    0x1\n    GUID    REG_BINARY    BA0AE21C5198214494301DDEB766E809\n";
 
     #[test]
     fn a_workgroup_host_would_lose_its_time_service_at_the_next_boot() {
@@ -202,7 +203,10 @@ mod tests {
         assert!(
             fix.change.starts_with("sc config w32time start= auto\nsc triggerinfo w32time delete\nnet start w32time\n")
         );
-        assert!(fix.undo.starts_with("sc config w32time start= demand\n") && fix.settle.starts_with("-net stop"));
+        assert!(
+            fix.undo.starts_with("sc config w32time start= demand\nsc triggerinfo w32time start/domainjoin\n")
+                && fix.settle.starts_with("-net stop")
+        );
     }
 
     #[test]

@@ -44,7 +44,8 @@ impl Accounts {
     /// # Errors
     /// Another host has refused its password.
     pub(super) fn ask(&self, user: &str, peer: &Peer) -> Result<Permit<'_>, TransportError> {
-        if !user.contains(['\\', '@']) {
+        // `.\user` is an account of each host.
+        if !user.contains(['\\', '@']) || user.starts_with(".\\") {
             return Ok(Permit { accounts: self, account: None });
         }
         let account = user.to_lowercase();

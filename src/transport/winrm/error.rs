@@ -14,6 +14,14 @@ const NO_LOGIN: &str = "expected 401 for NTLM negotiate, got ";
 /// The crate's words after the status of an answer to Basic.
 const FROM_BASIC: &str = " from WinRM";
 
+/// What this side can do in TLS, for whoever compares it with what the host can.
+const OURS: &str = "TLS 1.2 with ECDHE and AES-GCM or ChaCha20, and TLS 1.3";
+
+/// The ways to a host whose Schannel is older than that.
+const OLD_SCHANNEL: &str = "Windows Server 2012 R2 and 2012 have those suites for an ECDSA certificate only, 2008 R2 has \
+    TLS 1.0 as installed: use `scheme: http` (NTLM encrypts the messages there), or give the listener an ECDSA \
+    certificate; `nmap --script ssl-enum-ciphers` shows what the host has";
+
 /// The other side, for error messages.
 #[derive(Debug, Clone)]
 pub(super) struct Peer {
@@ -72,6 +80,18 @@ impl Peer {
         }
     }
 
+    /// The host does not offer the login that was asked for; what it offers instead.
+    pub(super) fn not_offered(&self, offers: &[String]) -> TransportError {
+        let all = offers.join(", ");
+        let hint = if offers.iter().any(|offer| offer == "Kerberos") {
+            "a domain may have NTLM switched off: `auth: kerberos` needs a build with `--features kerberos`; \
+             `winrm get winrm/config/service/auth` on the host shows whether `Negotiate` is true"
+        } else {
+            "`auth: basic` needs https; `winrm get winrm/config/service/auth` on the host shows whether `Negotiate` is true"
+        };
+        self.login(&format!("the host offers no NTLM (Negotiate), only {all}"), hint)
+    }
+
     /// A login that did not come about, and not for its password.
     fn refused(&self, text: &str) -> TransportError {
         let said = head(text);
@@ -116,10 +136,14 @@ impl Peer {
 
     fn http(&self, error: &reqwest::Error) -> TransportError {
         let cause = causes(error);
-        if cause.to_lowercase().contains("certificate") {
+        if let Some(why) = handshake(&cause).filter(|_| self.https && error.is_connect()) {
+            let cause = format!("no TLS came about: {why}; this side has {OURS} ({cause})");
+            return TransportError::Unreachable { to: self.to.clone(), cause, hint: Some(OLD_SCHANNEL.to_owned()) };
+        }
+        if cause.to_lowercase().contains("certificate") || cause.contains("CaUsedAsEndEntity") {
             return TransportError::Certificate {
                 to: self.to.clone(),
-                cause,
+                cause: certificate(&cause),
                 hint: "give `winrm.ca` (the authority's PEM file) or `winrm.pin_sha256`; \
                        `insecure: true` believes anybody"
                     .to_owned(),
@@ -142,12 +166,17 @@ impl Peer {
     }
 
     fn wrong_password(&self, text: &str) -> TransportError {
-        let hint = "it was tried once and is not tried again, so that the account is not locked";
+        let hint = "it was tried once and is not tried again, so that the account is not locked. If name, domain and \
+            password are right, event 4625 in the Security log of the host says why (Sub Status). A policy may be: \
+            the UAC filter (a local account other than Administrator needs LocalAccountTokenFilterPolicy=1), \
+            `Restrict NTLM` or the group Protected Users (these want Kerberos), or a denied log-on from the network";
         if head(text).ends_with(FROM_BASIC) {
             let cause = "the name or the password is wrong, or the host takes no Basic logins (`winrm get winrm/config/service/auth`)";
             return self.login(cause, hint);
         }
-        self.login("the name or the password is wrong, or the account is locked or disabled", hint)
+        let cause = "HTTP 401: the name or the password is wrong, the account is locked or disabled, or a policy of \
+            the host keeps it out";
+        self.login(cause, hint)
     }
 
     /// WS-Management faults by their language-free code (DMTF DSP0226, table of faults).
@@ -168,6 +197,11 @@ impl Peer {
     }
 }
 
+/// Whether the host did not go on with the login, as where it offers another.
+pub(super) fn is_not_offered(error: &WinrmError) -> bool {
+    matches!(error, WinrmError::AuthFailed(text) if head(text).starts_with("missing "))
+}
+
 /// The crate's text for a refused NTLM proof; its `AuthFailed` is used for much else too.
 pub(super) fn is_wrong_password(error: &WinrmError) -> bool {
     let WinrmError::AuthFailed(text) = error else { return false };
@@ -179,6 +213,40 @@ pub(super) fn is_wrong_password(error: &WinrmError) -> bool {
 /// The crate's own words; what the host sent stands behind them.
 fn head(text: &str) -> &str {
     text.split_once(": ").map_or(text, |(head, _)| head)
+}
+
+/// What a handshake ended with that is neither the network's nor a certificate's fault. Schannel often
+/// resets the connection where another would send an alert.
+fn handshake(cause: &str) -> Option<&'static str> {
+    let kinds = [
+        ("HandshakeFailure", "the host has no cipher suite in common with this side"),
+        ("InsufficientSecurity", "the host has no cipher suite in common with this side"),
+        ("ProtocolVersion", "the host has another version of TLS"),
+        ("peer is incompatible", "the host has no version or suite of TLS in common with this side"),
+        ("handshake eof", "the host closed the connection in the handshake, as it does without a common suite"),
+        ("Connection reset", "the host reset the connection in the handshake, as it does without a common suite"),
+        ("received fatal alert", "the host ended the handshake"),
+        ("InvalidContentType", "what answers there does not speak TLS"),
+    ];
+    let named = |alert: &str| alert.to_lowercase().contains("certificate");
+    kinds.iter().find(|(word, _)| cause.contains(word) && !named(cause)).map(|(_, why)| *why)
+}
+
+/// What is wrong with a certificate, in words; the library's own behind it.
+fn certificate(cause: &str) -> String {
+    let kinds = [
+        ("UnknownIssuer", "its certificate is signed by nobody whom this machine believes"),
+        (
+            "CaUsedAsEndEntity",
+            "its certificate is that of an authority and not of a server, as some self-signed ones are",
+        ),
+        ("xpired", "its certificate has expired"),
+        ("NotValidForName", "its certificate is for another name"),
+        ("not valid for name", "its certificate is for another name"),
+        ("NotValidYet", "its certificate is not valid yet, or a clock is wrong"),
+    ];
+    let known = kinds.iter().find(|(word, _)| cause.contains(word));
+    known.map_or_else(|| cause.to_owned(), |(_, words)| format!("{words} ({cause})"))
 }
 
 /// The innermost cause says what happened; the outer ones only that a request failed.
@@ -227,6 +295,39 @@ mod tests {
             let said = peer().error(&WinrmError::AuthFailed(text.to_owned())).to_string();
             assert!(said.contains(wanted), "{text}: {said}");
         }
+    }
+
+    /// As rustls and the kernel say it; tests/lab tries some of them against suites of old systems.
+    #[test]
+    fn a_handshake_that_fails_is_not_a_listener_that_is_missing() {
+        for (cause, wanted) in [
+            ("received fatal alert: HandshakeFailure", Some("no cipher suite")),
+            ("received fatal alert: ProtocolVersion", Some("another version")),
+            ("peer is incompatible: ServerDoesNotSupportTls12Or13", Some("no version")),
+            ("tls handshake eof", Some("closed the connection")),
+            ("Connection reset by peer (os error 104)", Some("reset the connection")),
+            ("received corrupt message of type InvalidContentType", Some("does not speak TLS")),
+            ("received fatal alert: CertificateRequired", None),
+            ("Connection refused (os error 111)", None),
+        ] {
+            let said = handshake(cause);
+            assert_eq!(said.is_some(), wanted.is_some(), "{cause}");
+            assert!(wanted.is_none_or(|wanted| said.unwrap().contains(wanted)), "{cause}: {said:?}");
+        }
+        let words = certificate("invalid peer certificate: Other(OtherError(CaUsedAsEndEntity))");
+        assert!(words.starts_with("its certificate is that of an authority"), "{words}");
+        assert!(
+            certificate("invalid peer certificate: UnknownIssuer")
+                .ends_with("(invalid peer certificate: UnknownIssuer)")
+        );
+    }
+
+    #[test]
+    fn a_login_that_is_not_offered_says_what_is() {
+        let said = peer().not_offered(&["Kerberos".to_owned()]);
+        assert!(said.to_string().contains("offers no NTLM (Negotiate), only Kerberos"), "{said}");
+        assert!(said.hint().unwrap().contains("--features kerberos"));
+        assert!(peer().not_offered(&["Basic".to_owned()]).hint().unwrap().contains("`auth: basic` needs https"));
     }
 
     #[test]

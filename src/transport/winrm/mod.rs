@@ -8,6 +8,7 @@
 mod account;
 mod decode;
 mod error;
+mod offers;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -149,7 +150,7 @@ impl Winrm {
         let client = client(&settings).map_err(|error| other(peer.error(&error)))?;
         let opened = runtime.block_on(limited(settings.timeout + OPERATION, client.create_shell(&peer.host)));
         let opened = opened.unwrap_or(Err(WinrmError::Timeout((settings.timeout + OPERATION).as_secs())));
-        let shell = opened.map_err(|error| (peer.error(&error), is_wrong_password(&error)))?;
+        let shell = opened.map_err(|error| (explained(&peer, &error, &settings), is_wrong_password(&error)))?;
         Ok(Winrm { client, peer, shell, runtime, code_page: None })
     }
 
@@ -234,6 +235,14 @@ impl Drop for Winrm {
     }
 }
 
+/// Why the login failed; where NTLM is not offered, what is.
+fn explained(peer: &Peer, error: &WinrmError, settings: &WinrmSettings) -> TransportError {
+    let wanted = settings.auth == WinrmAuth::Ntlm && !settings.https && error::is_not_offered(error);
+    let offers = if wanted { offers::of(&peer.to, settings.timeout) } else { Vec::new() };
+    let missing = !offers.is_empty() && !offers.iter().any(|offer| offer == "Negotiate");
+    if missing { peer.not_offered(&offers) } else { peer.error(error) }
+}
+
 /// A runtime of one thread, for this connection alone. NTLM logs a TCP connection in, and hyper
 /// opens a second one when the first is not back in its pool at the moment of the next request.
 /// With one thread, the connection's own task always comes before that moment (see [`idle`]).
@@ -266,9 +275,13 @@ fn client(settings: &WinrmSettings) -> Result<WinrmClient, WinrmError> {
     builder.build()
 }
 
-/// `DOMAIN\user` apart; `user@domain` is one name.
+/// `DOMAIN\user` apart; `user@domain` is one name, and `.\user` one of the host's own.
 fn split(user: &str) -> (&str, &str) {
-    user.split_once('\\').unwrap_or(("", user))
+    match user.split_once('\\') {
+        Some((".", own)) => ("", own),
+        Some(parts) => parts,
+        None => ("", user),
+    }
 }
 
 fn config(settings: &WinrmSettings) -> Result<WinrmConfig, WinrmError> {
