@@ -60,12 +60,31 @@ impl Assets {
     /// # Errors
     /// The folder is not there.
     pub fn new(folder: Option<PathBuf>) -> Result<Self> {
+        let hint = "`fleetclock assets export DIR` makes one";
         if let Some(folder) = folder.as_ref().filter(|folder| !folder.is_dir()) {
-            return Err(
-                anyhow!("assets: {} is no folder", folder.display()).hint("`fleetclock assets export DIR` makes one")
-            );
+            return Err(anyhow!("--assets: {} is no folder", folder.display()).hint(hint));
         }
-        Ok(Assets { folder })
+        let assets = Assets { folder };
+        if let Some(folder) = assets.folder.as_ref().filter(|_| assets.own().is_empty()) {
+            let what =
+                "it has no file in `playbooks` and none in `templates`, which are the folders that are looked into";
+            return Err(anyhow!("--assets: nothing in {} would be used: {what}", folder.display()).hint(hint));
+        }
+        Ok(assets)
+    }
+
+    /// The names of all files in the two folders of the user's folder.
+    fn own(&self) -> Vec<String> {
+        let mut names = Vec::new();
+        for part in ["playbooks", "templates"] {
+            let folder = self.folder.as_ref().map(|folder| folder.join(part));
+            let entries = folder.and_then(|folder| std::fs::read_dir(folder).ok()).into_iter().flatten().flatten();
+            let files = entries.filter(|entry| entry.path().is_file());
+            let name = |entry: std::fs::DirEntry| Some(format!("{part}/{}", entry.file_name().to_str()?));
+            names.extend(files.filter_map(name).filter(|name| check(name).is_ok()));
+        }
+        names.sort();
+        names
     }
 
     /// Reads an asset by its name: `playbooks/NAME` or `templates/NAME`.
@@ -80,17 +99,27 @@ impl Assets {
         }
         match EMBEDDED.iter().find(|(known, _)| *known == name) {
             Some((_, text)) => Ok(Asset { text: (*text).to_owned(), origin: Origin::Embedded }),
-            None => Err(anyhow!("no asset `{name}`").hint("`fleetclock assets list` shows those that there are")),
+            None => Err(anyhow!("there is no {name} ({})", self.looked())
+                .hint("`fleetclock assets list` shows those that there are")),
         }
     }
 
-    /// Returns the names with where each comes from.
-    pub fn list(&self) -> Vec<(&'static str, Origin)> {
+    fn looked(&self) -> String {
+        match &self.folder {
+            Some(folder) => format!("looked for in {} and in the program", folder.display()),
+            None => "looked for in the program; `--assets DIR` names a folder with more".to_owned(),
+        }
+    }
+
+    /// Returns the names with where each comes from: those of the program, then those that only the user has.
+    pub fn list(&self) -> Vec<(String, Origin)> {
         let origin = |name: &str| match &self.folder {
             Some(folder) if folder.join(name).exists() => Origin::File(folder.join(name)),
             _ => Origin::Embedded,
         };
-        EMBEDDED.iter().map(|(name, _)| (*name, origin(name))).collect()
+        let embedded = EMBEDDED.iter().map(|(name, _)| (*name).to_owned());
+        let own = self.own().into_iter().filter(|name| !EMBEDDED.iter().any(|(known, _)| known == name));
+        embedded.chain(own).map(|name| (name.clone(), origin(&name))).collect()
     }
 }
 
@@ -141,6 +170,20 @@ mod tests {
         for name in ["playbooks/../secret", "templates/a/b", "/etc/passwd", "playbooks/", "other/x"] {
             assert!(Assets::default().read(name).is_err(), "{name}");
         }
+    }
+
+    #[test]
+    fn a_folder_in_which_nothing_would_be_used_is_refused_and_files_of_the_user_are_listed() {
+        let folder = tempfile::tempdir().unwrap();
+        let new = || Assets::new(Some(folder.path().to_owned()));
+        std::fs::write(folder.path().join("chrony.conf.j2"), "").unwrap();
+        assert!(new().unwrap_err().to_string().contains("no file in `playbooks`"));
+        std::fs::create_dir(folder.path().join("playbooks")).unwrap();
+        assert!(new().is_err());
+        std::fs::write(folder.path().join("playbooks/own.yml"), "[]").unwrap();
+        let list = new().unwrap().list();
+        assert_eq!((list.len(), list[5].0.as_str()), (EMBEDDED.len() + 1, "playbooks/own.yml"));
+        assert!(new().unwrap().read("playbooks/none.yml").unwrap_err().to_string().contains("looked for in /"));
     }
 
     #[test]

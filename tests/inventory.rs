@@ -1,6 +1,7 @@
 //! Inventories with mistakes, each with what is said about it: `bad/NAME.yml`, `bad/NAME.err`.
 //! A new case is a new file; `UPDATE=1 cargo test --test inventory` writes what is said now.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use fleetclock::inventory;
@@ -191,5 +192,32 @@ proptest! {
     fn no_inventory_makes_it_panic(role in "master|slave|x", follows in "[a-c]{1}", name in "[a-c\\[\\]:0-9]{0,8}", net in "[0-9./:]{0,12}") {
         let text = format!("groups:\n  a: {{ role: {role}, follows: [{follows}], serve: ['{net}'], hosts: {{ '{name}': '{net}' }} }}\n");
         let _ = inventory::parse(Path::new("t.yml"), &text);
+    }
+}
+
+#[test]
+fn every_key_that_is_read_is_in_the_reference_and_no_other() {
+    let docs = std::fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/inventory.md")).unwrap();
+    let between = |from: &str, to: &str| docs.split_once(from).unwrap().1.split_once(to).unwrap().0;
+    // The keys in the first column of the tables between two headings.
+    let documented = |from: &str, to: &str| -> BTreeSet<String> {
+        let rows = between(from, to).lines().filter_map(|line| line.strip_prefix("| `"));
+        rows.map(|row| row.split('`').next().unwrap().to_owned()).collect()
+    };
+    // What the reader says that it knows where a key is none.
+    let known = |text: &str| -> BTreeSet<String> {
+        let said = inventory::parse(Path::new("t.yml"), text).unwrap_err().to_string();
+        let list = said.split_once("(known: ").unwrap().1.split_once(')').unwrap().0;
+        list.split(", ").map(str::to_owned).collect()
+    };
+    assert_eq!(known("hosts: { a: { zzzzzzzzzzzz: 1 } }"), documented("## Settings of a host", "## Sources"));
+    assert_eq!(known("rollout: { zzzzzzzzzzzz: 1 }"), documented("## `rollout`", "## Playbooks"));
+    for key in known("defaults: { ssh: { zzzzzzzzzzzz: 1 } }") {
+        assert!(between("## `ssh`", "\n## ").contains(&format!("`{key}`")), "ssh.{key}");
+    }
+    for (what, name) in [("upstream", "address"), ("follows", "name")] {
+        let line: BTreeSet<&str> = between(&format!("`{{ {name}, "), " }`").split(", ").chain([name]).collect();
+        let keys = known(&format!("hosts: {{ a: {{ {what}: [{{ zzzzzzzzzzzz: 1 }}] }} }}"));
+        assert_eq!(keys.iter().map(String::as_str).collect::<BTreeSet<_>>(), line, "{what}");
     }
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Result;
 
 use super::{Format, Global};
+use crate::assets::Assets;
 use crate::exit::Exit;
 use crate::inventory::HostSpec;
 use crate::inventory::topology;
@@ -15,7 +16,7 @@ use crate::report::number::count;
 /// What to do with the inventory.
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
-    /// Find every mistake
+    /// Find every mistake, also those of playbooks and templates
     Validate,
     /// Print the hosts with everything filled in
     Show {
@@ -35,6 +36,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
     match verb {
         Verb::Validate => {
             let fleet = global.fleet()?;
+            super::playbooks::check(&Assets::new(global.assets.clone())?, &fleet.hosts)?;
             let hosts = count(fleet.hosts.len(), "host");
             let groups = count(fleet.groups.len(), "group");
             console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()))?;

@@ -16,6 +16,7 @@ mod inventory;
 mod limits;
 mod man;
 mod plan;
+mod playbooks;
 mod probe;
 mod render;
 mod rights;

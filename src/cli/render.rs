@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         (declared, _) => declared,
     };
     let provider = provider::choose(choice, &facts)?;
-    let playbook = Playbook::load(&assets, provider.playbook())?;
+    let playbook = Playbook::load(&assets, spec.playbook_or(provider.playbook()))?;
     let context = context::shown(&spec, &facts, &provider.layout(&facts), Firewall::None);
     let mut files = 0;
     for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
@@ -79,7 +79,7 @@ fn windows(spec: &HostSpec, assets: &Assets) -> Result<String> {
     let facts = assumed_windows();
     let firewall = if spec.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
     let context = context::shown(spec, &facts, &w32time::layout(spec), firewall);
-    let playbook = Playbook::load(assets, W32Time.playbook())?;
+    let playbook = Playbook::load(assets, spec.playbook_or(W32Time.playbook()))?;
     let mut text = String::new();
     for step in &playbook.steps {
         let holds = step.when.as_deref().map_or(Ok(true), |when| Engine.holds(when, &context));
@@ -119,7 +119,7 @@ fn shown(kind: &Kind) -> String {
 }
 
 /// A server of a workgroup, the firewall on, in a virtual machine.
-fn assumed_windows() -> WindowsFacts {
+pub(super) fn assumed_windows() -> WindowsFacts {
     let nothing = crate::facts::windows::parse(&BTreeMap::new());
     WindowsFacts { firewall: true, running: true, trigger_start: true, hypervisor_time: true, ..nothing }
 }
@@ -129,7 +129,7 @@ fn wanted(args: &Args, template: Option<&str>) -> bool {
 }
 
 /// The facts of a host that was not asked.
-fn assumed(family: &str) -> Facts {
+pub(super) fn assumed(family: &str) -> Facts {
     let (family, package_manager) = match family {
         "redhat" => (Family::RedHat, PackageManager::Dnf),
         "suse" => (Family::Suse, PackageManager::Zypper),

@@ -20,8 +20,6 @@ use crate::exit::{self, Exit};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
 use crate::inventory::{Fleet, HostSpec, Secret};
-use crate::playbook::Playbook;
-use crate::provider;
 use crate::report::console::{self, Verbosity};
 use crate::report::hide::Hider;
 use crate::report::text::Options;
@@ -75,9 +73,7 @@ impl Run {
         let rollout = fleet.rollout.clone();
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
-        for provider in provider::ALL {
-            Playbook::load(&assets, provider.playbook())?;
-        }
+        super::playbooks::check(&assets, &hosts)?;
         if !global.quiet {
             let wide = super::rights::warnings(&global.inventory, global.assets.as_deref(), &hosts);
             wide.iter().for_each(|text| console::warning(text));

@@ -40,7 +40,7 @@ pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<C
     let provider = provider::choose(spec.provider, facts).ok().filter(|provider| provider.name() == evidence.kind)?;
     let layout = provider.layout(facts);
     let context = context::contexts(spec, &**facts, &layout, facts.firewall).real;
-    let playbook = Playbook::load(assets, provider.playbook()).ok()?;
+    let playbook = Playbook::load(assets, spec.playbook_or(provider.playbook())).ok()?;
     let template = playbook.steps.iter().find_map(|step| match step.resolve(&Engine, &context).ok()? {
         Kind::File { path, template, .. } if path == layout.config => Some(template),
         _ => None,

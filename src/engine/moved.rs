@@ -1,7 +1,7 @@
 //! What has moved since a plan was reviewed: the settings of a host, what its steps saw, the
 //! playbooks and templates. Says what, in words.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use anyhow::Result;
 use serde_json::Value;
@@ -20,12 +20,13 @@ impl Saved {
     /// # Errors
     /// A playbook or template cannot be read.
     pub fn check(&self, plans: Vec<PlanResult>, assets: &Assets) -> Result<Vec<PlanResult>> {
-        let used = used(assets)?;
+        let used = used(assets, plans.iter().flatten().map(|planned| &planned.spec))?;
+        let known: HashMap<&str, &SavedHost> = self.hosts.iter().map(|saved| (saved.name.as_str(), saved)).collect();
         let moved = |planned: &Planned| -> Result<Vec<String>> {
-            let Some(saved) = self.hosts.iter().find(|saved| saved.name == planned.spec.name) else {
+            let Some(saved) = known.get(planned.spec.name.as_str()) else {
                 return Ok(vec!["the plan does not have this host".to_owned()]);
             };
-            let mut all = self.moved_assets(used.get(planned.service.provider().name()));
+            let mut all = self.moved_assets(used.get(planned.spec.playbook_or(planned.service.provider().playbook())));
             all.extend(saved.moved(planned)?);
             Ok(all)
         };
@@ -103,11 +104,16 @@ pub(super) fn observed(planned: &Planned) -> Vec<Observed> {
     planned.steps.iter().zip(&planned.seen).map(one).collect()
 }
 
-/// The playbook and the templates of each time service, by their names.
-pub(super) fn used(assets: &Assets) -> Result<BTreeMap<&'static str, BTreeMap<String, SavedAsset>>> {
+/// What each playbook is made of: those of the time services, and those of the hosts.
+pub(super) fn used<'a>(
+    assets: &Assets,
+    hosts: impl Iterator<Item = &'a HostSpec>,
+) -> Result<BTreeMap<String, BTreeMap<String, SavedAsset>>> {
     let mut all = BTreeMap::new();
-    for provider in provider::every() {
-        let playbook = Playbook::load(assets, provider.playbook())?;
+    let usual = provider::every().map(|provider| provider.playbook());
+    let names: BTreeSet<&str> = hosts.filter_map(|host| host.playbook.as_deref()).chain(usual).collect();
+    for name in names {
+        let playbook = Playbook::load(assets, name)?;
         let templates =
             playbook.steps.iter().filter_map(|step| step.template()).map(|name| format!("templates/{name}"));
         let names = std::iter::once(format!("playbooks/{}", playbook.name)).chain(templates);
@@ -116,7 +122,7 @@ pub(super) fn used(assets: &Assets) -> Result<BTreeMap<&'static str, BTreeMap<St
             let sha256 = digest(asset.text.as_bytes());
             Ok((name.clone(), SavedAsset { name, origin: asset.origin.to_string(), sha256 }))
         };
-        all.insert(provider.name(), names.map(read).collect::<Result<_>>()?);
+        all.insert(name.to_owned(), names.map(read).collect::<Result<_>>()?);
     }
     Ok(all)
 }

@@ -299,7 +299,7 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
             kind => resource::build(kind, shown, facts, firewall, &render),
         }
     };
-    let mut steps = follow(provider.playbook(), &contexts, cx, &build)?;
+    let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
     steps.extend(filter(spec, firewall));
     Ok(steps)
 }

@@ -140,7 +140,12 @@ impl Saved {
             made: inputs.made.clone(),
             made_by: super::lock::whoami(),
             inventory: inputs.inventory.display().to_string(),
-            assets: used(inputs.assets)?.into_values().flatten().collect::<BTreeMap<_, _>>().into_values().collect(),
+            assets: used(inputs.assets, hosts.iter())?
+                .into_values()
+                .flatten()
+                .collect::<BTreeMap<_, _>>()
+                .into_values()
+                .collect(),
             order: inputs.order.clone(),
             hosts: plans.iter().map(|plan| saved(plan, spec, &inputs.allow_step)).collect::<Result<_>>()?,
             seal: String::new(),

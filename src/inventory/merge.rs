@@ -33,6 +33,7 @@ impl Settings {
             ssh: self.ssh.over(below.ssh),
             winrm,
             local: self.local.or(below.local),
+            playbook: self.playbook.or(below.playbook),
             domain_time: self.domain_time.or(below.domain_time),
         }
     }

@@ -38,6 +38,7 @@ pub(super) struct Settings {
     pub(super) winrm: Option<(WinrmLines, At)>,
     pub(super) local: Option<bool>,
     pub(super) domain_time: Option<DomainTime>,
+    pub(super) playbook: Option<String>,
 }
 
 /// How a master goes on without any outside time.
@@ -72,6 +73,7 @@ const SETTINGS: &[&str] = &[
     "winrm",
     "local",
     "domain_time",
+    "playbook",
 ];
 
 type Pairs = Vec<(Key, Node)>;
@@ -167,6 +169,7 @@ impl<'a> Reader<'a> {
             "ssh" => s.ssh = self.ssh(value, what),
             "winrm" => s.winrm = Some((self.winrm(value, what), value.at)),
             "local" => s.local = self.boolean(value, what),
+            "playbook" => s.playbook = self.playbook(value, what),
             "domain_time" => s.domain_time = self.choice(value, what, DOMAIN_TIME),
             _ => {}
         }
@@ -190,6 +193,18 @@ impl<'a> Reader<'a> {
         };
         self.wrong(node.at, format!("{what}: {why}"));
         None
+    }
+
+    /// The file name of a playbook, with or without its ending.
+    fn playbook(&mut self, node: &Node, what: &str) -> Option<String> {
+        let text = self.text(node, what)?;
+        if text.starts_with('.') || text.contains(['/', '\\']) {
+            let why = "is no name of a playbook; a file `NAME.yml` in the folder `playbooks` of --assets is meant";
+            self.wrong(node.at, format!("{what}: `{}` {why}", short(&text)));
+            return None;
+        }
+        let has_ending = [".yml", ".yaml"].iter().any(|ending| text.ends_with(ending));
+        Some(if has_ending { text } else { format!("{text}.yml") })
     }
 
     /// The name of an account: one word that is no option.

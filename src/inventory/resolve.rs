@@ -240,6 +240,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
         connection: connection(s, names),
         provider: s.provider.unwrap_or(ProviderChoice::Auto),
         firewall: s.firewall.unwrap_or(FirewallChoice::Auto),
+        playbook: s.playbook.clone(),
         domain_time: s.domain_time.unwrap_or(DomainTime::Keep),
         time: TimeSpec {
             sources,

@@ -49,6 +49,8 @@ pub struct HostSpec {
     pub provider: ProviderChoice,
     /// The firewall to open.
     pub firewall: FirewallChoice,
+    /// The playbook in place of the one of its time service.
+    pub playbook: Option<String>,
     /// What becomes of the time that a Windows domain gives the host.
     pub domain_time: DomainTime,
     /// What the time service shall do.
@@ -397,6 +399,11 @@ impl HostSpec {
     /// Returns whether it is a Windows host.
     pub fn is_windows(&self) -> bool {
         matches!(self.connection, Connection::Winrm(_))
+    }
+
+    /// Returns the playbook of the host: its own, else that of its time service.
+    pub fn playbook_or<'a>(&'a self, usual: &'a str) -> &'a str {
+        self.playbook.as_deref().unwrap_or(usual)
     }
 
     /// Returns the addresses where others ask it that are written as numbers.

@@ -6,7 +6,7 @@ pub mod template;
 
 use anyhow::{Context, Result, bail};
 
-use crate::assets::Assets;
+use crate::assets::{Assets, Origin};
 pub use step::{Kind, StepFile};
 use template::Engine;
 
@@ -34,6 +34,19 @@ impl Playbook {
         let playbook = Playbook { name: name.to_owned(), origin: asset.origin.to_string(), steps };
         playbook.check(assets).with_context(|| format!("playbook `{name}` ({})", playbook.origin))?;
         Ok(playbook)
+    }
+
+    /// Whether it, or a template of it, comes from a folder of the user.
+    ///
+    /// # Errors
+    /// A template cannot be read.
+    pub fn is_of_the_user(&self, assets: &Assets) -> Result<bool> {
+        let embedded = Origin::Embedded.to_string();
+        let mut templates = self.steps.iter().filter_map(StepFile::template);
+        let other = templates.try_fold(false, |other, name| -> Result<bool> {
+            Ok(other || assets.read(&format!("templates/{name}"))?.origin != Origin::Embedded)
+        })?;
+        Ok(other || self.origin != embedded)
     }
 
     fn check(&self, assets: &Assets) -> Result<()> {

@@ -1,12 +1,13 @@
 //! The steps of a playbook: as written, and with every value filled in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Context, Result, bail};
 use minijinja::Value;
 use serde::Deserialize;
 
 use super::template::Engine;
+use crate::assets::Assets;
 use crate::facts::registry;
 use crate::report::hide::HIDDEN;
 
@@ -43,6 +44,8 @@ struct PackageFile {
 struct FileFile {
     path: String,
     template: String,
+    #[serde(default)]
+    parents: Parents,
     #[serde(default = "default_mode")]
     mode: String,
     #[serde(default = "root")]
@@ -50,6 +53,34 @@ struct FileFile {
     #[serde(default = "root")]
     group: String,
     validate: Option<String>,
+}
+
+/// Whether the folders of a file are made where they are not there: `true`, or their mode.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+enum Parents {
+    Wanted(bool),
+    Mode(String),
+}
+
+impl Default for Parents {
+    fn default() -> Self {
+        Parents::Wanted(false)
+    }
+}
+
+impl Parents {
+    fn mode(&self) -> Result<Option<String>> {
+        match self {
+            Parents::Wanted(wanted) => Ok(wanted.then(|| "0755".to_owned())),
+            Parents::Mode(mode) if is_mode(mode) => Ok(Some(mode.clone())),
+            Parents::Mode(mode) => bail!("parents: `{mode}` is no mode; write true, or \"0750\""),
+        }
+    }
+}
+
+fn is_mode(text: &str) -> bool {
+    (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
 }
 
 fn default_mode() -> String {
@@ -142,6 +173,8 @@ pub enum Kind {
         path: String,
         /// The template it is rendered from.
         template: String,
+        /// The mode of the folders that are made for it; `None` if they have to be there.
+        parents: Option<String>,
         /// Octal.
         mode: String,
         /// User.
@@ -224,6 +257,9 @@ impl StepFile {
                 if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") }
             );
         }
+        if let Some(file) = &self.file {
+            file.parents.mode().with_context(|| self.context("file"))?;
+        }
         if let Some(condition) = &self.when {
             engine.check_condition(condition).with_context(|| self.context("when"))?;
         }
@@ -246,6 +282,7 @@ impl StepFile {
             return Ok(Kind::File {
                 path: fill(&f.path)?,
                 template: f.template.clone(),
+                parents: f.parents.mode().with_context(|| self.context("file"))?,
                 mode: f.mode.clone(),
                 owner: fill(&f.owner)?,
                 group: fill(&f.group)?,
@@ -331,6 +368,24 @@ impl StepFile {
             texts.extend(c.undo.as_deref());
         }
         texts
+    }
+
+    /// Returns what the step and its template ask for: `vars.site`, `ntp.sources`.
+    ///
+    /// # Errors
+    /// A template cannot be read, or something does not compile.
+    pub fn used(&self, engine: &Engine, assets: &Assets) -> Result<BTreeSet<String>> {
+        let mut used = BTreeSet::new();
+        if let Some(condition) = &self.when {
+            used.extend(engine.used_by_condition(condition)?);
+        }
+        for text in self.texts() {
+            used.extend(engine.used(text, text)?);
+        }
+        if let Some(name) = self.template() {
+            used.extend(engine.used(name, &assets.read(&format!("templates/{name}"))?.text)?);
+        }
+        Ok(used)
     }
 
     /// Returns the template that a file step is rendered from.

@@ -40,6 +40,26 @@ impl Engine {
         environment().compile_expression(text).map(drop).map_err(|error| explain(text, &error))
     }
 
+    /// Returns the names that a template asks for: `ntp.sources`.
+    ///
+    /// # Errors
+    /// The template does not compile.
+    pub fn used(&self, name: &str, text: &str) -> Result<Vec<String>> {
+        let env = environment();
+        let template = env.template_from_named_str(name, text).map_err(|error| explain(name, &error))?;
+        Ok(without_own(&env, template.undeclared_variables(true)))
+    }
+
+    /// Returns the names that a condition asks for.
+    ///
+    /// # Errors
+    /// The expression does not compile.
+    pub fn used_by_condition(&self, text: &str) -> Result<Vec<String>> {
+        let env = environment();
+        let expression = env.compile_expression(text).map_err(|error| explain(text, &error))?;
+        Ok(without_own(&env, expression.undeclared_variables(true)))
+    }
+
     /// Renders a template.
     ///
     /// # Errors
@@ -59,8 +79,18 @@ impl Engine {
             .eval(context)
             .map_err(|error| explain(condition, &error))
             .with_context(|| format!("evaluate `{condition}`"))?;
+        // As text of a template, and not as false.
+        if value.is_undefined() {
+            return Err(anyhow!("evaluate `{condition}`: undefined value"));
+        }
         Ok(value.is_true())
     }
+}
+
+/// Without the functions that every template has (`range`).
+fn without_own(env: &Environment<'_>, names: std::collections::HashSet<String>) -> Vec<String> {
+    let own = |name: &str| env.globals().any(|(own, _)| own == name);
+    names.into_iter().filter(|name| !own(name.split('.').next().unwrap_or(name))).collect()
 }
 
 /// Says name, line and reason in one line; minijinja's own alternate form is a page.
@@ -90,5 +120,6 @@ mod tests {
     #[test]
     fn a_misspelt_name_in_a_condition_is_an_error_and_not_false() {
         assert!(Engine.holds("hsot.role", &context! { host => 1 }).is_err());
+        assert!(Engine.holds("vars.nothing", &context! { vars => context! { a => 1 } }).is_err());
     }
 }

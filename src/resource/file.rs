@@ -20,6 +20,8 @@ pub struct File {
     pub path: String,
     /// The whole content.
     pub content: String,
+    /// The mode of the folders that are made for it; `None` if they have to be there.
+    pub parents: Option<String>,
     /// Octal.
     pub mode: String,
     /// User.
@@ -96,7 +98,8 @@ impl Resource for File {
             Some(found) if found.digest == self.digest() => self.rights(),
             _ => format!("{}{}", self.guard(observed), self.write()),
         };
-        Ok(Fix { change: format!("{}{change}", self.keep()), undo: self.restore(), settle: String::new() })
+        let change = format!("{}{}{change}", self.make_folders(), self.keep());
+        Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), settle: String::new() })
     }
 }
 
@@ -136,6 +139,33 @@ impl File {
                 Ok(Some(Found { mode, owner, digest, links, content }))
             }
             _ => bail!("read {}: the host answered `{head}`", self.path),
+        }
+    }
+
+    /// Makes the folders that are not there, the deepest noted first, before any is made.
+    fn make_folders(&self) -> String {
+        let Some(mode) = &self.parents else { return String::new() };
+        format!(
+            "fc_p=$(dirname {path})\n\
+             if [ ! -d \"$fc_p\" ]; then\n\
+             fc_m=$fc_p; : >\"$FC_KEEP/folders.new\"\n\
+             while [ ! -d \"$fc_m\" ]; do printf '%s\\n' \"$fc_m\" >>\"$FC_KEEP/folders.new\"; fc_m=$(dirname \"$fc_m\"); done\n\
+             mv \"$FC_KEEP/folders.new\" \"$FC_KEEP/folders\"\n\
+             mkdir -p \"$fc_p\"\n\
+             while IFS= read -r fc_m; do chmod {mode} \"$fc_m\"; restorecon \"$fc_m\" 2>/dev/null || :; done <\"$FC_KEEP/folders\"\n\
+             fi\n",
+            path = sh(&self.path),
+            mode = sh(mode),
+        )
+    }
+
+    /// Takes away the folders that were made, unless somebody has put something into them.
+    fn remove_folders(&self) -> &'static str {
+        match self.parents {
+            None => "",
+            Some(_) => {
+                "\nif [ -e \"$FC_KEEP/folders\" ]; then while IFS= read -r fc_m; do rmdir \"$fc_m\" 2>/dev/null || :; done <\"$FC_KEEP/folders\"; fi"
+            }
         }
     }
 
@@ -234,6 +264,7 @@ mod tests {
         File {
             path: dir.join("it's a file.conf").display().to_string(),
             content: content.to_owned(),
+            parents: None,
             mode: "0640".into(),
             owner: "root".into(),
             group: "root".into(),
@@ -275,6 +306,27 @@ mod tests {
         assert_eq!(file.diff(&probe(dir.path(), &file)).unwrap(), []);
         run(dir.path(), "sh", &file.fix(&before, false).unwrap().undo);
         assert!(!Path::new(&file.path).exists());
+    }
+
+    #[test]
+    fn folders_are_made_when_that_is_asked_for_and_taken_away_again() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a folder/deep/own.conf");
+        let file = File { path: path.display().to_string(), parents: Some("0750".into()), ..file(dir.path(), "a\n") };
+        let without = File { parents: None, ..file.clone() };
+        assert!(apply(dir.path(), &without).stderr.contains("does not exist"));
+        let before = probe(dir.path(), &file);
+        assert_eq!(apply(dir.path(), &file).stderr, "");
+        let mode = |path: &Path| std::fs::metadata(path).unwrap().permissions().mode() & 0o7777;
+        assert_eq!((mode(path.parent().unwrap()), mode(&dir.path().join("a folder"))), (0o750, 0o750));
+        let undo = file.fix(&before, false).unwrap().undo;
+        std::fs::write(dir.path().join("a folder/other"), "").unwrap();
+        assert_eq!(run(dir.path(), "dash", &undo).stderr, "");
+        assert!(!path.parent().unwrap().exists() && dir.path().join("a folder/other").exists());
+        std::fs::remove_file(dir.path().join("a folder/other")).unwrap();
+        assert_eq!(run(dir.path(), "bash", &undo).status, 0);
+        assert!(!dir.path().join("a folder").exists());
     }
 
     #[test]

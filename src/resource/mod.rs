@@ -118,9 +118,9 @@ pub fn build(
 ) -> Result<Box<dyn Resource>> {
     Ok(match kind {
         Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
-        Kind::File { path, template, mode, owner, group, validate } => {
+        Kind::File { path, template, parents, mode, owner, group, validate } => {
             let Rendered { text, shown } = render(&template)?;
-            Box::new(file::File { content: text, shown, path, mode, owner, group, validate })
+            Box::new(file::File { content: text, shown, path, parents, mode, owner, group, validate })
         }
         Kind::Service { triggers: Some(_), .. } | Kind::Registry { .. } => {
             bail!("registry and `triggers` are for Windows hosts")

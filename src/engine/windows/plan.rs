@@ -152,7 +152,9 @@ fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
 fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts)?;
     let contexts = context::contexts(spec, facts, &w32time::layout(spec), firewall);
-    follow(W32Time.playbook(), &contexts, cx, &|kind, shown| resource::windows::build(kind, shown, facts))
+    follow(spec.playbook_or(W32Time.playbook()), &contexts, cx, &|kind, shown| {
+        resource::windows::build(kind, shown, facts)
+    })
 }
 
 fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Result<Firewall> {
