@@ -147,6 +147,8 @@ pub(super) fn assumed(family: &str) -> Facts {
         platform: String::new(),
         uid: 0,
         packages: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        lacks: Vec::new(),
         units: BTreeMap::new(),
         owed: Vec::new(),
         firewall: Firewall::None,

@@ -51,6 +51,8 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@SERVED@", &served(spec))
             .replace("@WAY@", firewall::firewalld::WAY)
             .replace("@FIREWALLD@", firewall::firewalld::FUNCTIONS)
+            .replace("@BEFORE_4@", provider::BEFORE_4)
+            .replace("@READ_OLD@", &provider::READ_OLD.replace("{}", "\"$fc_f\""))
             .replace("@NFT@", firewall::NFT)
             .replace("@IPTABLES@", firewall::IPTABLES)
             .replace("@KEEPERS@", firewall::KEEPERS)

@@ -7,13 +7,15 @@
 # start systemd-timesyncd.
 
 #: before: what the parts below have in common
+# `--value` came with systemd 230.
+fc_show() { fc_x=$(systemctl show -p "$1" "$2" 2>/dev/null); printf '%s\n' "${fc_x#*=}"; }
 fc_unit=; fc_daemon=; fc_config=; fc_began=$(date +%s)
 for fc_u in @UNITS@; do
   systemctl -q is-active "$fc_u.service" && { fc_unit=$fc_u; break; }
 done
 for fc_u in @UNITS@; do
   [ -z "$fc_unit" ] || break
-  [ "$(systemctl show -p LoadState --value "$fc_u.service")" = not-found ] || fc_unit=$fc_u
+  [ "$(fc_show LoadState "$fc_u.service")" = not-found ] || fc_unit=$fc_u
 done
 case $fc_unit in
 chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;;
@@ -21,6 +23,22 @@ chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;
 *) fc_files= ;;
 esac
 for fc_f in $fc_files; do [ -e "$fc_f" ] && { fc_config=$fc_f; break; }; done
+
+# `chronyd -p` came with 4.0; before that, `include` was all that one file could say of another.
+fc_old=
+[ "$fc_daemon" != chrony ] || case $(chronyd --version 2>&1 </dev/null) in @BEFORE_4@) fc_old=yes ;; esac
+fc_lines() ( # file, depth
+  [ "$2" -lt 8 ] || exit
+  sed 's/^[[:space:]]*//; /^[!;#%]/d; /^$/d' "$1" 2>/dev/null | while IFS= read -r fc_l; do
+    case $fc_l in
+    [Ii]nclude[[:space:]]*) for fc_f in ${fc_l#* }; do fc_lines "$fc_f" $(($2 + 1)); done ;;
+    *) printf '%s\n' "$fc_l" ;;
+    esac
+  done
+)
+
+# What an older chronyc says of a command that it does not know is no answer.
+fc_known() { grep -vx 'Unrecognized command'; }
 
 # A service that hangs keeps its own tool waiting for seconds, each time. One that only waits for
 # its turn on a busy machine is asked again.
@@ -55,11 +73,11 @@ systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p
   chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service systemd-timesyncd.service
 
 #: started: systemctl show -p ExecMainStartTimestamp $fc_unit
-fc_t=$(systemctl show -p ExecMainStartTimestamp --value "$fc_unit")
+fc_t=$(fc_show ExecMainStartTimestamp "$fc_unit")
 [ -z "$fc_t" ] || date -d "$fc_t" +%s
 
 #: ended: systemctl show -p InactiveEnterTimestamp $fc_unit
-fc_t=$(systemctl show -p InactiveEnterTimestamp --value "$fc_unit")
+fc_t=$(fc_show InactiveEnterTimestamp "$fc_unit")
 [ -z "$fc_t" ] || date -d "$fc_t" +%s
 
 #: journal: journalctl -b -n 6 -o cat -u $fc_unit
@@ -94,18 +112,21 @@ done
 
 #: config: cat $fc_config
 case $fc_daemon in
-chrony) chronyd -p -f "$fc_config" 2>/dev/null || cat "$fc_config" ;;
+chrony) { [ -z "$fc_old" ] && chronyd -p -f "$fc_config" 2>/dev/null; } || fc_lines "$fc_config" 0 ;;
 ntpd) sed 's/#.*//; /^[[:space:]]*$/d' "$fc_config" ;;
 esac
 
 #: refused: chronyd -p -f $fc_config
-[ "$fc_daemon" != chrony ] || chronyd -p -f "$fc_config" 2>&1 >/dev/null
+case $fc_old$fc_daemon in
+chrony) chronyd -p -f "$fc_config" 2>&1 >/dev/null ;;
+yeschrony) fc_f=$fc_config; @READ_OLD@ 2>&1 ;;
+esac
 
 #: changed: stat -c %Y $fc_config
 [ -z "$fc_config" ] || stat -c %Y "$fc_config"
 
 #: options: cat /proc/$(pidof ntpd)/cmdline
-fc_p=$(systemctl show -p MainPID --value "$fc_unit")
+fc_p=$(fc_show MainPID "$fc_unit")
 [ "${fc_p:-0}" = 0 ] || tr '\0' ' ' <"/proc/$fc_p/cmdline"
 echo
 cat /etc/default/ntpsec /etc/default/ntp /etc/sysconfig/ntpd 2>/dev/null | grep -E '^(NTPD_OPTS|OPTIONS)='
@@ -135,7 +156,7 @@ done
 for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + fc_asked - fc_began))"; done
 
 #: listeners: ss -nlup 'sport = :123'
-ss -Hnlup 'sport = :123'
+ss -nlup 'sport = :123' | sed 1d
 
 #: addresses: ip -o addr
 ip -o addr | while read -r fc_i fc_d fc_f fc_a fc_l; do echo "$fc_d ${fc_a%/*}"; done
@@ -178,7 +199,7 @@ fi
 
 #: boot-filter: cat /etc/nftables.conf
 # What nftables.service loads at boot, as nft reads it: in a network namespace that is gone afterwards.
-if [ "$(systemctl show -p UnitFileState --value nftables.service 2>/dev/null)" = enabled ]; then
+if [ "$(fc_show UnitFileState nftables.service)" = enabled ]; then
   for fc_f in /etc/nftables.conf /etc/sysconfig/nftables.conf; do
     [ ! -r "$fc_f" ] || unshare -n sh -c 'nft -f "$1" && nft -j list ruleset && nft -a list ruleset' sh "$fc_f" 2>/dev/null
   done
@@ -199,8 +220,15 @@ fc_nft=$(nft -j list ruleset 2>/dev/null)
 } | grep -E 'apparmor="DENIED"|avc: +denied' | grep -E 'comm="(chronyd|ntpd)"' | tail -n 6
 
 #: jumps: journalctl -b --since=-1day -u $fc_unit
-journalctl -b -n 5000 -o short-unix --no-pager --since=-1day -u "$fc_unit" 2>/dev/null |
-  grep -E 'time jump detected|was stepped by|time stepped by|time reset [+-]' | tail -n 6
+# Seconds since 1970 came with systemd 230; before that, dates.
+fc_journal() { journalctl -b -n 5000 -o "$1" --no-pager --since=-1day -u "$fc_unit" 2>/dev/null; }
+fc_jumped() { grep -E 'time jump detected|was stepped by|time stepped by|time reset [+-]' | tail -n 6; }
+if fc_x=$(fc_journal short-unix); then printf '%s\n' "$fc_x" | fc_jumped
+else
+  fc_journal short-iso | fc_jumped | while read -r fc_t fc_l; do
+    fc_t=$(date -d "$fc_t" +%s 2>/dev/null) && echo "$fc_t $fc_l"
+  done
+fi
 
 #: machine: systemd-detect-virt --vm; vmware-toolbox-cmd timesync status
 echo "on $(systemd-detect-virt --vm 2>/dev/null)"

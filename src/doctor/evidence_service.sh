@@ -3,7 +3,7 @@
 
 #: process: cat /proc/$(systemctl show -p MainPID --value $fc_unit)/status
 # Where it is not in the network of the host, nothing that the host's own tools show is true of it.
-fc_p=$(systemctl show -p MainPID --value "$fc_unit" 2>/dev/null)
+fc_p=$(fc_show MainPID "$fc_unit")
 if [ "${fc_p:-0}" != 0 ] && [ -r "/proc/$fc_p/status" ]; then
   while read -r fc_k fc_v fc_l; do
     case $fc_k in
@@ -33,8 +33,8 @@ esac
 #: unit-lines: systemctl cat $fc_unit
 # Lines that are not those of the package, and the conditions, whoever has written them.
 if [ -n "$fc_unit" ]; then
-  fc_own=$(systemctl show -p FragmentPath --value "$fc_unit.service")
-  for fc_f in $fc_own $(systemctl show -p DropInPaths --value "$fc_unit.service"); do
+  fc_own=$(fc_show FragmentPath "$fc_unit.service")
+  for fc_f in $fc_own $(fc_show DropInPaths "$fc_unit.service"); do
     case $fc_f in
     /etc/* | /run/*) grep -HsE '^[A-Za-z]+=' "$fc_f" ;;
     *) grep -HsE '^(Condition|Assert)[A-Za-z]+=' "$fc_f" ;;
@@ -44,13 +44,13 @@ fi
 
 #: complaints: journalctl -b -u $fc_unit
 # What the service has complained of since it was started for the last time.
-fc_t=$(systemctl show -p InactiveExitTimestamp --value "$fc_unit" 2>/dev/null)
+fc_t=$(fc_show InactiveExitTimestamp "$fc_unit")
 journalctl -b -n 400 -o cat --no-pager ${fc_t:+--since="$(date -d "$fc_t" '+%F %T' 2>/dev/null)"} -u "$fc_unit" 2>/dev/null |
   grep -iE 'could not|cannot|failed|fatal|error|denied|not permitted|certificate|unable|invalid|skipped because|signal' | tail -n 8
 
 #: selection: chronyc -n selectdata; ntpq -n -c "rv ASSOCIATION"
 case $fc_talks$fc_daemon in
-yeschrony) chronyc -n -c selectdata ;;
+yeschrony) chronyc -n -c selectdata | fc_known ;;
 yesntpd)
   for fc_a in $(ntpq -n -c associations | sed -n 's/^ *[0-9][0-9]* *\([0-9][0-9]*\) .*/\1/p' | head -n 12); do
     ntpq -n -c "rv $fc_a srcadr,dstadr,srcport,stratum,reach,keyid,flash,rootdisp,rootdelay"
@@ -60,13 +60,13 @@ yesntpd)
 esac 2>/dev/null
 
 #: packets: chronyc -n ntpdata
-[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c ntpdata 2>/dev/null
+[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c ntpdata 2>/dev/null | fc_known
 
 #: online: chronyc activity
 [ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c activity 2>/dev/null
 
 #: proofs: chronyc -n authdata
-[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c authdata 2>/dev/null
+[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c authdata 2>/dev/null | fc_known
 
 #: links: ip -o link
 ip -o link 2>/dev/null | while read -r fc_n fc_i fc_l; do
@@ -80,7 +80,7 @@ done
 
 #: ways: ip route get ADDRESS ipproto udp dport 123
 # As the kernel decides of the very packets: questions and answers, on their way out and coming in.
-fc_p=$(systemctl show -p MainPID --value "$fc_unit" 2>/dev/null); fc_user=
+fc_p=$(fc_show MainPID "$fc_unit"); fc_user=
 [ "${fc_p:-0}" = 0 ] || fc_user=$(sed -n 's/^Uid:[[:space:]]*\([0-9]*\).*/\1/p' "/proc/$fc_p/status" 2>/dev/null)
 fc_way() { # direction, address, words of `ip route get`
   fc_d=$1; fc_a=$2; shift 2

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::evidence::Route;
 use super::inside::Neighbour;
 use super::{Link, Patient, rules};
+use crate::facts::Found;
 use crate::firewall::firewalld::Door;
 
 /// The last three polls.
@@ -72,6 +73,10 @@ impl<'a> Link<'a> {
     pub fn keeps_a_list(&self) -> bool {
         let Some(server) = self.server.map(|server| server.evidence) else { return false };
         let told_not_to = |words: &[String]| words.iter().any(|word| word == "monitor");
+        let cannot_tell = |found: &Found| matches!(found, Found::Linux(facts) if facts.lacks.contains(&"mrulist"));
+        if server.kind == "ntpd" && cannot_tell(&server.facts) {
+            return false;
+        }
         server.config.value("noclientlog").is_none() && server.config.line("disable", told_not_to).is_none()
     }
 

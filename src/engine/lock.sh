@@ -87,6 +87,7 @@ printf '[Unit]\nDescription=Take back a change of fleetclock that nobody has kep
 "$2" >"$FC_BOOT.timer" &&
 mkdir -p "$FC_WANTS" && ln -sf "../${FC_BOOT##*/}.timer" "$FC_WANTS/"
 ) 2>/dev/null || { fc_unboot; echo "the timer would not come back after a boot: ${FC_BOOT%/*} cannot be written" >&2; return 1; }
+# coreutils before 8.24 ignores the names and syncs everything, which is as good.
 sync "$1/undo" "$1/expire" "$1" "$FC_BOOT.service" "$FC_BOOT.timer" "$FC_WANTS" "${FC_BOOT%/*}" 2>/dev/null || :
 }
 # fc_arm FOLDER SECONDS

@@ -177,6 +177,9 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let (spec, steps) = lenient(spec, steps, &seen, report, |marked| self::steps(marked, &facts, provider, cx))?;
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
+    if !report.deltas.is_empty() {
+        report.warnings.extend(provider.shortcomings(&spec.time, &facts));
+    }
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);

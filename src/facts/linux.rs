@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use crate::resource::service::OWED;
 
+use super::versions::{self, SYSTEMD};
 use super::{Facts, Family, Firewall, PackageManager, Unit};
 use crate::exit::Hint;
 
@@ -21,16 +22,34 @@ const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd f
 /// writes by itself: what the shell can read, it reads, what it has to say, it says at once, and
 /// systemd is only asked for units that are there.
 pub fn script() -> String {
+    let tools = versions::packages();
     format!(
-        r#"for fc_file in /etc/os-release /usr/lib/os-release; do
-[ -r "$fc_file" ] && {{ . "$fc_file"; break; }}
+        r#"fc_release=
+for fc_file in /etc/os-release /usr/lib/os-release; do
+[ -r "$fc_file" ] && {{ . "$fc_file"; fc_release=yes; break; }}
 done
+# Before there was such a file, each had its own.
+[ -n "$fc_release" ] || for fc_file in /etc/redhat-release /etc/SuSE-release /etc/debian_version /etc/slackware-version; do
+[ -r "$fc_file" ] && {{ read -r PRETTY_NAME <"$fc_file"; break; }}
+done
+[ -n "$fc_release${{PRETTY_NAME-}}" ] || PRETTY_NAME=$(uname -sr)
 {{ read -r fc_arch </proc/sys/kernel/arch; }} 2>/dev/null || fc_arch=$(uname -m)
 fc_host=
 read -r fc_host </proc/sys/kernel/hostname
 while read -r fc_x fc_uid fc_rest; do [ "$fc_x" = Uid: ] && break; done </proc/self/status
-fc_systemd=
-[ -d /run/systemd/system ] && fc_systemd=yes
+fc_systemd= fc_init=
+if [ -d /run/systemd/system ]; then fc_systemd=yes; else
+read -r fc_init 2>/dev/null </proc/1/comm
+case $(readlink /proc/1/exe) in *busybox*) fc_init=busybox ;; esac
+if [ -e /run/openrc ]; then fc_init=OpenRC; elif [ -d /etc/init ] && [ "$fc_init" = init ]; then
+case $(/sbin/init --version 2>/dev/null) in *upstart*) fc_init=upstart ;; esac
+elif [ "$fc_init" = init ]; then fc_init='System V init'; fi
+fi
+# Each says itself what it is: what runs need not be what was installed.
+for fc_tool in systemd=systemctl chrony=chronyd ntpd=ntpd; do
+command -v "${{fc_tool#*=}}" >/dev/null 2>&1 || continue
+"${{fc_tool#*=}}" --version 2>&1 </dev/null | {{ read -r fc_x && echo "said=${{fc_tool%=*}} $fc_x"; }}
+done
 fc_tools=
 for fc_tool in apt-get dnf yum zypper; do
 command -v "$fc_tool" >/dev/null 2>&1 && fc_tools="$fc_tools
@@ -40,9 +59,9 @@ fc_platform=
 [ -r /run/systemd/container ] && read -r fc_platform </run/systemd/container
 [ -n "$fc_platform" ] || [ ! -r /sys/class/dmi/id/sys_vendor ] || read -r fc_platform </sys/class/dmi/id/sys_vendor
 if command -v apt-get >/dev/null 2>&1; then
-dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PACKAGES} 2>/dev/null
+dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PACKAGES} {tools} 2>/dev/null
 elif command -v rpm >/dev/null 2>&1; then
-rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} 2>/dev/null | grep '^package='
+rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} {tools} 2>/dev/null | grep '^package='
 fi
 fc_units= fc_owed=
 for fc_u in {UNITS}; do
@@ -62,7 +81,7 @@ done
 fc_ufw=
 [ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
 printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
-"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw$fc_owed" \
+"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd" "init=$fc_init$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw$fc_owed" \
 "now=$(date +%s.%N)""#
     )
 }
@@ -91,12 +110,10 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
     let pairs: Vec<(&str, &str)> = text.lines().filter_map(|line| line.split_once('=')).collect();
     let value = |key: &str| pairs.iter().find(|(k, _)| *k == key).map_or("", |(_, v)| *v);
     let units = units(text);
-    let family = family(value("id"), value("like"), value("name"))?;
     let all = |key: &str| pairs.iter().filter(|(k, _)| *k == key).map(|(_, v)| (*v).to_owned()).collect::<Vec<_>>();
-    if value("systemd") != "yes" {
-        let message = format!("`{}` is not run by systemd", value("name"));
-        return Err(anyhow::anyhow!(message).hint("only systems with systemd are managed"));
-    }
+    let installed = packages(&pairs);
+    let versions = versions::read(all("said").iter().filter_map(|said| said.split_once(' ')), &installed);
+    let family = managed(&value, &versions)?;
     let (now, doubt) = moment.middle();
     let host_now: f64 = value("now").parse().context("the host's `date` printed no time")?;
     Ok(Facts {
@@ -110,7 +127,9 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         hostname: value("host").to_owned(),
         platform: value("platform").to_owned(),
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
-        packages: packages(&pairs),
+        lacks: lacks(&versions, value("id"), value("version")),
+        versions,
+        packages: installed.into_iter().filter(|(name, _)| PACKAGES.split(' ').any(|time| time == name)).collect(),
         owed: all("owed"),
         firewall: firewall(&units, value("ufw")),
         units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
@@ -120,21 +139,52 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
     })
 }
 
-fn family(id: &str, like: &str, name: &str) -> Result<Family> {
+/// What the programs cannot do, those included that are not installed yet.
+fn lacks(versions: &BTreeMap<String, String>, id: &str, version: &str) -> Vec<&'static str> {
+    let mut all = versions.clone();
+    if let Some((program, brought)) = versions::brings(id, version) {
+        all.entry(program.to_owned()).or_insert_with(|| brought.to_owned());
+    }
+    versions::lacks(&all)
+}
+
+/// What is managed here.
+const MANAGED: &str = "Debian, Red Hat and SUSE families with systemd 219 or newer are managed";
+
+/// Returns the family of a system that is managed.
+fn managed<'a>(value: &impl Fn(&str) -> &'a str, versions: &BTreeMap<String, String>) -> Result<Family> {
+    let name = value("name");
+    let found = if name.is_empty() { "a system without /etc/os-release" } else { name };
+    let started = match (value("systemd"), value("init")) {
+        ("yes", _) => None,
+        (_, "") => Some("what starts its services is not known, and is not systemd".to_owned()),
+        (_, init) => Some(format!("its services are started by {init}, not by systemd")),
+    };
+    let old = || {
+        let is = versions.get("systemd").filter(|is| versions::is_older(is, SYSTEMD))?;
+        Some(format!("its systemd is {is}, older than {SYSTEMD}"))
+    };
+    match (family(value("id"), value("like")), started.or_else(old)) {
+        (Some(family), None) => Ok(family),
+        (None, None) => refuse(format!("{found} (ID `{}`)", value("id"))),
+        (_, Some(why)) => refuse(format!("{found}: {why}")),
+    }
+}
+
+fn refuse<T>(found: String) -> Result<T> {
+    Err(anyhow::anyhow!("this system is not managed: {found}").hint(MANAGED))
+}
+
+fn family(id: &str, like: &str) -> Option<Family> {
     let words: Vec<&str> = std::iter::once(id).chain(like.split_whitespace()).collect();
     let is = |known: &[&str]| words.iter().any(|word| known.contains(word));
     if is(&["debian", "ubuntu"]) {
-        return Ok(Family::Debian);
+        return Some(Family::Debian);
     }
     if is(&["rhel", "fedora", "centos", "rocky", "almalinux", "ol", "amzn"]) {
-        return Ok(Family::RedHat);
+        return Some(Family::RedHat);
     }
-    if is(&["suse", "sles", "opensuse", "opensuse-leap"]) {
-        return Ok(Family::Suse);
-    }
-    let found = if name.is_empty() { "no /etc/os-release" } else { name };
-    Err(anyhow::anyhow!("this system is not managed: {found} (ID `{id}`)")
-        .hint("Debian, Red Hat and SUSE families are"))
+    is(&["suse", "sles", "opensuse", "opensuse-leap"]).then_some(Family::Suse)
 }
 
 fn manager(family: Family, tools: &[String]) -> Result<PackageManager> {
@@ -187,6 +237,13 @@ fn firewall(units: &BTreeMap<String, Unit>, ufw: &str) -> Firewall {
     }
 }
 
+/// The facts of a Debian host that also printed `more`, for the tests of other rooms.
+#[cfg(test)]
+pub(crate) fn tests_facts(more: &str) -> Facts {
+    let text = format!("id=debian\nsystemd=yes\ntool=apt-get\nuid=0\nnow=0\n{more}");
+    parse(&text, Moment { sent: 0.0, received: 0.0 }).unwrap_or_else(|error| unreachable!("{error:#}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -228,12 +285,54 @@ mod tests {
 
     #[test]
     fn a_system_that_is_not_managed_says_what_it_is() {
-        let alpine = BOOKWORM
-            .replace("id=debian", "id=alpine")
-            .replace("name=Debian GNU/Linux 12 (bookworm)", "name=Alpine Linux v3.20");
-        let error = parse(&alpine, 0.0).unwrap_err();
-        assert_eq!(error.to_string(), "this system is not managed: Alpine Linux v3.20 (ID `alpine`)");
-        let error = parse(&BOOKWORM.replace("systemd=yes\n", ""), 0.0).unwrap_err();
-        assert!(error.to_string().contains("not run by systemd"));
+        let said = |changes: &[(&str, &str)]| {
+            let text = changes.iter().fold(BOOKWORM.to_owned(), |text, (from, to)| text.replace(from, to));
+            let error = parse(&text, 0.0).unwrap_err();
+            assert_eq!(crate::exit::hint(&error).as_deref(), Some(MANAGED));
+            error.to_string()
+        };
+        let name = "name=Debian GNU/Linux 12 (bookworm)";
+        let (id, like) = ("id=debian", "systemd=yes\n");
+        for (changes, words) in [
+            (&[(id, "id=arch"), (name, "name=Arch Linux")][..], "Arch Linux (ID `arch`)"),
+            (
+                &[(id, "id=alpine"), (name, "name=Alpine Linux v3.20"), (like, "systemd=\ninit=OpenRC\n")],
+                "Alpine Linux v3.20: its services are started by OpenRC, not by systemd",
+            ),
+            (
+                &[(id, "id="), (name, "name=CentOS release 6.10 (Final)"), (like, "systemd=\ninit=upstart\n")],
+                "CentOS release 6.10 (Final): its services are started by upstart, not by systemd",
+            ),
+            (
+                &[(id, "id="), (name, "name=FreeBSD 14.1-RELEASE"), (like, "systemd=\n")],
+                "FreeBSD 14.1-RELEASE: what starts its services is not known, and is not systemd",
+            ),
+            (
+                &[
+                    ("version=12", "version=8"),
+                    (name, "name=Debian GNU/Linux 8 (jessie)"),
+                    ("arch=", "said=systemd systemd 215\narch="),
+                ],
+                "Debian GNU/Linux 8 (jessie): its systemd is 215, older than 219",
+            ),
+            (
+                &[(id, "id="), (name, "name="), (like, "systemd=\n")],
+                "a system without /etc/os-release: what starts its services is not known, and is not systemd",
+            ),
+        ] {
+            assert_eq!(said(changes), format!("this system is not managed: {words}"));
+        }
+    }
+
+    #[test]
+    fn versions_are_facts() {
+        let old = "said=systemd systemd 219\nsaid=chrony chronyd (chrony) version 3.4 (+CMDMON)\nsaid=ntpd ntpd 4.2.6p5@1.2349-o\npackage=coreutils installed 8.22-24.el7\nid=debian";
+        let facts = parse(&BOOKWORM.replace("id=debian", old), 0.0).unwrap();
+        assert_eq!((facts.versions["chrony"].as_str(), facts.versions["ntp"].as_str()), ("3.4", "4.2.6p5"));
+        for name in ["print_config", "restrict_source", "orphanwait", "show_value", "sync_file"] {
+            assert!(facts.lacks.contains(&name), "{name}: {:?}", facts.lacks);
+        }
+        assert_eq!(facts.packages.keys().collect::<Vec<_>>(), ["chrony"]);
+        assert_eq!(parse(BOOKWORM, 0.0).unwrap().lacks, Vec::<&str>::new());
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod linux;
 pub mod registry;
+pub mod versions;
 pub mod windows;
 pub mod windows_firewall;
 
@@ -56,6 +57,10 @@ pub struct Facts {
     pub uid: u32,
     /// Installed time packages with their versions.
     pub packages: BTreeMap<String, String>,
+    /// The versions of programs, as their makers count them.
+    pub versions: BTreeMap<String, String>,
+    /// Features that these versions do not have; the names of [`versions::FEATURES`].
+    pub lacks: Vec<&'static str>,
     /// Time services that systemd knows, by unit name without `.service`.
     pub units: BTreeMap<String, Unit>,
     /// Units whose restart is owed by a run that did not end.

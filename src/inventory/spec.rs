@@ -173,6 +173,13 @@ pub struct Source {
     pub maxpoll: Option<i8>,
 }
 
+impl Source {
+    /// Returns whether it is asked by a name, and not by an address.
+    pub fn is_named(&self) -> bool {
+        self.address.parse::<IpAddr>().is_err()
+    }
+}
+
 /// When the clock of a host may jump instead of being slewed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "policy")]

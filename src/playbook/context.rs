@@ -8,7 +8,7 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::facts::Firewall;
-use crate::inventory::spec::{StepPolicy, TimeSpec, Var};
+use crate::inventory::spec::{Source, StepPolicy, TimeSpec, Var};
 use crate::inventory::{HostSpec, Secret};
 use crate::report::hide::HIDDEN;
 
@@ -58,6 +58,7 @@ fn context(
 fn ntp(time: &TimeSpec) -> Value {
     context! {
         sources => Serde(&time.sources),
+        named => time.sources.iter().any(Source::is_named),
         serve => time.serve.iter().map(ToString::to_string).collect::<Vec<_>>(),
         serve_masks => time.serve.iter().map(mask).collect::<Vec<_>>(),
         isolated => time.isolated,

@@ -17,6 +17,26 @@ const DIVIDER: &str = "--";
 /// Reference id of a chronyd that serves its own clock, 127.127.1.1 (directive `local`).
 const OWN_CLOCK: &str = "7F7F0101";
 
+/// What `chronyd --version` says before 4.0, as a pattern of the shell; `-p` came with 4.0.
+pub const BEFORE_4: &str = "*'version '[123].*";
+
+/// Shell text that succeeds when a chronyd before 4.0 takes the file `{}`: it reads the file, and then
+/// a line that it must refuse. So it ends there, before it asks, serves, sets or writes anything, and
+/// whether it came so far says that it has taken all of the file.
+pub const READ_OLD: &str = "{ fc_v=$(LC_ALL=C chronyd -Q \"include \"{} 'port -' 2>&1); case $fc_v in *' at line 2') ;; *) printf '%s\\n' \"$fc_v\" >&2; false ;; esac; }";
+
+/// The command that accepts or refuses a file. What is not installed yet is asked when it is.
+fn validate(facts: &Facts) -> String {
+    match facts.versions.contains_key("chrony") {
+        true if facts.lacks.contains(&"print_config") => READ_OLD.to_owned(),
+        true => PRINT.to_owned(),
+        false => format!("case $(chronyd --version 2>&1) in {BEFORE_4}) {READ_OLD} ;; *) {PRINT} ;; esac"),
+    }
+}
+
+/// As of chrony 4.0.
+const PRINT: &str = "chronyd -p -f {}";
+
 impl Provider for Chrony {
     fn name(&self) -> &'static str {
         "chrony"
@@ -66,7 +86,7 @@ impl LinuxProvider for Chrony {
             config: "/etc/chrony/chrony.conf",
             driftfile: "/var/lib/chrony/chrony.drift",
             logdir: "/var/log/chrony",
-            validate: "chronyd -p -f {}".to_owned(),
+            validate: validate(facts),
         };
         match facts.family {
             Family::Debian => debian,
@@ -219,6 +239,39 @@ mod tests {
     fn a_silent_daemon_is_a_status_and_not_an_error() {
         let status = Chrony.parse_status(&seen("506 Cannot talk to daemon\n", 1)).unwrap();
         assert_eq!(status.report.detail, "chronyc: 506 Cannot talk to daemon");
+    }
+
+    /// The words of chronyd 3.4, 2.4 and 4.3.
+    #[test]
+    fn a_chronyd_without_an_option_for_it_tells_whether_it_takes_a_file() {
+        let all = "Fatal error : Could not parse port directive at line 2";
+        for (says, taken) in [
+            (all, true),
+            ("Fatal error : Invalid command at line 9 in file /etc/x", false),
+            ("Fatal error : Too many arguments for makestep directive at line 2 in file /etc/x", false),
+            ("Fatal error : Could not open configuration file /etc/x : Permission denied", false),
+        ] {
+            for (version, read_by) in [("3.4", "-Q"), ("4.3", "-p")] {
+                let facts = |text: &str| crate::facts::linux::tests_facts(text);
+                let known = validate(&facts(&format!("said=chrony chronyd (chrony) version {version}\n")));
+                for text in [known, validate(&facts(""))] {
+                    let script = format!(
+                        "chronyd() {{ case $1 in --version) echo 'chronyd (chrony) version {version} (+X)'; return ;; esac\n\
+                         echo \"$1\" >&3; echo '2026-11-25T12:00:00Z {says}' >&2; [ \"$1\" = -p ] && {taken}; }}\n{}",
+                        text.replace("{}", "\"/etc/x\"")
+                    );
+                    #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+                    let output = std::process::Command::new("sh")
+                        .args(["-c", &format!("exec 3>&1\n{script}")])
+                        .output()
+                        .unwrap();
+                    assert_eq!(output.status.success(), taken, "{says} {version}: {output:?}");
+                    assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), read_by, "{version}");
+                    let error = String::from_utf8_lossy(&output.stderr).into_owned();
+                    assert!(taken || error.contains(says), "{error}");
+                }
+            }
+        }
     }
 
     #[test]

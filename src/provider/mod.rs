@@ -7,8 +7,12 @@ pub mod w32time;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+pub use chrony::{BEFORE_4, READ_OLD};
+
+use crate::exit::Hint;
+use crate::facts::versions::{self, CHRONY, NTP};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::ProviderChoice;
+use crate::inventory::spec::{ProviderChoice, TimeSpec};
 use crate::report::DaemonReport;
 use crate::resource::Slice;
 
@@ -125,6 +129,11 @@ pub trait LinuxProvider: Provider {
     /// Returns its names and paths on a system.
     fn layout(&self, facts: &Facts) -> Layout;
 
+    /// Returns what an old version of it makes of what is wanted, and cannot do better.
+    fn shortcomings(&self, _time: &TimeSpec, _facts: &Facts) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
     fn ready(&self) -> &'static str;
 
@@ -151,8 +160,23 @@ pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
 /// the distribution's own.
 ///
 /// # Errors
-/// The declared one is not built, or not for this system.
+/// The declared one is not built, or not for this system, or the host has one that is too old.
 pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
+    let provider = named(choice, facts)?;
+    let (program, oldest, other) = match provider.choice() {
+        ProviderChoice::Chrony => ("chrony", CHRONY, "ntpd"),
+        _ => ("ntp", NTP, "chrony"),
+    };
+    match facts.versions.get(program).filter(|is| versions::is_older(is, oldest)) {
+        Some(is) => {
+            let text = format!("its {program} is {is}, and the oldest that is managed is {oldest}");
+            Err(anyhow::anyhow!(text).hint(&format!("renew the package, or say `provider: {other}` for this host")))
+        }
+        None => Ok(provider),
+    }
+}
+
+fn named(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     match choice {
         ProviderChoice::Auto => Ok(active(facts).unwrap_or(ALL[0])),
         ProviderChoice::W32time => bail!("provider `w32time` is for Windows hosts (those with `winrm`)"),

@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, has_ntpsec};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::ProviderChoice;
+use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
 use crate::report::DaemonReport;
 use crate::resource::Slice;
 
@@ -67,7 +67,7 @@ impl LinuxProvider for Ntpd {
             config: "/etc/ntp.conf",
             driftfile: "/var/lib/ntp/drift",
             logdir: "/var/log/ntpstats",
-            validate: String::new(),
+            validate: validate(facts),
         };
         match facts.family {
             Family::Debian if has_ntpsec(facts) => Layout {
@@ -87,6 +87,20 @@ impl LinuxProvider for Ntpd {
         }
     }
 
+    fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
+        if !facts.lacks.contains(&"restrict_source") {
+            return Vec::new();
+        }
+        let version = facts.versions.get("ntp").map_or("", String::as_str);
+        let unchecked =
+            format!("ntpd {version} can check no file before it runs with it; the proof afterwards decides");
+        let open = format!(
+            "ntpd {version} knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may"
+        );
+        let named = time.sources.iter().any(Source::is_named);
+        [Some(unchecked), named.then_some(open)].into_iter().flatten().collect()
+    }
+
     /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
     fn followed(&self) -> &'static str {
         r"{ ntpq -n -w -p 2>/dev/null || ntpq -n -p 2>/dev/null; } | sed -n -e '/^[*o][^ ]*$/{N;s/\n/ /;}' -e 's/^[*o]\([^ ]*\)  *\([^ ]*  *\)\{5\}[0-7]*[1-7] .*/\1/p'"
@@ -100,6 +114,16 @@ impl LinuxProvider for Ntpd {
         "ntpq -n -c peers 2>/dev/null | while read -r fc_1 fc_2 fc_3 fc_4 fc_w fc_5; do case $fc_w in '' | *[!0-9]*) ;; *) echo \"$fc_w\" ;; esac; done | sort -n | head -n 1"
     }
 }
+
+/// classic ntpd has no way to check a file. One that was installed a moment ago may be older than it was
+/// taken for, and would leave out what it does not know.
+fn validate(facts: &Facts) -> String {
+    let known = ["ntp", "ntpsec"].iter().any(|program| facts.versions.contains_key(*program));
+    if known { String::new() } else { UNKNOWN.to_owned() }
+}
+
+const UNKNOWN: &str =
+    "case $(ntpd --version 2>&1) in *[!0-9]4.2.[0-6]*) ! grep -nE '^restrict +source|orphanwait' {} >&2 ;; esac";
 
 /// ntpd does not answer.
 fn silent(seen: &Slice) -> DaemonStatus {

@@ -54,7 +54,7 @@ impl Resource for Competing {
         for unit in units(&seen.stdout).filter(|unit| unit.active || unit.enabled) {
             let name = sh(&format!("{}.service", unit.name));
             // The package manager may have taken the service away in the meantime, or not yet put it back.
-            let gone = format!("[ \"$(systemctl show -p LoadState --value {name})\" = not-found ]");
+            let gone = format!("[ \"$(systemctl show -p LoadState {name})\" = LoadState=not-found ]");
             fix.change.push_str(&format!("{gone} || systemctl -q disable {name}\nsystemctl stop {name} || {gone}\n"));
             if unit.enabled {
                 fix.undo.push_str(&format!("{gone} || systemctl -q enable {name}\n"));

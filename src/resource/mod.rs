@@ -117,9 +117,13 @@ pub fn build(
     render: &dyn Fn(&str) -> Result<Rendered>,
 ) -> Result<Box<dyn Resource>> {
     Ok(match kind {
-        Kind::Package { name } => Box::new(package::Package { name, manager: facts.package_manager }),
+        Kind::Package { name } => {
+            let patient = !facts.lacks.contains(&"lock_timeout");
+            Box::new(package::Package { name, manager: facts.package_manager, patient })
+        }
         Kind::File { path, template, parents, mode, owner, group, validate } => {
             let Rendered { text, shown } = render(&template)?;
+            let validate = validate.filter(|command| !command.trim().is_empty());
             Box::new(file::File { content: text, shown, path, parents, mode, owner, group, validate })
         }
         Kind::Service { triggers: Some(_), .. } | Kind::Registry { .. } => {

@@ -15,6 +15,8 @@ pub struct Package {
     pub name: String,
     /// What installs it.
     pub manager: PackageManager,
+    /// Whether the manager waits for the lock of another run by itself.
+    pub patient: bool,
 }
 
 /// What the probe found.
@@ -109,7 +111,27 @@ impl Package {
         }
     }
 
-    /// Each waits for the lock of another run by itself, and asks nothing.
+    /// An apt that does not wait for the lock is tried again while another has it.
+    fn apt(&self, names: &str) -> String {
+        let install = format!(
+            "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
+             -o Dpkg::Options::=--force-confold --no-install-recommends install {names}"
+        );
+        match self.patient {
+            true => format!("{install} >/dev/null"),
+            false => format!(
+                "fc_tries=0\n\
+                 until fc_out=$({install} 2>&1 >/dev/null); do\n\
+                 fc_tries=$((fc_tries + 1))\n\
+                 case $fc_tries:$fc_out in 30:*) ;; *'Could not get lock'* | *'Unable to acquire the dpkg'*) sleep 2; continue ;; esac\n\
+                 printf '%s\\n' \"$fc_out\" >&2\n\
+                 exit 100\n\
+                 done"
+            ),
+        }
+    }
+
+    /// Each waits for the lock of another run, and asks nothing.
     fn install(&self, names: &[&str]) -> String {
         let names = words(names);
         match self.manager {
@@ -123,8 +145,8 @@ impl Package {
                  case \"$*\" in *start*) exit 101 ;; esac\\n' $$ >/usr/sbin/policy-rc.d\n\
                  chmod 755 /usr/sbin/policy-rc.d\n\
                  fi\n\
-                 DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
-                 -o Dpkg::Options::=--force-confold --no-install-recommends install {names} >/dev/null"
+                 {}",
+                self.apt(&names)
             ),
             PackageManager::Dnf => format!("dnf -y -q --setopt=install_weak_deps=0 install {names} >/dev/null"),
             PackageManager::Yum => format!("yum -y -q install {names} >/dev/null"),
@@ -199,7 +221,7 @@ mod tests {
     use super::*;
 
     fn package() -> Package {
-        Package { name: "chrony".into(), manager: PackageManager::Apt }
+        Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true }
     }
 
     fn seen(stdout: &str, stderr: &str) -> Slice {
@@ -213,6 +235,28 @@ mod tests {
         assert_eq!(deltas[0], Delta::new("package chrony".into(), "installed", None, Some("4.3-2+deb12u1".into())));
         let gone = Delta::new("package systemd-timesyncd".into(), "installed", Some("252.39-1~deb12u1".into()), None);
         assert_eq!(deltas[1], gone);
+    }
+
+    #[test]
+    fn an_old_apt_is_tried_again_while_another_has_the_lock() {
+        let old = Package { patient: false, ..package() };
+        for (ends, status, tries) in [
+            ("E: Could not get lock /var/lib/dpkg/lock-frontend - open (11)", 0, "3"),
+            ("E: Unable to locate package chrony", 100, "1"),
+        ] {
+            // An apt-get that succeeds at its third try, if it is asked that often.
+            let script = format!(
+                "set -e\nsleep() {{ :; }}\ncount=$(mktemp)\ntrap 'wc -l <$count | tr -d \" \"; rm $count' EXIT\n\
+                 apt_get() {{ echo >>$count; [ \"$(wc -l <$count)\" -ge 3 ] || {{ echo '{ends}' >&2; return 100; }}; }}\n{}",
+                old.apt("'chrony'").replace("apt-get", "apt_get")
+            );
+            for shell in ["dash", "bash"] {
+                #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+                let output = std::process::Command::new(shell).arg("-c").arg(&script).output().unwrap();
+                assert_eq!(output.status.code(), Some(status), "{shell} {ends}: {output:?}");
+                assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), tries, "{shell} {ends}");
+            }
+        }
     }
 
     #[test]

@@ -1,0 +1,270 @@
+//! What the programs of a host can do, by their versions. One table: a feature that is used here, the
+//! version that brought it, where that stands, and what is done without it.
+
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+/// A feature of a program of the host that is used.
+#[derive(Debug, Clone, Copy)]
+pub struct Feature {
+    /// Its name in `lacks` of the facts.
+    pub name: &'static str,
+    /// The program.
+    pub program: &'static str,
+    /// What is used, as one writes it.
+    pub what: &'static str,
+    /// The first version that has it.
+    pub since: &'static str,
+    /// Where that is written.
+    pub source: &'static str,
+    /// What is done on an older one.
+    pub without: &'static str,
+}
+
+/// The oldest systemd whose hosts are managed.
+pub const SYSTEMD: &str = "219";
+
+/// The oldest chrony that is managed: `chronyc -c` and `local orphan`.
+pub const CHRONY: &str = "2.4";
+
+/// The oldest classic ntp that is managed.
+pub const NTP: &str = "4.2.6";
+
+const fn row(
+    program: &'static str,
+    name: &'static str,
+    since: &'static str,
+    what: &'static str,
+    without: &'static str,
+    source: &'static str,
+) -> Feature {
+    Feature { name, program, what, since, source, without }
+}
+
+/// All features that some version within reach does not have. `docs/systems.md` shows this table.
+#[rustfmt::skip]
+pub const FEATURES: &[Feature] = &[
+    row("chrony", "csv", CHRONY, "`chronyc -c`, `local ... orphan`", "refused: chrony is too old", "chrony NEWS, 2.4"),
+    row("chrony", "ntpdata", "3.0", "`chronyc ntpdata`", "`doctor` goes without", "chrony NEWS, 3.0"),
+    row("chrony", "print_config", "4.0", "`chronyd -p`", "chronyd reads the file up to a line behind its end that it must refuse; nothing is opened or started", "chrony NEWS, 4.0"),
+    row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0"),
+    row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0"),
+    row("ntp", "ntp_floor", NTP, "the grammar of ntp.conf", "refused: ntp is too old", "ntp ChangeLog, 4.2.5"),
+    row("ntp", "restrict_source", "4.2.7p22", "`restrict source`", "a `restrict` line for each source; with a source that is a name or a pool, the default lets everybody ask for time", "ntp ChangeLog, 4.2.7p22"),
+    row("ntp", "pool", "4.2.7p22", "`pool` that looks for other servers when one goes", "`pool` asks all addresses that the name has when ntpd starts", "ntp ChangeLog, 4.2.7p22"),
+    row("ntp", "readvar_list", "4.2.7p22", "several names in one `ntpq -c rv`", "the names are joined by commas, which every version takes", "ntp ChangeLog, 4.2.7p22"),
+    row("ntp", "orphanwait", "4.2.7p36", "`tos orphanwait`", "left out: orphan mode begins at once", "ntp ChangeLog, 4.2.7p36"),
+    row("ntp", "mrulist", "4.2.7p22", "`ntpq -c mrulist`", "`doctor` does not say whether a question has come", "ntp ChangeLog, 4.2.7p22"),
+    row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "long IPv6 addresses are cut to 15 characters", "ntp ChangeLog, 4.2.7p461"),
+    row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219"),
+    row("systemd", "enable_now", "220", "`systemctl enable --now`", "`enable`, then `start`", "systemd NEWS, 220"),
+    row("systemd", "show_value", "230", "`systemctl show --value`", "the name is cut off here, on every version", "systemd NEWS, 230"),
+    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the message without its time", "systemd NEWS, 230"),
+    row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232"),
+    row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235"),
+    row("systemd", "bus_json", "240", "`busctl --json`", "the words of `busctl` are read, on every version", "systemd NEWS, 240"),
+    row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246"),
+    row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes"),
+    row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement"),
+    row("coreutils", "sync_file", "8.24", "`sync FILE`", "all file systems are synced", "coreutils NEWS, 8.24"),
+    row("coreutils", "attributes_only", "8.6", "`cp --attributes-only`", "attributes of the old file are not carried over", "coreutils NEWS, 8.6"),
+    row("bash", "epochrealtime", "5.0", "`$EPOCHREALTIME`", "`date +%s%N`: the probe that needs bash is less exact", "bash NEWS, 5.0"),
+    row("util-linux", "setpriv", "2.24", "`setpriv`", "apt is asked as root, without its caches", "util-linux 2.24 release notes"),
+    row("iproute2", "ss_header", "4.7.0", "`ss -H`", "the header is left out here, on every version", "iproute2 4.7.0, ss: add option to suppress header line"),
+    row("iproute2", "route_ports", "4.18.0", "`ip route get ... ipproto udp`", "rules that look at ports are not seen by `doctor`", "iproute2 4.18.0, ip route get support for sport, dport and ipproto match"),
+    row("apt", "lock_timeout", "1.9.11", "`DPkg::Lock::Timeout`", "tried again for a minute while another holds the lock", "apt change log, 1.9.11"),
+];
+
+/// Packages that bring the programs of the table, by program.
+const PACKAGES: &[(&str, &[&str])] = &[
+    ("chrony", &["chrony"]),
+    ("ntp", &["ntp"]),
+    ("systemd", &["systemd"]),
+    ("firewalld", &["firewalld"]),
+    ("nftables", &["nftables"]),
+    ("coreutils", &["coreutils", "coreutils-single"]),
+    ("bash", &["bash"]),
+    ("util-linux", &["util-linux"]),
+    ("iproute2", &["iproute2", "iproute"]),
+    ("apt", &["apt"]),
+    ("sudo", &["sudo"]),
+    ("sudo-rs", &["sudo-rs"]),
+    ("yum", &["yum"]),
+    ("dnf", &["dnf"]),
+    ("dnf5", &["dnf5"]),
+    ("zypper", &["zypper"]),
+];
+
+/// Returns the names of all packages whose versions are of interest.
+pub(super) fn packages() -> String {
+    let time = ["chrony", "ntp"];
+    let others = PACKAGES.iter().filter(|(program, _)| !time.contains(program));
+    others.flat_map(|(_, names)| names.iter().copied()).collect::<Vec<_>>().join(" ")
+}
+
+/// Returns the version of each program: as it says itself, else as its package says.
+///
+/// `said` are pairs of a program and the first line that it printed; `installed` are packages.
+pub(super) fn read<'a>(
+    said: impl Iterator<Item = (&'a str, &'a str)>,
+    installed: &BTreeMap<String, String>,
+) -> BTreeMap<String, String> {
+    let mut versions: BTreeMap<String, String> = BTreeMap::new();
+    for (program, names) in PACKAGES {
+        let package = names.iter().find_map(|name| installed.get(*name));
+        versions.extend(package.and_then(|text| upstream(text)).map(|version| ((*program).to_owned(), version)));
+    }
+    for (program, line) in said {
+        let Some(version) = printed(line) else { continue };
+        if program == "ntpd" && line.contains("ntpsec") {
+            versions.remove("ntp");
+            versions.insert("ntpsec".to_owned(), version);
+            continue;
+        }
+        let program = if program == "ntpd" { "ntp" } else { program };
+        versions.insert(program.to_owned(), version);
+    }
+    versions
+}
+
+/// The part of a package's version that its makers gave it: `1:4.2.8p15+dfsg-1` is `4.2.8p15`.
+fn upstream(text: &str) -> Option<String> {
+    let text = text.split_once(':').map_or(text, |(_, rest)| rest);
+    let end = text.find(|c: char| !c.is_ascii_alphanumeric() && c != '.').unwrap_or(text.len());
+    text.get(..end).filter(|version| version.starts_with(|c: char| c.is_ascii_digit())).map(str::to_owned)
+}
+
+/// The first word of a line that is a version: `chronyd (chrony) version 3.4 (+CMDMON ...)`,
+/// `ntpd 4.2.6p5@1.2349-o`, `systemd 219`, `ntpd ntpsec-1.2.2`.
+fn printed(line: &str) -> Option<String> {
+    line.split([' ', '@', '(']).map(|word| word.trim_start_matches("ntpsec-")).find_map(upstream)
+}
+
+/// Compares two versions: numbers by their value, and `4.2.6p5` between `4.2.6` and `4.2.7`.
+pub fn compare(a: &str, b: &str) -> Ordering {
+    let numbers = |text: &str| -> Vec<u64> {
+        let parts = text.split(|c: char| !c.is_ascii_digit()).filter(|part| !part.is_empty());
+        parts.map(|part| part.parse().unwrap_or(u64::MAX)).collect()
+    };
+    let (mut a, mut b) = (numbers(a), numbers(b));
+    let longest = a.len().max(b.len());
+    a.resize(longest, 0);
+    b.resize(longest, 0);
+    a.cmp(&b)
+}
+
+/// Returns whether a version is older than another.
+pub fn is_older(version: &str, than: &str) -> bool {
+    compare(version, than) == Ordering::Less
+}
+
+/// What a system brings that has it not installed yet: Red Hat 7 is the only one with a ntp before 4.2.8.
+pub(super) fn brings(id: &str, version: &str) -> Option<(&'static str, &'static str)> {
+    let red_hat = ["rhel", "centos", "ol", "scientific"].contains(&id);
+    (red_hat && version.split('.').next() == Some("7")).then_some(("ntp", "4.2.6p5"))
+}
+
+/// Returns the names of the features that the programs of these versions do not have. One whose version
+/// is not known counts as new: what it is asked for then fails in words, and is taken back.
+pub fn lacks(versions: &BTreeMap<String, String>) -> Vec<&'static str> {
+    let old = |feature: &&Feature| versions.get(feature.program).is_some_and(|is| is_older(is, feature.since));
+    FEATURES.iter().filter(old).map(|feature| feature.name).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_are_read_as_programs_and_packages_write_them() {
+        for (line, version) in [
+            ("chronyd (chrony) version 3.4 (+CMDMON +NTP +REFCLOCK)", Some("3.4")),
+            ("chronyd (chrony) version 4.6.1 (+CMDMON)", Some("4.6.1")),
+            ("chronyd (chrony) version DEVELOPMENT (+CMDMON)", None),
+            ("ntpd - NTP daemon program - Ver. 4.2.6p5", Some("4.2.6p5")),
+            ("ntpd 4.2.6p5@1.2349-o Tue Jun 23 15:38:21 UTC 2020 (1)", Some("4.2.6p5")),
+            ("ntpd 4.2.8p15@1.3728-o Wed Sep 23 11:46:38 UTC 2020 (1)", Some("4.2.8p15")),
+            ("ntpd ntpsec-1.2.2", Some("1.2.2")),
+            ("systemd 219", Some("219")),
+            ("systemd 252 (252.39-1~deb12u1)", Some("252")),
+            ("systemd 257.9-1~deb13u1", Some("257.9")),
+            ("usage: ntpd [-dnSsv] [-f file]", None),
+        ] {
+            assert_eq!(printed(line).as_deref(), version, "{line}");
+        }
+        for (package, version) in [
+            ("1:4.2.8p15+dfsg-1", "4.2.8p15"),
+            ("4.2.6p5-29.el7.centos.2", "4.2.6p5"),
+            ("3.4-1.el7", "3.4"),
+            ("219-78.el7_9.9", "219"),
+            ("245.4-4ubuntu3.24", "245.4"),
+            ("8.22-24.el7", "8.22"),
+        ] {
+            assert_eq!(upstream(package).as_deref(), Some(version), "{package}");
+        }
+    }
+
+    #[test]
+    fn a_patch_level_comes_after_its_version_and_before_the_next() {
+        for (older, newer) in [
+            ("4.2.6p5", "4.2.7p22"),
+            ("4.2.6", "4.2.6p1"),
+            ("4.2.7p22", "4.2.8"),
+            ("4.2.7p9", "4.2.7p22"),
+            ("3.5.1", "4.0"),
+            ("2.4", "3.0"),
+            ("8.6", "8.24"),
+            ("219", "230"),
+        ] {
+            assert!(is_older(older, newer) && !is_older(newer, older), "{older} {newer}");
+        }
+        assert!(!is_older("4.0", "4") && !is_older("4", "4.0"));
+    }
+
+    #[test]
+    fn what_the_program_says_counts_more_than_its_package() {
+        let installed = BTreeMap::from([("chrony".to_owned(), "4.3-2+deb12u1".to_owned())]);
+        let versions = read([("chrony", "chronyd (chrony) version 3.4 (+CMDMON)")].into_iter(), &installed);
+        assert_eq!(versions["chrony"], "3.4");
+        assert_eq!(lacks(&versions), ["print_config", "source_names", "selectdata"]);
+        let silent = read([("chrony", "error while loading shared libraries")].into_iter(), &installed);
+        assert_eq!((silent["chrony"].as_str(), lacks(&silent)), ("4.3", vec![]));
+        let sec = read([("ntpd", "ntpd ntpsec-1.2.2")].into_iter(), &BTreeMap::new());
+        assert_eq!((sec["ntpsec"].as_str(), lacks(&sec)), ("1.2.2", vec![]));
+        assert_eq!(lacks(&BTreeMap::new()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn names_are_there_once_and_each_program_has_a_package() {
+        let mut names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
+        names.sort_unstable();
+        let all = names.len();
+        names.dedup();
+        assert_eq!(names.len(), all);
+        for feature in FEATURES {
+            assert!(PACKAGES.iter().any(|(program, _)| *program == feature.program), "{}", feature.program);
+        }
+    }
+
+    /// `docs/systems.md` has this table; with `UPDATE=1` the test writes it.
+    #[test]
+    fn the_page_shows_the_table() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/systems.md");
+        let page = std::fs::read_to_string(path).unwrap();
+        let (begin, end) = ("<!-- versions -->\n", "<!-- end -->");
+        let (head, rest) = page.split_once(begin).unwrap();
+        let (shown, tail) = rest.split_once(end).unwrap();
+        let rows: String = FEATURES
+            .iter()
+            .map(|f| format!("| {} | {} | {} | {} | {} |\n", f.program, f.since, f.what, f.without, f.source))
+            .collect();
+        let table = format!(
+            "| program | since | what is used | on an older one | source |\n| --- | --- | --- | --- | --- |\n{rows}"
+        );
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(path, format!("{head}{begin}{table}{end}{tail}")).unwrap();
+            return;
+        }
+        assert_eq!(shown, table, "UPDATE=1 writes it");
+    }
+}
