@@ -166,12 +166,12 @@ fn managed<'a>(value: &impl Fn(&str) -> &'a str, versions: &BTreeMap<String, Str
     };
     match (family(value("id"), value("like")), started.or_else(old)) {
         (Some(family), None) => Ok(family),
-        (None, None) => refuse(format!("{found} (ID `{}`)", value("id"))),
-        (_, Some(why)) => refuse(format!("{found}: {why}")),
+        (None, None) => refuse(&format!("{found} (ID `{}`)", value("id"))),
+        (_, Some(why)) => refuse(&format!("{found}: {why}")),
     }
 }
 
-fn refuse<T>(found: String) -> Result<T> {
+fn refuse<T>(found: &str) -> Result<T> {
     Err(anyhow::anyhow!("this system is not managed: {found}").hint(MANAGED))
 }
 
@@ -288,7 +288,7 @@ mod tests {
         let said = |changes: &[(&str, &str)]| {
             let text = changes.iter().fold(BOOKWORM.to_owned(), |text, (from, to)| text.replace(from, to));
             let error = parse(&text, 0.0).unwrap_err();
-            assert_eq!(crate::exit::hint(&error).as_deref(), Some(MANAGED));
+            assert_eq!(crate::exit::hint(&error), Some(MANAGED));
             error.to_string()
         };
         let name = "name=Debian GNU/Linux 12 (bookworm)";

@@ -91,12 +91,10 @@ impl LinuxProvider for Ntpd {
         if !facts.lacks.contains(&"restrict_source") {
             return Vec::new();
         }
-        let version = facts.versions.get("ntp").map_or("", String::as_str);
         let unchecked =
-            format!("ntpd {version} can check no file before it runs with it; the proof afterwards decides");
-        let open = format!(
-            "ntpd {version} knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may"
-        );
+            "this ntpd is so old that no file can be checked before it runs with it; the proof afterwards decides"
+                .to_owned();
+        let open = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may".to_owned();
         let named = time.sources.iter().any(Source::is_named);
         [Some(unchecked), named.then_some(open)].into_iter().flatten().collect()
     }

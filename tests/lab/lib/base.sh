@@ -5,7 +5,7 @@ common_packages=systemd,systemd-sysv,dbus,openssh-server,sudo,iproute2,iputils-p
 
 base_tree() { printf '%s/base/%s-%s' "$cache" "$1" "$(recipe_key "$1")"; }
 
-recipe_key() { { declare -f make_debian rhel_repository rhel_chrony_files rhel_ntp_files rhel_shape prepare_common prepare_users prepare_clock "make_$1" 2>/dev/null; cat "$here"/rhel/* 2>/dev/null; [[ $1 != suse ]] || { declare -f suse_repository suse_shape; cat "$here"/suse/*; }; printf '%s' "$1 $common_packages"; } | sha256sum | cut -c1-12; }
+recipe_key() { { declare -f make_debian rhel_repository rhel_chrony_files rhel_ntp_files rhel_shape prepare_common prepare_users prepare_clock "make_$1" 2>/dev/null; cat "$here"/rhel/* 2>/dev/null; [[ $1 != suse ]] || { declare -f suse_repository suse_shape; cat "$here"/suse/*; }; [[ -z $(below "$1") ]] || { recipe_key "$(below "$1")"; declare -f make_layer age "shape_$1"; cat "$here"/ages/*; }; printf '%s' "$1 $common_packages"; } | sha256sum | cut -c1-12; }
 
 build_all() {
   local kind
@@ -14,7 +14,7 @@ build_all() {
 
 build_one() {
   local kind=$1 tree started=$SECONDS
-  case $kind in bookworm | bullseye | trixie | rhel | suse | vm) ;; *) die "no kind '$kind' (bookworm bullseye trixie rhel suse vm)" ;; esac
+  case $kind in bookworm | bullseye | trixie | rhel | suse | el7 | focal | vm) ;; *) die "no kind '$kind' (bookworm bullseye trixie rhel suse el7 focal vm)" ;; esac
   tree=$(base_tree "$kind")
   [[ -d $tree ]] && return 0
   mkdir -p "$cache/base"

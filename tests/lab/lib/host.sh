@@ -53,7 +53,7 @@ lab_keys() {
 host_disk() {
   local lab=$1 host=$2 home base root user
   home=$(lab_dir "$lab")/hosts/$host
-  base=$(base_tree "$(cat "$home/kind")")
+  base=$(lower_of "$(cat "$home/kind")")
   root=$home/root
   mkdir -p "$home/upper" "$home/work" "$root"
   mount -t overlay overlay -o "lowerdir=$base,upperdir=$home/upper,workdir=$home/work" "$root"

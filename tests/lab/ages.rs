@@ -1,0 +1,129 @@
+//! Systems of another age: CentOS 7 and Ubuntu 20.04 as shapes, whose programs refuse what they did not know.
+
+use std::collections::BTreeMap;
+
+use fleetclock::facts::versions::{FEATURES, is_older};
+
+use crate::fixture::Lab;
+use crate::report::{error, host};
+
+const RULES: &str = include_str!("ages/rules.txt");
+const SHAPES: &str = include_str!("ages/shapes.txt");
+
+fn rows(text: &'static str) -> impl Iterator<Item = Vec<&'static str>> {
+    text.lines().filter(|line| !line.starts_with('#')).map(|line| line.split('\t').collect())
+}
+
+/// Each refusal is in the change log of its program, and the table of the tool says the same version.
+#[test]
+fn wrappers_refuse_what_the_change_logs_say() {
+    let shapes: Vec<(&str, &str, &str)> = rows(SHAPES).map(|row| (row[0], row[1], row[2])).collect();
+    for row in rows(RULES) {
+        let [command, program, since, what, status, _, excerpt] = row[..] else { panic!("{row:?}") };
+        let (kind, name) = what.split_once(':').unwrap_or(("", what));
+        let name = name.trim_matches(['*', ' ', '[', ']']).rsplit(' ').next().unwrap();
+        let said = excerpt.to_lowercase();
+        let close = name.trim_start_matches(['-', '*']).trim_end_matches(['*', ']']).to_lowercase();
+        let named = match kind {
+            "ignored" => "ignores".to_owned(),
+            "property" if close == "invocationid" => "invocation id".to_owned(),
+            "property" if close == "freezerstate" => "freezer".to_owned(),
+            _ if close.starts_with("get*") => "getzonesettings2".to_owned(),
+            // One letter among others, or an option that has got a longer name since.
+            _ if close.contains('[') || close.len() == 1 => String::new(),
+            _ => close,
+        };
+        assert!(said.contains(&named), "{command}: `{named}` is not in `{excerpt}`");
+        assert!(status.parse::<u8>().is_ok());
+        let of = shapes.iter().filter(|(_, of, _)| *of == program);
+        assert!(of.clone().any(|(_, _, version)| is_older(version, since)), "{command} {what}: no shape is so old");
+        for feature in FEATURES.iter().filter(|feature| feature.program == program && feature.what.contains(&named)) {
+            assert!(named.len() < 5 || feature.since == since, "{command} {what}: {since}, {}", feature.since);
+        }
+    }
+    let versions: BTreeMap<String, String> = shapes
+        .iter()
+        .filter(|(shape, _, _)| *shape == "el7")
+        .map(|(_, program, version)| ((*program).to_owned(), (*version).to_owned()))
+        .collect();
+    let lacks = fleetclock::facts::versions::lacks(&versions);
+    for name in ["print_config", "restrict_source", "show_value", "sync_file", "settings2", "epochrealtime"] {
+        assert!(lacks.contains(&name), "{name}");
+    }
+}
+
+const FLEET: &str = "defaults: { ssh: { user: ops, become: sudo, timeout: 60s, SSH }, limits: { deadline: 3m } }
+groups:
+  m: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { old1: 10.10.10.1 } }
+  s:
+    role: slave
+    follows: [m]
+    hosts:
+      old2: { address: 10.10.10.2, provider: ntpd }
+      focal: { address: 10.10.10.3, EXTRA }
+";
+
+const HOSTS: &[&str] = &["old1=el7@10.10.10.1", "old2=el7@10.10.10.2", "focal=focal@10.10.10.3"];
+
+/// The main line on hosts of three ages: from bare to proven, looked at, refused, and taken back.
+#[test]
+#[ignore = "needs the lab: ./test runs it"]
+fn the_main_line_on_old_systems() {
+    let fleet = |extra: &str| FLEET.replace("EXTRA", extra);
+    let lab = Lab::up("ages", HOSTS, &fleet("extra: []"));
+    let (code, facts) = lab.json(&["facts"]);
+    assert_eq!(code, 0, "{facts:#}");
+    assert_eq!(facts["old1"]["versions"]["systemd"], "219");
+    let (code, plan) = lab.json(&["plan"]);
+    assert_eq!(code, 0, "{plan:#}");
+    let warned = host(&plan, "old2")["warnings"].to_string();
+    assert!(warned.contains("no file can be checked before it runs"), "{warned}");
+    let (code, report) = lab.json(&["apply", "--yes"]);
+    assert_eq!(code, 0, "{report:#}");
+    // Its sources by their addresses, and nothing that this ntpd does not know.
+    let conf = lab.sh("old2", "cat /etc/ntp.conf");
+    assert!(conf.contains("\nrestrict 10.10.10.1 nomodify") && !conf.contains("restrict source"), "{conf}");
+    for verb in ["check", "verify", "doctor"] {
+        let run = lab.fleetclock(&[verb]);
+        assert_eq!(run.code, 0, "{verb}: {}{}", run.stdout, run.stderr);
+    }
+
+    // chronyd 3.5 cannot print a file, and refuses a wrong one all the same, before it is in place.
+    let before = lab.sh("focal", "cat /etc/chrony/chrony.conf; systemctl show -p MainPID chrony");
+    lab.inventory(&fleet("extra: ['makestep 10 3 4']"));
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "focal"]);
+    assert_eq!(code, 1, "{report:#}");
+    assert!(error(&report, "focal").contains("Too many arguments"), "{}", error(&report, "focal"));
+    assert_eq!(lab.sh("focal", "cat /etc/chrony/chrony.conf; systemctl show -p MainPID chrony"), before);
+
+    let (code, report) = lab.json(&["undo", "--yes", "old2", "focal"]);
+    assert_eq!(code, 0, "{report:#}");
+    assert_eq!(lab.sh("focal", "systemctl is-active systemd-timesyncd"), "active");
+}
+
+mod slow {
+    use super::*;
+
+    /// Nobody comes to keep the change: the timer of systemd 219 takes it back. And an isolated ntpd 4.2.6.
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn the_timer_and_an_old_isolated_ntpd() {
+        let fleet = FLEET.replace("serve:", "provider: ntpd, serve:").replace("EXTRA", "extra: []");
+        let lab =
+            Lab::up("agest", &HOSTS[..2], &fleet.replace("      focal: { address: 10.10.10.3, extra: [] }\n", ""));
+        let (code, report) = lab.json(&["apply", "--yes"]);
+        assert_eq!(code, 0, "{report:#}");
+        assert!(lab.sh("old1", "cat /etc/ntp.conf").contains("tos orphan 10\n"));
+        assert_eq!(lab.fleetclock(&["check"]).code, 0);
+        lab.inventory(&fleet.replace("provider: ntpd }", "provider: ntpd, extra: ['# other'] }"));
+        let mut tool = lab.start(&["apply", "--yes", "-l", "old2"]);
+        let until = std::time::Instant::now() + std::time::Duration::from_secs(90);
+        while !lab.attempt("old2", "grep -q '# other' /etc/ntp.conf").is_empty() {
+            assert!(std::time::Instant::now() < until, "the change did not come");
+        }
+        lab.kill(&mut tool);
+        lab.sh("old2", "while [ -n \"$(sed -n 's/^script=//p' /run/fleetclock/lock)\" ]; do sleep 0.2; done; systemctl is-active fleetclock-undo.timer && systemctl start fleetclock-undo.service");
+        lab.sh("old2", "i=0; while grep -q '# other' /etc/ntp.conf; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done");
+        assert_eq!(lab.sh("old2", "systemctl is-active ntpd"), "active");
+    }
+}
