@@ -93,6 +93,7 @@ impl Splitter {
             let status = output.status;
             if !output.stdout.contains(&self.boundary) {
                 let words = decisive(&output.stdout, &output.stderr);
+                let words = if words.is_empty() { "and it said nothing".to_owned() } else { words };
                 return format!("the login shell did not run the script (exit status {status}): {words}");
             }
             let words = decisive("", self.last_words(&output.stderr));

@@ -31,9 +31,6 @@ use super::settling;
 use super::verdict::{self, Verdict};
 use super::windows;
 
-/// Time limit for reading; a package manager may have to wait for its own lock.
-const READ: Duration = Duration::from_secs(90);
-
 /// One step of the playbook, ready to be asked and changed.
 pub(crate) struct Step {
     pub(crate) name: String,
@@ -119,7 +116,7 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     let part = frames.part(&facts::linux::script());
     let (script, splitter) = frames.finish();
     let sent = now();
-    let output = session.run(script, READ, &mut |_| ())?;
+    let output = session.run(script, session.spec.limits.read, &mut |_| ())?;
     let moment = Moment { sent, received: now() };
     let slice = splitter.part(&output, part).context("read facts")?;
     Ok(facts::linux::parse(&slice.stdout, moment).context("read facts")?)
@@ -239,8 +236,8 @@ fn read(
         Extent::Proof => Some(Proof::wait(&mut frames, spec, provider, unit)),
     };
     let (script, splitter) = frames.finish();
-    let deadline = if extent == Extent::Proof { READ + spec.limits.deadline } else { READ };
-    let output = session.run_with_progress(script, deadline, &splitter)?;
+    let wait = if extent == Extent::Proof { spec.limits.deadline } else { Duration::ZERO };
+    let output = session.run_with_progress(script, spec.limits.read + wait, &splitter)?;
     for (index, asked) in known.iter_mut().filter(|known| known.is_none()).enumerate() {
         *asked = Some(splitter.part(&output, index)?);
     }

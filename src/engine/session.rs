@@ -1,5 +1,6 @@
 //! A conversation with one host: runs scripts, counts them, and turns trouble into data.
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
@@ -45,12 +46,14 @@ pub(crate) struct Session<'a> {
     pub(crate) executions: usize,
     /// Whether the last script did not end within its time.
     pub(crate) late: bool,
+    /// What the next script is for.
+    phase: Cell<Phase>,
 }
 
 impl<'a> Session<'a> {
     pub(crate) fn open(spec: &'a HostSpec, cx: &'a Context) -> Result<Self, Failure> {
         let transport = transport::connect(spec, &cx.connections)?;
-        let session = Session { spec, cx, transport, executions: 0, late: false };
+        let session = Self::resume(spec, cx, transport);
         if let Some(note) = session.transport.note() {
             session.progress(note);
         }
@@ -59,7 +62,7 @@ impl<'a> Session<'a> {
 
     /// Goes on over a connection that was kept by [`Session::close`].
     pub(crate) fn resume(spec: &'a HostSpec, cx: &'a Context, transport: Box<dyn Transport>) -> Self {
-        Session { spec, cx, transport, executions: 0, late: false }
+        Session { spec, cx, transport, executions: 0, late: false, phase: Cell::new(Phase::Facts) }
     }
 
     /// Gives the connection back, open.
@@ -75,9 +78,10 @@ impl<'a> Session<'a> {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Output, TransportError> {
         self.executions += 1;
-        let done = self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line));
-        self.late = matches!(done, Err(TransportError::Timeout { .. }));
-        done
+        let phase = self.phase.get();
+        let ended = self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line));
+        self.late = matches!(ended, Err(TransportError::Timeout { .. }));
+        ended.map_err(|error| late(error, phase))
     }
 
     /// As `run`; progress lines of the script go to the printer.
@@ -96,10 +100,56 @@ impl<'a> Session<'a> {
     }
 
     pub(crate) fn phase(&self, phase: Phase) {
+        self.phase.set(phase);
         self.cx.send(Event::Phase { host: self.spec.name.clone(), phase });
     }
 
     pub(crate) fn progress(&self, text: &str) {
         self.cx.send(Event::Progress { host: self.spec.name.clone(), text: text.to_owned() });
+    }
+}
+
+/// Says what it was that did not end, and where to look.
+fn late(error: TransportError, phase: Phase) -> TransportError {
+    let TransportError::Timeout { to, after, .. } = error else { return error };
+    let (doing, hint) = match phase {
+        Phase::Facts | Phase::Probe | Phase::Waiting => (
+            "read the state of",
+            "log in to the host and see what keeps a shell there (sudo, a login script, the lock of a package \
+             manager, a disk that does not answer); `limits.read` is the time for this",
+        ),
+        Phase::Verify => (
+            "wait for the proof of",
+            "log in to the host and see what keeps a shell there; the time is `limits.deadline` and that for reading",
+        ),
+        Phase::Apply => (
+            "change",
+            "log in to the host and see which program does not end (`ps -ef`); what was changed and is not proven, \
+             the host takes back by itself",
+        ),
+        Phase::Undo => ("take the change back on", "log in to the host and see which program does not end (`ps -ef`)"),
+    };
+    TransportError::Timeout { doing: doing.to_owned(), to, after, hint: hint.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_did_not_end_and_where_to_look_is_said() {
+        let error = || TransportError::late("10.0.0.1:22".to_owned(), Duration::from_secs(90));
+        let said = late(error(), Phase::Facts);
+        assert_eq!(
+            said.to_string(),
+            "read the state of 10.0.0.1:22: the host did not come to the end of it within 1m 30s"
+        );
+        assert!(said.hint().unwrap().contains("`limits.read`"));
+        for phase in [Phase::Probe, Phase::Verify, Phase::Apply, Phase::Undo] {
+            let said = late(error(), phase);
+            assert!(said.to_string().contains("10.0.0.1:22") && said.hint().unwrap().starts_with("log in"), "{said}");
+        }
+        let lost = TransportError::Lost { to: "x".to_owned(), cause: "reset".to_owned() };
+        assert_eq!(late(lost, Phase::Apply).to_string(), "talk to x: reset");
     }
 }

@@ -28,6 +28,7 @@ impl Settings {
             max_stratum: self.max_stratum.or(below.max_stratum),
             max_step: self.max_step.or(below.max_step),
             deadline: self.deadline.or(below.deadline),
+            read: self.read.or(below.read),
             vars,
             extra: self.extra.or(below.extra),
             ssh: self.ssh.over(below.ssh),

@@ -32,6 +32,7 @@ pub(super) struct Settings {
     pub(super) max_stratum: Option<(u8, At)>,
     pub(super) max_step: Option<Duration>,
     pub(super) deadline: Option<Duration>,
+    pub(super) read: Option<Duration>,
     pub(super) vars: BTreeMap<String, Var>,
     pub(super) extra: Option<Vec<String>>,
     pub(super) ssh: SshLines,
@@ -324,7 +325,7 @@ impl<'a> Reader<'a> {
     }
 
     fn limits(&mut self, s: &mut Settings, node: &Node, what: &str) {
-        for (key, value) in &self.map(node, what, &["max_error", "max_stratum", "max_step", "deadline"]) {
+        for (key, value) in &self.map(node, what, &["max_error", "max_stratum", "max_step", "deadline", "read"]) {
             let what = &format!("{what}.{}", key.text);
             match key.text.as_str() {
                 "max_error" => s.max_error = self.duration(value, what).map(|duration| (duration, value.at)),
@@ -334,6 +335,7 @@ impl<'a> Reader<'a> {
                 }
                 "max_step" => s.max_step = self.duration(value, what),
                 "deadline" => s.deadline = self.duration(value, what),
+                "read" => s.read = self.duration(value, what),
                 _ => {}
             }
         }

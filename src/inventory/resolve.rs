@@ -269,6 +269,7 @@ fn limits(s: &Settings) -> Limits {
             _ => Some(Duration::from_secs(1)),
         }),
         deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
+        read: s.read.unwrap_or(Duration::from_secs(if s.winrm.is_some() { 60 } else { 90 })),
     }
 }
 

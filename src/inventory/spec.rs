@@ -216,6 +216,9 @@ pub struct Limits {
     /// How long `apply` and `verify` wait for the limits to be met.
     #[serde(with = "humantime_serde")]
     pub deadline: Duration,
+    /// How long reading may take, each of its two executions; a package manager may have to wait for its lock.
+    #[serde(with = "humantime_serde")]
+    pub read: Duration,
 }
 
 /// A value for templates; a secret one is hidden wherever it would be shown.

@@ -52,12 +52,16 @@ pub enum TransportError {
         hint: String,
     },
     /// The script did not end in time.
-    #[error("run a script on {to}: no end after {after:?}")]
+    #[error("{doing} {to}: the host did not come to the end of it within {}", humantime::format_duration(*after))]
     Timeout {
+        /// What was being done, a verb.
+        doing: String,
         /// Address and port.
         to: String,
         /// The time limit.
         after: Duration,
+        /// The way out.
+        hint: String,
     },
     /// The connection broke.
     #[error("talk to {to}: {cause}")]
@@ -120,10 +124,17 @@ impl TransportError {
             | Self::Certificate { hint, .. }
             | Self::Login { hint, .. }
             | Self::Elevate { hint, .. }
+            | Self::Timeout { hint, .. }
             | Self::Broke { hint, .. }
             | Self::Own { hint, .. } => Some(hint),
-            Self::Timeout { .. } | Self::Lost { .. } => None,
+            Self::Lost { .. } => None,
         }
+    }
+
+    /// A script that did not end; who has sent it knows what it was for, and says so.
+    pub(super) fn late(to: String, after: Duration) -> Self {
+        let hint = "log in to the host and see what keeps a script there".to_owned();
+        Self::Timeout { doing: "run a script on".to_owned(), to, after, hint }
     }
 
     /// Whether this machine is short of something: files, processes, memory, ports, room.

@@ -43,7 +43,7 @@ impl Transport for Local {
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
             Err(Stop::Deadline) => Err(elevation
                 .late(&driver, script.deadline)
-                .unwrap_or(TransportError::Timeout { to: "this machine".to_owned(), after: script.deadline })),
+                .unwrap_or_else(|| TransportError::late("this machine".to_owned(), script.deadline))),
         }
     }
 }

@@ -78,7 +78,9 @@ fn hostile(lab: &Lab, kind: &str, settings: &str) -> String {
     let hosts: Vec<String> = rows.filter(|row| row[2] == kind).map(|row| format!("{}: {}", row[0], row[1])).collect();
     assert!(!hosts.is_empty(), "{kind}");
     let hosts = hosts.join(", ");
-    format!("\x20 hostile_{kind}: {{ role: slave, upstream: [10.10.10.1], {settings}, hosts: {{ {hosts} }} }}\n")
+    format!(
+        "\x20 hostile_{kind}: {{ role: slave, upstream: [10.10.10.1], limits: {{ read: 20s }}, {settings}, hosts: {{ {hosts} }} }}\n"
+    )
 }
 
 fn fleet(lab: &Lab, turn: u32) -> String {

@@ -46,12 +46,12 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<WindowsFacts, Fail
 fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<WindowsFacts, Failure> {
     session.phase(Phase::Facts);
     let questions: Vec<String> = windows::queries().into_iter().chain([windows::query_runs()]).collect();
-    answers.ask(session, &questions, READ)?;
+    answers.ask(session, &questions, session.spec.limits.read)?;
     if lock_of(answers).is_some_and(|lock| lock.is_orphan()) {
         // Half a change of a run that has lost its connection is nothing to plan from.
         lock::quiet(session, &[lock::ask()], Entry::is_orphan)?;
         *answers = Answers::default();
-        answers.ask(session, &questions, READ)?;
+        answers.ask(session, &questions, session.spec.limits.read)?;
     }
     let facts = windows::parse(&answers.0);
     if facts.build == 0 {
@@ -84,7 +84,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     let steps = steps(spec, &facts, cx)?;
     report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
-    answers.ask(session, &lines(&steps), READ)?;
+    answers.ask(session, &lines(&steps), spec.limits.read)?;
     let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     report.deltas = deltas(&steps, &seen)?;
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };

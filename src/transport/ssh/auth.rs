@@ -272,16 +272,28 @@ impl KeyboardInteractivePrompt for Answer<'_> {
     }
 }
 
+/// The ways in which this program logs in, as SSH calls them.
+const OURS: [&str; 3] = ["publickey", "password", "keyboard-interactive"];
+
 fn refused(target: &Hop, methods: &str, tried: &[String]) -> TransportError {
-    let tried =
-        if tried.is_empty() { "nothing that we have fits".to_owned() } else { format!("tried {}", tried.join(", ")) };
-    TransportError::Login {
-        to: target.label(),
-        user: target.user.clone(),
-        cause: format!("refused; the server offers {}; {tried}", if methods.is_empty() { "nothing" } else { methods }),
-        hint: "see `user`, `key`, `password`, `passphrase` of the host, or the keys of the agent (`ssh-add -l`)"
-            .to_owned(),
-    }
+    let offered = if methods.is_empty() { "no way to log in" } else { methods };
+    let usable = OURS.iter().any(|way| offers(methods, way));
+    let (rest, hint) = match tried {
+        [] if !usable => (
+            format!(", and fleetclock logs in with {}", OURS.join(", ")),
+            "allow one of these for this user (`sshd -T -C user=NAME` on the host shows what it allows)",
+        ),
+        [] => (
+            "; there is no key and no password to try for it".to_owned(),
+            "give `key` or `password` to the host, or load a key into the agent (`ssh-add`)",
+        ),
+        tried => (
+            format!("; tried {}", tried.join(", ")),
+            "see `user`, `key`, `password`, `passphrase` of the host, or the keys of the agent (`ssh-add -l`)",
+        ),
+    };
+    let cause = format!("refused; the server offers {offered}{rest}");
+    TransportError::Login { to: target.label(), user: target.user.clone(), cause, hint: hint.to_owned() }
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use ssh2::{MethodType, Session};
 use super::auth;
 use super::job::{Hop, SshJob};
 use super::offer::{self, Disagreement, List};
+use super::stranger;
 use crate::transport::TransportError;
 
 /// A session, and what it stands on.
@@ -154,13 +155,13 @@ fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, 
         let left = deadline.saturating_duration_since(Instant::now());
         match pauses.next().filter(|time| DROPPED.contains(&error.code()) && *time < left) {
             Some(time) => pause(time),
-            None => return Err(unreachable(hop, &format!("SSH handshake: {}", error.message())).into()),
+            None => return Err(stranger::no_handshake(hop, &error, left, previous.is_none()).into()),
         }
     }
 }
 
 /// LIBSSH2_ERROR_BANNER_RECV, _SOCKET_DISCONNECT, _SOCKET_RECV: closed or reset before the handshake was done.
-const DROPPED: [ssh2::ErrorCode; 3] =
+pub(super) const DROPPED: [ssh2::ErrorCode; 3] =
     [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13), ssh2::ErrorCode::Session(-43)];
 
 /// LIBSSH2_ERROR_KEX_FAILURE, _METHOD_NONE, _METHOD_NOT_SUPPORTED: nothing in common, but it is not said of what.
@@ -277,7 +278,7 @@ fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>
 }
 
 /// Tries each address of the host within the time limit.
-fn tcp(target: &Hop, left: Duration, timeout: Duration) -> Result<TcpStream, TransportError> {
+pub(super) fn tcp(target: &Hop, left: Duration, timeout: Duration) -> Result<TcpStream, TransportError> {
     let addresses: Vec<_> = (target.host.as_str(), target.port)
         .to_socket_addrs()
         .map_err(|error| unreachable(target, &format!("resolve the name: {error}")))?
@@ -310,7 +311,7 @@ pub(super) fn acknowledge(socket: &OwnedFd) {
     let _ = SockRef::from(socket).set_tcp_quickack(true);
 }
 
-fn unreachable(target: &Hop, cause: &str) -> TransportError {
+pub(super) fn unreachable(target: &Hop, cause: &str) -> TransportError {
     TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
 }
 

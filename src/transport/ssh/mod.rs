@@ -12,6 +12,7 @@ mod keys;
 mod known;
 mod offer;
 pub(super) mod system;
+mod stranger;
 mod target;
 pub(super) mod trust;
 mod way;
@@ -91,22 +92,24 @@ impl Ssh {
     }
 
     fn channel(&self) -> Result<Channel, TransportError> {
-        self.ask(|| self.connected.session.channel_session())
+        self.ask("open a channel for it", || self.connected.session.channel_session())
     }
 
     fn exec(&self, command: &str) -> Result<Channel, TransportError> {
         let mut channel = self.channel()?;
-        self.ask(|| channel.exec(command))?;
+        self.ask("start a shell", || channel.exec(command))?;
         Ok(channel)
     }
 
     /// Asks until there is an answer, within the time limit of the connection.
-    fn ask<T>(&self, mut question: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, TransportError> {
+    fn ask<T>(&self, what: &str, mut question: impl FnMut() -> Result<T, ssh2::Error>) -> Result<T, TransportError> {
         let deadline = Instant::now() + self.timeout;
         loop {
             match question() {
-                Err(error) if error.code() != AGAIN => return Err(self.lost(&error.message())),
-                Err(_) if Instant::now() >= deadline => return Err(self.lost(&"no answer within `timeout`")),
+                Err(error) if error.code() != AGAIN => return Err(self.lost(&format!("{what}: {}", error.message()))),
+                Err(_) if Instant::now() >= deadline => {
+                    return Err(self.lost(&format!("{what}: no answer within `timeout`")));
+                }
                 Err(_) => self.wait(deadline),
                 Ok(answer) => return Ok(answer),
             }
@@ -301,7 +304,7 @@ impl Transport for Ssh {
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
             Err(Stop::Deadline) => Err(elevation
                 .late(&driver, started.elapsed())
-                .unwrap_or(TransportError::Timeout { to: self.label(), after: script.deadline })),
+                .unwrap_or_else(|| TransportError::late(self.label(), script.deadline))),
             Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
         }
     }

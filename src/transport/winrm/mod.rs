@@ -211,7 +211,7 @@ impl Transport for Winrm {
         if line.len() > LONGEST_LINE {
             return Err(self.peer.lost(&format!("a command of {} characters is too long for cmd.exe", line.len())));
         }
-        let timeout = || TransportError::Timeout { to: self.peer.to.clone(), after: script.deadline };
+        let timeout = || TransportError::late(self.peer.to.clone(), script.deadline);
         let work = self.command(&line, Instant::now() + script.deadline);
         let raw = match self.runtime.block_on(limited(script.deadline + OPERATION, work)) {
             None | Some(Err(WinrmError::Cancelled)) => return Err(timeout()),

@@ -151,7 +151,7 @@ impl Lease {
         };
         match end {
             _ if gone => TransportError::Lost { to, cause: "its connection is gone".to_owned() },
-            End::Late if self.stage == Stage::Script => TransportError::Timeout { to, after: self.time },
+            End::Late if self.stage == Stage::Script => TransportError::late(to, self.time),
             End::Late => {
                 let what = if self.stage == Stage::Login { "the login" } else { "the handshake" };
                 let cause = format!("{what} did not end within {}", humantime::format_duration(self.time));

@@ -261,6 +261,10 @@ fn how(status: ExitStatus, words: &str) -> String {
         Some(Signal::SIGABRT) if words.contains("memory allocation") => {
             format!("its answers did not fit into {} MiB", super::serve::RUNNING >> 20)
         }
+        Some(Signal::SIGABRT) if words.contains("Assertion `") => {
+            let check = words.split('`').nth(1).unwrap_or_default().trim_end_matches("' failed.");
+            format!("it sent what SSH does not allow, and the SSH library stopped at it (`{check}` did not hold)")
+        }
         Some(Signal::SIGKILL) => "the process that talked to it was killed".to_owned(),
         Some(signal) if words.is_empty() => format!("the process that talked to it crashed ({signal})"),
         Some(signal) => format!("the process that talked to it crashed ({signal}): {words}"),
@@ -322,6 +326,11 @@ mod tests {
             (signal(11), "", "crashed (SIGSEGV)"),
             (signal(6), "memory allocation of 99 bytes failed", "did not fit into 256 MiB"),
             (signal(9), "", "was killed"),
+            (
+                signal(6),
+                "fleetclock: transport.c:371: _libssh2_transport_read: Assertion `remainbuf >= 0' failed.",
+                "the SSH library stopped at it (`remainbuf >= 0` did not hold)",
+            ),
             (
                 ExitStatus::from_raw(101 << 8),
                 "thread 'main' panicked",

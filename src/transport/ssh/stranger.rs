@@ -1,0 +1,69 @@
+//! Where no SSH server answers: what does. libssh2 passes over all that comes before the name of a server.
+
+use std::io::{Read, Write};
+use std::time::Duration;
+
+use super::connect::{DROPPED, tcp, unreachable};
+use super::job::Hop;
+use crate::transport::TransportError;
+
+/// LIBSSH2_ERROR_TIMEOUT: nothing came that it waited for.
+const TIMED_OUT: ssh2::ErrorCode = ssh2::ErrorCode::Session(-9);
+
+/// Longest first line that is shown, characters.
+const LONGEST: usize = 80;
+
+/// Why there was no handshake. Where it may have ended before the server had said its name, what
+/// answers there is asked once more what it says; not through a bastion, which opens one way.
+pub(super) fn no_handshake(hop: &Hop, error: &ssh2::Error, left: Duration, direct: bool) -> TransportError {
+    let nameless = direct && (DROPPED.contains(&error.code()) || error.code() == TIMED_OUT);
+    match nameless.then(|| first_words(hop, left)).flatten() {
+        Some(said) => TransportError::Unreachable {
+            to: hop.label(),
+            cause: format!("what answers there is no SSH server: it says `{said}`"),
+            hint: Some("see the address and the `port` of the host".to_owned()),
+        },
+        None => unreachable(hop, &format!("SSH handshake: {}", error.message())),
+    }
+}
+
+/// What it answers to the name of an SSH client. There may be no time left but the one that this process
+/// has to say how it went.
+fn first_words(hop: &Hop, left: Duration) -> Option<String> {
+    let time = left.clamp(Duration::from_millis(200), Duration::from_secs(1));
+    let mut stream = tcp(hop, time, time).ok()?;
+    stream.set_read_timeout(Some(time)).ok()?;
+    stream.write_all(b"SSH-2.0-fleetclock\r\n").ok()?;
+    let mut bytes = [0; 200];
+    let count = stream.read(&mut bytes).ok()?;
+    words(bytes.get(..count)?)
+}
+
+/// The first line, if it is text, and not that of an SSH server.
+fn words(bytes: &[u8]) -> Option<String> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
+    let ssh = text.lines().any(|line| line.starts_with("SSH-"));
+    (!ssh && !line.chars().any(char::is_control)).then(|| line.chars().take(LONGEST).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_words_of_something_else_are_shown() {
+        for (bytes, shown) in [
+            (&b"HTTP/1.1 400 Bad Request\r\nServer: x\r\n"[..], Some("HTTP/1.1 400 Bad Request")),
+            (b"\r\n220 mail.example ESMTP\r\n", Some("220 mail.example ESMTP")),
+            (b"Exceeded MaxStartups\r\n", Some("Exceeded MaxStartups")),
+            (b"SSH-2.0-OpenSSH_9.2\r\n", None),
+            (b"Welcome\r\nSSH-2.0-OpenSSH_9.2\r\n", None),
+            (b"\x1b[2Jred\r\n", None),
+            (b"\0\xff\x13\n", None),
+            (b"", None),
+        ] {
+            assert_eq!(words(bytes).as_deref(), shown);
+        }
+    }
+}
