@@ -138,7 +138,13 @@ const OUTSIDE: &[&str] = &[
 pub fn decisive(stdout: &str, stderr: &str) -> String {
     let (own, stages): (Vec<&str>, Vec<&str>) = lines(stderr).partition(|line| !line.starts_with(STAGE));
     let said: Vec<&str> = lines(stdout).filter(|line| !line.starts_with(STAGE)).collect();
-    let line = choose(&own, &said).map(|line| line.chars().take(LONGEST).collect());
+    // What only tells of a failure adds nothing where our script tells what came of it.
+    let told = || {
+        let exit = own.iter().chain(&said).find(|line| line.contains(", status="));
+        exit.or(own.last()).or(said.last()).filter(|line| stages.is_empty() || line.contains(", status=")).copied()
+    };
+    let line = choose(&own, &said).or_else(|| told().map(str::to_owned));
+    let line = line.map(|line| line.chars().take(LONGEST).collect());
     let stages: Vec<String> =
         stages.into_iter().filter_map(|line| line.strip_prefix(STAGE)).map(str::to_owned).collect();
     // A sentence goes on behind it.
@@ -166,7 +172,6 @@ fn choose(stderr: &[&str], stdout: &[&str]) -> Option<String> {
         .or_else(|| find(stdout, SIGNS))
         .or_else(|| first(stderr))
         .or_else(|| first(stdout))
-        .or_else(|| stderr.last().or(stdout.last()).map(|line| (*line).to_owned()))
 }
 
 fn has(line: &str, signs: &[&str]) -> bool {

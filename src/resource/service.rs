@@ -225,7 +225,7 @@ impl Service {
 fn restart(name: &str) -> String {
     format!(
         "systemctl reset-failed {name} 2>/dev/null || :\n\
-         fc_ok=yes\n\
+         fc_ok=yes fc_since=$(date +%s)\n\
          systemctl restart {name} || fc_ok=no\n\
          [ $fc_ok = no ] || {{ sleep 0.5; systemctl -q is-active {name} || fc_ok=no; }}\n\
          [ $fc_ok = yes ] || {{\n{}\nfalse\n}}",
@@ -233,23 +233,34 @@ fn restart(name: &str) -> String {
     )
 }
 
-/// Prints why a service does not run: an unmet condition of its unit, or what the service itself said
-/// in its last invocation. The words of systemd about it say nothing of the cause.
+/// Prints why a service does not run: an unmet condition of its unit, a command that its unit runs before
+/// or after it, or what the service itself said in its last invocation. The words of systemd about it say
+/// nothing of the cause, and those of an earlier invocation are about another one.
 fn why(name: &str) -> String {
-    format!(
-        "if systemctl show -p ConditionResult {name} | grep -qx ConditionResult=no; then\n\
-         journalctl -q -n 40 -o cat -u {name} _PID=1 2>/dev/null | grep -i condition | tail -n 1 >&2 || :\n\
-         echo '{STAGE}'{name} 'was not started: a condition of its unit is not met on this host' >&2\n\
-         else\n\
-         fc_id=$(systemctl show -p InvocationID {name}) fc_id=${{fc_id#InvocationID=}}\n\
-         fc_out=\n\
-         [ -z \"$fc_id\" ] || fc_out=$(journalctl -q -n 20 -o cat _SYSTEMD_INVOCATION_ID=\"$fc_id\" 2>/dev/null) || :\n\
-         [ -n \"$fc_out\" ] || fc_out=$(journalctl -q -n 8 -o cat _SYSTEMD_UNIT={name} 2>/dev/null) || :\n\
-         [ -z \"$fc_out\" ] || printf '%s\\n' \"$fc_out\" >&2\n\
-         echo '{STAGE}'{name} 'does not run with this configuration' >&2\n\
-         fi"
-    )
+    let text = WHY.replace("@STAGE@", STAGE).replace("@NAME@", name);
+    text.trim().to_owned()
 }
+
+const WHY: &str = r#"
+journalctl --sync 2>/dev/null || :
+fc_id=$(systemctl show -p InvocationID @NAME@) fc_id=${fc_id#InvocationID=}
+fc_said() { [ -n "$fc_id" ] && journalctl -q -n 20 -o cat _SYSTEMD_INVOCATION_ID="$fc_id" "$@" 2>/dev/null; }
+fc_bad=$(systemctl show -p ExecCondition -p ExecStartPre -p ExecStartPost @NAME@ | sed -n '/code=exited ; status=0/d; /code=(null)/d
+s|^\(Exec[A-Za-z]*\)={ path=\([^ ]*\) ;.*argv\[\]=\(.*\) ; ignore_errors=no ;.* code=\([a-z]*\) ; status=\([^ ]*\) }$|\2 `\1=\3` of its unit failed (\4, status \5)|p' | head -n 1)
+if systemctl show -p ConditionResult @NAME@ | grep -qx ConditionResult=no; then
+journalctl -q -n 40 -o cat -u @NAME@ _PID=1 2>/dev/null | grep -i condition | tail -n 1 >&2 || :
+echo '@STAGE@'@NAME@ 'was not started: a condition of its unit is not met on this host' >&2
+elif [ -n "$fc_bad" ]; then
+fc_by=${fc_bad%% *}
+fc_said SYSLOG_IDENTIFIER="${fc_by##*/}" >&2 || :
+echo '@STAGE@'@NAME@ "does not run: ${fc_bad#* }" >&2
+else
+fc_out=$(fc_said) || :
+[ -n "$fc_out" ] || fc_out=$(journalctl -q -n 8 -o cat -u @NAME@ --since "@$fc_since" 2>/dev/null | grep -v '^St[a-z]* ') || :
+[ -z "$fc_out" ] || printf '%s\n' "$fc_out" >&2
+echo '@STAGE@'@NAME@ 'does not run with this configuration' >&2
+fi
+"#;
 
 fn state(seen: &Slice) -> Result<State> {
     let value = |key: &str| seen.stdout.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));

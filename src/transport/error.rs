@@ -132,7 +132,7 @@ impl TransportError {
     }
 
     /// A script that did not end; who has sent it knows what it was for, and says so.
-    pub(super) fn late(to: String, after: Duration) -> Self {
+    pub(crate) fn late(to: String, after: Duration) -> Self {
         let hint = "log in to the host and see what keeps a script there".to_owned();
         Self::Timeout { doing: "run a script on".to_owned(), to, after, hint }
     }
