@@ -12,6 +12,7 @@ use crate::inventory::HostSpec;
 use crate::transport::quote::sh;
 
 mod arguments;
+mod ntpd_runtime;
 pub(super) mod runtime;
 
 use arguments::Arguments;
@@ -48,7 +49,10 @@ impl Wanted {
     /// Returns shell text that prints what the unit was and would be started with. What changes by
     /// itself, as a process number does, is not printed: a saved plan compares it.
     pub(super) fn probe(&self, unit: &str) -> String {
-        let runtime = if self.chrony { runtime::probe(&self.config, &self.serve) } else { String::new() };
+        let runtime = match self.chrony {
+            true => runtime::probe(&self.config, &self.serve),
+            false => ntpd_runtime::probe(&self.config),
+        };
         PROBE.replace("@UNIT@", unit).replace("@CONFIG@", &sh(&self.config)) + &runtime
     }
 
@@ -94,7 +98,7 @@ impl Wanted {
                 faults.push((format!("`{word}` keeps it from addresses of the other family"), word.to_owned()));
             }
         }
-        if arguments.no_clock && self.sets_clock && lines(seen, "container=").next().is_none() {
+        if arguments.no_clock && self.sets_clock && lines(seen, "clock=locked").next().is_none() {
             faults.push(("`-x`: it never sets the clock".to_owned(), "-x".to_owned()));
         }
         if let Some(word) = arguments.once {
@@ -123,7 +127,7 @@ impl Wanted {
 
     /// What commands have changed in the running service since it has loaded its file.
     pub(super) fn changed_at_run_time(&self, seen: &Slice) -> Option<String> {
-        if self.chrony { runtime::changed(seen, &self.serve) } else { None }
+        if self.chrony { runtime::changed(seen, &self.serve) } else { ntpd_runtime::changed(seen) }
     }
 }
 
@@ -145,6 +149,9 @@ fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
     seen.stdout.lines().filter_map(move |line| line.strip_prefix(key))
 }
 
+/// The clock is not the host's to set where the right to it is missing (`CAP_SYS_TIME`, bit 25), where that
+/// right is one of another user namespace, or where a filter of system calls refuses it. Only a container that
+/// runs chronyd with `-x` is asked for the last: by a time before 1970, which no kernel takes.
 const PROBE: &str = r#"
 fc_show=$(systemctl show -p MainPID -p ConditionResult -p AssertResult -p ConditionTimestampMonotonic -p FragmentPath -p DropInPaths -p EnvironmentFiles -p ExecStart @UNIT@.service)
 fc_value() { printf '%s\n' "$fc_show" | sed -n "s/^$1=//p"; }
@@ -164,7 +171,10 @@ for fc_f in $(fc_value FragmentPath) $(fc_value DropInPaths) $(fc_value Environm
 [ -r "$fc_f" ] && grep -E '^[[:space:]]*(ExecStart|Environment|Condition[A-Za-z]*|Assert[A-Za-z]*|[A-Z_]*OPTS|[A-Z_]*OPTIONS|IGNORE_DHCP)=' "$fc_f" | sed "s|^[[:space:]]*|line=$fc_f:|"
 done
 for fc_f in /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp; do [ -e "$fc_f" ] && echo "dhcp=$fc_f"; done
-[ -r /run/systemd/container ] && read -r fc_f </run/systemd/container && echo "container=$fc_f"
+fc_cap=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status 2>/dev/null)
+case ${fc_cap%??????} in '' | *[2367abefABEF]) ;; *) echo clock=locked ;; esac
+read -r fc_a fc_b fc_c </proc/1/uid_map 2>/dev/null && [ "$fc_b $fc_c" != '0 4294967295' ] && echo clock=locked
+[ -e /run/systemd/container ] && tr '\0' '\n' <"/proc/$fc_pid/cmdline" 2>/dev/null | grep -q '^-[A-Za-z0-9]*x' && LC_ALL=C date -s @-1 2>&1 | grep -q 'not permitted' && echo clock=locked
 "#;
 
 #[cfg(test)]

@@ -24,8 +24,8 @@ line() { echo "$1" >>$conf; restart; }
 option() { sed -i "s/^server.*/& $1/" $conf; restart; }
 restart() { systemctl restart $unit; }
 drop() { mkdir -p /etc/systemd/system/$unit.service.d; printf "[$1]\n$2\n" >/etc/systemd/system/$unit.service.d/zz.conf; systemctl daemon-reload; restart; }
-double() { ip addr add $1/32 dev host0; python3 - $1 <<'END'
-import socket, subprocess, sys
+double() { ip addr add $1/32 dev host0; cat >/run/double.py <<'END'
+import socket, subprocess, sys, time
 mac = lambda text: bytes.fromhex(text.replace(":", ""))
 own = subprocess.run(["ip", "-o", "link", "show", "host0"], capture_output=True, text=True).stdout.split("link/ether ")[1].split()[0]
 entry = subprocess.run("ping -c1 -W1 10.10.10.1 >/dev/null; ip neigh show 10.10.10.1", shell=True, capture_output=True, text=True)
@@ -34,9 +34,12 @@ packet = to + mac(own) + b"\x08\x06\x00\x01\x08\x00\x06\x04\x00\x02"
 packet += mac(own) + socket.inet_aton(sys.argv[1]) + to + socket.inet_aton("10.10.10.1")
 raw = socket.socket(socket.AF_PACKET, socket.SOCK_RAW)
 raw.bind(("host0", 0))
-raw.send(packet)
+# The other machine answers, too: whose word counts changes by itself, so ours comes again.
+while sys.argv[1] + "/32" in subprocess.run(["ip", "addr", "show", "host0"], capture_output=True, text=True).stdout:
+    raw.send(packet)
+    time.sleep(0.2)
 END
-}
+setsid python3 /run/double.py $1 </dev/null >/dev/null 2>&1 & sleep 1; }
 "#;
 
     fn script(lab: &str, text: &str) -> String {
@@ -148,7 +151,10 @@ END
             }
             let (code, report) = lab.json(&["verify"]);
             let (_, after) = lab.json(&["doctor"]);
-            let left = seen(&after);
+            let mut left = seen(&after);
+            // Who was stopped for a while finds that its clock has jumped, and says so for a day.
+            let stopped = |host: &str| round.breaks.iter().any(|case| case.found == format!("{host} FC013"));
+            left.retain(|line| !line.strip_suffix(" FC076").is_some_and(stopped));
             if code != 0 || !left.is_empty() {
                 wrong.push(format!("{}: not mended: verify {code}, {left:?}: {report:#}", round.name));
                 heal(lab, name);

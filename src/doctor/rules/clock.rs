@@ -85,7 +85,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC076",
         severity: Severity::Warning,
         title: "The clock has jumped",
-        cause: "Something has moved the clock of {host} behind the back of `{unit}` in the last day: a person, another program, or a machine that was paused.",
+        cause: "Something has moved the clock of {host} behind the back of `{unit}` in the last day: a person, another program, or a machine or a service that was paused.",
         fix: "find out what it was ({hint}); a machine that is paused or moved needs `step: always` in the inventory, or the time synchronisation of its hypervisor off",
         find: Find::Host(jumps),
         ..ROW

@@ -77,7 +77,7 @@ fn kept_mute(host: &Patient<'_>) -> Option<(String, (String, bool))> {
             format!("fleetclock apply -l {name}")
         } else {
             format!(
-                "on {name}: add `restrict 127.0.0.1` and `restrict ::1` to {}, then systemctl restart {}",
+                "on {name}: printf 'restrict 127.0.0.1\\nrestrict ::1\\n' >>{} && systemctl restart {}",
                 evidence.file, evidence.unit
             )
         };

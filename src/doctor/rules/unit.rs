@@ -102,6 +102,11 @@ pub(super) fn arguments<'a>(host: &Patient<'a>) -> Vec<&'a str> {
 
 /// How an option is taken out of where it comes from.
 pub(super) fn without(host: &Patient<'_>, option: &str) -> String {
+    edited(host, option, &format!("s# *{option}##"))
+}
+
+/// How the file where an option comes from is edited.
+fn edited(host: &Patient<'_>, option: &str, edit: &str) -> String {
     let (name, unit) = (host.name(), &host.evidence.unit);
     let from_unit = host
         .evidence
@@ -121,7 +126,7 @@ pub(super) fn without(host: &Patient<'_>, option: &str) -> String {
             }
         }
     };
-    format!("on {name}: sed -i 's# *{option}##' {file} && systemctl daemon-reload && systemctl restart {unit}")
+    format!("on {name}: sed -i '{edit}' {file} && systemctl daemon-reload && systemctl restart {unit}")
 }
 
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
@@ -138,7 +143,8 @@ pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
         let defaults = if evidence.file.contains("ntpsec") { "/etc/default/ntpsec" } else { "/etc/default/ntp" };
         format!("on {}: echo 'IGNORE_DHCP=\"yes\"' >>{defaults} && systemctl restart {}", host.name(), evidence.unit)
     } else {
-        without(host, &format!("{flag} {other}"))
+        // Not taken out: without it, a service loads the file that it was built with, which may be another.
+        edited(host, &format!("{flag} {other}"), &format!("s#{flag} {other}#{flag} {}#", evidence.file))
     };
     let seen = host.seen("options", words.join(" "));
     vec![seen.with("other", other).with("remedy", remedy)]
