@@ -14,7 +14,11 @@ use serde_json::Value;
 
 use crate::exit::Hint;
 use crate::files;
+use crate::input;
 use crate::report::FleetReport;
+
+/// Largest record that is read; one of 10,000 hosts that all change has 90 MB.
+const LARGEST: u64 = 512 << 20;
 
 /// Records that are kept.
 const KEPT: usize = 500;
@@ -157,7 +161,7 @@ impl History {
 
     fn read<T: DeserializeOwned>(&self, name: &str) -> Result<T> {
         let path = self.path(name);
-        let file = std::fs::File::open(&path).with_context(|| format!("read {}", path.display()))?;
+        let file = input::open(&path, LARGEST).with_context(|| format!("read {}", path.display()))?;
         serde_json::from_reader(BufReader::new(file)).with_context(|| format!("{} is no record", path.display()))
     }
 
@@ -251,12 +255,76 @@ impl Record {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
     use serde_json::json;
 
     fn record(run: &str, report: Value) -> Record {
         let hosts = vec!["a".into(), "b".into()];
         let begun = Record::begin("apply", "me@here".into(), run.into(), Path::new("fleet.yml"), hosts);
         Record { report, ..begun }
+    }
+
+    #[test]
+    fn a_record_without_end_and_what_is_no_file_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let history = History { folder: dir.path().to_owned() };
+        std::fs::File::create(history.path("large")).unwrap().set_len(LARGEST + 1).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", history.path("zero")).unwrap();
+        for (name, cause) in [("large", "the limit is"), ("zero", "it is no file")] {
+            let error = format!("{:#}", history.find(Some(name), |_| true).unwrap_err());
+            assert!(error.contains(cause) && error.contains(name), "{error}");
+        }
+        assert!(history.all().unwrap().next().is_none() && history.entries().unwrap().is_empty());
+    }
+
+    /// What JSON has, of some depth.
+    fn json_value() -> impl Strategy<Value = Value> {
+        let leaf = prop_oneof![
+            Just(Value::Null),
+            any::<bool>().prop_map(Value::from),
+            any::<i64>().prop_map(Value::from),
+            any::<f64>().prop_map(Value::from),
+            "[ -~é\u{202e}]{0,12}".prop_map(Value::from),
+        ];
+        leaf.prop_recursive(4, 32, 6, |inner| {
+            let key = prop_oneof![
+                Just("hosts".to_owned()),
+                Just("name".to_owned()),
+                Just("status".to_owned()),
+                Just("summary".to_owned()),
+                "[a-z]{0,6}",
+            ];
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+                prop::collection::btree_map(key, inner, 0..6).prop_map(|map| json!(map)),
+            ]
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        #[test]
+        fn whatever_a_record_holds_it_is_read_or_refused(report in json_value(), cut in 0usize..400, noise in any::<u8>()) {
+            let dir = tempfile::tempdir().unwrap();
+            let history = History { folder: dir.path().to_owned() };
+            let mut bytes = serde_json::to_vec(&record("r", report)).unwrap();
+            for spoilt in [false, true] {
+                if spoilt {
+                    let at = cut % bytes.len();
+                    bytes[at] = noise;
+                }
+                std::fs::write(history.path("r"), &bytes).unwrap();
+                let read = history.find(Some("r"), |_| true);
+                prop_assert!(spoilt || read.is_ok());
+                if let Ok(record) = read {
+                    let _ = (record.changed(), record.failed(), record.applied());
+                }
+                let _ = history.entries().unwrap();
+            }
+            std::fs::write(history.path("r"), &bytes[..cut.min(bytes.len())]).unwrap();
+            let _ = (history.find(None, |_| true), history.all().unwrap().count());
+        }
     }
 
     #[test]

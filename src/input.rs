@@ -30,6 +30,27 @@ pub fn text(path: &Path, most: u64) -> Result<String> {
     String::from_utf8(read(path, most)?).map_err(|_| Error::new(ErrorKind::InvalidData, "it is not UTF-8 text"))
 }
 
+/// Opens a file of at most `most` bytes that is read piece by piece; a pipe is none.
+///
+/// # Errors
+/// It cannot be opened, is larger, or is no file.
+pub fn open(path: &Path, most: u64) -> Result<std::io::Take<File>> {
+    let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
+    let about = file.metadata()?;
+    if !about.is_file() {
+        return Err(Error::other("it is no file"));
+    }
+    if about.len() > most {
+        return Err(too_large(about.len(), most));
+    }
+    // What it grows by meanwhile is not read.
+    Ok(file.take(most))
+}
+
+fn too_large(size: u64, most: u64) -> Error {
+    Error::new(ErrorKind::FileTooLarge, format!("it has {size} bytes; the limit is {most}"))
+}
+
 fn read_within(path: &Path, most: u64, patience: Duration) -> Result<Vec<u8>> {
     // Without O_NONBLOCK, opening a pipe waits until somebody opens its other end.
     let file = OpenOptions::new().read(true).custom_flags(OFlag::O_NONBLOCK.bits()).open(path)?;
@@ -42,7 +63,7 @@ fn read_within(path: &Path, most: u64, patience: Duration) -> Result<Vec<u8>> {
     }
     let size = file.metadata()?.len();
     if size > most {
-        return Err(Error::new(ErrorKind::FileTooLarge, format!("it has {size} bytes; the limit is {most}")));
+        return Err(too_large(size, most));
     }
     let bytes = if kind.is_fifo() { drain(file, most, patience)? } else { take(&file, most)? };
     if bytes.len() as u64 > most {
@@ -98,6 +119,23 @@ mod tests {
         std::fs::write(&path, [b'x'; 101]).unwrap();
         assert_eq!(why(&path), "it has 101 bytes; the limit is 100");
         assert_eq!(text(&path, 200).unwrap().len(), 101);
+    }
+
+    #[test]
+    fn what_is_read_piece_by_piece_has_an_end() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("f");
+        std::fs::write(&path, "ten bytes!").unwrap();
+        let mut text = String::new();
+        open(&path, 10).unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "ten bytes!");
+        let why = |path: &Path| open(path, 9).unwrap_err().to_string();
+        assert_eq!(why(&path), "it has 10 bytes; the limit is 9");
+        let pipe = dir.path().join("p");
+        nix::unistd::mkfifo(&pipe, Mode::S_IRWXU).unwrap();
+        for path in [&pipe, Path::new("/dev/zero"), dir.path()] {
+            assert_eq!(why(path), "it is no file");
+        }
     }
 
     #[test]

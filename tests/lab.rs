@@ -10,6 +10,8 @@ mod ages;
 mod bad_days;
 #[path = "lab/become.rs"]
 mod becoming;
+#[path = "lab/breaks.rs"]
+mod breaks;
 #[path = "lab/clocks.rs"]
 mod clocks;
 #[path = "lab/doctor.rs"]

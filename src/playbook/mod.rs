@@ -73,3 +73,45 @@ impl Playbook {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Pieces that a playbook has, and others that it should not have.
+    fn piece() -> impl Strategy<Value = String> {
+        let known = prop::sample::select(vec![
+            "- name: x\n",
+            "  id: a\n",
+            "  when: role == 'master'\n",
+            "  when: \"{{ ((\"\n",
+            "  restart_on: [a]\n",
+            "  restart_on: a\n",
+            "  package: { name: chrony }\n",
+            "  file: { path: /etc/x, template: chrony.conf }\n",
+            "  file: { path: '{{ x', template: ../x }\n",
+            "  service: { name: chrony, running: true, enabled: true }\n",
+            "  command: { run: 'true', unless: 'false', undo: 'true' }\n",
+            "  firewall: {}\n",
+            "&a [*a, *a]\n",
+            "? !!binary =\n",
+            "- - - {{{{[[[[\n",
+        ]);
+        prop_oneof![known.prop_map(str::to_owned), "[ -~\n\té]{0,20}"]
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_of_a_playbook_ends_the_program(pieces in prop::collection::vec(piece(), 0..12)) {
+            let dir = tempfile::tempdir().unwrap();
+            std::fs::create_dir(dir.path().join("playbooks")).unwrap();
+            std::fs::write(dir.path().join("playbooks/x.yml"), pieces.concat()).unwrap();
+            let assets = Assets::new(Some(dir.path().to_owned())).unwrap();
+            if let Err(error) = Playbook::load(&assets, "x.yml") {
+                let said = format!("{error:#}");
+                prop_assert!(said.contains("x.yml"), "{}", said);
+            }
+        }
+    }
+}

@@ -91,10 +91,10 @@ fn fleet(lab: &Lab, turn: u32) -> String {
     std::fs::write(lab.path("hostile").join("password"), PASSWORD).unwrap();
     let pin = std::fs::read_to_string(lab.path("hostile").join("pin")).unwrap();
     let ssh = format!(
-        "ssh: {{ user: ops, become: sudo, timeout: 3s, key: {key}, config: {config}, known_hosts: {folder}/known_hosts, \
+        "ssh: {{ user: ops, become: sudo, timeout: 10s, key: {key}, config: {config}, known_hosts: {folder}/known_hosts, \
          password: {secret}, become_password: {secret} }}"
     );
-    let winrm = |more: &str| format!("winrm: {{ user: operator, password: {secret}, timeout: 3s, {more} }}");
+    let winrm = |more: &str| format!("winrm: {{ user: operator, password: {secret}, timeout: 10s, {more} }}");
     format!(
         "groups:\n\
          \x20 masters: {{ role: master, isolated: true, serve: [10.10.10.0/24], extra: ['# turn {turn}'], ssh: {{ user: ops, become: sudo, SSH }}, hosts: {{ m1: 10.10.10.1 }} }}\n\

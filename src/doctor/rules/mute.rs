@@ -72,7 +72,9 @@ fn kept_mute(host: &Patient<'_>) -> Option<(String, (String, bool))> {
     }
     if !access::answers_itself(&evidence.config) {
         let (line, _) = access::restrict(&evidence.config, std::net::Ipv4Addr::LOCALHOST.into())?;
-        let (_, applies) = host.remedy(&line);
+        let (_, taken_out) = host.remedy(&line);
+        // What `apply` would write lets the host itself ask; the file does not.
+        let applies = taken_out || host.lacking().iter().any(|line| line.starts_with("restrict"));
         let remedy = if applies {
             format!("fleetclock apply -l {name}")
         } else {

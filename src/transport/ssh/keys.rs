@@ -11,7 +11,11 @@ use ssh_key::{LineEnding, PrivateKey};
 
 use super::auth::special;
 use super::job::{Content, Key};
+use crate::input;
 use crate::transport::TransportError;
+
+/// Largest file of a key; those of the largest RSA keys have 13 kB.
+const LARGEST: u64 = 1 << 20;
 
 /// A key is known by its file and by what was tried to open it.
 type Name = (PathBuf, Option<String>);
@@ -31,7 +35,7 @@ impl Keys {
         if let Some(key) = known.get(&name) {
             return Ok(key.clone());
         }
-        let content = match std::fs::read_to_string(path) {
+        let content = match input::text(path, LARGEST) {
             Ok(text) => open(text, passphrase),
             Err(error) if TransportError::is_shortage(&error) => {
                 return Err(TransportError::own(&format!("read the key {}", path.display()), &error));

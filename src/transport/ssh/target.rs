@@ -1,8 +1,6 @@
 //! Where to connect and how, from the inventory's settings and `~/.ssh/config`.
 
 use std::collections::HashMap;
-use std::fs::File;
-use std::io::BufReader;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -57,6 +55,9 @@ impl Configs {
     }
 }
 
+/// Largest ssh_config that is read.
+const LARGEST: u64 = 16 << 20;
+
 /// Parses the ssh_config file; a file that is not there is an empty one.
 fn config(path: Option<&Path>) -> Result<SshConfig, TransportError> {
     let path = match (path, home()) {
@@ -65,13 +66,17 @@ fn config(path: Option<&Path>) -> Result<SshConfig, TransportError> {
         (None, None) => return Ok(SshConfig::default()),
     };
     let what = format!("read the ssh_config {}", path.display());
-    let file = match File::open(&path) {
-        Ok(file) => file,
+    // `config: /dev/null` is how one says that there is none.
+    if path == Path::new("/dev/null") {
+        return Ok(SshConfig::default());
+    }
+    let text = match crate::input::read(&path, LARGEST) {
+        Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(SshConfig::default()),
         Err(error) => return Err(TransportError::own(&what, &error)),
     };
     let rule = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
-    SshConfig::default().parse(&mut BufReader::new(file), rule).map_err(|error| TransportError::Own {
+    SshConfig::default().parse(&mut text.as_slice(), rule).map_err(|error| TransportError::Own {
         what,
         cause: error.to_string(),
         hint: "correct it, or name another one with `ssh: { config: ... }`; no host was contacted".to_owned(),

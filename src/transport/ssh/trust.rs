@@ -111,7 +111,7 @@ impl HostKey {
         let failed = |error: std::io::Error| {
             refuse(format!("write {}: {error}", file.display()), "see that the file can be written")
         };
-        let old = match std::fs::read_to_string(file) {
+        let old = match crate::input::text(file, super::known::LARGEST) {
             Ok(text) => text,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
             Err(error) => return Err(failed(error)),
