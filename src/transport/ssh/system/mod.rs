@@ -357,7 +357,7 @@ impl Transport for System {
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
             Err(Stop::Deadline) => Err(elevation
                 .late(&driver, started.elapsed())
-                .unwrap_or(TransportError::Timeout { to: self.job.label.clone(), after: script.deadline })),
+                .unwrap_or_else(|| TransportError::late(self.job.label.clone(), script.deadline))),
             Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
         }
     }
