@@ -6,7 +6,6 @@ use std::sync::PoisonError;
 use std::time::{Duration, Instant};
 
 use super::lines::run;
-use super::plan::READ;
 use crate::engine::session::{Failure, Session};
 use crate::engine::sources::{credit, joined};
 use crate::engine::verdict::{self, Verdict};
@@ -60,7 +59,7 @@ pub(super) fn probe(session: &Session<'_>, tries: u32, timeout_ms: u32) -> Optio
 pub(super) fn asked(session: &mut Session<'_>, lines: &[String]) -> Result<Vec<Slice>, Failure> {
     let starts = |line: &String| line.starts_with(powershell::PROGRAM);
     if !lines.iter().any(starts) {
-        return run(session, lines, READ);
+        return run(session, lines, session.spec.limits.read);
     }
     let asked = run(session, lines, POWERSHELL);
     if asked.is_ok() || !session.late {
@@ -69,7 +68,8 @@ pub(super) fn asked(session: &mut Session<'_>, lines: &[String]) -> Result<Vec<S
     session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).insert(session.spec.name.clone());
     session.progress("PowerShell does not come to its end: w32tm measures instead");
     let others: Vec<String> = lines.iter().filter(|line| !starts(line)).cloned().collect();
-    let mut slices = if others.is_empty() { Vec::new() } else { run(session, &others, READ)? }.into_iter();
+    let mut slices =
+        if others.is_empty() { Vec::new() } else { run(session, &others, session.spec.limits.read)? }.into_iter();
     Ok(lines.iter().map(|line| if starts(line) { None } else { slices.next() }.unwrap_or_default()).collect())
 }
 
@@ -84,7 +84,7 @@ fn measured(session: &mut Session<'_>, printed: &str, daemon: Option<&DaemonStat
         return Ok(reports);
     }
     let lines: Vec<String> = open.iter().map(|source| powershell::fallback(source, 2)).collect();
-    let slices = run(session, &lines, READ)?;
+    let slices = run(session, &lines, session.spec.limits.read)?;
     let charts = open.iter().zip(slices).map(|(source, slice)| powershell::parse_fallback(source, &slice.stdout));
     reports.extend(charts.map(|chart| complete(chart, daemon)));
     Ok(reports)
