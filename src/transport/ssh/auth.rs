@@ -119,7 +119,7 @@ fn lost(hop: &Hop, error: &ssh2::Error, tried: &[String]) -> TransportError {
 }
 
 fn agent(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
-    let Some(mut agent) = session.agent().ok() else { return Ok(Step::Refused) };
+    let Some(mut agent) = session.agent().ok().filter(|_| !hop.no_agent) else { return Ok(Step::Refused) };
     if agent.connect().is_err() || agent.list_identities().is_err() {
         return Ok(Step::Refused);
     }

@@ -47,7 +47,7 @@ impl Reasons {
 /// # Errors
 /// What is asked for cannot be done here.
 pub(super) fn choose(way: &Way, job: &SshJob, client: Client) -> Result<Option<String>, TransportError> {
-    let beyond = way.targets.iter().flat_map(|target| target.beyond.clone()).collect::<BTreeSet<_>>();
+    let beyond = way.targets.iter().flat_map(|target| target.more.beyond.clone()).collect::<BTreeSet<_>>();
     let settings = beyond.into_iter().collect::<Vec<_>>().join(", ");
     let settings = (!settings.is_empty()).then(|| format!("the ssh_config sets {settings}"));
     match client {
@@ -223,10 +223,10 @@ fn word(path: &Path) -> Result<String, TransportError> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn settings() -> SshSettings {
+    pub(in crate::transport::ssh) fn settings() -> SshSettings {
         SshSettings {
             user: Some("ops".into()),
             port: None,

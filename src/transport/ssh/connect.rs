@@ -205,6 +205,15 @@ fn offers(hop: &Hop, timeout: Duration) -> Option<offer::Offers> {
 
 /// What this side offers to a host.
 fn ours(session: &Session, hop: &Hop, list: List) -> Vec<String> {
+    let allowed = match list {
+        List::Kex => &hop.kex,
+        List::Cipher => &hop.ciphers,
+        List::Mac => &hop.macs,
+        List::HostKey => &None,
+    };
+    if let Some(allowed) = allowed {
+        return allowed.split(',').map(str::to_owned).collect();
+    }
     let kind = match list {
         List::Kex => MethodType::Kex,
         List::HostKey => return host_key_types(session, hop).split(',').map(str::to_owned).collect(),
@@ -264,17 +273,32 @@ fn pause(time: Duration) {
 }
 
 /// A session on its stream, before the handshake, within the time that is left of its limit.
-fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Link, TransportError> {
+fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
     let mut session = Session::new().map_err(|error| unreachable(hop, error.message()))?;
     session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
     // A type that this libssh2 does not know is left out by it; a preference is no demand.
     let _ = session.method_pref(MethodType::HostKey, &host_key_types(&session, hop));
+    restrict(&session, hop)?;
     let socket: OwnedFd = match previous {
         None => tcp(hop, left, timeout)?.into(),
         Some(bastion) => tunnel(bastion, hop)?.into(),
     };
     session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(hop, &error.to_string()))?);
     Ok((session, socket))
+}
+
+/// Keeps to the algorithms that the ssh_config allows, of those that libssh2 knows.
+fn restrict(session: &Session, hop: &Hop) -> Result<(), Failure> {
+    use MethodType::{CryptCs, CryptSc, Kex, MacCs, MacSc};
+    let lists = [(&hop.kex, &[Kex][..]), (&hop.ciphers, &[CryptCs, CryptSc]), (&hop.macs, &[MacCs, MacSc])];
+    for (list, kinds) in lists {
+        let Some(list) = list else { continue };
+        if kinds.iter().any(|kind| session.method_pref(*kind, list).is_err()) {
+            let why = format!("libssh2 knows nothing of what the ssh_config allows ({list})");
+            return Err(Failure { error: Box::new(unreachable(hop, &why)), openssh: Some(why) });
+        }
+    }
+    Ok(())
 }
 
 /// Tries each address of the host within the time limit.

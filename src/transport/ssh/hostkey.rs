@@ -43,13 +43,21 @@ impl Known {
     /// # Errors
     /// One of them is there and cannot be read: then nothing can be said of any key.
     pub(super) fn read(settings: &SshSettings, target: &Target, files: &KnownFiles) -> Result<Self, TransportError> {
-        let own = settings.known_hosts.clone().or_else(|| home().map(|home| home.join(".ssh/known_hosts")));
+        let configured = target.more.known_hosts.as_ref();
+        let usual = || configured.and_then(|files| files.first().cloned());
+        let own = settings.known_hosts.clone().or_else(usual);
+        let own = own.or_else(|| home().map(|home| home.join(".ssh/known_hosts")));
         let mut places: Vec<PathBuf> = own.iter().cloned().collect();
-        if settings.known_hosts.is_none() {
-            places.extend(home().map(|home| home.join(".ssh/known_hosts2")));
-            places.extend(["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from));
+        match configured {
+            _ if settings.known_hosts.is_some() => {}
+            Some(files) => places.extend(files.iter().skip(1).cloned()),
+            None => {
+                places.extend(home().map(|home| home.join(".ssh/known_hosts2")));
+                places.extend(of_the_system());
+            }
         }
-        let name = known_name(&target.host, target.port);
+        let usual = || known_name(&target.host, target.port);
+        let name = target.more.alias.as_ref().map_or_else(usual, |alias| alias.to_lowercase());
         let mut entries = Vec::new();
         for place in &places {
             entries.extend(files.entries(place, &name)?);
@@ -156,6 +164,11 @@ impl Known {
             .remember(file, &format!("{} {} {encoded}", self.name, kind(key)))
             .map_err(|error| TransportError::own(&what, &error))
     }
+}
+
+/// The files that are there for all users.
+pub(super) fn of_the_system() -> Vec<PathBuf> {
+    ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from).to_vec()
 }
 
 fn refuse(to: &str, cause: String, hint: String) -> TransportError {

@@ -28,6 +28,12 @@ pub(super) struct Hop {
     pub(super) algorithms: Option<String>,
     pub(super) keys: Vec<Key>,
     pub(super) password: Option<String>,
+    /// Whether the agent's keys are left alone.
+    pub(super) no_agent: bool,
+    /// Algorithms that the ssh_config allows.
+    pub(super) kex: Option<String>,
+    pub(super) ciphers: Option<String>,
+    pub(super) macs: Option<String>,
 }
 
 /// A private key, or why it cannot be used.

@@ -194,7 +194,7 @@ fn hash(names: &str) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 /// A comma separated list of patterns; a leading `!` excludes.
-fn listed(names: &str, name: &str) -> bool {
+pub(super) fn listed(names: &str, name: &str) -> bool {
     let mut found = false;
     for pattern in names.split(',') {
         match pattern.strip_prefix('!') {
@@ -207,7 +207,7 @@ fn listed(names: &str, name: &str) -> bool {
 }
 
 /// `*` and `?`, in time that grows with the product of the lengths and no faster.
-fn wild(pattern: &str, name: &str) -> bool {
+pub(super) fn wild(pattern: &str, name: &str) -> bool {
     let pattern: Vec<char> = pattern.to_lowercase().chars().collect();
     let name: Vec<char> = name.to_lowercase().chars().collect();
     let (mut p, mut n) = (0, 0);

@@ -3,6 +3,7 @@
 //! the secrets; the rest runs in a worker, and knows no more than its job. Two carriers: libssh2, and
 //! in `system` the system's own `ssh`.
 
+mod asked;
 mod auth;
 mod carrier;
 mod connect;
@@ -10,6 +11,7 @@ mod hostkey;
 mod job;
 mod keys;
 mod known;
+mod lines;
 mod offer;
 mod stranger;
 pub(super) mod system;

@@ -1,26 +1,47 @@
-//! Where to connect and how, from the inventory's settings and `~/.ssh/config`.
+//! Where to connect and how, from the inventory's settings and the user's ssh_config. What that says is
+//! asked of `ssh` itself where it is installed; else a crate reads it, and what that cannot is refused.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ssh2_config::{ParseRule, SshConfig};
+use ssh2_config::{HostParams, ParseRule, SshConfig};
 
+use super::asked::{Answer, Asked};
+use super::carrier::is_installed;
+use super::lines::Lines;
 use crate::inventory::spec::{HostKeyPolicy, Jump, SshSettings};
 use crate::transport::TransportError;
 
 /// One hop, with every choice made.
 #[derive(Debug, Clone)]
 pub(super) struct Target {
-    /// The name that known_hosts has it under.
+    /// Where to connect.
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) user: String,
     pub(super) keys: Vec<PathBuf>,
     pub(super) jump: Vec<Jump>,
+    /// What the ssh_config says beside.
+    pub(super) more: More,
+}
+
+/// What an ssh_config says of a host; nothing is `None` and empty.
+#[derive(Debug, Clone, Default)]
+pub(super) struct More {
+    /// The name that known_hosts has it under, in the place of its own.
+    pub(super) alias: Option<String>,
+    /// The files of known host keys.
+    pub(super) known_hosts: Option<Vec<PathBuf>>,
     /// What an unknown host key means, where the inventory does not say it.
-    pub(super) host_key: HostKeyPolicy,
-    /// Settings of the ssh_config that only OpenSSH's own client can follow.
+    pub(super) host_key: Option<HostKeyPolicy>,
+    /// Whether the agent's keys are left alone.
+    pub(super) no_agent: bool,
+    /// Algorithms that are allowed: key exchange, ciphers, MACs.
+    pub(super) kex: Option<String>,
+    pub(super) ciphers: Option<String>,
+    pub(super) macs: Option<String>,
+    /// Settings that only OpenSSH's own client can follow.
     pub(super) beyond: Vec<String>,
 }
 
@@ -35,42 +56,82 @@ pub(super) fn label(host: &str, port: u16) -> String {
     if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
 }
 
-/// The ssh_config files of a run, each parsed once.
+/// The ssh_config files of a run, each read once.
 #[derive(Default)]
-pub(super) struct Configs(Mutex<HashMap<Option<PathBuf>, Arc<SshConfig>>>);
+pub(super) struct Configs {
+    known: Mutex<HashMap<Option<PathBuf>, Arc<Config>>>,
+    asked: Asked,
+}
+
+/// One file, or the user's own and that of the system.
+struct Config {
+    lines: Lines,
+    /// For a machine without `ssh`.
+    parsed: Option<SshConfig>,
+}
 
 impl Configs {
-    /// The parsed file; `None` is the user's own.
+    /// Chooses: the inventory, else the ssh_config, else the defaults of OpenSSH.
     ///
     /// # Errors
-    /// It is there and cannot be read as an ssh_config: the user's mistake, and no host's.
-    pub(super) fn get(&self, path: Option<&Path>) -> Result<Arc<SshConfig>, TransportError> {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+    /// The ssh_config is there and cannot be read as one: the user's mistake, and no host's.
+    pub(super) fn target(
+        &self,
+        address: &str,
+        user: Option<&str>,
+        port: Option<u16>,
+        settings: &SshSettings,
+    ) -> Result<Target, TransportError> {
+        let file = settings.config.as_deref();
+        let config = self.get(file)?;
+        let found = match &config.parsed {
+            Some(parsed) => Found::by_crate(parsed.query(address)),
+            None if config.lines.any => Found::of(&self.asked.of(address, user, port, file, &config.lines)?),
+            None => Found::default(),
+        };
+        Ok(found.target(address, user, port, settings))
+    }
+
+    /// The file; `None` is the user's own with that of the system.
+    fn get(&self, path: Option<&Path>) -> Result<Arc<Config>, TransportError> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(config) = known.get(&path.map(Path::to_owned)) {
             return Ok(Arc::clone(config));
         }
-        let config = Arc::new(config(path)?);
+        let config = Arc::new(read(path)?);
         known.insert(path.map(Path::to_owned), Arc::clone(&config));
         Ok(config)
     }
 }
 
-/// Largest ssh_config that is read.
-const LARGEST: u64 = 16 << 20;
+fn read(path: Option<&Path>) -> Result<Config, TransportError> {
+    let own = path.map(Path::to_owned).or_else(|| home().map(|home| home.join(".ssh/config")));
+    let mut files: Vec<PathBuf> = own.iter().cloned().collect();
+    if path.is_none() {
+        files.push(PathBuf::from("/etc/ssh/ssh_config"));
+    }
+    let failed = |(file, error): (PathBuf, std::io::Error)| {
+        TransportError::own(&format!("read the ssh_config {}", file.display()), &error)
+    };
+    let lines = Lines::read(&files).map_err(failed)?;
+    if is_installed() {
+        return Ok(Config { lines, parsed: None });
+    }
+    if let Some((name, place)) = lines.beyond.first() {
+        return Err(TransportError::Own {
+            what: "read the ssh_config".to_owned(),
+            cause: format!("{place} has `{name}`, which only OpenSSH's client can follow, and it is not installed"),
+            hint: "install it, or name another file with `ssh: { config: ... }`; no host was contacted".to_owned(),
+        });
+    }
+    let parsed = own.map_or_else(|| Ok(SshConfig::default()), |own| config(&own))?;
+    Ok(Config { lines, parsed: Some(parsed) })
+}
 
 /// Parses the ssh_config file; a file that is not there is an empty one.
-fn config(path: Option<&Path>) -> Result<SshConfig, TransportError> {
-    let path = match (path, home()) {
-        (Some(path), _) => path.to_owned(),
-        (None, Some(home)) => home.join(".ssh/config"),
-        (None, None) => return Ok(SshConfig::default()),
-    };
+fn config(path: &Path) -> Result<SshConfig, TransportError> {
     let what = format!("read the ssh_config {}", path.display());
-    // `config: /dev/null` is how one says that there is none.
-    if path == Path::new("/dev/null") {
-        return Ok(SshConfig::default());
-    }
-    let text = match crate::input::read(&path, LARGEST) {
+    let text = match super::lines::text(path) {
         Ok(text) => text,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(SshConfig::default()),
         Err(error) => return Err(TransportError::own(&what, &error)),
@@ -83,34 +144,82 @@ fn config(path: Option<&Path>) -> Result<SshConfig, TransportError> {
     })
 }
 
-/// Chooses: the inventory, else the ssh_config, else the defaults of OpenSSH.
-pub(super) fn resolve(
-    address: &str,
-    user: Option<&str>,
+/// What was found in the ssh_config.
+#[derive(Default)]
+struct Found {
+    host: Option<String>,
+    user: Option<String>,
     port: Option<u16>,
-    settings: &SshSettings,
-    config: &SshConfig,
-) -> Target {
-    let params = config.query(address);
-    let user = user.map(str::to_owned).or(params.user).or_else(login_name).unwrap_or_else(|| "root".to_owned());
-    Target {
-        host: params.host_name.unwrap_or_else(|| address.to_owned()),
-        port: port.or(params.port).unwrap_or(22),
-        user,
-        keys: keys(settings, params.identity_file),
-        jump: if settings.jump.is_empty() { jumps(params.proxy_jump) } else { settings.jump.clone() },
-        host_key: HostKeyPolicy::Strict,
-        beyond: Vec::new(),
+    keys: Option<Vec<PathBuf>>,
+    jump: Vec<Jump>,
+    more: More,
+}
+
+impl Found {
+    fn by_crate(params: HostParams) -> Self {
+        let keys = params.identity_file.map(|keys| keys.iter().map(|path| expand(path)).collect());
+        let jump = jumps(params.proxy_jump.unwrap_or_default().iter().map(String::as_str));
+        Found { host: params.host_name, user: params.user, port: params.port, keys, jump, more: More::default() }
+    }
+
+    /// What `ssh -G` said.
+    fn of(answer: &Answer) -> Self {
+        let paths = |name: &str| {
+            let words = answer.set(name)?.iter().flat_map(|value| value.split_whitespace());
+            Some(words.map(|word| expand(Path::new(word))).collect::<Vec<_>>())
+        };
+        let text = |name: &str| answer.one(name).map(str::to_owned);
+        let known_hosts = paths("userknownhostsfile").map(|mut files| {
+            files.extend(paths("globalknownhostsfile").unwrap_or_else(super::hostkey::of_the_system));
+            files
+        });
+        let more = More {
+            alias: text("hostkeyalias"),
+            known_hosts,
+            host_key: answer.one("stricthostkeychecking").and_then(policy),
+            no_agent: answer.one("identitiesonly") == Some("yes"),
+            kex: text("kexalgorithms"),
+            ciphers: text("ciphers"),
+            macs: text("macs"),
+            beyond: answer.beyond(),
+        };
+        Found {
+            host: answer.host_name().map(str::to_owned),
+            user: text("user"),
+            port: answer.one("port").and_then(|port| port.parse().ok()),
+            keys: answer.set("identityfile").map(|keys| keys.iter().map(|key| expand(Path::new(key))).collect()),
+            jump: jumps(answer.one("proxyjump").unwrap_or_default().split(',')),
+            more,
+        }
+    }
+
+    fn target(self, address: &str, user: Option<&str>, port: Option<u16>, s: &SshSettings) -> Target {
+        let mut more = self.more;
+        if !s.jump.is_empty() {
+            more.beyond.retain(|name| name != "proxycommand");
+        }
+        let user = user.map(str::to_owned).or(self.user).or_else(login_name).unwrap_or_else(|| "root".to_owned());
+        Target {
+            host: self.host.unwrap_or_else(|| address.to_owned()),
+            port: port.or(self.port).unwrap_or(22),
+            user,
+            keys: if s.keys.is_empty() { self.keys.unwrap_or_else(usual_keys) } else { s.keys.clone() },
+            jump: if s.jump.is_empty() { self.jump } else { s.jump.clone() },
+            more,
+        }
     }
 }
 
-fn keys(settings: &SshSettings, configured: Option<Vec<PathBuf>>) -> Vec<PathBuf> {
-    if !settings.keys.is_empty() {
-        return settings.keys.clone();
+/// In the words of `ssh -G`; `no` takes unknown keys, and of changed ones we take none.
+fn policy(word: &str) -> Option<HostKeyPolicy> {
+    match word {
+        "accept-new" | "no" | "off" | "false" => Some(HostKeyPolicy::AcceptNew),
+        "yes" | "true" => Some(HostKeyPolicy::Strict),
+        _ => None,
     }
-    if let Some(configured) = configured {
-        return configured.iter().map(|path| expand(path)).collect();
-    }
+}
+
+fn usual_keys() -> Vec<PathBuf> {
     let Some(home) = home() else { return Vec::new() };
     ["id_ed25519", "id_ecdsa", "id_rsa"]
         .iter()
@@ -126,12 +235,12 @@ fn expand(path: &Path) -> PathBuf {
     }
 }
 
-/// Reads `[user@]host[:port]` of a ProxyJump line.
-fn jumps(lines: Option<Vec<String>>) -> Vec<Jump> {
-    let words = lines.unwrap_or_default();
-    words.iter().filter(|word| word.as_str() != "none").map(|word| jump(word)).collect()
+/// Reads the words of a ProxyJump line.
+fn jumps<'a>(words: impl Iterator<Item = &'a str>) -> Vec<Jump> {
+    words.filter(|word| !word.is_empty() && *word != "none").map(jump).collect()
 }
 
+/// `[user@]host[:port]`.
 fn jump(word: &str) -> Jump {
     let word = word.strip_prefix("ssh://").unwrap_or(word);
     let (user, rest) = match word.rsplit_once('@') {
@@ -164,5 +273,55 @@ mod tests {
         assert_eq!(parsed, Jump { user: Some("ops".into()), address: "bastion".into(), port: Some(2222) });
         assert_eq!(jump("fd00::1").address, "fd00::1");
         assert_eq!(jump("[fd00::1]:22").port, Some(22));
+    }
+
+    /// The settings of a host by an ssh_config, with the inventory's own file.
+    fn target(text: &str, address: &str) -> Result<Target, TransportError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        std::fs::write(&file, text).unwrap();
+        let settings = SshSettings { config: Some(file), ..super::super::carrier::tests::settings() };
+        let settings = SshSettings { keys: Vec::new(), jump: Vec::new(), ..settings };
+        Configs::default().target(address, None, None, &settings)
+    }
+
+    #[test]
+    fn an_ssh_config_is_read_as_openssh_reads_it() {
+        let text = "Match exec \"false\"\n  Port 2222\n  ProxyJump nowhere\nHost web*\n  HostName %h.corp\n  User ops\n  \
+                    HostKeyAlias farm\n  IdentityFile ~/k\n  UserKnownHostsFile /a /b\n  StrictHostKeyChecking accept-new\n  \
+                    ProxyJump eve@gate:2200,inner\nHost tunnel\n  ProxyCommand nc %h %p\n";
+        let web = target(text, "web1").unwrap();
+        assert_eq!((web.host.as_str(), web.port, web.user.as_str()), ("web1.corp", 22, "ops"));
+        assert_eq!(web.jump.iter().map(|jump| jump.address.as_str()).collect::<Vec<_>>(), ["gate", "inner"]);
+        assert_eq!(web.keys, [home().unwrap().join("k")]);
+        assert_eq!(web.more.alias.as_deref(), Some("farm"));
+        assert_eq!(web.more.known_hosts.unwrap()[..2], ["/a", "/b"].map(PathBuf::from));
+        assert_eq!((web.more.host_key, web.more.beyond.len()), (Some(HostKeyPolicy::AcceptNew), 0));
+        assert_eq!(target(text, "tunnel").unwrap().more.beyond, ["proxycommand"]);
+        let usual = target(text, "other").unwrap();
+        assert_eq!((usual.host.as_str(), usual.port, usual.more.beyond.len()), ("other", 22, 0));
+    }
+
+    #[test]
+    fn a_file_that_is_no_ssh_config_is_said_with_the_words_of_ssh() {
+        let error = target("Host x\n  NoSuchSetting yes\n", "x").unwrap_err();
+        assert!(error.is_own() && error.to_string().contains("Bad configuration option: nosuchsetting"), "{error}");
+    }
+
+    #[test]
+    fn hosts_of_the_same_lines_are_asked_for_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        std::fs::write(&file, "Host h*\n  Port 2222\n").unwrap();
+        let settings = SshSettings { config: Some(file), ..super::super::carrier::tests::settings() };
+        let configs = Configs::default();
+        let started = std::time::Instant::now();
+        for number in 0..1000 {
+            let address = format!("h{number}");
+            let target = configs.target(&address, None, None, &settings).unwrap();
+            assert_eq!((target.host, target.port), (address, 2222));
+        }
+        assert_eq!(configs.asked.len(), 2);
+        assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
 }

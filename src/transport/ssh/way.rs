@@ -10,9 +10,9 @@ use super::connect::through;
 use super::hostkey::{Known, KnownFiles};
 use super::job::{Hop, SshJob};
 use super::keys::Keys;
-use super::target::{Configs, Target, resolve};
+use super::target::{Configs, Target};
 use crate::inventory::Secret;
-use crate::inventory::spec::{Client, SshSettings};
+use crate::inventory::spec::{Client, HostKeyPolicy, SshSettings};
 use crate::transport::worker::{Lease, NotConnected, Remote, Request, Stage};
 use crate::transport::{Shared, Transport, TransportError};
 
@@ -42,12 +42,12 @@ pub(super) struct Way {
 impl Way {
     /// Finds it, and waits for a turn at each bastion.
     pub(super) fn find(address: &str, s: &SshSettings, shared: &Shared) -> Result<Self, TransportError> {
-        let config = shared.files.configs.get(s.config.as_deref())?;
-        let target = resolve(address, s.user.as_deref(), s.port, s, &config);
+        let configs = &shared.files.configs;
+        let target = configs.target(address, s.user.as_deref(), s.port, s)?;
         let hop = |jump: &crate::inventory::spec::Jump| {
-            resolve(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, s, &config)
+            configs.target(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, s)
         };
-        let mut targets: Vec<Target> = target.jump.iter().map(hop).collect();
+        let mut targets: Vec<Target> = target.jump.iter().map(hop).collect::<Result<_, _>>()?;
         let permits = targets.iter().map(|hop| shared.bastions.permit(&hop.label(), s.jump_limit));
         let permits = permits.collect::<Result<_, _>>()?;
         targets.push(target);
@@ -74,6 +74,10 @@ impl Way {
                 algorithms: known.algorithms(),
                 keys: keys.collect::<Result<_, _>>()?,
                 password: reveal(&s.password),
+                no_agent: target.more.no_agent,
+                kex: target.more.kex.clone(),
+                ciphers: target.more.ciphers.clone(),
+                macs: target.more.macs.clone(),
             })
         };
         Ok(SshJob {
@@ -89,8 +93,9 @@ impl Way {
         let (Some(target), Some(known)) = (self.targets.get(hop), self.known.get(hop)) else {
             return Err(TransportError::Lost { to: lease.to.clone(), cause: "there is no such host".to_owned() });
         };
+        let policy = s.host_key.or(target.more.host_key).unwrap_or(HostKeyPolicy::Strict);
         let is_last = hop + 1 == self.targets.len();
-        let judged = known.check(key, s.host_key.unwrap_or(target.host_key), &target.label(), &shared.files.known);
+        let judged = known.check(key, policy, &target.label(), &shared.files.known);
         // A login asks several questions, and `timeout` is the limit for each.
         lease.begin(Stage::Login, s.timeout * if is_last { 2 } else { 3 }, Duration::ZERO);
         if is_last { judged } else { judged.map_err(|error| through(error, &target.label())) }

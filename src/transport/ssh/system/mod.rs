@@ -3,7 +3,7 @@
 //! channel, which goes over it. It runs in a worker, as libssh2 does, and ends with it.
 
 mod askpass;
-mod pipes;
+pub(super) mod pipes;
 mod words;
 
 use std::path::{Path, PathBuf};

@@ -9,15 +9,15 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// A process that was started for one channel of a connection.
-pub(super) struct Piped {
+pub(in crate::transport::ssh) struct Piped {
     child: Child,
     stdin: Option<ChildStdin>,
-    pub(super) stdout: Source<ChildStdout>,
-    pub(super) stderr: Source<ChildStderr>,
+    pub(in crate::transport::ssh) stdout: Source<ChildStdout>,
+    pub(in crate::transport::ssh) stderr: Source<ChildStderr>,
 }
 
 /// One output of a process.
-pub(super) struct Source<R> {
+pub(in crate::transport::ssh) struct Source<R> {
     pipe: Option<R>,
 }
 
@@ -28,7 +28,7 @@ impl<R: Read + AsFd> Source<R> {
     }
 
     /// What is there; `None` is nothing yet, or the end.
-    pub(super) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
+    pub(in crate::transport::ssh) fn read(&mut self, buffer: &mut [u8]) -> Option<usize> {
         match self.pipe.as_mut()?.read(buffer) {
             Ok(count) if count > 0 => return Some(count),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -37,11 +37,11 @@ impl<R: Read + AsFd> Source<R> {
         None
     }
 
-    pub(super) fn ended(&self) -> bool {
+    pub(in crate::transport::ssh) fn ended(&self) -> bool {
         self.pipe.is_none()
     }
 
-    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+    pub(in crate::transport::ssh) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.pipe.as_ref().map(AsFd::as_fd)
     }
 }
@@ -53,7 +53,7 @@ fn unblock(fd: BorrowedFd<'_>) -> std::io::Result<()> {
 }
 
 impl Piped {
-    pub(super) fn start(command: &mut Command) -> std::io::Result<Self> {
+    pub(in crate::transport::ssh) fn start(command: &mut Command) -> std::io::Result<Self> {
         let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
         let stdin = child.stdin.take();
         stdin.iter().try_for_each(|pipe| unblock(pipe.as_fd()))?;
@@ -62,7 +62,7 @@ impl Piped {
     }
 
     /// Writes what it takes now; a process that takes nothing any more ends its outputs, which is what counts.
-    pub(super) fn write(&mut self, bytes: &[u8]) -> Option<usize> {
+    pub(in crate::transport::ssh) fn write(&mut self, bytes: &[u8]) -> Option<usize> {
         match self.stdin.as_mut()?.write(bytes) {
             Ok(count) if count > 0 => return Some(count),
             Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted) => {}
@@ -72,7 +72,7 @@ impl Piped {
     }
 
     /// What to wait for.
-    pub(super) fn events(&self, writes: bool) -> Vec<PollFd<'_>> {
+    pub(in crate::transport::ssh) fn events(&self, writes: bool) -> Vec<PollFd<'_>> {
         let input = [self.stdout.fd(), self.stderr.fd()];
         let mut events: Vec<_> = input.into_iter().flatten().map(|fd| PollFd::new(fd, PollFlags::POLLIN)).collect();
         if let Some(stdin) = self.stdin.as_ref().filter(|_| writes) {
@@ -82,12 +82,12 @@ impl Piped {
     }
 
     /// How it ended, if it has.
-    pub(super) fn status(&mut self) -> Option<ExitStatus> {
+    pub(in crate::transport::ssh) fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 
     /// Waits for its end, which is near: its outputs are closed.
-    pub(super) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
+    pub(in crate::transport::ssh) fn wait(&mut self, deadline: Instant) -> Option<ExitStatus> {
         loop {
             match self.status() {
                 None if Instant::now() < deadline => nap(Duration::from_millis(5)),
@@ -97,7 +97,7 @@ impl Piped {
     }
 
     /// Asks it to end, and sees to it.
-    pub(super) fn end(&mut self) {
+    pub(in crate::transport::ssh) fn end(&mut self) {
         if let Ok(id) = i32::try_from(self.child.id()) {
             let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGTERM);
         }
@@ -117,7 +117,7 @@ impl Drop for Piped {
 }
 
 /// Waits for one of these, at most so long.
-pub(super) fn wait(events: &mut [PollFd<'_>], longest: Duration) {
+pub(in crate::transport::ssh) fn wait(events: &mut [PollFd<'_>], longest: Duration) {
     let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::ZERO);
     let _ = poll(events, timeout);
 }

@@ -1,0 +1,288 @@
+//! The lines of ssh_config files, looked at but not judged: which settings are there at all, and which
+//! hosts share their answer. What they come to, `ssh -G` says.
+
+use std::path::{Path, PathBuf};
+
+use super::known::{listed, wild};
+
+/// What a setting means for a connection by libssh2.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    /// It is followed.
+    Followed,
+    /// It makes no difference to what is done here.
+    Indifferent,
+    /// Only OpenSSH's own client can follow it.
+    Beyond,
+}
+
+/// What is followed, in the words of `ssh -G`.
+const FOLLOWED: &[&str] = &[
+    "host",
+    "hostname",
+    "user",
+    "port",
+    "identityfile",
+    "identitiesonly",
+    "proxyjump",
+    "userknownhostsfile",
+    "globalknownhostsfile",
+    "hostkeyalias",
+    "stricthostkeychecking",
+    "kexalgorithms",
+    "ciphers",
+    "macs",
+    "include",
+    "ignoreunknown",
+    "canonicalizehostname",
+    "canonicaldomains",
+    "canonicalizemaxdots",
+    "canonicalizefallbacklocal",
+    "canonicalizepermittedcnames",
+];
+
+/// What a script over one connection does not need: terminals, forwardings, comfort, and ways to log in that
+/// are tried only when the others have failed.
+const INDIFFERENT: &[&str] = &[
+    "addkeystoagent",
+    "batchmode",
+    "casignaturealgorithms",
+    "channeltimeout",
+    "checkhostip",
+    "clearallforwardings",
+    "compression",
+    "connectionattempts",
+    "connecttimeout",
+    "controlmaster",
+    "controlpath",
+    "controlpersist",
+    "dynamicforward",
+    "enableescapecommandline",
+    "enablesshkeysign",
+    "escapechar",
+    "exitonforwardfailure",
+    "fingerprinthash",
+    "forkafterauthentication",
+    "forwardagent",
+    "forwardx11",
+    "forwardx11timeout",
+    "forwardx11trusted",
+    "gatewayports",
+    "gssapiauthentication",
+    "gssapiclientidentity",
+    "gssapidelegatecredentials",
+    "gssapikexalgorithms",
+    "gssapikeyexchange",
+    "gssapirenewalforcesrekey",
+    "gssapiserveridentity",
+    "gssapitrustdns",
+    "hashknownhosts",
+    "hostkeyalgorithms",
+    "hostbasedacceptedalgorithms",
+    "ipqos",
+    "localcommand",
+    "localforward",
+    "loglevel",
+    "logverbose",
+    "nohostauthenticationforlocalhost",
+    "numberofpasswordprompts",
+    "obscurekeystroketiming",
+    "permitlocalcommand",
+    "permitremoteopen",
+    "pubkeyacceptedalgorithms",
+    "refuseconnection",
+    "rekeylimit",
+    "remotecommand",
+    "remoteforward",
+    "requesttty",
+    "requiredrsasize",
+    "sendenv",
+    "serveralivecountmax",
+    "serveraliveinterval",
+    "sessiontype",
+    "setenv",
+    "stdinnull",
+    "streamlocalbindmask",
+    "streamlocalbindunlink",
+    "syslogfacility",
+    "tag",
+    "tcpkeepalive",
+    "tunnel",
+    "tunneldevice",
+    "updatehostkeys",
+    "versionaddendum",
+    "visualhostkey",
+    "warnweakcrypto",
+    "xauthlocation",
+];
+
+/// What a setting means, by its name in lower case.
+pub(super) fn kind(name: &str) -> Kind {
+    match name {
+        name if FOLLOWED.contains(&name) => Kind::Followed,
+        name if INDIFFERENT.contains(&name) => Kind::Indifferent,
+        _ => Kind::Beyond,
+    }
+}
+
+/// What the files hold.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Lines {
+    /// Whether there is a setting at all.
+    pub(super) any: bool,
+    /// The patterns of each `Host` line, as a list with commas.
+    hosts: Vec<String>,
+    /// Whether a host may differ from another one that matches the same `Host` lines.
+    pub(super) single: bool,
+    /// Settings that only OpenSSH can follow, each with its place.
+    pub(super) beyond: Vec<(String, String)>,
+}
+
+/// Largest ssh_config that is read, bytes.
+const LARGEST: u64 = 16 << 20;
+
+/// What is in an ssh_config. `/dev/null` is how one says that there is none.
+pub(super) fn text(file: &Path) -> std::io::Result<Vec<u8>> {
+    if file == Path::new("/dev/null") { Ok(Vec::new()) } else { crate::input::read(file, LARGEST) }
+}
+
+/// How deep files may include each other (OpenSSH's limit).
+const DEPTH: usize = 16;
+
+impl Lines {
+    /// Looks at files; one that is not there has no lines.
+    ///
+    /// # Errors
+    /// One is there and cannot be read.
+    pub(super) fn read(files: &[PathBuf]) -> Result<Self, (PathBuf, std::io::Error)> {
+        let mut lines = Lines::default();
+        files.iter().try_for_each(|file| lines.file(file, DEPTH))?;
+        Ok(lines)
+    }
+
+    fn file(&mut self, file: &Path, depth: usize) -> Result<(), (PathBuf, std::io::Error)> {
+        let text = match text(file) {
+            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err((file.to_owned(), error)),
+        };
+        let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
+        for (number, line) in text.lines().enumerate() {
+            for included in self.line(line, &folder, &format!("{}:{}", file.display(), number + 1)) {
+                match depth.checked_sub(1) {
+                    Some(depth) => self.file(&included, depth)?,
+                    None => self.single = true,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in a line; returns the files that it includes.
+    fn line(&mut self, line: &str, folder: &Path, place: &str) -> Vec<PathBuf> {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            return Vec::new();
+        }
+        let end = line.find(|c: char| c.is_whitespace() || c == '=').unwrap_or(line.len());
+        let (name, value) = line.split_at(end);
+        let name = name.to_lowercase();
+        let value = value.trim_start_matches(|c: char| c.is_whitespace() || c == '=');
+        self.any |= !matches!(name.as_str(), "host" | "include");
+        match name.as_str() {
+            "host" if !value.contains('"') => self.hosts.push(value.split_whitespace().collect::<Vec<_>>().join(",")),
+            "match" if value.eq_ignore_ascii_case("all") => {}
+            "include" => return self.included(value, folder),
+            "host" => self.single = true,
+            "match" => {
+                self.single = true;
+                self.beyond.push((format!("Match {value}"), place.to_owned()));
+            }
+            // What is put in for a sign depends on the host, and so does a name that is looked up.
+            _ if value.contains('%') || name.starts_with("canonical") => self.single = true,
+            _ => {}
+        }
+        if name != "match" && kind(&name) == Kind::Beyond {
+            self.beyond.push((line.get(..end).unwrap_or_default().to_owned(), place.to_owned()));
+        }
+        Vec::new()
+    }
+
+    /// The files of an `Include` line; a pattern in the last part of a path is followed.
+    fn included(&mut self, value: &str, folder: &Path) -> Vec<PathBuf> {
+        let mut found = Vec::new();
+        for word in value.split_whitespace() {
+            let word = word.trim_matches('"');
+            let path = match (word.strip_prefix("~/"), super::target::home()) {
+                (Some(rest), Some(home)) => home.join(rest),
+                _ => folder.join(word),
+            };
+            let (parent, last) =
+                (path.parent().unwrap_or(folder), path.file_name().unwrap_or_default().to_string_lossy());
+            let odd = |text: &str| text.contains(['*', '?', '[', '%', '$']);
+            if odd(&parent.to_string_lossy()) || last.contains(['[', '%', '$']) {
+                self.single = true;
+                self.any = true;
+            } else if !odd(&last) {
+                found.push(path);
+            } else if let Ok(entries) = std::fs::read_dir(parent) {
+                let names = entries.flatten().filter(|entry| wild(&last, &entry.file_name().to_string_lossy()));
+                found.extend(names.map(|entry| entry.path()));
+            }
+        }
+        found
+    }
+
+    /// Which `Host` lines speak of a host: those for which they are the same share their settings.
+    pub(super) fn signature(&self, host: &str) -> Vec<bool> {
+        let host = host.to_lowercase();
+        self.hosts.iter().map(|patterns| listed(patterns, &host)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lines(text: &str) -> Lines {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::create_dir(dir.path().join("more.d")).unwrap();
+        std::fs::write(dir.path().join("more.d/a.conf"), "Host included\n  ProxyCommand nc %h\n").unwrap();
+        std::fs::write(dir.path().join("more.d/b.txt"), "Match exec \"false\"\n").unwrap();
+        let file = dir.path().join("config");
+        std::fs::write(&file, text).unwrap();
+        let mut lines = Lines::read(&[file, dir.path().join("not there")]).unwrap();
+        for (_, place) in &mut lines.beyond {
+            *place = place.rsplit('/').next().unwrap().to_owned();
+        }
+        lines
+    }
+
+    #[test]
+    fn hosts_that_match_the_same_lines_share_their_settings() {
+        let found = lines("# mine\nHost=web* !web9\n  User ops\nHOST db1 db2\nPort 2222\nMatch all\n");
+        assert!(found.any && !found.single && found.beyond.is_empty(), "{found:?}");
+        assert_eq!(found.signature("web1"), found.signature("WEB2"));
+        assert_ne!(found.signature("web1"), found.signature("web9"));
+        assert_eq!(found.signature("web9"), found.signature("other"));
+        assert_ne!(found.signature("db1"), found.signature("web1"));
+    }
+
+    #[test]
+    fn what_depends_on_the_host_alone_is_asked_for_each() {
+        for text in
+            ["HostName %h.example", "Match exec \"test\"", "CanonicalizeHostname yes", "Host \"a b\"", "Include [ab]"]
+        {
+            assert!(lines(text).single, "{text}");
+        }
+        assert_eq!(lines("Host *\n\n# nothing\n"), Lines { hosts: vec!["*".into()], ..Lines::default() });
+    }
+
+    #[test]
+    fn what_only_openssh_can_follow_is_found_with_its_place() {
+        let found = lines("CertificateFile /c\nHost a\n  ForwardAgent yes\nInclude more.d/*.conf\n");
+        let wanted = [("CertificateFile", "config:1"), ("ProxyCommand", "a.conf:2")];
+        assert_eq!(found.beyond, wanted.map(|(name, place)| (name.to_owned(), place.to_owned())));
+        assert!(found.single && found.signature("included")[1]);
+    }
+}
