@@ -20,7 +20,9 @@ fn main() {
     }
     let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("probe");
     if !compile(&out) {
-        println!("cargo::warning=the static probe could not be compiled here; hosts are probed with bash");
+        println!(
+            "cargo::warning=the static probe could not be compiled here; hosts are probed with bash, which is slower and less exact; a C linker (`cc`) is needed"
+        );
         if let Err(error) = std::fs::write(&out, []) {
             println!("cargo::error=write {}: {error}", out.display());
         }
@@ -45,6 +47,10 @@ fn compile(out: &PathBuf) -> bool {
     let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
     rustc.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "probe", "--target", &target]);
     rustc.args(options.iter().flat_map(|option| ["-C", option]));
+    // A target of musl brings start files and a libc of its own, and the probe has none of either.
+    if target.contains("musl") {
+        rustc.args(["-C", "link-self-contained=no"]);
+    }
     rustc.args(link.iter().map(|option| format!("-Clink-arg={option}")));
     rustc.arg("-o").arg(out).arg("probe/main.rs");
     rustc.status().is_ok_and(|status| status.success())

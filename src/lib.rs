@@ -22,3 +22,4 @@ pub mod report;
 pub mod resource;
 pub mod transport;
 pub mod visible;
+mod yaml;

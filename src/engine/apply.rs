@@ -248,7 +248,7 @@ pub(crate) fn silent(sources: &[SourceReport]) -> ErrorReport {
         .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
         .collect();
     let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
-    let hint = "see that the master runs, serves this host and is not behind a closed firewall; \
+    let hint = "`fleetclock doctor` says which of these it is, and what mends it: see that the master runs, serves this host and is not behind a closed firewall; \
                 `--no-verify` configures the host all the same";
     ErrorReport { message, hint: Some(hint.to_owned()) }
 }

@@ -169,11 +169,20 @@ pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
     let fail = |at: At, text: String| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] };
     let bytes = crate::input::read(path, LARGEST)
         .map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let line = 1 + error.as_bytes().iter().take(error.utf8_error().valid_up_to()).filter(|b| **b == b'\n').count();
-        fail(At { line: line as u64, column: 1 }, "the inventory is not UTF-8 text".to_owned())
-    })?;
-    parse(&text).map_err(|(at, text)| fail(at, text))
+    if let Some(words) = crate::yaml::encoding(&bytes) {
+        return Err(fail(At { line: valid_lines(&bytes), column: 1 }, words));
+    }
+    let text = String::from_utf8_lossy(&bytes);
+    parse(&text).map_err(|(at, words)| {
+        let marked = crate::yaml::marked(text.strip_prefix('\u{feff}').unwrap_or(&text), at.line, at.column);
+        fail(at, words + &marked)
+    })
+}
+
+/// The line at which a text stops to be UTF-8.
+fn valid_lines(bytes: &[u8]) -> u64 {
+    let valid = std::str::from_utf8(bytes).map_or_else(|error| error.valid_up_to(), str::len);
+    1 + bytes.iter().take(valid).filter(|byte| **byte == b'\n').count() as u64
 }
 
 /// Parses text into a tree.
@@ -188,10 +197,22 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
         strict_booleans: true,
         budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 400_000, max_events: 500_000 },
     };
-    serde_yaml::from_str_with_options(text, options).map_err(|error| {
-        let at = error.location().map_or(At::default(), |l| At { line: l.line(), column: l.column() });
-        (at, plain(&error.to_string()))
-    })
+    let tree = serde_yaml::from_str_with_options(text, options).map_err(|error| {
+        let (line, column, words) = crate::yaml::explain(&error);
+        (At { line, column }, crate::yaml::foreign(text).map_or(words, str::to_owned))
+    })?;
+    if let Some((line, column, name)) = crate::yaml::tag(text) {
+        let words = match name.as_str() {
+            "vault" => {
+                "`!vault` is Ansible's; a secret is named here as { env: NAME }, { file: PATH } or { command: [..] }, \
+                        e.g. { command: [ansible-vault, view, secret.yml] }"
+                    .to_owned()
+            }
+            name => format!("the tag `!{name}` is not known; an inventory has none"),
+        };
+        return Err((At { line, column }, words));
+    }
+    Ok(tree)
 }
 
 /// Why a character that cannot be seen is refused.
@@ -207,17 +228,6 @@ fn hidden(text: &str) -> Option<(At, char)> {
         Some((At { line: number as u64 + 1, column: column as u64 + 1 }, c))
     };
     text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate().find_map(in_line)
-}
-
-/// The parser ends its messages with the place, which we say ourselves.
-fn plain(message: &str) -> String {
-    let message = message.lines().next().unwrap_or_default();
-    if message.starts_with("budget breached") {
-        return "the file stands for too much (aliases of aliases, or too deep)".to_owned();
-    }
-    let message = message.split(", set DuplicateKeyPolicy").next().unwrap_or_default();
-    let cut = message.rfind(" at line ").or_else(|| message.rfind(" (line "));
-    message.get(..cut.unwrap_or(message.len())).unwrap_or(message).trim_end_matches([',', ':']).to_owned()
 }
 
 /// Finds the known word that was probably meant.

@@ -4,9 +4,10 @@ pub mod context;
 pub mod step;
 pub mod template;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
 use crate::assets::{Assets, Origin};
+use crate::yaml;
 pub use step::{Kind, StepFile};
 use template::Engine;
 
@@ -29,8 +30,11 @@ impl Playbook {
     pub fn load(assets: &Assets, name: &str) -> Result<Self> {
         let path = format!("playbooks/{name}");
         let asset = assets.read(&path)?;
-        let steps: Vec<StepFile> =
-            serde_yaml::from_str(&asset.text).with_context(|| format!("playbook `{name}` ({})", asset.origin))?;
+        let steps: Vec<StepFile> = serde_yaml::from_str(&asset.text).map_err(|error| {
+            let (line, column, words) = yaml::explain(&error);
+            let marked = yaml::marked(&asset.text, line, column);
+            anyhow!("playbook `{name}` ({}:{line}:{column}): {words}{marked}", asset.origin)
+        })?;
         let playbook = Playbook { name: name.to_owned(), origin: asset.origin.to_string(), steps };
         playbook.check(assets).with_context(|| format!("playbook `{name}` ({})", playbook.origin))?;
         Ok(playbook)

@@ -14,6 +14,8 @@ pub struct Engine;
 fn environment<'a>() -> Environment<'a> {
     let mut env = Environment::new();
     env.set_undefined_behavior(UndefinedBehavior::Strict);
+    // So that an error knows the words that it is about.
+    env.set_debug(true);
     let syntax = SyntaxConfig::builder().keep_trailing_newline(true).trim_blocks(true).lstrip_blocks(true).build();
     // Only custom delimiters can make this fail, and the tests below would see it.
     if let Ok(syntax) = syntax {
@@ -96,8 +98,19 @@ fn without_own(env: &Environment<'_>, names: std::collections::HashSet<String>) 
 /// Says name, line and reason in one line; minijinja's own alternate form is a page.
 fn explain(name: &str, error: &minijinja::Error) -> anyhow::Error {
     let line = error.line().map_or(String::new(), |line| format!(":{line}"));
-    let detail = error.detail().map_or(String::new(), |detail| format!(": {detail}"));
+    let detail = match (error.kind(), named(error)) {
+        (minijinja::ErrorKind::UndefinedError, Some(words)) => {
+            return anyhow!("template `{name}`{line}: undefined value: `{words}`");
+        }
+        _ => error.detail().map_or(String::new(), |detail| format!(": {detail}")),
+    };
     anyhow!("template `{name}`{line}: {}{detail}", error.kind())
+}
+
+/// The words of the template that an error is about.
+fn named(error: &minijinja::Error) -> Option<&str> {
+    let words = error.template_source()?.get(error.range()?)?.trim();
+    (!words.is_empty() && words.len() < 100 && !words.contains('\n')).then_some(words)
 }
 
 #[cfg(test)]
@@ -108,7 +121,7 @@ mod tests {
     #[test]
     fn an_undefined_name_is_an_error_that_names_the_line() {
         let error = Engine.render("x.j2", "a\n{{ nmae }}", &context! { name => 1 });
-        assert!(error.unwrap_err().to_string().starts_with("template `x.j2`:2: undefined value"));
+        assert_eq!(error.unwrap_err().to_string(), "template `x.j2`:2: undefined value: `nmae`");
     }
 
     #[test]

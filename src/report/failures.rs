@@ -2,6 +2,7 @@
 //! the eye is when a long run is over.
 
 use std::fmt::Write as _;
+use std::net::{IpAddr, SocketAddr};
 
 use super::style::{NAME, paint};
 use super::{ErrorReport, HostReport, Status, names, words};
@@ -11,6 +12,8 @@ struct Failure<'a> {
     status: Status,
     error: &'a ErrorReport,
     hosts: Vec<&'a str>,
+    /// Whether all were told the very same.
+    same: bool,
 }
 
 /// Appends the errors; a hint that several share comes once, after the last of them.
@@ -34,13 +37,31 @@ fn collect(hosts: &[HostReport]) -> Vec<Failure<'_>> {
     let mut failures: Vec<Failure<'_>> = Vec::new();
     for host in hosts {
         let Some(error) = &host.error else { continue };
-        match failures.iter_mut().find(|known| known.status == host.status && known.error == error) {
-            Some(known) => known.hosts.push(&host.name),
-            None => failures.push(Failure { status: host.status, error, hosts: vec![&host.name] }),
+        match failures.iter_mut().find(|known| known.status == host.status && alike(known.error, error)) {
+            Some(known) => {
+                known.same = known.same && known.error == error;
+                known.hosts.push(&host.name);
+            }
+            None => failures.push(Failure { status: host.status, error, hosts: vec![&host.name], same: true }),
         }
     }
     failures.sort_by(|a, b| (rank(a.status), &a.error.hint).cmp(&(rank(b.status), &b.error.hint)));
     failures
+}
+
+/// Whether two hosts failed in the same way: only the address that was tried differs.
+fn alike(one: &ErrorReport, other: &ErrorReport) -> bool {
+    one.hint == other.hint && shape(&one.message) == shape(&other.message)
+}
+
+/// A message without the address in it: `connect 10.0.0.1:22: timed out`.
+fn shape(message: &str) -> Vec<&str> {
+    let is_address = |word: &str| {
+        let word = word.trim_end_matches([':', ',']);
+        let bare = word.trim_matches(['[', ']', '`']);
+        word.parse::<SocketAddr>().is_ok() || bare.parse::<IpAddr>().is_ok()
+    };
+    message.split_whitespace().map(|word| if is_address(word) { "ADDRESS" } else { word }).collect()
 }
 
 /// The order in which endings are said; what needs a hand first comes last.
@@ -61,7 +82,12 @@ fn write_failure(text: &mut String, failure: &Failure<'_>, width: usize) {
     let who = names::some(&failure.hosts);
     let mut lines = failure.error.message.trim_end().lines();
     let first = lines.next().unwrap_or_default();
-    let _ = writeln!(text, "{who:width$} | {}: {first}", paint(style, word));
+    let more = match failure.hosts.len() {
+        0 | 1 => String::new(),
+        _ if failure.same => String::new(),
+        many => format!(" (and {} more alike)", many - 1),
+    };
+    let _ = writeln!(text, "{who:width$} | {}: {first}{more}", paint(style, word));
     for line in lines {
         let _ = writeln!(text, "{:width$} |   {}", "", line.trim_end());
     }
@@ -72,5 +98,22 @@ fn write_lines(text: &mut String, width: usize, word: String, lines: &str) {
     for line in lines.trim_end().lines() {
         let _ = writeln!(text, "{:width$} | {lead}{line}", "");
         lead = "      ".to_owned();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_differs_by_the_address_alone_is_alike() {
+        let told = |message: &str| ErrorReport { message: message.to_owned(), hint: None };
+        for (other, is_alike) in [
+            ("connect 10.0.0.2:22: timed out", true),
+            ("connect [2001:db8::1]:22: timed out", true),
+            ("connect 10.0.0.2:22: Connection refused", false),
+        ] {
+            assert_eq!(alike(&told("connect 10.0.0.1:22: timed out"), &told(other)), is_alike, "{other}");
+        }
     }
 }

@@ -78,14 +78,21 @@ pub(super) fn line<const N: usize>(row: &[Cell; N], sides: &[Side; N], widths: &
     text
 }
 
+/// What is Korean, Chinese or Japanese takes two columns.
 fn width(text: &str) -> usize {
-    text.chars().count()
+    unicode_width::UnicodeWidthStr::width(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::report::console::plain;
+
+    #[test]
+    fn wide_characters_count_two_columns() {
+        let text = columns(["host", "state"], vec![["서버".into(), "ok".into()], ["server".into(), "ok".into()]]);
+        assert_eq!(plain(&text), "host    state\n서버    ok\nserver  ok\n");
+    }
 
     #[test]
     fn columns_are_aligned_and_end_without_blanks() {

@@ -1,9 +1,10 @@
 //! A file with a certain content, written so that it is either the old one or the new one.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 use super::{Delta, Fix, Resource, Slice};
+use crate::exit::Hint as _;
 use crate::report::decisive::{STAGE, decisive};
 use crate::report::diff;
 use crate::report::number::count;
@@ -34,6 +35,9 @@ pub struct File {
     pub shown: Wanted,
 }
 
+/// Begins the line of the probe that says what cannot be written.
+const UNWRITABLE: &str = "fc-unwritable ";
+
 /// What the probe found.
 struct Found<'a> {
     mode: &'a str,
@@ -53,6 +57,10 @@ impl Resource for File {
     fn probe(&self) -> String {
         format!(
             "fc_f={path}\n\
+             fc_r=$(readlink -f \"$fc_f\" || printf %s \"$fc_f\")\n\
+             for fc_w in \"${{fc_r%/*}}/\" \"$fc_r\"; do\n\
+             [ ! -e \"$fc_w\" ] || [ -w \"$fc_w\" ] || {{ echo \"{UNWRITABLE}$fc_w\" >&2; break; }}\n\
+             done\n\
              [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
              fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} && stat -L -c \"%a %U:%G $fc_d %h\" \"$fc_f\" || exit\n\
@@ -63,6 +71,41 @@ impl Resource for File {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
+        let deltas = self.compared(seen)?;
+        match seen.stderr.lines().find_map(|line| line.strip_prefix(UNWRITABLE)) {
+            // As wanted already, it may well be protected.
+            Some(place) if !deltas.is_empty() => Err(self.unwritable(place)),
+            _ => Ok(deltas),
+        }
+    }
+
+    fn secrets(&self, seen: &Slice) -> Vec<String> {
+        let host = self.found(seen).ok().flatten().map_or("", |found| found.content);
+        self.shown.pieces(host, &self.content)
+    }
+
+    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
+        let found = self.found(seen)?;
+        let observed = found.as_ref().map(|found| found.digest);
+        let change = match &found {
+            Some(found) if found.digest == self.digest() => self.rights(),
+            _ => format!("{}{}", self.guard(observed), self.write()),
+        };
+        let change = format!("{}{}{change}", self.make_folders(), self.keep());
+        Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), settle: String::new() })
+    }
+}
+
+impl File {
+    /// Root may write everywhere but into what is mounted read-only or marked immutable.
+    fn unwritable(&self, place: &str) -> anyhow::Error {
+        anyhow!("{} has to be written, and {place} cannot be: nothing was changed", self.path).hint(&format!(
+            "see `findmnt -T {place}` (mounted read-only?) and `lsattr -d {place}` (immutable? `chattr -i {place}`)"
+        ))
+    }
+
+    /// The differences, whether they can be mended or not.
+    fn compared(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let Some(found) = self.found(seen)? else {
             let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
             delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode)));
@@ -86,24 +129,6 @@ impl Resource for File {
         Ok(deltas)
     }
 
-    fn secrets(&self, seen: &Slice) -> Vec<String> {
-        let host = self.found(seen).ok().flatten().map_or("", |found| found.content);
-        self.shown.pieces(host, &self.content)
-    }
-
-    fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
-        let found = self.found(seen)?;
-        let observed = found.as_ref().map(|found| found.digest);
-        let change = match &found {
-            Some(found) if found.digest == self.digest() => self.rights(),
-            _ => format!("{}{}", self.guard(observed), self.write()),
-        };
-        let change = format!("{}{}{change}", self.make_folders(), self.keep());
-        Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), settle: String::new() })
-    }
-}
-
-impl File {
     /// A new file takes the place of one name; others that the old one has keep the old content.
     fn parted(&self, links: u64) -> Option<Delta> {
         let others = links.checked_sub(1).filter(|others| *others > 0)?;
@@ -294,6 +319,25 @@ mod tests {
     fn apply(dir: &Path, file: &File) -> Slice {
         let seen = probe(dir, file);
         run(dir, "sh", &file.fix(&seen, false).unwrap().change)
+    }
+
+    #[test]
+    fn what_cannot_be_written_is_said_before_it_is_tried() {
+        let file = file(Path::new("/etc"), "new\n");
+        let seen = |stdout: &str, stderr: &str| Slice { stdout: stdout.into(), stderr: stderr.into(), status: 0 };
+        let error = file.diff(&seen("absent\n", "fc-unwritable /etc/\n")).unwrap_err();
+        assert!(error.to_string().ends_with("has to be written, and /etc/ cannot be: nothing was changed"), "{error}");
+        assert!(crate::exit::hint(&error).is_some_and(|hint| hint.contains("chattr -i /etc/")));
+        assert_eq!(file.diff(&seen("absent\n", "other words\n")).unwrap().len(), 1);
+        let wanted = format!("640 root:root {} 1\n", file.digest());
+        assert!(file.diff(&seen(&wanted, "fc-unwritable /etc/\n")).unwrap().is_empty(), "it may well be protected");
+    }
+
+    #[test]
+    fn a_real_read_only_place_is_seen() {
+        let file = File { path: "/proc/sys/kernel/ostype".into(), ..file(Path::new("/etc"), "new\n") };
+        let seen = run(tempfile::tempdir().unwrap().path(), "sh", &file.probe());
+        assert!(seen.stderr.starts_with(UNWRITABLE), "{}", seen.stderr);
     }
 
     #[test]

@@ -177,10 +177,83 @@ impl Package {
     fn missing(&self, seen: &Slice) -> anyhow::Error {
         let words = decisive("", &seen.stderr);
         let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
-        anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(
-            "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",
-        )
+        let hint = way_out(&format!("{}\n{}", seen.stdout, seen.stderr));
+        anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(hint)
     }
+}
+
+/// What a package manager says, in small letters, and the way out. The first that is found counts: what breaks
+/// all repositories comes before what one of them lacks.
+const WAYS_OUT: &[(&[&str], &str)] = &[
+    (
+        &[
+            "unmet dependencies",
+            "fix-broken",
+            "dpkg was interrupted",
+            "nothing provides",
+            "conflicting requests",
+            "broken packages",
+        ],
+        "mend the host's packages first: `apt-get --fix-broken install` or `dpkg --configure -a`, `dnf check`, `zypper verify`",
+    ),
+    (
+        &[
+            "could not get lock",
+            "is locked by",
+            "waiting for process with pid",
+            "system management is locked",
+            "another app is currently holding",
+        ],
+        "another package manager is at work on the host; wait until it is done",
+    ),
+    (
+        &[
+            "not valid yet",
+            "is expired",
+            "release file expired",
+            "certificate is not yet valid",
+            "certificate has expired",
+        ],
+        "see the host's clock first (`date`): a wrong clock makes lists and certificates look expired or not yet valid; \
+         set it by hand, or renew the mirror",
+    ),
+    (
+        &["no_pubkey", "gpg", "signature", "is not signed", "public key"],
+        "import the key of the repository on the host; it is signed with one that is not known there",
+    ),
+    (&["no space left", "not enough free", "insufficient space", "disk full"], "free some space on the host's disk"),
+    (&["read-only file system"], "mount the host's file system for writing, or install the package in its image"),
+    (
+        &[
+            "could not resolve",
+            "temporary failure resolving",
+            "could not connect",
+            "timed out",
+            "connection refused",
+            "cannot download",
+            "curl error",
+        ],
+        "the host does not reach its package repositories: see its name servers, its proxy, or set up an offline mirror",
+    ),
+    (
+        &[
+            "no enabled repos",
+            "there are no enabled",
+            "no repositories defined",
+            "cannot find a valid baseurl",
+            "not registered",
+        ],
+        "the host has no package repository: enable one, register the system, or set up an offline mirror",
+    ),
+];
+
+fn way_out(said: &str) -> &'static str {
+    let said = said.to_lowercase();
+    let known = WAYS_OUT.iter().find(|(signs, _)| signs.iter().any(|sign| said.contains(sign)));
+    known.map_or(
+        "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",
+        |(_, hint)| hint,
+    )
 }
 
 /// Reads `Version : 4.3` and `Release : 1.el9` as dnf, yum and zypper print them; the last is the newest.
@@ -262,6 +335,29 @@ mod tests {
     #[test]
     fn an_installed_package_needs_nothing() {
         assert!(package().diff(&seen("installed\n", "")).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_hint_follows_the_cause() {
+        for (said, hint) in [
+            ("E: Unmet dependencies. Try 'apt --fix-broken install' with no packages", "mend the host's packages"),
+            ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", "mend the host's packages"),
+            ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7", "another package manager"),
+            ("System management is locked by the application with pid 77 (zypper).", "another package manager"),
+            ("E: Release file for http://m/InRelease is not valid yet (invalid for another 3h)", "the host's clock"),
+            ("E: Release file for http://m/InRelease is expired (invalid since 3d)", "the host's clock"),
+            ("Curl error (60): SSL certificate problem: certificate is not yet valid", "the host's clock"),
+            ("W: GPG error: http://m InRelease: NO_PUBKEY 0E98404D386FA1D9", "import the key"),
+            ("Error: GPG check FAILED", "import the key"),
+            ("E: You don't have enough free space; no space left on device", "free some space"),
+            ("Temporary failure resolving 'deb.debian.org'", "does not reach"),
+            ("Error: There are no enabled repositories in \"/etc/yum.repos.d\".", "has no package repository"),
+            ("There are no enabled repos.", "has no package repository"),
+            ("No repositories defined. Use 'zypper addrepo'", "has no package repository"),
+            ("E: Unable to locate package chrony", "carry it"),
+        ] {
+            assert!(way_out(said).contains(hint), "{said}: {}", way_out(said));
+        }
     }
 
     #[test]

@@ -36,8 +36,7 @@ server2  * server1 (10.10.10.1)    377        3  -0.42 ms  0.80 ms    1.00 ms   
 from source port 123: our probe got 1 answer
 
 server7, server8 | not started: no master of it works (server3)
-server5          | unreachable: connect 10.10.10.5:22: timed out after 10 s
-server6          | unreachable: connect 10.10.10.6:22: timed out after 10 s
+server5, server6 | unreachable: connect 10.10.10.5:22: timed out after 10 s (and 1 more alike)
                  | hint: is it up?
 server4          | failed (undone): step 2 `Write the chrony configuration`: exit 1
                  |   Invalid directive at line 7
