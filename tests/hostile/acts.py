@@ -266,7 +266,7 @@ async def second_factor(server):
     if request[0] == 50 and method(request) == b"publickey" and server.signed(request):
         server.first_factor = True
         await server.send(b"\x33" + string(b"keyboard-interactive") + b"\1")
-    elif method(request) == b"none" and getattr(server, "first_factor", False):
+    elif request[0] == 50 and method(request) == b"none" and getattr(server, "first_factor", False):
         await server.send(b"\x33" + string(b"keyboard-interactive") + b"\0")
     elif request[0] == 61 or method(request) == b"keyboard-interactive":
         if request[0] == 61:

@@ -39,9 +39,10 @@ fn first_words(hop: &Hop, left: Duration) -> Option<String> {
     words(bytes.get(..count)?)
 }
 
-/// The first line, if it is text, and not that of an SSH server.
+/// The first line, if it is there as a whole, is text, and not that of an SSH server.
 fn words(bytes: &[u8]) -> Option<String> {
-    let text = std::str::from_utf8(bytes).ok()?;
+    let whole = bytes.iter().rposition(|byte| *byte == b'\n')?;
+    let text = std::str::from_utf8(bytes.get(..whole)?).ok()?;
     let line = text.lines().map(str::trim).find(|line| !line.is_empty())?;
     let ssh = text.lines().any(|line| line.starts_with("SSH-"));
     (!ssh && !line.chars().any(char::is_control)).then(|| line.chars().take(LONGEST).collect())
@@ -62,6 +63,8 @@ mod tests {
             (b"\x1b[2Jred\r\n", None),
             (b"\0\xff\x13\n", None),
             (b"", None),
+            (b"S", None),
+            (b"HTTP/1.1 4", None),
         ] {
             assert_eq!(words(bytes).as_deref(), shown);
         }
