@@ -1,6 +1,8 @@
 //! A domain locks an account after a few wrong passwords, and all hosts of the domain ask the
-//! same account. So the first login with it decides for all, and a refused one is not repeated.
-//! A host that does not say does not hold the others for long: a few more may try meanwhile.
+//! same account. So the first login with it decides for all. A refusal may be that of one host alone
+//! (a policy, or a host that somebody has taken over): one other host is asked, and if that refuses
+//! too, none is any more. A host that does not say does not hold the others for long: a few more
+//! may try meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -24,12 +26,59 @@ pub(crate) struct Accounts {
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum State {
-    /// So many hosts are asking, the last since then.
-    Asked(usize, Instant),
+    /// Hosts are being asked, and one of those that were may have refused.
+    Asked { open: usize, since: Instant, refused_by: Option<String> },
     /// Some host has let it in.
     Good,
-    /// This host refused its password.
-    Refused(String),
+    /// These two hosts refused its password.
+    Refused(String, String),
+}
+
+impl State {
+    /// Whether this host may try now.
+    fn is_free(&self) -> bool {
+        match self {
+            State::Asked { open, refused_by: Some(_), .. } => *open == 0,
+            State::Asked { open, since, refused_by: None } => *open < MOST && since.elapsed() >= PATIENCE,
+            State::Good | State::Refused(..) => false,
+        }
+    }
+
+    /// How long to wait before looking again; an answer wakes before.
+    fn rest(&self) -> Duration {
+        let left = match self {
+            State::Asked { since, .. } => PATIENCE.saturating_sub(since.elapsed()),
+            State::Good | State::Refused(..) => Duration::ZERO,
+        };
+        left.max(Duration::from_millis(300))
+    }
+
+    /// One more host is asked.
+    fn asked(self) -> Self {
+        match self {
+            State::Asked { open, refused_by, .. } => State::Asked { open: open + 1, since: Instant::now(), refused_by },
+            other => other,
+        }
+    }
+
+    /// The answer of a host, or that it gave none. What was good on one host is good.
+    fn answered(self, outcome: &Outcome, host: &str) -> Self {
+        match (self, outcome) {
+            (State::Asked { .. }, Outcome::Good) => State::Good,
+            (State::Asked { refused_by: Some(first), .. }, Outcome::WrongPassword) if first != host => {
+                State::Refused(first, host.to_owned())
+            }
+            (State::Asked { open, since, .. }, Outcome::WrongPassword) => {
+                State::Asked { open: open.saturating_sub(1), since, refused_by: Some(host.to_owned()) }
+            }
+            (State::Asked { open, since, refused_by }, Outcome::Unknown) => {
+                State::Asked { open: open.saturating_sub(1), since, refused_by }
+            }
+            // Two refused while a third was still asked: it is a host's policy after all.
+            (State::Refused(..), Outcome::Good) => State::Good,
+            (state, _) => state,
+        }
+    }
 }
 
 /// The right to try an account once.
@@ -42,7 +91,7 @@ impl Accounts {
     /// Waits until the account may be tried. Accounts of a single host are always free.
     ///
     /// # Errors
-    /// Another host has refused its password.
+    /// This host, or two others, have refused its password.
     pub(super) fn ask(&self, user: &str, peer: &Peer) -> Result<Permit<'_>, TransportError> {
         // `.\user` is an account of each host.
         if !user.contains(['\\', '@']) || user.starts_with(".\\") {
@@ -52,17 +101,25 @@ impl Accounts {
         let mut known = self.known();
         loop {
             match known.get(&account) {
+                None => {
+                    let first = State::Asked { open: 1, since: Instant::now(), refused_by: None };
+                    known.insert(account.clone(), first);
+                    return Ok(Permit { accounts: self, account: Some(account) });
+                }
                 Some(State::Good) => return Ok(Permit { accounts: self, account: None }),
-                Some(State::Refused(host)) => return Err(peer.refused_elsewhere(host)),
-                Some(State::Asked(open, since)) if *open >= MOST || since.elapsed() < PATIENCE => {
-                    let rest = PATIENCE.saturating_sub(since.elapsed()).max(Duration::from_millis(300));
+                Some(State::Refused(first, second)) => return Err(peer.refused_elsewhere(&[first, second])),
+                Some(State::Asked { refused_by: Some(host), .. }) if *host == peer.host => {
+                    return Err(peer.refused_elsewhere(&[host]));
+                }
+                Some(state) if state.is_free() => {
+                    let asked = state.clone().asked();
+                    known.insert(account.clone(), asked);
+                    return Ok(Permit { accounts: self, account: Some(account) });
+                }
+                Some(state) => {
+                    let rest = state.rest();
                     let waited = self.changed.wait_timeout(known, rest);
                     known = waited.unwrap_or_else(PoisonError::into_inner).0;
-                }
-                asked => {
-                    let open = if let Some(State::Asked(open, _)) = asked { *open } else { 0 };
-                    known.insert(account.clone(), State::Asked(open + 1, Instant::now()));
-                    return Ok(Permit { accounts: self, account: Some(account) });
                 }
             }
         }
@@ -72,17 +129,14 @@ impl Accounts {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// One who asked has the answer, or none. What was good on one host is good.
-    fn settle(&self, account: &str, state: Option<State>) {
+    fn settle(&self, account: &str, outcome: &Outcome, host: &str) {
         let mut known = self.known();
-        match (known.get(account), state) {
-            (Some(State::Good), _) | (Some(State::Refused(_)), None) => {}
-            (_, Some(state)) => drop(known.insert(account.to_owned(), state)),
-            (Some(State::Asked(open, since)), None) if *open > 1 => {
-                let left = State::Asked(open - 1, *since);
-                known.insert(account.to_owned(), left);
+        if let Some(state) = known.remove(account) {
+            let state = state.answered(outcome, host);
+            // Nobody is asked and nothing is known: the next one is the first again.
+            if !matches!(state, State::Asked { open: 0, refused_by: None, .. }) {
+                known.insert(account.to_owned(), state);
             }
-            (_, None) => drop(known.remove(account)),
         }
         self.changed.notify_all();
     }
@@ -92,12 +146,7 @@ impl Permit<'_> {
     /// Remembers how the login went; a host that could not be asked says nothing of the account.
     pub(super) fn settle(mut self, outcome: &Outcome, peer: &Peer) {
         let Some(account) = self.account.take() else { return };
-        let state = match outcome {
-            Outcome::Good => Some(State::Good),
-            Outcome::WrongPassword => Some(State::Refused(peer.host.clone())),
-            Outcome::Unknown => None,
-        };
-        self.accounts.settle(&account, state);
+        self.accounts.settle(&account, outcome, &peer.host);
     }
 }
 
@@ -111,7 +160,7 @@ pub(super) enum Outcome {
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
         if let Some(account) = self.account.take() {
-            self.accounts.settle(&account, None);
+            self.accounts.settle(&account, &Outcome::Unknown, "");
         }
     }
 }
@@ -139,10 +188,17 @@ mod tests {
         Peer::new(address, &settings)
     }
 
-    /// As if it had been asked this long ago.
+    /// As if so many hosts had been asked, the last this long ago.
     fn ago(accounts: &Accounts, open: usize, ago: Duration) {
         let since = Instant::now().checked_sub(ago).unwrap();
-        accounts.known().insert(USER.to_lowercase(), State::Asked(open, since));
+        accounts.known().insert(USER.to_lowercase(), State::Asked { open, since, refused_by: None });
+    }
+
+    fn open(accounts: &Accounts) -> usize {
+        match accounts.known().get(&USER.to_lowercase()) {
+            Some(State::Asked { open, .. }) => *open,
+            _ => 0,
+        }
     }
 
     #[test]
@@ -150,13 +206,13 @@ mod tests {
         let (accounts, peer) = (Accounts::default(), peer("192.0.2.1"));
         ago(&accounts, 1, PATIENCE);
         let second = accounts.ask(USER, &peer).ok().unwrap();
-        assert!(matches!(accounts.known()[r"corp\operator"], State::Asked(2, _)));
+        assert_eq!(open(&accounts), 2);
         drop(second);
-        assert!(matches!(accounts.known()[r"corp\operator"], State::Asked(1, _)));
+        assert_eq!(open(&accounts), 1);
     }
 
     #[test]
-    fn no_more_than_a_few_try_at_a_time_and_the_first_answer_is_for_all() {
+    fn no_more_than_a_few_try_at_a_time_and_what_is_good_is_good_for_all() {
         let (accounts, peer) = (Accounts::default(), peer("192.0.2.1"));
         ago(&accounts, MOST - 1, PATIENCE);
         let last = accounts.ask(USER, &peer).ok().unwrap();
@@ -164,10 +220,35 @@ mod tests {
         std::thread::scope(|scope| {
             let waiting = scope.spawn(|| accounts.ask(USER, &peer).map(|permit| permit.account.is_none()));
             assert!(!waiting.is_finished());
-            last.settle(&Outcome::WrongPassword, &peer);
-            let error = waiting.join().unwrap().unwrap_err();
-            assert!(error.to_string().contains("192.0.2.1 has refused the password"), "{error}");
+            last.settle(&Outcome::Good, &peer);
+            assert!(waiting.join().unwrap().unwrap());
         });
+    }
+
+    #[test]
+    fn one_host_that_refuses_harms_only_itself() {
+        let (accounts, first, second) = (Accounts::default(), peer("192.0.2.1"), peer("192.0.2.2"));
+        accounts.ask(USER, &first).ok().unwrap().settle(&Outcome::WrongPassword, &first);
+        let again = accounts.ask(USER, &first).err().unwrap().to_string();
+        assert!(again.contains("192.0.2.1 has refused the password"), "{again}");
+        accounts.ask(USER, &second).ok().unwrap().settle(&Outcome::Good, &second);
+        assert!(accounts.ask(USER, &peer("192.0.2.3")).is_ok());
+    }
+
+    #[test]
+    fn a_password_that_two_hosts_refuse_is_tried_on_no_third() {
+        let (accounts, first, second) = (Accounts::default(), peer("192.0.2.1"), peer("192.0.2.2"));
+        accounts.ask(USER, &first).ok().unwrap().settle(&Outcome::WrongPassword, &first);
+        // While the second one is asked, no other is.
+        let permit = accounts.ask(USER, &second).ok().unwrap();
+        let third = std::thread::scope(|scope| {
+            let waiting = scope.spawn(|| accounts.ask(USER, &peer("192.0.2.3")).err());
+            std::thread::sleep(Duration::from_millis(50));
+            assert!(!waiting.is_finished());
+            permit.settle(&Outcome::WrongPassword, &second);
+            waiting.join().unwrap().unwrap().to_string()
+        });
+        assert!(third.contains("192.0.2.1 and 192.0.2.2 have refused the password"), "{third}");
     }
 
     #[test]

@@ -44,10 +44,12 @@ impl Peer {
         TransportError::Lost { to: self.to.clone(), cause: cause.to_owned() }
     }
 
-    /// The account was refused by another host of this run.
-    pub(super) fn refused_elsewhere(&self, host: &str) -> TransportError {
+    /// The account was refused by these hosts of this run.
+    pub(super) fn refused_elsewhere(&self, hosts: &[&String]) -> TransportError {
+        let names = hosts.iter().map(|host| host.as_str()).collect::<Vec<_>>().join(" and ");
+        let have = if hosts.len() == 1 { "has" } else { "have" };
         self.login(
-            &format!("not tried: {host} has refused the password of this account"),
+            &format!("not tried: {names} {have} refused the password of this account"),
             "a domain locks an account after a few wrong passwords; correct it and run again",
         )
     }
