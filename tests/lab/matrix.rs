@@ -154,7 +154,7 @@ const FAULTS: [Fault; 14] = [
         inject: "mount -o remount,ro,bind /etc/chrony",
         repair: "mount -o remount,rw,bind /etc/chrony",
         ends: [
-            "failed_undone old: Read-only file system",
+            "failed old: has to be written, and",
             "failed_undone old: Read-only file system",
             "failed_undone old: Read-only file system",
             FINE,

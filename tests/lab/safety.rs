@@ -246,14 +246,14 @@ fn a_canary_that_fails_stops_the_rest_and_masters_never_restart_together() {
     assert!(plan.contains(order), "{plan}");
     // Who has two masters is not to lose both, even if nobody has spoken of waves.
     lab.inventory(FIVE.split("rollout:").next().unwrap());
-    lab.sh("m1", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    lab.sh("m1", "mkdir -p /etc/chrony; mount -t tmpfs -o nr_inodes=1 tmpfs /etc/chrony");
     let (_, report) = lab.json(&["apply", "--yes", "-l", "masters"]);
     assert_eq!(statuses(&report), ["m1 failed_undone", "m2 not_started"], "{report:#}");
     assert!(error(&report, "m2").contains("`m1` serves the same hosts, and its change failed"), "{report:#}");
     lab.sh("m1", "umount /etc/chrony");
     lab.inventory(FIVE);
-    // The canary's disk is read-only.
-    lab.sh("s2", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    // The canary's disk has no room for another file, which no plan can see.
+    lab.sh("s2", "mkdir -p /etc/chrony; mount -t tmpfs -o nr_inodes=1 tmpfs /etc/chrony");
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 1, "{report:#}");
     let ended = statuses(&report);
@@ -326,7 +326,7 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     let lab = Lab::up("rollouthist", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
     let none = lab.fleetclock(&["apply", "--yes", "--failed"]);
     assert!(none.code == 2 && none.stderr.contains("there is no record of an `apply`"), "{}", none.stderr);
-    lab.sh("s1", "mkdir -p /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
+    lab.sh("s1", "mkdir -p /etc/chrony; mount -t tmpfs -o nr_inodes=1 tmpfs /etc/chrony");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 1);
     lab.sh("s1", "umount /etc/chrony");
     let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
