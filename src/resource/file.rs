@@ -99,6 +99,7 @@ impl Resource for File {
 impl File {
     /// Root may write everywhere but into what is mounted read-only or marked immutable.
     fn unwritable(&self, place: &str) -> anyhow::Error {
+        let place = if place.len() > 1 { place.trim_end_matches('/') } else { place };
         anyhow!("{} has to be written, and {place} cannot be: nothing was changed", self.path).hint(&format!(
             "see `findmnt -T {place}` (mounted read-only?) and `lsattr -d {place}` (immutable? `chattr -i {place}`)"
         ))
@@ -326,8 +327,8 @@ mod tests {
         let file = file(Path::new("/etc"), "new\n");
         let seen = |stdout: &str, stderr: &str| Slice { stdout: stdout.into(), stderr: stderr.into(), status: 0 };
         let error = file.diff(&seen("absent\n", "fc-unwritable /etc/\n")).unwrap_err();
-        assert!(error.to_string().ends_with("has to be written, and /etc/ cannot be: nothing was changed"), "{error}");
-        assert!(crate::exit::hint(&error).is_some_and(|hint| hint.contains("chattr -i /etc/")));
+        assert!(error.to_string().ends_with("has to be written, and /etc cannot be: nothing was changed"), "{error}");
+        assert!(crate::exit::hint(&error).is_some_and(|hint| hint.contains("chattr -i /etc`")));
         assert_eq!(file.diff(&seen("absent\n", "other words\n")).unwrap().len(), 1);
         let wanted = format!("640 root:root {} 1\n", file.digest());
         assert!(file.diff(&seen(&wanted, "fc-unwritable /etc/\n")).unwrap().is_empty(), "it may well be protected");

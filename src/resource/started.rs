@@ -150,8 +150,8 @@ fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
 }
 
 /// The clock is not the host's to set where the right to it is missing (`CAP_SYS_TIME`, bit 25), where that
-/// right is one of another user namespace, or where a filter of system calls refuses it. Only a container that
-/// runs chronyd with `-x` is asked for the last: by a time before 1970, which no kernel takes.
+/// right is one of another user namespace, or where a filter of system calls refuses it. Only a container whose
+/// service runs with `-x`, or would, is asked for the last: by a time before 1970, which no kernel takes.
 const PROBE: &str = r#"
 fc_show=$(systemctl show -p MainPID -p ConditionResult -p AssertResult -p ConditionTimestampMonotonic -p FragmentPath -p DropInPaths -p EnvironmentFiles -p ExecStart @UNIT@.service)
 fc_value() { printf '%s\n' "$fc_show" | sed -n "s/^$1=//p"; }
@@ -174,7 +174,12 @@ for fc_f in /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp; do [ -e "$fc_f" ] && e
 fc_cap=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status 2>/dev/null)
 case ${fc_cap%??????} in '' | *[2367abefABEF]) ;; *) echo clock=locked ;; esac
 read -r fc_a fc_b fc_c </proc/1/uid_map 2>/dev/null && [ "$fc_b $fc_c" != '0 4294967295' ] && echo clock=locked
-[ -e /run/systemd/container ] && tr '\0' '\n' <"/proc/$fc_pid/cmdline" 2>/dev/null | grep -q '^-[A-Za-z0-9]*x' && LC_ALL=C date -s @-1 2>&1 | grep -q 'not permitted' && echo clock=locked
+fc_words() {
+tr '\0' '\n' <"/proc/$fc_pid/cmdline"
+printf '%s\n' "$fc_show" | sed -n 's/^ExecStart=.*argv\[\]=//p' | tr ' ' '\n'
+cat /etc/default/@UNIT@ /etc/sysconfig/@UNIT@ | tr "=\"' " '\n\n\n\n'
+}
+[ -e /run/systemd/container ] && fc_words 2>/dev/null | grep -q '^-[A-Za-z0-9]*x' && LC_ALL=C date -s @-1 2>&1 | grep -q 'not permitted' && echo clock=locked
 "#;
 
 #[cfg(test)]

@@ -58,7 +58,11 @@ fn what_fails_before_and_in_the_change_leaves_the_old_state() {
     assert_eq!(lab.sh("h1", state), before_full);
     // Read-only: the plan knows.
     lab.sh("h1", "umount /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
-    fails(&one(", extra: ['# one more line']"), "has to be written, and /etc/chrony cannot be: nothing was changed", "failed");
+    fails(
+        &one(", extra: ['# one more line']"),
+        "has to be written, and /etc/chrony cannot be: nothing was changed",
+        "failed",
+    );
     lab.sh("h1", "umount /etc/chrony");
     // And then it works.
     lab.inventory(&one(", extra: ['# one more line']"));
