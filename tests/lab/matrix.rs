@@ -198,9 +198,9 @@ systemctl daemon-reload
 case 'STAGE' in after* | *proof) systemctl kill -s KILL chrony; sleep 0.5 ;; esac",
         repair: "rm -f /etc/systemd/system/chrony.service.d/fussy.conf; systemctl daemon-reload",
         ends: [
-            "failed_undone old: does not run with this configuration",
-            "failed_undone old: does not run with this configuration",
-            "failed_undone old: does not run with this configuration",
+            "failed_undone old: does not run: `ExecStartPre=/bin/grep",
+            "failed_undone old: does not run: `ExecStartPre=/bin/grep",
+            "failed_undone old: does not run: `ExecStartPre=/bin/grep",
             "failed_undone old: still differs after the change",
             UNPROVEN,
         ],
