@@ -243,7 +243,6 @@ mod tests {
         let permit = accounts.ask(USER, &second).ok().unwrap();
         let third = std::thread::scope(|scope| {
             let waiting = scope.spawn(|| accounts.ask(USER, &peer("192.0.2.3")).err());
-            std::thread::sleep(Duration::from_millis(50));
             assert!(!waiting.is_finished());
             permit.settle(&Outcome::WrongPassword, &second);
             waiting.join().unwrap().unwrap().to_string()
