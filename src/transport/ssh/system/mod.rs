@@ -17,14 +17,12 @@ use askpass::Answers;
 pub use askpass::answer_ssh;
 use pipes::Piped;
 
-use super::{LONGEST_GREETING, SILENCES, windows};
-use crate::inventory::Secret;
-use crate::inventory::spec::{Become, ElevateSettings};
-use crate::transport::driver::{Driver, QUIET, Refusal};
-use crate::transport::elevate::{Elevation, wants_terminal};
-use crate::transport::method::Method;
+use super::LONGEST_GREETING;
+use super::scripts::{Account, Carrier, Scripts, Stop};
+use crate::inventory::spec::Become;
+use crate::transport::driver::Driver;
 use crate::transport::terminal::{BEGUN, READY};
-use crate::transport::{Output, Script, Transport, TransportError};
+use crate::transport::{Transport, TransportError};
 
 /// What a worker is told for a connection by `ssh`. Secrets stand here in clear, so there is no `Debug`.
 #[derive(Default, Serialize, Deserialize)]
@@ -58,27 +56,15 @@ const BEAT: Duration = Duration::from_millis(10);
 
 /// A connection of `ssh` to one host.
 pub(in crate::transport) struct System {
-    job: SystemJob,
-    elevate: ElevateSettings,
-    /// Whether root rights take a terminal on this host.
-    on_terminal: bool,
+    folder: PathBuf,
     /// The process that has the connection.
     master: Piped,
-    /// The shell of the last script, ready for the next.
-    shell: Option<Shell>,
 }
 
 /// A shell, and the terminal that it hangs on, if it needed one.
-struct Shell {
+pub(in crate::transport) struct Shell {
     channel: Piped,
     terminal: Option<Piped>,
-}
-
-/// Why a script did not come to its end.
-enum Stop {
-    Refused(Refusal),
-    Deadline,
-    Lost(String),
 }
 
 #[expect(clippy::disallowed_methods, reason = "the system's ssh, which carries a connection")]
@@ -90,59 +76,29 @@ fn ssh() -> Command {
 
 impl System {
     /// Connects and logs in.
-    pub(in crate::transport) fn connect(job: SystemJob) -> Result<Self, TransportError> {
+    pub(in crate::transport) fn connect(job: SystemJob) -> Result<impl Transport + use<>, TransportError> {
         let answers = Arc::new(Mutex::new(Answers::new(job.password.as_deref(), job.passphrase.as_deref())));
         let program = askpass::serve(&job.folder, Arc::clone(&answers))
             .map_err(|error| TransportError::own("make ready to answer ssh", &error))?;
         let connected = log_in(&job, &program, &answers);
         drop(answers);
         askpass::shut(&job.folder);
-        let password = job.become_password.as_deref().map(Secret::new);
-        let elevate = ElevateSettings { method: job.elevate, password };
-        let has_password = elevate.password.is_some();
-        let on_terminal = Method::of(elevate.method).is_some_and(|method| method.needs_terminal(has_password));
-        Ok(System { master: connected?, job, elevate, on_terminal, shell: None })
-    }
-
-    fn elevation(&self) -> Elevation<'_> {
-        Elevation { settings: &self.elevate, to: &self.job.label, user: &self.job.user }
-    }
-
-    fn lost(&self, cause: &str) -> TransportError {
-        TransportError::Lost { to: self.job.label.clone(), cause: cause.to_owned() }
+        let carrier = System { folder: job.folder, master: connected? };
+        let account = Account::new(job.label, job.user, job.elevate, job.become_password.as_deref(), job.timeout);
+        Ok(Scripts::over(carrier, account))
     }
 
     /// One more channel. It goes over the connection that is there, or nowhere.
     fn open(&self, options: &[&str], command: &str) -> Result<Piped, TransportError> {
         let mut channel = ssh();
         channel.args(["-F", "none", "-o", "ProxyCommand=false", "-o", "ControlMaster=no", "-S"]);
-        channel.arg(self.job.folder.join("c")).args(options).args(["--", "host", command]);
+        channel.arg(self.folder.join("c")).args(options).args(["--", "host", command]);
         Piped::start(&mut channel).map_err(|error| TransportError::own("start ssh", &error))
     }
 
-    fn start(&self, driver: &Driver) -> Result<Shell, TransportError> {
-        let quiet = ["-T", "-o", "LogLevel=QUIET"];
-        let Some(on_terminal) = driver.terminal_command() else {
-            return Ok(Shell { channel: self.open(&quiet, driver.command())?, terminal: None });
-        };
-        // Nobody may wait at the pipes for a terminal that is refused, and they must be there when it opens them.
-        let said = self.read(&mut self.open(&["-tt"], "exit 0")?, false)?;
-        if said.contains(NO_TERMINAL) {
-            return Err(self.elevation().no_terminal(NO_TERMINAL));
-        }
-        let mut channel = self.open(&quiet, driver.command())?;
-        let said = self.read(&mut channel, true)?;
-        if !said.ends_with(READY) {
-            let status = channel.wait(Instant::now() + self.job.timeout).and_then(|status| status.code());
-            return Err(self.elevation().no_pipes(said.contains(BEGUN), &said, status.unwrap_or(-1)));
-        }
-        let terminal = self.open(&["-tt", "-o", "LogLevel=QUIET"], on_terminal)?;
-        Ok(Shell { channel, terminal: Some(terminal) })
-    }
-
     /// Reads what a channel says to its end; or until the pipes are there.
-    fn read(&self, channel: &mut Piped, pipes: bool) -> Result<String, TransportError> {
-        let deadline = Instant::now() + self.job.timeout;
+    fn greeting(&self, account: &Account, channel: &mut Piped, pipes: bool) -> Result<String, TransportError> {
+        let deadline = Instant::now() + account.timeout;
         let (mut said, mut byte) = (Vec::new(), [0]);
         loop {
             let ended = channel.stdout.ended() && channel.stderr.ended();
@@ -150,7 +106,7 @@ impl System {
                 return Ok(String::from_utf8_lossy(&said).into_owned());
             }
             if said.len() > LONGEST_GREETING || Instant::now() >= deadline {
-                return Err(self.elevation().login_shell("it waits for something, and did not come to it in time"));
+                return Err(account.elevation().login_shell("it waits for something, and did not come to it in time"));
             }
             let mut count = channel.stdout.read(&mut byte);
             if !pipes || channel.stdout.ended() {
@@ -162,60 +118,76 @@ impl System {
             }
         }
     }
+}
 
-    /// Moves bytes until the script has come to its end, or its channel has.
-    fn drive(
+impl Carrier for System {
+    type Shell = Shell;
+
+    fn start(&self, account: &Account, driver: &Driver) -> Result<Shell, TransportError> {
+        let quiet = ["-T", "-o", "LogLevel=QUIET"];
+        let Some(on_terminal) = driver.terminal_command() else {
+            return Ok(Shell { channel: self.open(&quiet, driver.command())?, terminal: None });
+        };
+        // Nobody may wait at the pipes for a terminal that is refused, and they must be there when it opens them.
+        let said = self.greeting(account, &mut self.open(&["-tt"], "exit 0")?, false)?;
+        if said.contains(NO_TERMINAL) {
+            return Err(account.elevation().no_terminal(NO_TERMINAL));
+        }
+        let mut channel = self.open(&quiet, driver.command())?;
+        let said = self.greeting(account, &mut channel, true)?;
+        if !said.ends_with(READY) {
+            let status = channel.wait(Instant::now() + account.timeout).and_then(|status| status.code());
+            return Err(account.elevation().no_pipes(said.contains(BEGUN), &said, status.unwrap_or(-1)));
+        }
+        let terminal = self.open(&["-tt", "-o", "LogLevel=QUIET"], on_terminal)?;
+        Ok(Shell { channel, terminal: Some(terminal) })
+    }
+
+    fn read(
         &self,
         shell: &mut Shell,
         driver: &mut Driver,
-        deadline: Instant,
+        buffer: &mut [u8],
+        _: Instant,
         on_lines: &mut dyn FnMut(&str),
-    ) -> Result<(), Stop> {
-        let mut buffer = vec![0; 65536];
-        let mut heard = Instant::now();
-        loop {
-            let mut moved = false;
-            if let Some(count) = shell.channel.stdout.read(&mut buffer) {
-                moved = true;
-                driver.stdout(buffer.get(..count).unwrap_or_default(), on_lines).map_err(Stop::Refused)?;
-            }
-            if let Some(count) = shell.channel.stderr.read(&mut buffer) {
-                moved = true;
-                driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
-            }
-            if let Some(count) = shell.terminal.as_mut().and_then(|terminal| terminal.stdout.read(&mut buffer)) {
-                moved = true;
-                driver.terminal(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
-            }
-            if driver.ended() || (shell.channel.stdout.ended() && shell.channel.stderr.ended()) {
-                return Ok(());
-            }
-            // What is written before the shell is there answers a question, where it was asked.
-            let to = shell.terminal.as_mut().filter(|_| !driver.started()).unwrap_or(&mut shell.channel);
-            if !driver.pending().is_empty()
-                && let Some(count) = to.write(driver.pending())
-            {
-                moved = true;
-                driver.wrote(count);
-            }
-            if Instant::now() >= deadline {
-                return Err(Stop::Deadline);
-            }
-            if moved {
-                heard = Instant::now();
-                continue;
-            }
-            if !driver.begun() && heard.elapsed() >= self.job.timeout * SILENCES {
-                return Err(Stop::Deadline);
-            }
-            if !driver.started() && heard.elapsed() >= QUIET {
-                driver.quiet().map_err(Stop::Refused)?;
-            }
-            wait(shell, driver, deadline);
+    ) -> Result<bool, Stop> {
+        let mut moved = false;
+        if let Some(count) = shell.channel.stdout.read(buffer) {
+            moved = true;
+            driver.stdout(buffer.get(..count).unwrap_or_default(), on_lines).map_err(Stop::Refused)?;
         }
+        if let Some(count) = shell.channel.stderr.read(buffer) {
+            moved = true;
+            driver.stderr(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+        }
+        if let Some(count) = shell.terminal.as_mut().and_then(|terminal| terminal.stdout.read(buffer)) {
+            moved = true;
+            driver.terminal(buffer.get(..count).unwrap_or_default()).map_err(Stop::Refused)?;
+        }
+        Ok(moved)
     }
 
-    /// How a channel ended whose outputs are closed.
+    fn is_closed(&self, shell: &Shell) -> bool {
+        shell.channel.stdout.ended() && shell.channel.stderr.ended()
+    }
+
+    fn write(&self, shell: &mut Shell, driver: &mut Driver) -> Result<bool, Stop> {
+        // What is written before the shell is there answers a question, where it was asked.
+        let to = shell.terminal.as_mut().filter(|_| !driver.started()).unwrap_or(&mut shell.channel);
+        let sent = to.write(driver.pending());
+        driver.wrote(sent.unwrap_or(0));
+        Ok(sent.is_some())
+    }
+
+    fn wait(&self, shell: &Shell, driver: &Driver, deadline: Instant) {
+        let on_terminal = shell.terminal.is_some() && !driver.started();
+        let writes = !driver.pending().is_empty();
+        let mut events = shell.channel.events(writes && !on_terminal);
+        events.extend(shell.terminal.iter().flat_map(|terminal| terminal.events(writes && on_terminal)));
+        let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(500));
+        pipes::wait(&mut events, left.max(Duration::from_millis(1)));
+    }
+
     fn status(&mut self, shell: &mut Shell, deadline: Instant) -> Result<i32, Stop> {
         use std::os::unix::process::ExitStatusExt as _;
         let status = shell.channel.wait(deadline).ok_or(Stop::Deadline)?;
@@ -295,70 +267,4 @@ fn last_words(process: &mut Piped) -> Option<String> {
     let count = process.stderr.read(&mut buffer)?;
     let text = String::from_utf8_lossy(buffer.get(..count)?).into_owned();
     text.lines().rfind(|line| !line.trim().is_empty()).map(|line| line.trim().to_owned())
-}
-
-fn wait(shell: &Shell, driver: &Driver, deadline: Instant) {
-    let on_terminal = shell.terminal.is_some() && !driver.started();
-    let writes = !driver.pending().is_empty();
-    let mut events = shell.channel.events(writes && !on_terminal);
-    events.extend(shell.terminal.iter().flat_map(|terminal| terminal.events(writes && on_terminal)));
-    let left = deadline.saturating_duration_since(Instant::now()).min(Duration::from_millis(500));
-    pipes::wait(&mut events, left.max(Duration::from_millis(1)));
-}
-
-impl System {
-    /// The script that brings its shell with it.
-    fn first(&self, script: &Script) -> Result<(Driver, Shell), TransportError> {
-        let driver = Driver::new(script, self.elevate.method, self.elevate.password.clone(), self.on_terminal);
-        let shell = self.start(&driver)?;
-        Ok((driver, shell))
-    }
-
-    /// Returns the status of a shell that has ended, and nothing where it is ready for the next script.
-    fn finish(
-        &mut self,
-        shell: &mut Shell,
-        driver: &mut Driver,
-        deadline: Instant,
-        on_lines: &mut dyn FnMut(&str),
-    ) -> Result<Option<i32>, Stop> {
-        self.drive(shell, driver, deadline, on_lines)?;
-        if driver.ended() {
-            return Ok(None);
-        }
-        self.status(shell, deadline).map(Some)
-    }
-}
-
-impl Transport for System {
-    fn run(&mut self, script: &Script, on_lines: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
-        let started = Instant::now();
-        let deadline = started + script.deadline;
-        let (mut driver, mut shell) = match self.shell.take() {
-            Some(shell) => (Driver::next(script), shell),
-            None => self.first(script)?,
-        };
-        let mut end = self.finish(&mut shell, &mut driver, deadline, on_lines);
-        if matches!(end, Ok(Some(_))) && !self.on_terminal && wants_terminal(&driver) {
-            // Known for this connection: the next shell gets its terminal at once.
-            self.on_terminal = true;
-            (driver, shell) = self.first(script)?;
-            end = self.finish(&mut shell, &mut driver, deadline, on_lines);
-        }
-        let elevation = self.elevation();
-        match end {
-            Ok(None) => {
-                self.shell = Some(shell);
-                Ok(driver.finish(0))
-            }
-            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => Err(windows(&self.job.label, &self.job.user)),
-            Ok(Some(status)) if driver.started() => Ok(driver.finish(status)),
-            Ok(Some(status)) => Err(elevation.ended_early(driver, status)),
-            Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
-            Err(Stop::Deadline) => Err(elevation
-                .late(&driver, started.elapsed())
-                .unwrap_or_else(|| TransportError::late(self.job.label.clone(), script.deadline))),
-            Err(Stop::Lost(cause)) => Err(self.lost(&cause)),
-        }
-    }
 }
