@@ -158,6 +158,9 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
         return Err(message.hint("set `become: sudo` (or doas) for this host").into());
     }
     let provider = provider::choose(spec.provider, &facts)?;
+    if let Some(why) = provider.refusal(&spec.time, &facts) {
+        return Err(anyhow!(why).hint("name the source by a shorter address, or say `provider: chrony`").into());
+    }
     report.provider = Some(provider.name().to_owned());
     report.addresses = facts.addresses.iter().map(ToString::to_string).collect();
     let steps = steps(spec, &facts, provider, cx)?;
@@ -174,9 +177,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let (spec, steps) = lenient(spec, steps, &seen, report, |marked| self::steps(marked, &facts, provider, cx))?;
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
-    if !report.deltas.is_empty() {
-        report.warnings.extend(provider.shortcomings(&spec.time, &facts));
-    }
+    report.warnings.extend(provider.shortcomings(&spec.time, &facts));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);

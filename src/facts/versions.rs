@@ -55,11 +55,11 @@ pub const FEATURES: &[Feature] = &[
     row("ntp", "readvar_list", "4.2.7p22", "several names in one `ntpq -c rv`", "the names are joined by commas, which every version takes", "ntp ChangeLog, 4.2.7p22"),
     row("ntp", "orphanwait", "4.2.7p36", "`tos orphanwait`", "left out: orphan mode begins at once", "ntp ChangeLog, 4.2.7p36"),
     row("ntp", "mrulist", "4.2.7p22", "`ntpq -c mrulist`", "`doctor` does not say whether a question has come", "ntp ChangeLog, 4.2.7p22"),
-    row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "long IPv6 addresses are cut to 15 characters", "ntp ChangeLog, 4.2.7p461"),
+    row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "sources with a longer IPv6 address are refused; changes at run time are not compared", "ntp ChangeLog, 4.2.7p461"),
     row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219"),
     row("systemd", "enable_now", "220", "`systemctl enable --now`", "`enable`, then `start`", "systemd NEWS, 220"),
     row("systemd", "show_value", "230", "`systemctl show --value`", "the name is cut off here, on every version", "systemd NEWS, 230"),
-    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the message without its time", "systemd NEWS, 230"),
+    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230"),
     row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232"),
     row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235"),
     row("systemd", "bus_json", "240", "`busctl --json`", "the words of `busctl` are read, on every version", "systemd NEWS, 240"),
@@ -158,10 +158,14 @@ pub fn is_older(version: &str, than: &str) -> bool {
     compare(version, than) == Ordering::Less
 }
 
-/// What a system brings that has it not installed yet: Red Hat 7 is the only one with a ntp before 4.2.8.
+/// What a system brings of a program that is not installed yet, where that is an old one.
 pub(super) fn brings(id: &str, version: &str) -> Option<(&'static str, &'static str)> {
     let red_hat = ["rhel", "centos", "ol", "scientific"].contains(&id);
-    (red_hat && version.split('.').next() == Some("7")).then_some(("ntp", "4.2.6p5"))
+    match version {
+        _ if red_hat && version.split('.').next() == Some("7") => Some(("ntp", "4.2.6p5")),
+        "16.04" if id == "ubuntu" => Some(("chrony", "2.1.1")),
+        _ => None,
+    }
 }
 
 /// Returns the names of the features that the programs of these versions do not have. One whose version

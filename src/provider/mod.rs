@@ -10,7 +10,7 @@ use serde::Serialize;
 pub use chrony::{BEFORE_4, READ_OLD};
 
 use crate::exit::Hint;
-use crate::facts::versions::{self, CHRONY, NTP};
+use crate::facts::versions::{CHRONY, NTP};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
 use crate::report::DaemonReport;
@@ -129,6 +129,11 @@ pub trait LinuxProvider: Provider {
     /// Returns its names and paths on a system.
     fn layout(&self, facts: &Facts) -> Layout;
 
+    /// Returns what an old version of it cannot do at all of what is wanted.
+    fn refusal(&self, _time: &TimeSpec, _facts: &Facts) -> Option<String> {
+        None
+    }
+
     /// Returns what an old version of it makes of what is wanted, and cannot do better.
     fn shortcomings(&self, _time: &TimeSpec, _facts: &Facts) -> Vec<String> {
         Vec::new()
@@ -163,17 +168,19 @@ pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
 /// The declared one is not built, or not for this system, or the host has one that is too old.
 pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     let provider = named(choice, facts)?;
-    let (program, oldest, other) = match provider.choice() {
-        ProviderChoice::Chrony => ("chrony", CHRONY, "ntpd"),
-        _ => ("ntp", NTP, "chrony"),
+    let (program, oldest, floor, other) = match provider.choice() {
+        ProviderChoice::Chrony => ("chrony", CHRONY, "csv", "ntpd"),
+        _ => ("ntp", NTP, "ntp_floor", "chrony"),
     };
-    match facts.versions.get(program).filter(|is| versions::is_older(is, oldest)) {
-        Some(is) => {
-            let text = format!("its {program} is {is}, and the oldest that is managed is {oldest}");
-            Err(anyhow::anyhow!(text).hint(&format!("renew the package, or say `provider: {other}` for this host")))
-        }
-        None => Ok(provider),
+    if !facts.lacks.contains(&floor) {
+        return Ok(provider);
     }
+    let is = match facts.versions.get(program) {
+        Some(is) => format!("its {program} is {is}"),
+        None => format!("the {program} that this system brings is too old"),
+    };
+    let text = format!("{is}, and the oldest that is managed is {oldest}");
+    Err(anyhow::anyhow!(text).hint(&format!("renew the package, or say `provider: {other}` for this host")))
 }
 
 fn named(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {

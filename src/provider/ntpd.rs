@@ -1,6 +1,6 @@
 //! ntpd: classic ntp and ntpsec.
 
-use std::net::Ipv4Addr;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, bail};
 
@@ -9,6 +9,9 @@ use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
 use crate::report::DaemonReport;
 use crate::resource::Slice;
+
+/// As many characters of an address an ntpq without `-w` shows.
+const SHORT: usize = 15;
 
 /// ntpd, asked through `ntpq` (control messages, RFC 9327).
 pub(super) struct Ntpd;
@@ -87,16 +90,17 @@ impl LinuxProvider for Ntpd {
         }
     }
 
+    fn refusal(&self, time: &TimeSpec, facts: &Facts) -> Option<String> {
+        let long = |source: &&Source| source.address.parse::<Ipv6Addr>().is_ok() && source.address.len() > SHORT;
+        let source = time.sources.iter().find(long).filter(|_| facts.lacks.contains(&"wide"))?;
+        let address = &source.address;
+        Some(format!("the ntpq of this host shows {SHORT} characters of an address, so {address} cannot be proven"))
+    }
+
     fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
-        if !facts.lacks.contains(&"restrict_source") {
-            return Vec::new();
-        }
-        let unchecked =
-            "this ntpd is so old that no file can be checked before it runs with it; the proof afterwards decides"
-                .to_owned();
-        let open = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may".to_owned();
-        let named = time.sources.iter().any(Source::is_named);
-        [Some(unchecked), named.then_some(open)].into_iter().flatten().collect()
+        let open = facts.lacks.contains(&"restrict_source") && time.sources.iter().any(Source::is_named);
+        let text = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may";
+        open.then(|| text.to_owned()).into_iter().collect()
     }
 
     /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
@@ -267,6 +271,29 @@ fn age(when: &str) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::parse;
+    use std::path::Path;
+
+    #[test]
+    fn an_old_ntpd_says_what_it_cannot_do() {
+        let time = |source: &str| {
+            let text = format!("hosts: {{ h: {{ address: 10.0.0.9, role: master, upstream: ['{source}'] }} }}");
+            parse(Path::new("t.yml"), &text).unwrap().hosts.remove(0).time
+        };
+        let new = crate::facts::linux::tests_facts("");
+        let old = Facts { lacks: vec!["restrict_source", "wide"], ..new.clone() };
+        for (source, refused, open) in [
+            ("10.0.0.1", false, false),
+            ("fd00::1", false, false),
+            ("2001:db8:10:20::15", true, false),
+            ("ntp.example", false, true),
+        ] {
+            let time = time(source);
+            assert_eq!(Ntpd.refusal(&time, &old).is_some(), refused, "{source}");
+            assert_eq!(!Ntpd.shortcomings(&time, &old).is_empty(), open, "{source}");
+            assert!(Ntpd.refusal(&time, &new).is_none() && Ntpd.shortcomings(&time, &new).is_empty(), "{source}");
+        }
+    }
 
     const SYNCED: &str = "leap=00, stratum=11, refid=10.10.10.1, offset=-0.012, rootdisp=1.5\n     remote           refid      st t when poll reach   delay   offset  jitter\n==============================================================================\n*10.10.10.1      127.127.1.1     10 u    3   64  377    0.214   -0.012   0.021\n 0.pool.ntp.org  .POOL.          16 p    -   64    0    0.000    0.000   0.000\n+192.0.2.7       10.10.10.9       2 u   2m   64  376    0.214   -0.012   0.021\n\nind assid status  conf reach auth condition  last_event cnt\n===========================================================\n  1 17767  b61a   yes   yes  none  sys.peer    sys_peer  1\n  2 17768  8811   yes  none  none    reject    mobilize  1\n  3 17769  361a    no   yes  none candidate             1\n";
 

@@ -253,7 +253,7 @@ echo '@STAGE@'@NAME@ 'was not started: a condition of its unit is not met on thi
 elif [ -n "$fc_bad" ]; then
 fc_by=${fc_bad%% *}
 fc_said SYSLOG_IDENTIFIER="${fc_by##*/}" >&2 || :
-echo '@STAGE@'@NAME@ "does not run: ${fc_bad#* }" >&2
+printf '%s\n' '@STAGE@'@NAME@" does not run: ${fc_bad#* }" >&2
 else
 fc_out=$(fc_said) || :
 [ -n "$fc_out" ] || fc_out=$(journalctl -q -n 8 -o cat -u @NAME@ --since "@$fc_since" 2>/dev/null | grep -v '^St[a-z]* ') || :

@@ -145,6 +145,11 @@ pub(super) fn unmet(seen: &Slice) -> Option<String> {
     Some(format!("a condition of its unit is not met: {}", said.unwrap_or_else(declared)))
 }
 
+/// Whether a line of a configuration begins with one of these words.
+fn is_one_of(line: &[&str], words: &[&str]) -> bool {
+    line.first().is_some_and(|word| words.iter().any(|one| word.eq_ignore_ascii_case(one)))
+}
+
 fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
     seen.stdout.lines().filter_map(move |line| line.strip_prefix(key))
 }
@@ -173,7 +178,7 @@ done
 for fc_f in /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp; do [ -e "$fc_f" ] && echo "dhcp=$fc_f"; done
 fc_cap=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status 2>/dev/null)
 case ${fc_cap%??????} in '' | *[2367abefABEF]) ;; *) echo clock=locked ;; esac
-read -r fc_a fc_b fc_c </proc/1/uid_map 2>/dev/null && [ "$fc_b $fc_c" != '0 4294967295' ] && echo clock=locked
+{ read -r fc_a fc_b fc_c </proc/1/uid_map; } 2>/dev/null && [ "$fc_b $fc_c" != '0 4294967295' ] && echo clock=locked
 fc_words() {
 tr '\0' '\n' <"/proc/$fc_pid/cmdline"
 printf '%s\n' "$fc_show" | sed -n 's/^ExecStart=.*argv\[\]=//p' | tr ' ' '\n'

@@ -125,6 +125,13 @@ groups:
     assert_eq!(lab.sh("timeserver", "systemctl is-enabled ntp; systemctl is-active ntp"), "enabled\nactive");
     let ports = lab.sh("timeserver", "firewall-cmd --list-rich-rules; firewall-cmd --permanent --list-rich-rules");
     assert_eq!(ports.matches("192.168.1.0/24").count(), 2, "{ports}");
+    // What a running ntpd measures changes all the time, and is nothing that a saved plan was made of.
+    lab.inventory(&inventory.replace("provider: ntpd", "provider: ntpd, step: { over: 2s, first: 3 }"));
+    let plan = lab.path("night.plan").display().to_string();
+    assert_eq!(lab.fleetclock(&["plan", "--out", &plan, "-l", "client"]).code, 0);
+    lab.sh("client", "sleep 3");
+    let (code, report) = lab.json(&["apply", &plan]);
+    assert_eq!((code, host(&report, "client")["status"].as_str()), (0, Some("changed")), "{report:#}");
 }
 
 #[test]

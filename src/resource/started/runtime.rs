@@ -3,7 +3,7 @@
 
 use ipnet::IpNet;
 
-use super::{Slice, lines};
+use super::{Slice, is_one_of, lines};
 use crate::transport::quote::sh;
 
 /// Networks whose access is asked for.
@@ -35,11 +35,8 @@ fi
 pub(super) fn changed(seen: &Slice, serve: &[IpNet]) -> Option<String> {
     lines(seen, "named=").next()?;
     let conf: Vec<Vec<&str>> = lines(seen, "conf=").map(|line| line.split_whitespace().collect()).collect();
-    let is = |words: &[&str], all: &[&str]| {
-        words.first().is_some_and(|word| all.iter().any(|one| word.eq_ignore_ascii_case(one)))
-    };
-    let more = conf.iter().any(|words| is(words, &["include", "confdir", "sourcedir"]));
-    let declared: Vec<&Vec<&str>> = conf.iter().filter(|words| is(words, &["server", "peer", "pool"])).collect();
+    let more = conf.iter().any(|words| is_one_of(words, &["include", "confdir", "sourcedir"]));
+    let declared: Vec<&Vec<&str>> = conf.iter().filter(|words| is_one_of(words, &["server", "peer", "pool"])).collect();
     let names: Vec<&str> = declared.iter().filter_map(|words| words.get(1).copied()).collect();
     let running: Vec<&str> = lines(seen, "source=").collect();
     let mut said: Vec<String> = Vec::new();
@@ -49,9 +46,9 @@ pub(super) fn changed(seen: &Slice, serve: &[IpNet]) -> Option<String> {
     let offline = declared.iter().any(|words| words.iter().any(|word| word.eq_ignore_ascii_case("offline")));
     said.extend(lines(seen, "offline=").filter(|_| !offline).map(|count| format!("{count} offline")));
     let allowed = |net: &&str| {
-        let line = conf.iter().any(|words| is(words, &["allow"]) && words.get(1) == Some(net));
+        let line = conf.iter().any(|words| is_one_of(words, &["allow"]) && words.get(1) == Some(net));
         line && !more
-            && !conf.iter().any(|words| is(words, &["deny"]))
+            && !conf.iter().any(|words| is_one_of(words, &["deny"]))
             && serve.iter().any(|one| one.to_string() == **net)
     };
     said.extend(lines(seen, "denied=").filter(allowed).map(|net| format!("{net} denied")));
