@@ -57,7 +57,7 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     let ask = |name: &str, body: String| Ask { name: name.to_owned(), shown: shown(name), body };
     let mut asks: Vec<Ask> = FACTS.iter().zip(facts::queries()).map(|(name, command)| ask(name, command)).collect();
     asks.push(ask(STATUS, W32Time.status().to_owned()));
-    let sources: Vec<&str> = spec.time.sources.iter().map(|source| source.address.as_str()).collect();
+    let sources: Vec<&str> = spec.time.addresses().collect();
     if !sources.is_empty() {
         asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1, SAMPLES.2)));
     }
@@ -66,14 +66,15 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     asks
 }
 
-/// Returns the questions for a host where PowerShell does not run.
-pub fn charts(spec: &HostSpec) -> Vec<Ask> {
-    let ask = |source: &crate::inventory::spec::Source| Ask {
-        name: format!("{CHART}{}", source.address),
+/// Returns the questions about sources that PowerShell did not measure.
+pub fn charts(spec: &HostSpec, parts: &Parts) -> Vec<Ask> {
+    let printed = parts.get(PROBE).map_or("", |slice| slice.stdout.as_str());
+    let ask = |address: String| Ask {
+        name: format!("{CHART}{address}"),
         shown: shown(PROBE),
-        body: powershell::fallback(&source.address, 2),
+        body: powershell::fallback(&address, 2),
     };
-    spec.time.sources.iter().map(ask).collect()
+    powershell::unmeasured(spec.time.addresses(), &powershell::parse(printed)).into_iter().map(ask).collect()
 }
 
 /// Returns the command of a part as a finding shows it; names of Linux parts are known too,
@@ -122,12 +123,6 @@ pub(super) fn complete(evidence: &mut Evidence) {
     let charts: Vec<_> = evidence.parts.iter().filter_map(chart).collect();
     evidence.answers.extend(charts);
     evidence.itself = powershell::parse(evidence.text(ITSELF)).into_iter().next();
-}
-
-/// Returns whether PowerShell did not run, though it should have measured.
-pub fn needs_charts(spec: &HostSpec, parts: &Parts) -> bool {
-    let measured = parts.get(PROBE).is_some_and(|slice| !powershell::parse(&slice.stdout).is_empty());
-    !spec.time.sources.is_empty() && !measured
 }
 
 #[cfg(test)]

@@ -112,6 +112,9 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
             fixes.push(Fix::default());
             continue;
         }
+        if let Some(error) = step.resource.obstacle(slice).filter(|_| !differs.is_empty()) {
+            return Err(error.context(format!("step `{}`", step.name)));
+        }
         if differs.iter().any(Delta::is_loaded) {
             changed.extend(step.id.as_deref());
         }

@@ -178,6 +178,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.warnings.extend(provider.shortcomings(&spec.time, &facts));
+    report.warnings.extend(obstacles(&steps, &seen)?);
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);
@@ -265,6 +266,19 @@ pub(crate) fn deltas(steps: &[Step], seen: &[Slice]) -> Result<Vec<Delta>> {
             changed.extend(step.id.as_deref());
         }
         all.append(&mut own);
+    }
+    Ok(all)
+}
+
+/// What `apply` will refuse for: a difference that cannot be mended as the host is now.
+fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
+    let mut all = Vec::new();
+    for (step, slice) in steps.iter().zip(seen) {
+        if let Some(error) = step.resource.obstacle(slice)
+            && !step.resource.diff(slice)?.is_empty()
+        {
+            all.push(format!("`apply` will fail: {error}; {}", crate::exit::hint(&error).unwrap_or_default()));
+        }
     }
     Ok(all)
 }

@@ -146,6 +146,13 @@ pub struct TimeSpec {
     pub extra: Vec<String>,
 }
 
+impl TimeSpec {
+    /// The addresses and names of its sources.
+    pub fn addresses(&self) -> impl Iterator<Item = &str> {
+        self.sources.iter().map(|source| source.address.as_str())
+    }
+}
+
 /// One time source of a host.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Source {

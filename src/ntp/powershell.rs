@@ -106,6 +106,13 @@ fn report(source: &str, address: &str, samples: VecDeque<Sample>, grain: i64) ->
     SourceReport { probe, ..SourceReport::local(source, address, &measured) }
 }
 
+/// Those sources of which the script has said nothing: it did not run, was not let do all, or met an error
+/// that has no number. `w32tm` is asked about them.
+pub fn unmeasured<'a>(sources: impl Iterator<Item = &'a str>, reports: &[SourceReport]) -> Vec<String> {
+    let said = |address: &&str| reports.iter().any(|report| report.source == **address);
+    sources.filter(|address| !said(address)).map(str::to_owned).collect()
+}
+
 /// `ntp SOURCE ADDRESS TOKEN SENT PACKET ARRIVED`, or `ntp SOURCE ADDRESS - SENT error CODE`.
 fn line(line: &str) -> Option<(&str, &str, Sample)> {
     let fields: Vec<&str> = line.split_whitespace().collect();

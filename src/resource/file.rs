@@ -71,12 +71,35 @@ impl Resource for File {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let deltas = self.compared(seen)?;
-        match seen.stderr.lines().find_map(|line| line.strip_prefix(UNWRITABLE)) {
-            // As wanted already, it may well be protected.
-            Some(place) if !deltas.is_empty() => Err(self.unwritable(place)),
-            _ => Ok(deltas),
+        let Some(found) = self.found(seen)? else {
+            let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
+            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode)));
+            return Ok(vec![delta]);
+        };
+        let mut deltas = Vec::new();
+        if found.digest != self.digest() {
+            let (from, to) = (short(found.digest), short(&self.digest()));
+            let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
+            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode)));
+            deltas.push(delta);
+            deltas.extend(self.parted(found.links));
         }
+        let mut compare = |property: &str, is: &str, wanted: &str| {
+            if is != wanted {
+                deltas.push(Delta::new(self.label(), property, Some(is.to_owned()), Some(wanted.to_owned())));
+            }
+        };
+        compare("mode", &format!("{:0>4}", found.mode), &format!("{:0>4}", self.mode));
+        compare("owner", found.owner, &self.wanted_owner());
+        Ok(deltas)
+    }
+
+    fn obstacle(&self, seen: &Slice) -> Option<anyhow::Error> {
+        let place = seen.stderr.lines().find_map(|line| line.strip_prefix(UNWRITABLE))?;
+        let found = self.found(seen).ok()?;
+        // Rights are given in place: that needs nothing of the folder.
+        let rights_only = found.is_some_and(|found| found.digest == self.digest()) && place.ends_with('/');
+        (!rights_only).then(|| self.unwritable(place))
     }
 
     fn secrets(&self, seen: &Slice) -> Vec<String> {
@@ -103,31 +126,6 @@ impl File {
         anyhow!("{} has to be written, and {place} cannot be: nothing was changed", self.path).hint(&format!(
             "see `findmnt -T {place}` (mounted read-only?) and `lsattr -d {place}` (immutable? `chattr -i {place}`)"
         ))
-    }
-
-    /// The differences, whether they can be mended or not.
-    fn compared(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let Some(found) = self.found(seen)? else {
-            let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
-            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode)));
-            return Ok(vec![delta]);
-        };
-        let mut deltas = Vec::new();
-        if found.digest != self.digest() {
-            let (from, to) = (short(found.digest), short(&self.digest()));
-            let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
-            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode)));
-            deltas.push(delta);
-            deltas.extend(self.parted(found.links));
-        }
-        let mut compare = |property: &str, is: &str, wanted: &str| {
-            if is != wanted {
-                deltas.push(Delta::new(self.label(), property, Some(is.to_owned()), Some(wanted.to_owned())));
-            }
-        };
-        compare("mode", &format!("{:0>4}", found.mode), &format!("{:0>4}", self.mode));
-        compare("owner", found.owner, &self.wanted_owner());
-        Ok(deltas)
     }
 
     /// A new file takes the place of one name; others that the old one has keep the old content.
@@ -326,12 +324,17 @@ mod tests {
     fn what_cannot_be_written_is_said_before_it_is_tried() {
         let file = file(Path::new("/etc"), "new\n");
         let seen = |stdout: &str, stderr: &str| Slice { stdout: stdout.into(), stderr: stderr.into(), status: 0 };
-        let error = file.diff(&seen("absent\n", "fc-unwritable /etc/\n")).unwrap_err();
+        let absent = seen("absent\n", "fc-unwritable /etc/\n");
+        let error = file.obstacle(&absent).unwrap();
         assert!(error.to_string().ends_with("has to be written, and /etc cannot be: nothing was changed"), "{error}");
         assert!(crate::exit::hint(&error).is_some_and(|hint| hint.contains("chattr -i /etc`")));
-        assert_eq!(file.diff(&seen("absent\n", "other words\n")).unwrap().len(), 1);
-        let wanted = format!("640 root:root {} 1\n", file.digest());
-        assert!(file.diff(&seen(&wanted, "fc-unwritable /etc/\n")).unwrap().is_empty(), "it may well be protected");
+        // The difference is one all the same, with its diff.
+        assert_eq!(file.diff(&absent).unwrap().len(), 1);
+        assert!(file.obstacle(&seen("absent\n", "other words\n")).is_none());
+        for (place, stands) in [("/etc/", false), ("/etc/t.conf", true)] {
+            let rights = format!("600 root:root {} 1\n", file.digest());
+            assert_eq!(file.obstacle(&seen(&rights, &format!("fc-unwritable {place}\n"))).is_some(), stands, "{place}");
+        }
     }
 
     #[test]

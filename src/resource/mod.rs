@@ -83,6 +83,11 @@ pub trait Resource: Send + Sync {
     /// As for `diff`.
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix>;
 
+    /// Returns why a difference cannot be mended as the host is now: nothing is begun then.
+    fn obstacle(&self, _seen: &Slice) -> Option<anyhow::Error> {
+        None
+    }
+
     /// Returns the secrets that programs may quote when they speak of it: what templates have made
     /// of them, and what they were before.
     fn secrets(&self, _seen: &Slice) -> Vec<String> {

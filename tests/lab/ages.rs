@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use fleetclock::facts::versions::{FEATURES, is_older};
 
 use crate::fixture::Lab;
-use crate::report::{error, host};
+use crate::report::error;
 
 const RULES: &str = include_str!("ages/rules.txt");
 const SHAPES: &str = include_str!("ages/shapes.txt");

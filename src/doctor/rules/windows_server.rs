@@ -110,7 +110,7 @@ fn own_clock(link: &Link<'_>) -> Option<Seen> {
         own if own.starts_with("7f7f01") => "127.127.1.x",
         _ => return None,
     };
-    let sources: Vec<&str> = server.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
+    let sources: Vec<&str> = server.spec.time.addresses().collect();
     let seen = link.client.seen("probe", format!("{} answers with reference {shown}", link.source.address));
     let seen = Seen { host: server.name().to_owned(), about: "its own clock".to_owned(), ..link.name_both(seen) };
     fed.then(|| seen.with("refid", shown).with("sources", sources.join(", ")))

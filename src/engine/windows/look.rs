@@ -9,7 +9,7 @@ use crate::doctor::windows;
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint;
 
-/// Asks all questions, and those for hosts without PowerShell where it did not run.
+/// Asks all questions, and `w32tm` about the sources that PowerShell did not measure.
 pub(crate) fn parts(session: &mut Session<'_>) -> Result<Parts, Failure> {
     let mut parts = ask(session, windows::asks(session.spec))?;
     if parts.get("build").is_none_or(|slice| slice.status != 0) {
@@ -18,8 +18,9 @@ pub(crate) fn parts(session: &mut Session<'_>) -> Result<Parts, Failure> {
             .hint("the account must be an administrator of the host")
             .into());
     }
-    if windows::needs_charts(session.spec, &parts) {
-        parts.extend(ask(session, windows::charts(session.spec))?);
+    let charts = windows::charts(session.spec, &parts);
+    if !charts.is_empty() {
+        parts.extend(ask(session, charts)?);
     }
     Ok(parts)
 }

@@ -50,26 +50,37 @@ pub(super) fn read(session: &mut Session<'_>, printed: &str) -> Result<Vec<Sourc
 
 /// Returns the line that measures all sources, if there are any; nothing where PowerShell was found to hang.
 pub(super) fn probe(session: &Session<'_>, tries: u32, timeout_ms: u32) -> Option<String> {
-    let sources: Vec<&str> = session.spec.time.sources.iter().map(|source| source.address.as_str()).collect();
-    let mute = session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).contains(&session.spec.name);
-    (!sources.is_empty() && !mute).then(|| powershell::command(&sources, 1, tries, timeout_ms))
+    let sources: Vec<&str> = session.spec.time.addresses().collect();
+    (!sources.is_empty() && !is_mute(session)).then(|| powershell::command(&sources, 1, tries, timeout_ms))
 }
 
-/// Runs lines of which some start PowerShell. Where that hangs, the others are run alone.
+/// Whether PowerShell of this host was found not to come to its end.
+fn is_mute(session: &Session<'_>) -> bool {
+    session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).contains(&session.spec.name)
+}
+
+/// Runs lines of which some start PowerShell, within the time limit of that or of reading, if that is longer.
+/// Where it hangs, and later, the others are run alone: one that hangs itself is an error then.
 pub(super) fn asked(session: &mut Session<'_>, lines: &[String]) -> Result<Vec<Slice>, Failure> {
     let starts = |line: &String| line.starts_with(powershell::PROGRAM);
+    let read = session.spec.limits.read;
     if !lines.iter().any(starts) {
-        return run(session, lines, session.spec.limits.read);
+        return run(session, lines, read);
     }
-    let asked = run(session, lines, POWERSHELL);
-    if asked.is_ok() || !session.late {
-        return asked;
+    // The other lines may take as long as the host is given for being read.
+    let limit = if lines.iter().all(starts) { POWERSHELL } else { POWERSHELL.max(read) };
+    if !is_mute(session) {
+        let asked = run(session, lines, limit);
+        if asked.is_ok() || !session.late {
+            return asked;
+        }
     }
-    session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).insert(session.spec.name.clone());
-    session.progress("PowerShell does not come to its end: w32tm measures instead");
     let others: Vec<String> = lines.iter().filter(|line| !starts(line)).cloned().collect();
-    let mut slices =
-        if others.is_empty() { Vec::new() } else { run(session, &others, session.spec.limits.read)? }.into_iter();
+    let mut slices = if others.is_empty() { Vec::new() } else { run(session, &others, read)? }.into_iter();
+    if !is_mute(session) {
+        session.cx.mute.lock().unwrap_or_else(PoisonError::into_inner).insert(session.spec.name.clone());
+        session.progress("PowerShell does not come to its end: w32tm measures instead");
+    }
     Ok(lines.iter().map(|line| if starts(line) { None } else { slices.next() }.unwrap_or_default()).collect())
 }
 
@@ -77,9 +88,7 @@ pub(super) fn asked(session: &mut Session<'_>, lines: &[String]) -> Result<Vec<S
 /// PowerShell did not run, or was not let do what the script does.
 fn measured(session: &mut Session<'_>, printed: &str, daemon: Option<&DaemonStatus>) -> Result<Vec<Measured>, Failure> {
     let mut reports = powershell::parse(printed);
-    let said = |address: &String| reports.iter().any(|report| report.source == *address);
-    let all = session.spec.time.sources.iter().map(|source| source.address.clone());
-    let open: Vec<String> = all.filter(|address| !said(address)).collect();
+    let open = powershell::unmeasured(session.spec.time.addresses(), &reports);
     if open.is_empty() {
         return Ok(reports);
     }
