@@ -25,7 +25,8 @@ done
 }"#;
 
 /// Functions that print the state, after [`WAY`]: `fc_firewalld ADDRESS,ADDRESS...`, for networks that ask. It is asked over
-/// D-Bus: the same questions by `firewall-cmd` start a Python each and take thirty times as long.
+/// D-Bus: the same questions by `firewall-cmd` start a Python each and take thirty times as long. Neighbours come and
+/// go, so they are printed only where a zone is bound to hardware addresses; a saved plan compares what is printed.
 pub const FUNCTIONS: &str = r#"fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1
 fc_bus() { busctl call $fc_d "$@"; }
 fc_firewalld() {
@@ -35,10 +36,13 @@ fc_t=$(fc_bus $fc_p $fc_d.zone getActiveZones)
 echo "active $fc_t"
 fc_x=
 for fc_a in "$@"; do
-fc_way "$fc_a" | sed 's/^/route /'
+fc_way "$fc_a" | sed 's/^/route /; s/[ \\]*cache.*//'
 done
-ip neigh 2>/dev/null | while read -r fc_a fc_x fc_i fc_x fc_m fc_x; do
-case $fc_m in *:*:*:*:*:*) echo "neighbour $fc_a $fc_m" ;; esac
+fc_m=$(printf %s "$fc_t" | tr A-F a-f)
+ip neigh 2>/dev/null | while read -r fc_a fc_x fc_i fc_x fc_x fc_l; do
+case $fc_x in *:*:*:*:*:*)
+case $fc_m in *"$fc_x"* | *ipset:*) echo "neighbour $fc_a $fc_x" ;; esac ;;
+esac
 done
 # In the reply each zone has a map of its own: the word before its number of keys.
 [ -z "${fc_all-}" ] || fc_x=$(fc_bus $fc_p $fc_d.zone getZones | sed 's/^as [0-9]* "//; s/"$//; s/" "/" 1 "sources"\n"/g; s/^/"/; s/$/" 1 "sources"/')
