@@ -117,9 +117,13 @@ impl Lab {
             .unwrap()
     }
 
-    /// Starts another program on the control side.
-    pub(crate) fn beside(&self, words: &[&str]) -> Child {
-        command(&script()).args(["run", &self.name]).args(words).stdin(Stdio::null()).spawn().unwrap()
+    /// Starts another program on the control side. What it says is not kept: a program that outlived the tests would
+    /// hold their output open, and whoever reads it would wait for ever.
+    pub(crate) fn beside(&self, words: &[&str]) -> Beside {
+        let mut program = command(&script());
+        program.args(["run", &self.name]).args(words);
+        program.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).process_group(0);
+        Beside(program.spawn().unwrap())
     }
 
     /// Ends it as a power failure would, `kill -9`.
@@ -130,8 +134,7 @@ impl Lab {
 
     /// Sends a signal; the tool may have ended already.
     pub(crate) fn signal(&self, tool: &Child, signal: Signal) {
-        let group = nix::unistd::Pid::from_raw(i32::try_from(tool.id()).unwrap());
-        let _ = nix::sys::signal::killpg(group, signal);
+        signal_group(tool, signal);
     }
 
     /// Runs fleetclock and returns its exit code and JSON report.
@@ -280,6 +283,22 @@ impl Lab {
         let output = self.winrm("reboot", &[host]);
         assert!(output.status.success(), "winrm reboot: {}", text(&output.stderr));
     }
+}
+
+/// A program on the control side, which ends with all that it started when this is dropped.
+pub(crate) struct Beside(Child);
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        signal_group(&self.0, Signal::SIGKILL);
+        let _ = self.0.wait();
+    }
+}
+
+/// Signals a child that leads a process group, and all in it.
+fn signal_group(leader: &Child, signal: Signal) {
+    let group = nix::unistd::Pid::from_raw(i32::try_from(leader.id()).unwrap());
+    let _ = nix::sys::signal::killpg(group, signal);
 }
 
 impl Drop for Lab {

@@ -3,10 +3,9 @@
 //! ends, its memory is bounded, nothing secret is given away, and each hostile host has an error of its
 //! own that blames nobody for what it did.
 
-use std::process::Child;
 use std::time::{Duration, Instant};
 
-use crate::fixture::{Lab, Run, tell};
+use crate::fixture::{Beside, Lab, Run, tell};
 use crate::report::{Report, error, host};
 
 const TABLES: [&str; 2] = [include_str!("../hostile/ssh.txt"), include_str!("../hostile/winrm.txt")];
@@ -50,25 +49,14 @@ fn cases() -> Vec<Case> {
     lines.map(case).collect()
 }
 
-/// The servers, which end with the test.
-struct Servers(Child);
-
-impl Servers {
-    fn start(lab: &Lab) -> Self {
-        let serve = format!("{}/tests/hostile/serve", env!("CARGO_MANIFEST_DIR"));
-        lab.here(&format!("{serve} --prepare; mkdir -p {}", lab.path("hostile").display()));
-        let servers = Servers(lab.beside(&[&serve, &lab.path("hostile").display().to_string()]));
-        let ready = lab.path("hostile").join("ready");
-        lab.here(&format!("for n in $(seq 100); do [ -e {0} ] && exit; sleep 0.2; done; exit 1", ready.display()));
-        servers
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
+/// Starts the servers, which end when what it returns is dropped.
+fn serve(lab: &Lab) -> Beside {
+    let serve = format!("{}/tests/hostile/serve", env!("CARGO_MANIFEST_DIR"));
+    lab.here(&format!("{serve} --prepare; mkdir -p {}", lab.path("hostile").display()));
+    let servers = lab.beside(&[&serve, &lab.path("hostile").display().to_string()]);
+    let ready = lab.path("hostile").join("ready");
+    lab.here(&format!("for n in $(seq 100); do [ -e {0} ] && exit; sleep 0.2; done; exit 1", ready.display()));
+    servers
 }
 
 /// The hostile hosts of one kind, as a group of the inventory with these settings.
@@ -221,7 +209,7 @@ fn each_hostile_host_is_there_once_and_its_words_are_known() {
 #[ignore = "needs the lab"]
 fn hostile_hosts_harm_only_themselves() {
     let lab = Lab::up("hostile", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], "");
-    let _servers = Servers::start(&lab);
+    let _servers = serve(&lab);
     let healthy = "masters,slaves";
     lab.inventory(&fleet(&lab, 0));
     let apply = ["apply", "--yes", "--format", "json", "--forks", FORKS];

@@ -97,6 +97,8 @@ remember_control_networks() {
 network_down() {
   local lab=$1 ns
   for ns in $(ip netns list | awk '{print $1}' | grep -E "^fc-$lab(-|$)" || true); do
+    # What was started in it would outlive it.
+    ip netns pids "$ns" | xargs -r kill -KILL 2>/dev/null || true
     ip netns del "$ns"
   done
 }
