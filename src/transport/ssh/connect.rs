@@ -1,19 +1,16 @@
 //! From an address to a session that is logged in, directly or through bastions.
 
-use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
-use std::os::fd::{AsFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use socket2::SockRef;
 use ssh2::{MethodType, Session};
 
-use super::auth;
+use super::disagree::{DISAGREED, disagreed, host_key_types};
 use super::job::{Hop, SshJob};
-use super::offer::{self, Disagreement, List};
-use super::stranger;
+use super::tunnel::tunnel;
+use super::{auth, stranger};
 use crate::transport::TransportError;
 
 /// A session, and what it stands on.
@@ -56,7 +53,7 @@ impl From<TransportError> for Failure {
 }
 
 /// A session of a bastion, and its socket.
-type Link = (Session, OwnedFd);
+pub(super) type Link = (Session, OwnedFd);
 
 /// Connects and logs in.
 pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Connected, Failure> {
@@ -164,109 +161,6 @@ fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, 
 pub(super) const DROPPED: [ssh2::ErrorCode; 3] =
     [ssh2::ErrorCode::Session(-2), ssh2::ErrorCode::Session(-13), ssh2::ErrorCode::Session(-43)];
 
-/// LIBSSH2_ERROR_KEX_FAILURE, _METHOD_NONE, _METHOD_NOT_SUPPORTED: nothing in common, but it is not said of what.
-const DISAGREED: [ssh2::ErrorCode; 3] =
-    [ssh2::ErrorCode::Session(-5), ssh2::ErrorCode::Session(-17), ssh2::ErrorCode::Session(-33)];
-
-/// Asks the server what it offers, and says what has no common member.
-fn disagreed(session: &Session, hop: &Hop, timeout: Duration, previous: Option<&Link>, words: &str) -> Failure {
-    // A bastion opens one way; what is behind it is not asked a second time.
-    let asked = previous.is_none().then(|| offers(hop, timeout)).flatten();
-    match asked.and_then(|offers| offers.disagreement(|list| ours(session, hop, list))) {
-        Some(found) if found.list == List::HostKey && hop.algorithms.is_some() => other_types(hop, &found).into(),
-        Some(found) => {
-            let openssh = Some(format!(
-                "libssh2 knows no {} that {} offers ({})",
-                found.list.words(),
-                hop.label(),
-                found.theirs.join(", ")
-            ));
-            Failure { error: Box::new(nothing_common(hop, &found)), openssh }
-        }
-        None => {
-            let error = TransportError::Unreachable {
-                to: hop.label(),
-                cause: format!("SSH handshake: {words}"),
-                hint: Some("`ssh -v` to the host shows what each side offers".to_owned()),
-            };
-            Failure {
-                error: Box::new(error),
-                openssh: Some(format!("libssh2 and {} did not agree on a key exchange", hop.label())),
-            }
-        }
-    }
-}
-
-fn offers(hop: &Hop, timeout: Duration) -> Option<offer::Offers> {
-    let mut stream = tcp(hop, timeout, timeout).ok()?;
-    stream.set_read_timeout(Some(timeout)).ok()?;
-    offer::ask(&mut stream, Instant::now() + timeout)
-}
-
-/// What this side offers to a host.
-fn ours(session: &Session, hop: &Hop, list: List) -> Vec<String> {
-    let allowed = match list {
-        List::Kex => &hop.kex,
-        List::Cipher => &hop.ciphers,
-        List::Mac => &hop.macs,
-        List::HostKey => &None,
-    };
-    if let Some(allowed) = allowed {
-        return allowed.split(',').map(str::to_owned).collect();
-    }
-    let kind = match list {
-        List::Kex => MethodType::Kex,
-        List::HostKey => return host_key_types(session, hop).split(',').map(str::to_owned).collect(),
-        List::Cipher => MethodType::CryptCs,
-        List::Mac => MethodType::MacCs,
-    };
-    let known = session.supported_algs(kind).unwrap_or_default().into_iter();
-    known.filter(|name| !offer::is_sign(name)).map(str::to_owned).collect()
-}
-
-/// The types of host key that a host is asked for: those that it is known by, else all plain ones. A
-/// certificate is no key that could be remembered: it ends some day, and `ssh` would call it a changed key.
-fn host_key_types(session: &Session, hop: &Hop) -> String {
-    hop.algorithms.clone().unwrap_or_else(|| {
-        let known = session.supported_algs(MethodType::HostKey).unwrap_or_default();
-        known.into_iter().filter(|name| !name.contains("-cert-v0")).collect::<Vec<_>>().join(",")
-    })
-}
-
-/// The host has no key any more of the types that it is known by.
-fn other_types(hop: &Hop, found: &Disagreement) -> TransportError {
-    TransportError::HostKey {
-        to: hop.label(),
-        cause: format!(
-            "it has no key of a type that it is known by: known_hosts has {}, the server offers {}",
-            found.ours.join(", "),
-            found.theirs.join(", ")
-        ),
-        hint:
-            "a server in FIPS mode has no ed25519 key any more, and policies take types away: compare the fingerprint \
-               of its present key at its console, then `fleetclock trust HOST`"
-                .to_owned(),
-    }
-}
-
-fn nothing_common(hop: &Hop, found: &Disagreement) -> TransportError {
-    let list = |names: &[String]| if names.is_empty() { "nothing".to_owned() } else { names.join(", ") };
-    TransportError::Unreachable {
-        to: hop.label(),
-        cause: format!(
-            "SSH handshake: no {} in common: the server offers {}; libssh2 knows {}",
-            found.list.words(),
-            list(&found.theirs),
-            list(&found.ours)
-        ),
-        hint: Some(format!(
-            "let the server offer one of ours, too (`{}` in its sshd_config), or use `ssh: {{ client: openssh }}`, if the \
-             system's `ssh` knows one of its",
-            found.list.setting()
-        )),
-    }
-}
-
 #[expect(clippy::disallowed_methods, reason = "the host is busy and is given a moment")]
 fn pause(time: Duration) {
     std::thread::sleep(time);
@@ -337,111 +231,4 @@ pub(super) fn acknowledge(socket: &OwnedFd) {
 
 pub(super) fn unreachable(target: &Hop, cause: &str) -> TransportError {
     TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
-}
-
-/// A connection through a bastion. libssh2 wants a real socket: a thread moves the bytes
-/// between the bastion's channel and a pair of sockets.
-fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<UnixStream, TransportError> {
-    let failed = |cause: String| unreachable(target, &format!("through the bastion: {cause}"));
-    let channel = bastion
-        .channel_direct_tcpip(&target.host, target.port, None)
-        .map_err(|error| failed(error.message().to_owned()))?;
-    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
-    theirs.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
-    let wake = wake.try_clone().map_err(|error| failed(error.to_string()))?;
-    bastion.set_blocking(false);
-    let session = bastion.clone();
-    std::thread::spawn(move || {
-        let mut pump = Pump { channel, socket: theirs, bastion: wake };
-        pump.run();
-        let _ = pump.socket.shutdown(Shutdown::Both);
-        free(&session, &pump.bastion);
-    });
-    Ok(ours)
-}
-
-struct Pump {
-    channel: ssh2::Channel,
-    socket: UnixStream,
-    /// The bastion's own socket, for waiting only.
-    bastion: OwnedFd,
-}
-
-impl Pump {
-    fn run(&mut self) {
-        let (mut out, mut back) = (Pipe::default(), Pipe::default());
-        while !(back.ended && back.is_empty()) {
-            let moved = out.fill(&mut self.socket)
-                | out.drain(&mut self.channel)
-                | back.fill(&mut self.channel)
-                | back.drain(&mut self.socket);
-            if out.ended && out.is_empty() {
-                let _ = self.channel.close();
-                return;
-            }
-            if !moved {
-                self.wait(&out, &back);
-            }
-        }
-    }
-
-    /// Sleeps until one of the two sides may have something.
-    fn wait(&self, out: &Pipe, back: &Pipe) {
-        let interest = |waiting: &Pipe| {
-            if waiting.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT }
-        };
-        let mut sides =
-            [PollFd::new(self.socket.as_fd(), interest(back)), PollFd::new(self.bastion.as_fd(), interest(out))];
-        acknowledge(&self.bastion);
-        // Bytes may already be inside the session, where poll does not see them: wake up in any case.
-        let _ = poll(&mut sides, PollTimeout::from(100u8));
-    }
-}
-
-/// Bytes on their way in one direction.
-#[derive(Default)]
-struct Pipe {
-    bytes: Vec<u8>,
-    ended: bool,
-}
-
-impl Pipe {
-    fn is_empty(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    fn fill(&mut self, from: &mut impl Read) -> bool {
-        if self.ended || !self.bytes.is_empty() {
-            return false;
-        }
-        let mut buffer = vec![0; 32768];
-        match from.read(&mut buffer) {
-            Ok(0) => self.ended = true,
-            Ok(count) => {
-                buffer.truncate(count);
-                self.bytes = buffer;
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
-            Err(_) => self.ended = true,
-        }
-        true
-    }
-
-    fn drain(&mut self, to: &mut impl Write) -> bool {
-        if self.bytes.is_empty() {
-            return false;
-        }
-        match to.write(&self.bytes) {
-            Ok(count) => {
-                self.bytes.drain(..count);
-                count > 0
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
-            Err(_) => {
-                self.bytes.clear();
-                self.ended = true;
-                true
-            }
-        }
-    }
 }

@@ -7,6 +7,7 @@ mod asked;
 mod auth;
 mod carrier;
 mod connect;
+mod disagree;
 mod hostkey;
 mod job;
 mod keys;
@@ -18,6 +19,7 @@ mod stranger;
 pub(super) mod system;
 mod target;
 pub(super) mod trust;
+mod tunnel;
 mod way;
 
 use std::io::{ErrorKind, Read, Write};

@@ -1,0 +1,119 @@
+//! A connection through a bastion.
+
+use std::io::{Read, Write};
+use std::net::Shutdown;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+use super::connect::{Link, acknowledge, free, unreachable};
+use super::job::Hop;
+use crate::transport::TransportError;
+
+/// Opens one. libssh2 wants a real socket: a thread moves the bytes
+/// between the bastion's channel and a pair of sockets.
+pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<UnixStream, TransportError> {
+    let failed = |cause: String| unreachable(target, &format!("through the bastion: {cause}"));
+    let channel = bastion
+        .channel_direct_tcpip(&target.host, target.port, None)
+        .map_err(|error| failed(error.message().to_owned()))?;
+    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
+    theirs.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
+    let wake = wake.try_clone().map_err(|error| failed(error.to_string()))?;
+    bastion.set_blocking(false);
+    let session = bastion.clone();
+    std::thread::spawn(move || {
+        let mut pump = Pump { channel, socket: theirs, bastion: wake };
+        pump.run();
+        let _ = pump.socket.shutdown(Shutdown::Both);
+        free(&session, &pump.bastion);
+    });
+    Ok(ours)
+}
+
+struct Pump {
+    channel: ssh2::Channel,
+    socket: UnixStream,
+    /// The bastion's own socket, for waiting only.
+    bastion: OwnedFd,
+}
+
+impl Pump {
+    fn run(&mut self) {
+        let (mut out, mut back) = (Pipe::default(), Pipe::default());
+        while !(back.ended && back.is_empty()) {
+            let moved = out.fill(&mut self.socket)
+                | out.drain(&mut self.channel)
+                | back.fill(&mut self.channel)
+                | back.drain(&mut self.socket);
+            if out.ended && out.is_empty() {
+                let _ = self.channel.close();
+                return;
+            }
+            if !moved {
+                self.wait(&out, &back);
+            }
+        }
+    }
+
+    /// Sleeps until one of the two sides may have something.
+    fn wait(&self, out: &Pipe, back: &Pipe) {
+        let interest = |waiting: &Pipe| {
+            if waiting.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT }
+        };
+        let mut sides =
+            [PollFd::new(self.socket.as_fd(), interest(back)), PollFd::new(self.bastion.as_fd(), interest(out))];
+        acknowledge(&self.bastion);
+        // Bytes may already be inside the session, where poll does not see them: wake up in any case.
+        let _ = poll(&mut sides, PollTimeout::from(100u8));
+    }
+}
+
+/// Bytes on their way in one direction.
+#[derive(Default)]
+struct Pipe {
+    bytes: Vec<u8>,
+    ended: bool,
+}
+
+impl Pipe {
+    fn is_empty(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    fn fill(&mut self, from: &mut impl Read) -> bool {
+        if self.ended || !self.bytes.is_empty() {
+            return false;
+        }
+        let mut buffer = vec![0; 32768];
+        match from.read(&mut buffer) {
+            Ok(0) => self.ended = true,
+            Ok(count) => {
+                buffer.truncate(count);
+                self.bytes = buffer;
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => return false,
+            Err(_) => self.ended = true,
+        }
+        true
+    }
+
+    fn drain(&mut self, to: &mut impl Write) -> bool {
+        if self.bytes.is_empty() {
+            return false;
+        }
+        match to.write(&self.bytes) {
+            Ok(count) => {
+                self.bytes.drain(..count);
+                count > 0
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => false,
+            Err(_) => {
+                self.bytes.clear();
+                self.ended = true;
+                true
+            }
+        }
+    }
+}
