@@ -7,17 +7,19 @@ use crate::report::{error, host};
 /// dzdo is sudo by another name, the others are stand-ins that ask as their manuals say.
 const ACCOUNTS: &str = r#"
 printf 'root:root-password\n' | chpasswd
-for u in tina nell tara kim max nina pia walt zoe false menu noisy quits; do
+for u in tina nell tara rob rud greta kim max nina pia walt zoe false menu noisy quits; do
   useradd -m -s /bin/bash $u; echo $u:$u-password | chpasswd
   mkdir /home/$u/.ssh; cp /home/ops/.ssh/authorized_keys /home/$u/.ssh/; chown -R $u /home/$u/.ssh; chmod 700 /home/$u/.ssh
 done
 usermod -s /bin/false false; usermod -s /usr/local/bin/menu menu; usermod -s /usr/bin/dash noisy
 cat >/etc/sudoers.d/become <<'CONF'
-tina,kim,max,tara ALL=(ALL) ALL
+tina,kim,max,tara,rob,rud,greta ALL=(ALL) ALL
 nell,noisy,quits,menu,false,pia ALL=(ALL) NOPASSWD: ALL
 nina ALL=(ALL) NOPASSWD: /usr/bin/id
 Defaults:tina,nell requiretty
 Defaults:tara targetpw
+Defaults:rob rootpw
+Defaults:rud runaspw
 Defaults:kim passprompt_override, passprompt="[본사] 비밀번호를 넣으세요"
 Defaults:max lecture=always, use_pty, log_input, log_output, secure_path=/usr/bin
 CONF
@@ -31,6 +33,8 @@ RC
 usermod -s /bin/bash noisy
 echo 'echo maintenance until noon; exit 7' | tee /home/quits/.bashrc >/home/quits/.profile
 sed -i '1i echo maintenance until noon; exit 7' /home/quits/.bashrc
+mkdir /home/greta/bin; printf '#!/bin/sh\nunset LC_ALL; LANG=C.UTF-8 LANGUAGE=de exec /usr/bin/sudo "$@"\n' >/home/greta/bin/sudo
+chmod 755 /home/greta/bin/sudo; sed -i '1i export LANG=de_DE.UTF-8 LC_ALL=C.UTF-8 LANGUAGE=de PATH=/home/greta/bin:$PATH' /home/greta/.bashrc
 sed -i 's/^auth.*pam_rootok.so/&\nauth [success=ignore default=1] pam_succeed_if.so quiet user = nobody ruser = walt\nauth requisite pam_deny.so/' /etc/pam.d/su
 "#;
 
@@ -50,6 +54,13 @@ fn root_rights_of_every_kind_and_login_shells_of_every_kind() {
         ("target", "tara", "sudo", "FC_ROOT"),
         ("target-own", "tara", "sudo", "FC_TARA"),
         ("target-unasked", "tara", "sudo", ""),
+        ("root-own", "rob", "sudo", "FC_ROB"),
+        ("root", "rob", "sudo", "FC_ROOT"),
+        ("runas", "rud", "sudo", "FC_ROOT"),
+        ("runas-unasked", "rud", "sudo", ""),
+        ("german", "greta", "sudo", "FC_GRETA"),
+        ("german-wrong", "greta", "sudo", "FC_WRONG"),
+        ("german-unasked", "greta", "sudo", ""),
         ("prompt", "kim", "sudo", "FC_KIM"),
         ("prompt-wrong", "kim", "sudo", "FC_WRONG"),
         ("logged", "max", "sudo", "FC_MAX"),
@@ -80,6 +91,8 @@ fn root_rights_of_every_kind_and_login_shells_of_every_kind() {
         ("FC_TINA", "tina-password"),
         ("FC_TARA", "tara-password"),
         ("FC_ROOT", "root-password"),
+        ("FC_ROB", "rob-password"),
+        ("FC_GRETA", "greta-password"),
         ("FC_KIM", "kim-password"),
         ("FC_MAX", "max-password"),
         ("FC_PIA", "pia-password"),
@@ -87,9 +100,22 @@ fn root_rights_of_every_kind_and_login_shells_of_every_kind() {
     ];
     let run = lab.fleetclock_with(&["check", "--format", "json", "-v"], &variables);
     let report = serde_json::from_str(&run.stdout).unwrap();
-    for name in
-        ["tty-password", "tty-free", "target", "prompt", "logged", "su", "dzdo", "pbrun", "pmrun", "noisy", "noisy-su"]
-    {
+    for name in [
+        "tty-password",
+        "tty-free",
+        "target",
+        "root",
+        "runas",
+        "german",
+        "prompt",
+        "logged",
+        "su",
+        "dzdo",
+        "pbrun",
+        "pmrun",
+        "noisy",
+        "noisy-su",
+    ] {
         assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
         assert_eq!(host(&report, name)["executions"], 2, "{name}");
     }
@@ -97,8 +123,11 @@ fn root_rights_of_every_kind_and_login_shells_of_every_kind() {
         assert!(error(&report, name).contains(words), "{name}: {}", error(&report, name));
         assert_eq!(host(&report, name)["status"], "failed", "{name}");
     }
+    // Her sudo really speaks German.
+    let german = lab.sh("h1", "su greta -c 'LC_ALL= ~/bin/sudo -n true' 2>&1 || true");
+    assert!(german.ends_with("Ein Passwort ist notwendig"), "{german}");
     // One attempt each: no account is locked by us.
-    for (user, tries) in [("tina", "1"), ("kim", "1"), ("max", "1")] {
+    for (user, tries) in [("tina", "1"), ("kim", "1"), ("max", "1"), ("greta", "1")] {
         let refused = format!(
             "journalctl -o cat _COMM=sudo _COMM=dzdo | grep -c 'authentication failure.*ruser={user} ' || true"
         );
@@ -115,6 +144,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("tty-unasked", "a password is asked for and none is configured"),
     ("target-own", "the password of `root` was refused correct `become_password`; it was tried once; sudo wants"),
     ("target-unasked", "the password of `root` is asked for and none is configured"),
+    ("root-own", "the password of `root` was refused correct `become_password`; it was tried once; sudo wants"),
+    ("runas-unasked", "the password of `root` is asked for and none is configured"),
+    ("german-wrong", "become root with sudo as `greta`: the password was refused"),
+    ("german-unasked", "a password is asked for and none is configured"),
     ("prompt-wrong", "the password was refused"),
     ("some", "a rule for other commands does not help"),
     ("su-wrong", "become root with su as `pia`: su: Authentication failure"),

@@ -195,6 +195,36 @@ impl Lab {
     }
 }
 
+/// What rare tests need beside the hosts.
+impl Lab {
+    #[track_caller]
+    fn said(&self, arguments: &[&str]) -> String {
+        let output = lab(arguments);
+        assert!(output.status.success(), "lab {}: {}", arguments.join(" "), text(&output.stderr));
+        text(&output.stdout).trim().to_owned()
+    }
+
+    /// A Kerberos in the control side's namespace; returns the folder of its configuration, the keytab of a
+    /// principal, and a ticket.
+    #[track_caller]
+    pub(crate) fn realm(&self, address: &str, principal: &str) -> PathBuf {
+        self.said(&["realm", &self.name, address, principal]);
+        self.path("realm")
+    }
+
+    /// Where foreign programs are unpacked.
+    #[track_caller]
+    pub(crate) fn foreign(&self) -> String {
+        self.said(&["foreign"])
+    }
+
+    /// The tree of a kind of host.
+    #[track_caller]
+    pub(crate) fn tree(&self, kind: &str) -> String {
+        self.said(&["tree", kind])
+    }
+}
+
 /// Windows hosts of a lab: the stand-in.
 impl Lab {
     fn winrm(&self, verb: &str, arguments: &[&str]) -> Output {

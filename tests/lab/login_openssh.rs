@@ -21,6 +21,8 @@ serve 2205 'TrustedUserCAKeys /root/ca.pub' 'AuthorizedKeysFile none'
 serve 2206 'AuthenticationMethods publickey,password'
 serve 2207 'AuthenticationMethods publickey,keyboard-interactive' 'KbdInteractiveAuthentication yes'
 serve 2208
+serve 2209 'KexAlgorithms sntrup761x25519-sha512@openssh.com'
+setsid python3 -m http.server 2211 >/dev/null 2>&1 </dev/null &
 cat $key.pub ca.pub"#;
 
 const HOSTS: &str = "
@@ -41,6 +43,11 @@ const HOSTS: &str = "
   bastion: { address: h1, ssh: { user: root, client: openssh, jump: ['root@10.10.10.1:22'], host_key: accept-new } }
   locked: { address: ADDR, ssh: { user: root, client: openssh, key: id_ed25519_pass, passphrase: { env: FC_PASSPHRASE } } }
   unknown: { address: ADDR, ssh: { user: root, port: 2208, client: openssh, known_hosts: none } }
+  fresh: { address: ADDR, ssh: { user: root, port: 2209, known_hosts: fresh_known } }
+  fresh-ssh2: { address: ADDR, ssh: { user: root, port: 2209, client: ssh2, known_hosts: fresh_known } }
+  offered: { address: ADDR, ssh: { user: root, port: 2202, client: ssh2, jump: ['root@10.10.10.1:22'] } }
+  fips-behind: { address: ADDR, ssh: { user: root, port: 2201, client: ssh2, jump: ['root@10.10.10.1:22'] } }
+  web-behind: { address: ADDR, ssh: { user: root, port: 2211, client: ssh2, jump: ['root@10.10.10.1:22'] } }
   pem: { address: ADDR, ssh: { user: root, key: PEM, passphrase: { env: FC_PASSPHRASE } } }
   nobody: { address: ADDR, ssh: { user: root, port: 2299, client: openssh } }
 ";
@@ -56,15 +63,21 @@ fn prepare(lab: &Lab) {
         "[10.10.10.1]:2201 {key}\n@cert-authority [10.10.10.1]:2203 {authority}\n@revoked [10.10.10.1]:2208 {key}\n"
     );
     std::fs::write(&known, format!("{old}{more}")).unwrap();
-    let (certified, pem) = (lab.path("certified"), lab.path("pem"));
-    for (file, kind) in [(&certified, "-t ed25519 -N ''"), (&pem, "-t rsa -b 2048 -m PEM -N 'lab passphrase'")] {
-        lab.here(&format!("rm -f {0} {0}.pub; ssh-keygen -q {kind} -f {0}", file.display()));
-    }
-    let public = |file: &std::path::Path| std::fs::read_to_string(file.with_extension("pub")).unwrap();
-    lab.sh("h1", &format!("echo '{}' >>/root/.ssh/authorized_keys", public(&pem).trim()));
+    certificate(lab, "certified", "ed25519");
+    let pem = lab.path("pem").display().to_string();
+    lab.here(&format!("rm -f {pem} {pem}.pub; ssh-keygen -q -t rsa -b 2048 -m PEM -N 'lab passphrase' -f {pem}"));
+    let public = std::fs::read_to_string(format!("{pem}.pub")).unwrap();
+    lab.sh("h1", &format!("echo '{}' >>/root/.ssh/authorized_keys", public.trim()));
+}
+
+/// A key, and beside it a certificate for root by the authority of the host.
+fn certificate(lab: &Lab, name: &str, kind: &str) {
+    let key = lab.path(name).display().to_string();
+    lab.here(&format!("rm -f {key} {key}.pub; ssh-keygen -q -t {kind} -N '' -f {key}"));
+    let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
     let sign = "echo 'KEY' >/root/user.pub; cd /root; ssh-keygen -q -s ca -I user -n root user.pub; cat user-cert.pub";
-    let certificate = lab.sh("h1", &sign.replace("KEY", public(&certified).trim()));
-    std::fs::write(lab.path("certified-cert.pub"), format!("{certificate}\n")).unwrap();
+    let certificate = lab.sh("h1", &sign.replace("KEY", public.trim()));
+    std::fs::write(format!("{key}-cert.pub"), format!("{certificate}\n")).unwrap();
 }
 
 /// Runs them all at once over the one host of a lab.
@@ -109,6 +122,15 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
             "unreachable",
             "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com",
         ),
+        ("fresh", "failed", "host key is known for [10.10.10.1]:2209"),
+        (
+            "fresh-ssh2",
+            "unreachable",
+            "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com",
+        ),
+        ("offered", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
+        ("fips-behind", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
+        ("web-behind", "unreachable", "what answers there is no SSH server: it says `<!DOCTYPE HTML>`"),
         ("factors-wrong", "failed", "ssh: admin@10.10.10.1: Permission denied (password)."),
         ("revoked", "failed", "is revoked by "),
         ("revoked-openssh", "failed", "host key of 10.10.10.1:2208: ssh: "),
@@ -136,7 +158,125 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
     for secret in ["admin-password", "wr0ng-s3cret", "paula-password", "lab passphrase"] {
         assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret} was shown");
     }
-    // The way out that the message names.
-    assert_eq!(lab.fleetclock(&["trust", "fips", "--yes"]).code, 0);
-    assert_eq!(lab.fleetclock(&["check", "-l", "fips"]).code, 3);
+    // The way out that the message names, also where only the system's ssh comes to the key.
+    for name in ["fips", "fresh"] {
+        assert_eq!(lab.fleetclock(&["trust", name, "--yes"]).code, 0, "{name}");
+        assert_eq!(lab.fleetclock(&["check", "-l", name]).code, 3, "{name}");
+    }
+    let trusted = lab.fleetclock(&["trust", "fresh", "--yes"]).stdout;
+    assert!(trusted.contains("is trusted already"), "{trusted}");
+    let refused = lab.fleetclock(&["trust", "fresh-ssh2", "--yes"]);
+    assert!(refused.code == 4 && refused.stderr.contains("no key exchange in common"), "{}", refused.stderr);
+    let revoked = lab.fleetclock(&["trust", "revoked-openssh", "--yes"]);
+    assert!(revoked.code == 1 && revoked.stderr.contains("is revoked by "), "{}", revoked.stderr);
+    a_certificate_in_the_agent(lab, inventory);
+}
+
+/// The server takes no key, and only what its authority has signed. libssh2 can hand on an ed25519 certificate of
+/// the agent; one of RSA goes with a signature that it does not ask for.
+fn a_certificate_in_the_agent(lab: &Lab, inventory: fn(&str) -> String) {
+    let hosts = "  held: { address: 10.10.10.1, ssh: { user: root, port: 2205, key: none, host_key: accept-new } }\n";
+    lab.inventory(&inventory(hosts));
+    for (kind, note) in [("ed25519", ""), ("rsa", "the agent holds a certificate")] {
+        let name = format!("held-{kind}");
+        certificate(lab, &name, kind);
+        let (agent, key) = (lab.path(&format!("agent-{kind}")).display().to_string(), lab.path(&name));
+        let start =
+            format!("eval $(ssh-agent -a {agent}) >/dev/null; ssh-add -q {}; echo $SSH_AGENT_PID", key.display());
+        let pid = lab.said_here(&format!("export SSH_AUTH_SOCK={agent}; {start}"));
+        let run = lab.fleetclock_with(&["check"], &[("SSH_AUTH_SOCK", &agent)]);
+        lab.here(&format!("kill {pid}"));
+        assert_eq!(run.code, 3, "{kind}: {}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains(note), "{kind}: {}", run.stderr);
+    }
+}
+
+mod slow {
+    use super::*;
+
+    /// On both: 2210 takes tickets of Kerberos only, 2202 speaks post-quantum key exchange of OpenSSH 10 only.
+    const TICKETS: &str = r#"
+firewall-cmd -q --add-port=2201-2299/tcp; mkdir -p /run/sshd
+printf '[libdefaults]\n default_realm = LAB.TEST\n dns_canonicalize_hostname = false\n rdns = false\n' >/etc/krb5.conf
+printf '%s\n' 'Port 2210' 'PidFile none' 'UsePAM yes' 'PermitRootLogin prohibit-password' 'GSSAPIAuthentication yes' \
+  'GSSAPIStrictAcceptorCheck no' 'PubkeyAuthentication no' 'PasswordAuthentication no' \
+  'KbdInteractiveAuthentication no' >/etc/ssh/tickets; /usr/sbin/sshd -f /etc/ssh/tickets"#;
+    const QUANTUM: &str = r#"
+firewall-cmd -q --add-port=2201-2299/tcp; mkdir -p /run/sshd
+printf '%s\n' 'Port 2202' 'PidFile none' 'UsePAM yes' 'PermitRootLogin prohibit-password' \
+  'KexAlgorithms mlkem768x25519-sha256' >/etc/ssh/quantum; /usr/sbin/sshd -f /etc/ssh/quantum"#;
+
+    const HOSTS: &str = "
+  tickets: { address: 10.10.10.1, ssh: { user: root, port: 2210, key: none, host_key: accept-new } }
+  tickets-openssh: { address: 10.10.10.1, ssh: { user: root, port: 2210, key: none, client: openssh, host_key: accept-new } }
+  token: { address: 10.10.10.1, ssh: { user: root, key: id_ecdsa_sk, config: TOKEN } }
+  token-ed25519: { address: 10.10.10.1, ssh: { user: root, key: id_ed25519_sk, config: TOKEN } }
+  quantum: { address: 10.10.10.2, ssh: { user: root, port: 2202 } }
+  quantum-behind: { address: 10.10.10.2, ssh: { user: root, port: 2202, client: ssh2, jump: ['root@10.10.10.1:22'] } }
+";
+
+    /// Tickets of a real Kerberos, keys of the authenticator in OpenSSH's own tests, and an sshd of OpenSSH 10, by
+    /// the `ssh` of Debian 12 and by that of Debian 13.
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn tickets_tokens_and_servers_of_tomorrow() {
+        let inventory = format!(
+            "defaults: {{ ssh: {{ SSH }}, role: master, isolated: true }}\nhosts:{}",
+            HOSTS.replace("TOKEN", "token_config")
+        );
+        let lab = Lab::up("waysin", &["h1=bookworm@10.10.10.1", "h2=trixie@10.10.10.2"], &inventory);
+        let realm = lab.realm("10.10.10.254", "host/10.10.10.1");
+        lab.here(&format!("cp {}/keytab {}/etc/krb5.keytab", realm.display(), lab.path("hosts/h1/root").display()));
+        lab.sh("h1", TICKETS);
+        lab.sh("h2", QUANTUM);
+        tokens(&lab);
+        let file = |name: &str| realm.join(name).display().to_string();
+        let (config, tickets) = (file("krb5.conf"), file("tickets"));
+        let variables = [("KRB5_CONFIG", config.as_str()), ("KRB5CCNAME", tickets.as_str())];
+
+        let (_, report) = lab.json_with(&["check"], &variables);
+        for name in ["tickets", "tickets-openssh", "token", "token-ed25519"] {
+            assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
+        }
+        // Neither libssh2 nor the ssh of Debian 12 knows it; each says so, and what the server offers.
+        let message = error(&report, "quantum");
+        assert!(message.contains("no matching key exchange method") && message.contains("mlkem768x25519"), "{message}");
+        let message = error(&report, "quantum-behind");
+        assert!(message.contains("the server offers mlkem768x25519-sha256; libssh2 knows "), "{message}");
+        let (_, report) = lab.json(&["check", "-l", "tickets"]);
+        let message = error(&report, "tickets");
+        assert!(message.contains("gssapi-with-mic, and fleetclock logs in with"), "{message}");
+
+        let path = format!("{}:{}", new_ssh(&lab), std::env::var("PATH").unwrap());
+        let variables = [("PATH", path.as_str())];
+        let trusted = lab.fleetclock_with(&["trust", "quantum", "--yes"], &variables);
+        assert_eq!(trusted.code, 0, "{}", trusted.stderr);
+        let run = lab.fleetclock_with(&["check", "-l", "quantum"], &variables);
+        assert_eq!(run.code, 3, "{}{}", run.stdout, run.stderr);
+        assert!(run.stderr.contains("libssh2 knows no key exchange that 10.10.10.2:2202 offers"), "{}", run.stderr);
+    }
+
+    /// Keys that a token holds, and the ssh_config that names what speaks to it.
+    fn tokens(lab: &Lab) {
+        let root = lab.foreign();
+        let provider = format!("{root}/usr/lib/openssh/regress/misc/sk-dummy/sk-dummy.so");
+        std::fs::write(lab.path("token_config"), format!("SecurityKeyProvider {provider}\n")).unwrap();
+        for kind in ["ecdsa", "ed25519"] {
+            let key = lab.path(&format!("id_{kind}_sk")).display().to_string();
+            lab.here(&format!("ssh-keygen -q -t {kind}-sk -w {provider} -N '' -f {key}"));
+            let public = std::fs::read_to_string(format!("{key}.pub")).unwrap();
+            lab.sh("h1", &format!("echo '{}' >>/root/.ssh/authorized_keys", public.trim()));
+        }
+    }
+
+    /// A folder with the `ssh` of Debian 13, on its own libraries.
+    fn new_ssh(lab: &Lab) -> String {
+        let folder = lab.path("new");
+        std::fs::create_dir(&folder).unwrap();
+        let script = "#!/bin/sh\nl=TREE/usr/lib/x86_64-linux-gnu\n\
+                      exec $l/ld-linux-x86-64.so.2 --library-path $l TREE/usr/bin/ssh \"$@\"\n";
+        std::fs::write(folder.join("ssh"), script.replace("TREE", &lab.tree("trixie"))).unwrap();
+        lab.here(&format!("chmod 755 {}/ssh", folder.display()));
+        folder.display().to_string()
+    }
 }

@@ -189,9 +189,13 @@ fn better_by_openssh(session: &Session, hop: &Hop, methods: &str, tried: &[Strin
     if let Some(key) = tried.iter().find(|tried| tried.contains(UNUSABLE)) {
         return Some(key.clone());
     }
-    let tickets = std::env::var_os("KRB5CCNAME").is_some()
-        || std::path::Path::new(&format!("/tmp/krb5cc_{}", nix::unistd::Uid::current())).exists();
-    (tickets && offers(methods, "gssapi-with-mic")).then(|| format!("{} offers gssapi-with-mic", hop.label()))
+    (has_tickets() && offers(methods, "gssapi-with-mic")).then(|| format!("{} offers gssapi-with-mic", hop.label()))
+}
+
+/// Whether this user may have tickets of Kerberos.
+pub(super) fn has_tickets() -> bool {
+    std::env::var_os("KRB5CCNAME").is_some()
+        || std::path::Path::new(&format!("/tmp/krb5cc_{}", nix::unistd::Uid::current())).exists()
 }
 
 /// What the agent holds that libssh2 cannot use.

@@ -9,8 +9,9 @@ use std::time::Duration;
 
 use tempfile::TempDir;
 
+use super::auth;
 use super::job::SshJob;
-use super::system::SystemJob;
+use super::system::{SEEN, SystemJob};
 use super::target::home;
 use super::way::Way;
 use crate::inventory::Secret;
@@ -119,6 +120,39 @@ pub(super) fn connect(
     Ok(Box::new(Remote::new(lease, Duration::ZERO, (way.permits, folder)).noted(note)))
 }
 
+/// Lets the system's `ssh` see the key of a host, of these types or of any plain one.
+pub(super) fn look(
+    address: &str,
+    way: &Way,
+    s: &SshSettings,
+    shared: &Shared,
+    types: Option<String>,
+) -> Result<Vec<u8>, TransportError> {
+    let own = |error: std::io::Error| TransportError::own("make a private folder for ssh", &error);
+    let folder = folder().map_err(own)?;
+    std::fs::write(folder.path().join("config"), config(s, hops(way))?).map_err(own)?;
+    let mut job = job(address, way, s, folder.path());
+    let seen = folder.path().join(SEEN);
+    let types = types.unwrap_or_else(|| "-*-cert-v01@openssh.com".to_owned());
+    // Before the rest, and not in the file: the bastions keep their own rules.
+    let options = [
+        format!("UserKnownHostsFile={}", word(&seen)?),
+        "GlobalKnownHostsFile=/dev/null".to_owned(),
+        "StrictHostKeyChecking=accept-new".to_owned(),
+        format!("HostKeyAlgorithms={types}"),
+    ];
+    job.arguments.splice(0..0, options.into_iter().flat_map(|option| ["-o".to_owned(), option]));
+    let mut lease = Lease::take(&shared.workers, way.label())?;
+    lease.begin(Stage::Login, job.patience, Duration::from_secs(1));
+    lease.send(&Request::SystemKey(Box::new(job)), &[])?;
+    let mut shown = Vec::new();
+    let looked = lease.connected(&mut |_, _, key| {
+        shown = key.to_vec();
+        Ok(())
+    });
+    looked.map(|()| shown).map_err(|failed| *failed.error)
+}
+
 /// Where sockets are, of which the path must not be long (unix(7): 108 bytes, and `ssh` adds 17).
 fn folder() -> std::io::Result<TempDir> {
     const LONGEST: usize = 60;
@@ -205,6 +239,10 @@ fn config(s: &SshSettings, hops: u32) -> Result<String, TransportError> {
     }
     // What nobody has set: there is no one to ask.
     set("Match all\nStrictHostKeyChecking yes");
+    // Debian's `ssh` tries it, that of OpenSSH does not.
+    if auth::has_tickets() {
+        set("GSSAPIAuthentication yes");
+    }
     Ok(lines.join("\n") + "\n")
 }
 

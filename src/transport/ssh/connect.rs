@@ -9,7 +9,7 @@ use ssh2::{MethodType, Session};
 
 use super::disagree::{DISAGREED, disagreed, host_key_types};
 use super::job::{Hop, SshJob};
-use super::tunnel::tunnel;
+use super::tunnel::{Heard, tunnel};
 use super::{auth, stranger};
 use crate::transport::TransportError;
 
@@ -143,16 +143,18 @@ fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, 
     let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let (mut session, socket) = session(hop, left, timeout, previous)?;
+        let Fresh { mut session, socket, heard } = session(hop, left, timeout, previous)?;
         let Err(error) = session.handshake() else { return Ok((session, socket)) };
         free(&session, &socket);
         if DISAGREED.contains(&error.code()) {
-            return Err(disagreed(&session, hop, timeout, previous, error.message()));
+            return Err(disagreed(&session, hop, timeout, heard.as_ref(), error.message()));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        match pauses.next().filter(|time| DROPPED.contains(&error.code()) && *time < left) {
+        // A tunnel that is gone has taken the session of its bastion with it.
+        let again = previous.is_none() && DROPPED.contains(&error.code());
+        match pauses.next().filter(|time| again && *time < left) {
             Some(time) => pause(time),
-            None => return Err(stranger::no_handshake(hop, &error, left, previous.is_none()).into()),
+            None => return Err(stranger::no_handshake(hop, &error, left, heard.as_ref()).into()),
         }
     }
 }
@@ -166,19 +168,27 @@ fn pause(time: Duration) {
     std::thread::sleep(time);
 }
 
+/// A session before its handshake.
+struct Fresh {
+    session: Session,
+    socket: OwnedFd,
+    /// What the server says first, if it is behind a bastion.
+    heard: Option<Heard>,
+}
+
 /// A session on its stream, before the handshake, within the time that is left of its limit.
-fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
+fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Fresh, Failure> {
     let mut session = Session::new().map_err(|error| unreachable(hop, error.message()))?;
     session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
     // A type that this libssh2 does not know is left out by it; a preference is no demand.
     let _ = session.method_pref(MethodType::HostKey, &host_key_types(&session, hop));
     restrict(&session, hop)?;
-    let socket: OwnedFd = match previous {
-        None => tcp(hop, left, timeout)?.into(),
-        Some(bastion) => tunnel(bastion, hop)?.into(),
+    let (socket, heard): (OwnedFd, _) = match previous {
+        None => (tcp(hop, left, timeout)?.into(), None),
+        Some(bastion) => tunnel(bastion, hop).map(|(stream, heard)| (stream.into(), Some(heard)))?,
     };
     session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(hop, &error.to_string()))?);
-    Ok((session, socket))
+    Ok(Fresh { session, socket, heard })
 }
 
 /// Keeps to the algorithms that the ssh_config allows, of those that libssh2 knows.

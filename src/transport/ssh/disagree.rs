@@ -4,26 +4,26 @@ use std::time::{Duration, Instant};
 
 use ssh2::{MethodType, Session};
 
-use super::connect::{Failure, Link, tcp};
+use super::connect::{Failure, tcp};
 use super::job::Hop;
 use super::offer::{self, Disagreement, List};
+use super::tunnel::Heard;
 use crate::transport::TransportError;
 
 /// LIBSSH2_ERROR_KEX_FAILURE, _METHOD_NONE, _METHOD_NOT_SUPPORTED: nothing in common, but it is not said of what.
 pub(super) const DISAGREED: [ssh2::ErrorCode; 3] =
     [ssh2::ErrorCode::Session(-5), ssh2::ErrorCode::Session(-17), ssh2::ErrorCode::Session(-33)];
 
-/// Asks the server what it offers, and says what has no common member.
+/// Says what has no common member. A server is asked once more what it offers; one behind a bastion has been heard.
 pub(super) fn disagreed(
     session: &Session,
     hop: &Hop,
     timeout: Duration,
-    previous: Option<&Link>,
+    heard: Option<&Heard>,
     words: &str,
 ) -> Failure {
-    // A bastion opens one way; what is behind it is not asked a second time.
-    let asked = previous.is_none().then(|| offers(hop, timeout)).flatten();
-    match asked.and_then(|offers| offers.disagreement(|list| ours(session, hop, list))) {
+    let offers = heard.map_or_else(|| offers(hop, timeout), |heard| offer::heard(&heard.bytes()));
+    match offers.and_then(|offers| offers.disagreement(|list| ours(session, hop, list))) {
         Some(found) if found.list == List::HostKey && hop.algorithms.is_some() => other_types(hop, &found).into(),
         Some(found) => {
             let openssh = Some(format!(

@@ -113,6 +113,17 @@ pub(super) fn ask(stream: &mut (impl Read + Write), deadline: Instant) -> Option
     }
 }
 
+/// What a server offers by the first bytes that it sent.
+pub(super) fn heard(bytes: &[u8]) -> Option<Offers> {
+    match payload(bytes) {
+        Progress::Whole(payload) => parse(payload),
+        Progress::More | Progress::Nonsense => None,
+    }
+}
+
+/// The most that is worth hearing of a server to know its offers, bytes.
+pub(super) const LONGEST: usize = GREETING + PACKET;
+
 /// How much of the server's first packet is there.
 #[derive(Debug)]
 enum Progress<'a> {
@@ -193,10 +204,7 @@ mod tests {
     }
 
     fn offers(lists: &[&str]) -> Option<Offers> {
-        match payload(&wire(lists)) {
-            Progress::Whole(payload) => parse(payload),
-            _ => None,
-        }
+        heard(&wire(lists))
     }
 
     const SERVER: [&str; 8] = [

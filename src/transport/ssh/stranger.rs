@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::connect::{DROPPED, tcp, unreachable};
 use super::job::Hop;
+use super::tunnel::Heard;
 use crate::transport::TransportError;
 
 /// LIBSSH2_ERROR_TIMEOUT: nothing came that it waited for.
@@ -14,10 +15,11 @@ const TIMED_OUT: ssh2::ErrorCode = ssh2::ErrorCode::Session(-9);
 const LONGEST: usize = 80;
 
 /// Why there was no handshake. Where it may have ended before the server had said its name, what
-/// answers there is asked once more what it says; not through a bastion, which opens one way.
-pub(super) fn no_handshake(hop: &Hop, error: &ssh2::Error, left: Duration, direct: bool) -> TransportError {
-    let nameless = direct && (DROPPED.contains(&error.code()) || error.code() == TIMED_OUT);
-    match nameless.then(|| first_words(hop, left)).flatten() {
+/// answers there is asked once more what it says; what is behind a bastion has been heard.
+pub(super) fn no_handshake(hop: &Hop, error: &ssh2::Error, left: Duration, heard: Option<&Heard>) -> TransportError {
+    let nameless = DROPPED.contains(&error.code()) || error.code() == TIMED_OUT;
+    let said = || heard.map_or_else(|| first_words(hop, left), |heard| words(&heard.bytes()));
+    match nameless.then(said).flatten() {
         Some(said) => TransportError::Unreachable {
             to: hop.label(),
             cause: format!("what answers there is no SSH server: it says `{said}`"),

@@ -7,10 +7,11 @@ use std::path::{Path, PathBuf};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::carrier;
 use super::hostkey::{self, fingerprint};
 use super::way::Way;
 use crate::files;
-use crate::inventory::spec::SshSettings;
+use crate::inventory::spec::{Client, SshSettings};
 use crate::transport::worker::{Lease, Request, Stage};
 use crate::transport::{Shared, TransportError};
 
@@ -39,11 +40,12 @@ pub(in crate::transport) fn look(
     let label = way.label();
     let known = way.known.last();
     // By the types that it is known by, so that a key that did not change is seen as such.
-    let key = match show(&way, settings, shared, true) {
+    let show = |by_known| show(address, &way, settings, shared, by_known);
+    let key = match show(true) {
         Err(TransportError::Unreachable { .. } | TransportError::HostKey { .. })
             if known.is_some_and(|known| known.algorithms().is_some()) =>
         {
-            show(&way, settings, shared, false)?
+            show(false)?
         }
         other => other?,
     };
@@ -65,10 +67,20 @@ pub(in crate::transport) fn look(
 }
 
 /// The key that the host at the end of the way shows; its bastions have to be trusted.
-fn show(way: &Way, settings: &SshSettings, shared: &Shared, by_known: bool) -> Result<Vec<u8>, TransportError> {
+fn show(
+    address: &str,
+    way: &Way,
+    settings: &SshSettings,
+    shared: &Shared,
+    by_known: bool,
+) -> Result<Vec<u8>, TransportError> {
     let mut job = way.job(settings, shared)?;
     if let Some(last) = job.hops.last_mut().filter(|_| !by_known) {
         last.algorithms = None;
+    }
+    let types = job.hops.last().and_then(|last| last.algorithms.clone());
+    if carrier::choose(way, &job, settings.client)?.is_some() {
+        return carrier::look(address, way, settings, shared, types);
     }
     let mut lease = Lease::take(&shared.workers, way.label())?;
     lease.begin(Stage::Handshake, settings.timeout, std::time::Duration::ZERO);
@@ -81,7 +93,13 @@ fn show(way: &Way, settings: &SshSettings, shared: &Shared, by_known: bool) -> R
         shown = key.to_vec();
         Ok(())
     });
-    looked.map(|()| shown).map_err(|failed| *failed.error)
+    match looked {
+        Ok(()) => Ok(shown),
+        Err(failed) if failed.openssh.is_some() && settings.client == Client::Auto && carrier::is_installed() => {
+            carrier::look(address, way, settings, shared, types)
+        }
+        Err(failed) => Err(*failed.error),
+    }
 }
 
 fn readable(encoded: &str) -> String {

@@ -4,16 +4,34 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::connect::{Link, acknowledge, free, unreachable};
 use super::job::Hop;
+use super::offer;
 use crate::transport::TransportError;
+
+/// What a server behind a bastion said first: a bastion opens one way, so nothing is asked a second time.
+#[derive(Clone, Default)]
+pub(super) struct Heard(Arc<Mutex<Vec<u8>>>);
+
+impl Heard {
+    fn listen(&self, bytes: &[u8]) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = offer::LONGEST.saturating_sub(heard.len());
+        heard.extend(bytes.iter().take(room));
+    }
+
+    pub(super) fn bytes(&self) -> Vec<u8> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
 
 /// Opens one. libssh2 wants a real socket: a thread moves the bytes
 /// between the bastion's channel and a pair of sockets.
-pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<UnixStream, TransportError> {
+pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<(UnixStream, Heard), TransportError> {
     let failed = |cause: String| unreachable(target, &format!("through the bastion: {cause}"));
     let channel = bastion
         .channel_direct_tcpip(&target.host, target.port, None)
@@ -23,13 +41,15 @@ pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<UnixStream,
     let wake = wake.try_clone().map_err(|error| failed(error.to_string()))?;
     bastion.set_blocking(false);
     let session = bastion.clone();
+    let heard = Heard::default();
+    let listener = heard.clone();
     std::thread::spawn(move || {
-        let mut pump = Pump { channel, socket: theirs, bastion: wake };
+        let mut pump = Pump { channel, socket: theirs, bastion: wake, heard: listener };
         pump.run();
         let _ = pump.socket.shutdown(Shutdown::Both);
         free(&session, &pump.bastion);
     });
-    Ok(ours)
+    Ok((ours, heard))
 }
 
 struct Pump {
@@ -37,16 +57,18 @@ struct Pump {
     socket: UnixStream,
     /// The bastion's own socket, for waiting only.
     bastion: OwnedFd,
+    heard: Heard,
 }
 
 impl Pump {
     fn run(&mut self) {
         let (mut out, mut back) = (Pipe::default(), Pipe::default());
         while !(back.ended && back.is_empty()) {
-            let moved = out.fill(&mut self.socket)
-                | out.drain(&mut self.channel)
-                | back.fill(&mut self.channel)
-                | back.drain(&mut self.socket);
+            let came = back.fill(&mut self.channel);
+            if came {
+                self.heard.listen(&back.bytes);
+            }
+            let moved = out.fill(&mut self.socket) | out.drain(&mut self.channel) | came | back.drain(&mut self.socket);
             if out.ended && out.is_empty() {
                 let _ = self.channel.close();
                 return;

@@ -27,6 +27,8 @@ pub(in crate::transport) enum Request {
     System(Box<SystemJob>),
     /// Connect, and only look at the key that the host shows.
     Key(Box<SshJob>),
+    /// The same, by the system's own `ssh`.
+    SystemKey(Box<SystemJob>),
     /// Log in to a Windows host.
     Winrm(Box<WinrmJob>),
     /// Whether the host key that was shown is trusted.

@@ -85,6 +85,7 @@ impl Worker {
             Request::Ssh(job) => self.ssh(&job),
             Request::System(job) => self.system(*job),
             Request::Key(job) => self.key(&job),
+            Request::SystemKey(job) => self.system_key(&job),
             Request::Winrm(job) => self.winrm(*job),
             Request::Run { deadline } => {
                 self.allow(RUNNING);
@@ -142,6 +143,16 @@ impl Worker {
         match Ssh::look(job, &mut |hop, key| judged(&mut self.link, hop, key)) {
             Ok(()) => self.say(&Answer::Closed),
             Err(failure) => self.fail_ssh(failure),
+        }
+    }
+
+    fn system_key(&mut self, job: &SystemJob) -> std::io::Result<()> {
+        match System::look(job) {
+            Ok(key) => {
+                judged(&mut self.link, 0, &key);
+                self.say(&Answer::Closed)
+            }
+            Err(error) => self.fail(error, false),
         }
     }
 

@@ -45,6 +45,11 @@ fn ask(folder: &Path, question: &str) -> Option<Vec<u8>> {
     (!secret.is_empty()).then_some(secret)
 }
 
+/// Lets an `ssh` ask this program.
+pub(super) fn answers(ssh: &mut std::process::Command, program: &Path) {
+    ssh.env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", ":0");
+}
+
 /// What may be answered, each once.
 #[derive(Default)]
 pub(super) struct Answers {

@@ -3,6 +3,7 @@
 //! channel, which goes over it. It runs in a worker, as libssh2 does, and ends with it.
 
 mod askpass;
+mod look;
 pub(super) mod pipes;
 mod words;
 
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use askpass::Answers;
 pub use askpass::answer_ssh;
+pub(super) use look::SEEN;
 use pipes::Piped;
 
 use super::LONGEST_GREETING;
@@ -211,25 +213,28 @@ fn log_in(job: &SystemJob, program: &Path, answers: &Mutex<Answers>) -> Result<P
     loop {
         let mut command = ssh();
         command.args(["-M", "-N", "-T", "-S"]).arg(job.folder.join("c")).args(&job.arguments);
-        command.env("SSH_ASKPASS", program).env("SSH_ASKPASS_REQUIRE", "force").env("DISPLAY", ":0");
+        askpass::answers(&mut command, program);
         let mut master = Piped::start(&mut command).map_err(|error| TransportError::own("start ssh", &error))?;
         let said = match logged_in(job, &mut master, deadline) {
             Outcome::In => return Ok(master),
             Outcome::Ended(said) => said,
-            Outcome::Late => {
-                let cause = format!("ssh did not log in within {}", humantime::format_duration(job.patience));
-                let hint = Some("see what answers at this address and port; `timeout` is the limit".to_owned());
-                return Err(TransportError::Unreachable { to: job.label.clone(), cause, hint });
-            }
+            Outcome::Late => return Err(late(job)),
         };
         match pauses.next().filter(|_| words::was_dropped(&said) && Instant::now() < deadline) {
             Some(time) => pipes::wait(&mut [], time),
             None => {
+                let said = if said.trim().is_empty() { look::why(job, program) } else { said };
                 let asked = answers.lock().unwrap_or_else(PoisonError::into_inner);
                 return Err(words::failure(job, &said, asked.unanswered.as_deref(), asked.again));
             }
         }
     }
+}
+
+fn late(job: &SystemJob) -> TransportError {
+    let cause = format!("ssh did not log in within {}", humantime::format_duration(job.patience));
+    let hint = Some("see what answers at this address and port; `timeout` is the limit".to_owned());
+    TransportError::Unreachable { to: job.label.clone(), cause, hint }
 }
 
 /// How a login went.
@@ -243,21 +248,29 @@ enum Outcome {
 /// Waits until the login is done: `ssh` then listens on its socket.
 fn logged_in(job: &SystemJob, master: &mut Piped, deadline: Instant) -> Outcome {
     let socket = job.folder.join("c");
-    let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
+    let mut said = Vec::new();
     loop {
-        while let Some(count) = master.stderr.read(&mut buffer).filter(|_| said.len() < WORDS) {
-            said.extend_from_slice(buffer.get(..count).unwrap_or_default());
-        }
+        // In this order: what it said is there when it has ended.
+        let ended = master.status().is_some();
+        hear(master, &mut said);
         if socket.exists() {
             return Outcome::In;
         }
-        if master.stderr.ended() || master.status().is_some() {
+        if ended || master.stderr.ended() {
             return Outcome::Ended(String::from_utf8_lossy(&said).into_owned());
         }
         if Instant::now() >= deadline {
             return Outcome::Late;
         }
         pipes::wait(&mut [], BEAT);
+    }
+}
+
+/// Takes in what it has said.
+fn hear(process: &mut Piped, said: &mut Vec<u8>) {
+    let mut buffer = [0; 4096];
+    while let Some(count) = process.stderr.read(&mut buffer).filter(|_| said.len() < WORDS) {
+        said.extend_from_slice(buffer.get(..count).unwrap_or_default());
     }
 }
 

@@ -1,0 +1,74 @@
+# Programs of the control side that only rare tests need: Debian's packages, unpacked into the cache and not
+# installed. A Kerberos (its server and `kinit`), and the authenticator in software of OpenSSH's own tests.
+
+foreign_dir() { printf '%s/foreign' "$cache"; }
+
+# Prints the folder, which looks like a root.
+lab_foreign() {
+  local dir packages debs
+  dir=$(foreign_dir)
+  exec 9>"$cache/foreign.lock"
+  flock 9
+  if [[ ! -e $dir/done ]]; then
+    say "unpacking Kerberos and the tests of OpenSSH (once)"
+    rm -rf "$dir"
+    mkdir -p "$dir/debs"
+    mapfile -t packages < <(kerberos_packages)
+    debs=$dir/debs
+    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root openssh-tests "${packages[@]}" >/dev/null)
+    for package in "$debs"/*.deb; do dpkg -x "$package" "$dir"; done
+    rm -rf "$debs"
+    touch "$dir/done"
+  fi
+  printf '%s\n' "$dir"
+}
+
+# Kerberos and its own libraries.
+kerberos_packages() {
+  apt-cache depends --recurse --no-recommends --no-suggests --no-conflicts --no-breaks --no-replaces --no-enhances \
+    krb5-kdc krb5-admin-server krb5-user | grep -E '^(krb5-(kdc|admin-server|user)|lib(kdb5|kadm5|gssrpc4|gssapi-krb5|krb5|k5crypto|verto-libev|verto1|ev4).*)$' | sort -u
+}
+
+# A realm LAB.TEST whose server runs in the control side's namespace, at an address; a ticket for root.
+# PRINCIPAL is that of a host, whose keytab is written into the lab's folder.
+lab_realm() {
+  local lab=$1 address=$2 principal=$3 root dir
+  root=$(lab_foreign)
+  dir=$(lab_dir "$lab")/realm
+  mkdir -p "$dir"
+  export LD_LIBRARY_PATH=$root/usr/lib/x86_64-linux-gnu KRB5_CONFIG=$dir/krb5.conf KRB5_KDC_PROFILE=$dir/kdc.conf
+  cat >"$dir/krb5.conf" <<CONF
+[libdefaults]
+ default_realm = LAB.TEST
+ dns_canonicalize_hostname = false
+ dns_lookup_kdc = false
+ rdns = false
+[realms]
+ LAB.TEST = {
+  kdc = $address
+ }
+[dbmodules]
+ db_module_dir = $root/usr/lib/x86_64-linux-gnu/krb5/plugins/kdb
+CONF
+  cat >"$dir/kdc.conf" <<CONF
+[realms]
+ LAB.TEST = {
+  database_name = $dir/principal
+  key_stash_file = $dir/stash
+  kdc_listen = $address
+  kdc_tcp_listen = $address
+ }
+CONF
+  "$root/usr/sbin/kdb5_util" create -s -r LAB.TEST -P master >/dev/null
+  "$root/usr/sbin/kadmin.local" -q "addprinc -pw root-ticket root" >/dev/null 2>&1
+  "$root/usr/sbin/kadmin.local" -q "addprinc -randkey $principal" >/dev/null 2>&1
+  "$root/usr/sbin/kadmin.local" -q "ktadd -k $dir/keytab $principal" >/dev/null
+  ip netns exec "$(control_ns "$lab")" "$root/usr/sbin/krb5kdc" -P "$dir/pid" -r LAB.TEST
+  ip netns exec "$(control_ns "$lab")" "$root/usr/bin/kinit" -c "$dir/tickets" root <<<root-ticket >/dev/null
+}
+
+realm_down() {
+  local pid
+  pid=$(cat "$(lab_dir "$1")/realm/pid" 2>/dev/null) || return 0
+  kill "$pid" 2>/dev/null || true
+}
