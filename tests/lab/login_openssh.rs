@@ -52,6 +52,37 @@ const HOSTS: &str = "
   nobody: { address: ADDR, ssh: { user: root, port: 2299, client: openssh } }
 ";
 
+const REACHED: &[&str] = &[
+    "quantum",
+    "signed",
+    "plain",
+    "certified",
+    "factors",
+    "asked",
+    "factors-openssh",
+    "asked-openssh",
+    "terminal",
+    "bastion",
+    "locked",
+    "pem",
+];
+
+/// What is refused: the status, and in which words.
+const REFUSED: &[(&str, &str, &str)] = &[
+    ("fips", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
+    ("quantum-ssh2", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
+    ("fresh", "failed", "host key is known for [10.10.10.1]:2209"),
+    ("fresh-ssh2", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
+    ("offered", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
+    ("fips-behind", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
+    ("web-behind", "unreachable", "what answers there is no SSH server: it says `<!DOCTYPE HTML>`"),
+    ("factors-wrong", "failed", "ssh: admin@10.10.10.1: Permission denied (password)."),
+    ("revoked", "failed", "is revoked by "),
+    ("revoked-openssh", "failed", "host key of 10.10.10.1:2208: ssh: "),
+    ("unknown", "failed", "host key is known for [10.10.10.1]:2208"),
+    ("nobody", "unreachable", "port 2299: Connection refused"),
+];
+
 /// Starts the servers, and gives the control side their keys.
 fn prepare(lab: &Lab) {
     let said = lab.sh("h1", SERVERS);
@@ -98,47 +129,13 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
     ];
     let run = lab.fleetclock_with(&["check", "--format", "json"], &variables);
     let report = serde_json::from_str(&run.stdout).unwrap();
-    for name in [
-        "quantum",
-        "signed",
-        "plain",
-        "certified",
-        "factors",
-        "asked",
-        "factors-openssh",
-        "asked-openssh",
-        "terminal",
-        "bastion",
-        "locked",
-        "pem",
-    ] {
+    for name in REACHED {
         assert_eq!(host(&report, name)["status"], "drifted", "{name}: {}", error(&report, name));
         assert_eq!(host(&report, name)["executions"], 2, "{name}");
     }
-    for (name, status, words) in [
-        ("fips", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
-        (
-            "quantum-ssh2",
-            "unreachable",
-            "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com",
-        ),
-        ("fresh", "failed", "host key is known for [10.10.10.1]:2209"),
-        (
-            "fresh-ssh2",
-            "unreachable",
-            "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com",
-        ),
-        ("offered", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
-        ("fips-behind", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
-        ("web-behind", "unreachable", "what answers there is no SSH server: it says `<!DOCTYPE HTML>`"),
-        ("factors-wrong", "failed", "ssh: admin@10.10.10.1: Permission denied (password)."),
-        ("revoked", "failed", "is revoked by "),
-        ("revoked-openssh", "failed", "host key of 10.10.10.1:2208: ssh: "),
-        ("unknown", "failed", "host key is known for [10.10.10.1]:2208"),
-        ("nobody", "unreachable", "port 2299: Connection refused"),
-    ] {
-        assert!(error(&report, name).contains(words), "{name}: {}", error(&report, name));
-        assert_eq!(host(&report, name)["status"], status, "{name}");
+    for (name, status, words) in REFUSED {
+        assert!(error(&report, name).contains(*words), "{name}: {}", error(&report, name));
+        assert_eq!(host(&report, name)["status"], *status, "{name}");
     }
     for note in [
         "10.10.10.1:2202; libssh2 knows no key exchange that",
@@ -158,7 +155,12 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
     for secret in ["admin-password", "wr0ng-s3cret", "paula-password", "lab passphrase"] {
         assert!(!run.stdout.contains(secret) && !run.stderr.contains(secret), "{secret} was shown");
     }
-    // The way out that the message names, also where only the system's ssh comes to the key.
+    ways_out(lab);
+    a_certificate_in_the_agent(lab, inventory);
+}
+
+/// What the messages name, also where only the system's ssh comes to the key.
+fn ways_out(lab: &Lab) {
     for name in ["fips", "fresh"] {
         assert_eq!(lab.fleetclock(&["trust", name, "--yes"]).code, 0, "{name}");
         assert_eq!(lab.fleetclock(&["check", "-l", name]).code, 3, "{name}");
@@ -169,7 +171,6 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
     assert!(refused.code == 4 && refused.stderr.contains("no key exchange in common"), "{}", refused.stderr);
     let revoked = lab.fleetclock(&["trust", "revoked-openssh", "--yes"]);
     assert!(revoked.code == 1 && revoked.stderr.contains("is revoked by "), "{}", revoked.stderr);
-    a_certificate_in_the_agent(lab, inventory);
 }
 
 /// The server takes no key, and only what its authority has signed. libssh2 can hand on an ed25519 certificate of
@@ -247,7 +248,7 @@ printf '%s\n' 'Port 2202' 'PidFile none' 'UsePAM yes' 'PermitRootLogin prohibit-
         let message = error(&report, "tickets");
         assert!(message.contains("gssapi-with-mic, and fleetclock logs in with"), "{message}");
 
-        let path = format!("{}:{}", new_ssh(&lab), std::env::var("PATH").unwrap());
+        let path = format!("{}:/usr/sbin:/usr/bin:/sbin:/bin", new_ssh(&lab));
         let variables = [("PATH", path.as_str())];
         let trusted = lab.fleetclock_with(&["trust", "quantum", "--yes"], &variables);
         assert_eq!(trusted.code, 0, "{}", trusted.stderr);
