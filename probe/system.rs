@@ -178,7 +178,7 @@ impl Socket {
         match sent {
             0.. => Ok(()),
             ECONNREFUSED => Err(Trouble::Refused),
-            // EPERM too: a packet filter of this host has stopped it.
+            EPERM => Err(Trouble::Filtered),
             _ => Err(Trouble::Unreachable),
         }
     }

@@ -12,7 +12,7 @@ use crate::firewall::firewalld::Door;
 use crate::firewall::ruleset::Chain;
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
-use crate::ntp::report::{SourceReport, answers_123};
+use crate::ntp::report::{FILTERED, SourceReport, answers_123};
 
 /// A packet of a link, and who stops it.
 #[derive(Debug, Clone)]
@@ -35,9 +35,14 @@ impl<'a> Link<'a> {
             answer.received.unwrap_or(0) == 0
                 // Answered one time, and not the next: a slow server, not a silent one.
                 && answer.from_123.as_deref() != Some("unsure")
-                && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable")
+                && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable" | FILTERED)
         };
         !self.answers.is_empty() && self.answers.iter().all(silent)
+    }
+
+    /// Returns whether the client's own kernel refuses to send the questions (EPERM).
+    pub fn is_filtered(&self) -> bool {
+        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.outcome == FILTERED)
     }
 
     /// Returns the answer that says most: a good one, else the first.

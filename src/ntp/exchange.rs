@@ -25,6 +25,8 @@ pub enum Trouble {
     Refused,
     /// No route to the host or network.
     Unreachable,
+    /// A packet filter of our own machine has stopped the question.
+    Filtered,
     /// Another program holds the port to ask from.
     Held,
     /// This user may not ask from that port.
@@ -37,6 +39,7 @@ impl Trouble {
         match self {
             Trouble::Refused => Outcome::Refused,
             Trouble::Unreachable => Outcome::Unreachable,
+            Trouble::Filtered => Outcome::Filtered,
             Trouble::Held => Outcome::Held,
             Trouble::Forbidden => Outcome::Forbidden,
         }
@@ -100,6 +103,8 @@ pub enum Outcome {
     Refused,
     /// There is no way to it.
     Unreachable,
+    /// The question never left: a packet filter of the machine that asks has stopped it.
+    Filtered,
     /// It refuses to serve us: DENY, RSTR, RATE or a code of its own that begins with X (RFC 5905
     /// section 7.4).
     Kiss([u8; 4]),
@@ -121,6 +126,7 @@ impl Outcome {
             Outcome::Timeout => "timeout",
             Outcome::Refused => "refused",
             Outcome::Unreachable => "unreachable",
+            Outcome::Filtered => "filtered",
             Outcome::Kiss(_) => "kiss",
             Outcome::Unsynchronised => "unsynchronised",
             Outcome::Invalid => "invalid",

@@ -65,7 +65,13 @@ fc_ask() {
   fc_steady; up1=$REPLY
   fc_now; t1=$REPLY
   # One write is one datagram.
-  printf "$packet" >&3 2>/dev/null || { exec 3>&-; fc_word=refused; return 1; }
+  if ! printf "$packet" >&3 2>/dev/null; then
+    # The question has not left: the second try is for the reason.
+    fc_word=refused
+    case $(LC_ALL=C; printf "$packet" 2>&1 >&3) in *'not permitted') fc_word=filtered ;; esac
+    exec 3>&-
+    return 1
+  fi
   local -a p
   read -ra p < <(timeout "$timeout" dd bs=128 count=1 <&3 2>"$fc_errors" | od -An -v -tu1 -w128)
   fc_now; t4=$REPLY
@@ -173,7 +179,7 @@ fc_questions() {
     ((sent < tries && patience < headway)) && patience=$headway
     printf -v patience '%d.%03d' $((patience / 1000)) $((patience % 1000))
     fc_ask "$host" "$port" "$patience" 2>/dev/null
-    if [[ $fc_word == refused || $fc_word == unreachable ]]; then
+    if [[ $fc_word == refused || $fc_word == unreachable || $fc_word == filtered ]]; then
       ((received)) || word=$fc_word
       return
     fi

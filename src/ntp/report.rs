@@ -4,6 +4,9 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::Measurement;
 
+/// The outcome of a question that a packet filter of the asking host has stopped.
+pub const FILTERED: &str = "filtered";
+
 /// What one probe measured of one address of a source. Times are nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReport {
@@ -14,7 +17,7 @@ pub struct SourceReport {
     /// The address that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// `ok`, `timeout`, `refused`, `unreachable`, `kiss`, `unsynchronised`, `invalid`, `unresolved`, `no_probe`.
+    /// `ok`, `timeout`, `refused`, `unreachable`, `filtered` (by the host that asks), `kiss`, `unsynchronised`, `invalid`, `unresolved`, `no_probe`.
     pub outcome: String,
     /// Requests sent.
     #[serde(default)]
@@ -69,7 +72,7 @@ pub struct SourceReport {
 pub fn answers_123(word: &str) -> Option<bool> {
     match word {
         "held" | "unsure" | "no_permission" => None,
-        "timeout" | "refused" | "unreachable" => Some(false),
+        "timeout" | "refused" | "unreachable" | FILTERED => Some(false),
         _ => Some(true),
     }
 }

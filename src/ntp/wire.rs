@@ -110,7 +110,11 @@ impl Socket {
 }
 
 fn trouble(errno: Errno) -> Trouble {
-    if errno == Errno::ECONNREFUSED { Trouble::Refused } else { Trouble::Unreachable }
+    match errno {
+        Errno::ECONNREFUSED => Trouble::Refused,
+        Errno::EPERM => Trouble::Filtered,
+        _ => Trouble::Unreachable,
+    }
 }
 
 fn system_time() -> Timestamp {

@@ -209,7 +209,7 @@ pub struct SourceReport {
     pub host: Option<String>,
     /// Whether it answered.
     pub reachable: bool,
-    /// `ok`, `timeout`, `refused`, `unreachable`, `kiss RATE`, `unsynchronised`, `unresolved`, `invalid`.
+    /// `ok`, `timeout`, `refused`, `unreachable`, `filtered` (by the host itself), `kiss RATE`, `unsynchronised`, `unresolved`, `invalid`.
     pub outcome: String,
     /// Stratum of the source.
     pub stratum: Option<u8>,
@@ -250,6 +250,16 @@ impl SourceReport {
     /// Returns whether it answers questions from source port 123, where that is known.
     pub fn answers_123(&self) -> Option<bool> {
         crate::ntp::report::answers_123(self.from_123.as_deref()?)
+    }
+
+    /// Returns whether the host itself keeps its questions from leaving.
+    pub fn is_filtered(&self) -> bool {
+        self.outcome == crate::ntp::report::FILTERED
+    }
+
+    /// Returns the outcome in words for people.
+    pub fn words(&self) -> &str {
+        if self.is_filtered() { "stopped by a packet filter of this host itself" } else { &self.outcome }
     }
 }
 

@@ -82,7 +82,7 @@ fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
         (Some(false), true, _) | (Some(false), false, Status::OutOfLimits) => (BAD, "FAIL"),
         (Some(false), false, _) => (CARE, "FAIL"),
     };
-    let why = if source.outcome == "ok" { String::new() } else { format!(": {}", source.outcome) };
+    let why = if source.outcome == "ok" { String::new() } else { format!(": {}", source.words()) };
     Cell::styled(format!("{word}{why}"), style)
 }
 

@@ -198,9 +198,30 @@ fn legacy(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
-    let stop = link.stop_at_client(false).filter(|_| !link.works() && !link.by_port())?;
-    Some(stopped(link, &link.client, &stop))
+    match link.stop_at_client(false).filter(|_| !link.works() && !link.by_port()) {
+        Some(stop) => Some(stopped(link, &link.client, &stop)),
+        None => refused(link),
+    }
 }
+
+/// The kernel of the client has said that it does not send the question, and none of the rules that were
+/// understood does that.
+fn refused(link: &Link<'_>) -> Option<Seen> {
+    if !link.is_filtered() || link.answers_123() == Some(true) {
+        return None;
+    }
+    let (mut text, mut remedy) =
+        (format!("the kernel refuses to send questions to {} (EPERM)", link.source.address), LOOK.to_owned());
+    if let Some((_, doubt)) = link.doubt().filter(|(name, _)| *name == link.client.name()) {
+        text.push_str(&format!("; {} has a rule that is not understood here: {}", doubt.chain, doubt.rule));
+        remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {LOOK}", doubt.rule, doubt.chain);
+    }
+    let seen = Seen { about: "refused".to_owned(), ..link.client.seen("filter", text) };
+    Some(link.name_both(seen).with("owner", "the packet filter").with("remedy", remedy))
+}
+
+/// Where a person finds what stops packets on their way out.
+const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT` and the BPF programs of control groups (`bpftool cgroup tree`)";
 
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent() && !link.by_port())?;

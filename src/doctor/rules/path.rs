@@ -72,7 +72,8 @@ fn no_route(link: &Link<'_>) -> Option<Seen> {
 /// A list that is not kept counts nobody. Without the kernel's own word of what it routes, and of
 /// who is where, something of the two ends may be the cause as well.
 fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
-    let passes = link.client_lets_pass() && link.would_be_taken() && (arrived || link.keeps_a_list());
+    let passes =
+        !link.is_filtered() && link.client_lets_pass() && link.would_be_taken() && (arrived || link.keeps_a_list());
     let server = link.server.filter(|_| link.is_silent() && passes && link.arrived() == arrived)?;
     let from = link.from()?;
     let text = if arrived {
@@ -99,7 +100,7 @@ fn unseen(link: &Link<'_>) -> Option<Seen> {
 
 fn outside(link: &Link<'_>) -> Option<Seen> {
     // Not before it is known that it is nothing here.
-    (link.source.host.is_none() && link.is_silent() && link.client_lets_pass())
+    (link.source.host.is_none() && link.is_silent() && !link.is_filtered() && link.client_lets_pass())
         .then(|| link.asked().excluding(link.excluded()))
 }
 
