@@ -24,6 +24,9 @@ const JUST_STARTED_S: f64 = 3.0;
 /// All of the last eight polls of a source were answered (the reach register of RFC 5905).
 const HEARD_LONG: u8 = 0o377;
 
+/// What is left in a filter after six of eight polls, and a little drift, seconds.
+const FULL_FILTER_S: f64 = MOST_S / 64.0;
+
 /// The shortest interval in which W32Time polls by itself.
 const POLL: Duration = Duration::from_secs(64);
 
@@ -42,6 +45,22 @@ pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, refid: &str
     let stuck = foreign && dispersion > JUST_STARTED_S && seen.reach == Some(HEARD_LONG);
     let fits = seen.outcome == "ok" && follows && settles && !stuck && refid != LOCAL_CLOCK && dispersion <= MOST_S;
     (fits && room > 0.0 && dispersion > room).then(|| (dispersion / room).log2().ceil() as u32)
+}
+
+/// Takes back what was promised of a server outside of the inventory that goes on announcing seconds, where the
+/// service of the host keeps no register of its polls, as W32Time: its own filter adds to what the server
+/// announces, and adds nothing worth a word any more when it has polled so often that any start is over.
+pub(crate) fn doubt(spec: &HostSpec, own_s: Option<f64>, sources: &mut [SourceReport]) {
+    let foreign = |seen: &SourceReport| {
+        spec.time.sources.iter().all(|source| source.address != seen.address || source.host.is_none())
+    };
+    let full = |announced: f64| own_s.is_some_and(|own| (own - announced).abs() < FULL_FILTER_S);
+    for seen in sources.iter_mut().filter(|seen| seen.selected && seen.probe.as_deref() != Some("w32tm")) {
+        let announced = seen.root_dispersion_s.unwrap_or_default();
+        if announced > JUST_STARTED_S && foreign(seen) && full(announced) {
+            seen.polls_left = None;
+        }
+    }
 }
 
 /// Whether a source announces more than anything but a start explains.
@@ -166,6 +185,23 @@ mod tests {
         let own = Source { host: Some("dc".to_owned()), ..declared(true) };
         let polls = |source: &Source| polls_left(&sample::host("l1"), Some(source), "0A0A0A01", &heard(0o377));
         assert_eq!((polls(&own), polls(&declared(true))), (Some(7), None));
+    }
+
+    #[test]
+    fn w32time_whose_own_filter_is_full_has_waited_long_enough() {
+        let polls = |own: Option<f64>, host: Option<&str>, probe: &str| {
+            let mut spec = sample::host("l1");
+            spec.time.sources =
+                vec![Source { host: host.map(str::to_owned), address: "dc".to_owned(), ..declared(true) }];
+            let seen = SourceReport { selected: true, probe: Some(probe.to_owned()), ..seen(0.0, 7.8) };
+            let mut sources = [SourceReport { polls_left: Some(7), ..seen }];
+            doubt(&spec, own, &mut sources);
+            sources[0].polls_left
+        };
+        assert_eq!((polls(Some(7.9), None, "powershell"), polls(Some(11.8), None, "powershell")), (None, Some(7)));
+        // A host of the inventory is known to follow its source; w32tm shows what the service knows, and no more.
+        assert_eq!((polls(Some(7.9), Some("dc"), "powershell"), polls(Some(7.8), None, "w32tm")), (Some(7), Some(7)));
+        assert_eq!(polls(None, None, "powershell"), Some(7));
     }
 
     #[test]

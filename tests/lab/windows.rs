@@ -128,6 +128,7 @@ groups:
     lab.windows_reboot("server3");
     let (code, report) = json(&lab, &["verify", "-l", "server3"]);
     assert_eq!(code, 0, "after a reboot: {report:#}");
+    crate::windows_steps::a_bound_that_never_falls_ends_in_a_verdict(&lab);
 }
 
 /// Seed `000`: a DMZ master on its local clock that does not serve, and slaves that nobody answers.

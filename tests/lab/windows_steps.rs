@@ -73,3 +73,16 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     lab.pass("lost", 341);
     assert!(comes(|| lock(&lab, "lost").is_empty()) && wide("lost") == 2, "{}", lock(&lab, "lost"));
 }
+
+/// A source outside of the inventory that has announced seconds for as long as the service has polled it.
+pub(crate) fn a_bound_that_never_falls_ends_in_a_verdict(lab: &Lab) {
+    let server = format!("{}/tests/lab/server.py", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(server, lab.path("hosts/outside/root/root/server.py")).unwrap();
+    lab.sh("outside", "systemctl stop chrony; systemd-run -q --collect --unit=imprecise python3 /root/server.py 10.10.10.9 stratum=2 root_dispersion=7.8; sleep 1");
+    lab.cmd("server1", "w32tm /resync");
+    let polled = || lab.cmd("server1", "w32tm /query /status").contains("Root Dispersion: 7.8");
+    assert!(crate::windows_safety::comes(polled), "{}", lab.cmd("server1", "w32tm /query /status"));
+    let (code, report) = json(lab, &["verify", "-l", "server1"]);
+    assert_eq!((code, host(&report, "server1")["status"].as_str()), (5, Some("out_of_limits")), "{report:#}");
+    assert!(error(&report, "server1").contains("error bound 78"), "{}", error(&report, "server1"));
+}

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::lines::run;
 use crate::engine::session::{Failure, Session};
+use crate::engine::settling;
 use crate::engine::sources::{credit, joined};
 use crate::engine::verdict::{self, Verdict};
 use crate::inventory::HostSpec;
@@ -167,6 +168,7 @@ pub(crate) fn look(
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());
     let measured = measured(session, printed, Some(&daemon))?;
     report.sources = joined(session.spec, measured, &daemon.peers);
+    settling::doubt(session.spec, daemon.report.root_dispersion_s, &mut report.sources);
     credit(&mut report.sources, &W32Time);
     let judged = verdict::judge(session.spec, &daemon, &report.sources);
     report.daemon = Some(daemon.report);
