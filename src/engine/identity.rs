@@ -3,11 +3,14 @@
 //! compared with what the inventory says of the named host and with the addresses that it has.
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
 use crate::report::{ErrorReport, HostReport, SourceReport, Status};
+
+/// The reference `LOCL`, of a server on its own clock.
+const LOCAL: u32 = 0x4c4f_434c;
 
 /// What is known of the machines of a run.
 struct Machines<'a> {
@@ -81,7 +84,28 @@ impl<'a> Machines<'a> {
         let declared = |row: &SourceReport| {
             spec.time.sources.iter().find(|source| source.address == row.address && source.host.is_some())
         };
-        report.sources.iter().filter_map(|row| self.stranger(declared(row)?, row)).collect()
+        let one = |row: &SourceReport| {
+            let source = declared(row)?;
+            self.stranger(source, row).or_else(|| self.follows_another(source, row))
+        };
+        report.sources.iter().filter_map(one).collect()
+    }
+
+    /// A source that is not in this run is taken at its word: what it says that it follows.
+    fn follows_another(&self, source: &Source, row: &SourceReport) -> Option<Found> {
+        let name =
+            source.host.as_deref().filter(|name| self.reports.get(name).is_none_or(|own| own.daemon.is_none()))?;
+        let told = u32::from_str_radix(row.refid.as_deref()?, 16).ok().filter(|_| row.outcome == "ok")?;
+        // Of a source of stratum 1 the reference is a kind of clock; one that is cut off has failed already.
+        let own = told >> 8 == 0x7f_7f01 || told == 0x7f00_0001 || told == LOCAL;
+        if source.references.is_empty() || row.stratum? < 2 || source.references.contains(&told) || (own && source.fed)
+        {
+            return None;
+        }
+        let follows = if own { "its own clock".to_owned() } else { Ipv4Addr::from(told).to_string() };
+        Some(Found::Perhaps(format!(
+            "{name} says that it follows {follows}, and the inventory says otherwise; `verify -l {name}` looks at it"
+        )))
     }
 
     fn stranger(&self, source: &Source, row: &SourceReport) -> Option<Found> {
@@ -240,5 +264,55 @@ mod tests {
         check(&specs, &mut reports);
         assert_eq!(reports[2].status, Status::Unchanged);
         assert!(reports[2].warnings[0].contains("perhaps two machines have this address"), "{:?}", reports[2].warnings);
+    }
+
+    /// The warnings of a slave that was proven alone, whose master announces a reference.
+    fn alone(master: &str, stratum: u8, refid: &str) -> Vec<String> {
+        let text = format!(
+            "hosts: {{ m1: {{ address: 10.0.0.1, role: master, serve: [10.0.0.0/24], {master} }}, \
+             s: {{ address: 10.0.0.9, role: slave, follows: [m1] }} }}"
+        );
+        let spec = fleet(&text).remove(1);
+        let mut report = blank(&spec);
+        report.daemon = Some(daemon(stratum + 1, "0a000001"));
+        report.sources = vec![SourceReport {
+            address: "10.0.0.1".to_owned(),
+            host: Some("m1".to_owned()),
+            ip: Some("10.0.0.1".to_owned()),
+            outcome: "ok".to_owned(),
+            stratum: Some(stratum),
+            refid: Some(refid.to_owned()),
+            ..SourceReport::default()
+        }];
+        let mut reports = [report];
+        check(&[spec], &mut reports);
+        assert_eq!(reports[0].status, Status::Unchanged);
+        std::mem::take(&mut reports[0].warnings)
+    }
+
+    #[test]
+    fn a_master_that_is_not_in_the_run_is_taken_at_its_word_and_that_is_compared() {
+        let says = |follows: &str| {
+            vec![format!(
+                "m1 says that it follows {follows}, and the inventory says otherwise; `verify -l m1` looks at it"
+            )]
+        };
+        let fed = "upstream: [10.9.0.1, 10.9.0.2]";
+        assert_eq!(alone(fed, 3, "0a090002"), Vec::<String>::new());
+        assert_eq!(alone(fed, 3, "c0000263"), says("192.0.2.99"));
+        assert_eq!(alone("isolated: true", 10, "7f7f0101"), Vec::<String>::new());
+        assert_eq!(alone("isolated: true", 10, "4c4f434c"), Vec::<String>::new());
+        assert_eq!(alone("isolated: true", 4, "c0000263"), says("192.0.2.99"));
+        assert_eq!(alone("isolated: true, upstream: [10.9.0.1]", 10, "7f7f0101"), says("its own clock"));
+        // That one is a failure of its own, and of these nothing is known.
+        assert_eq!(alone(fed, 10, "7f7f0101"), Vec::<String>::new());
+        for unknown in [
+            "upstream: [ntp.example]",
+            "upstream: [10.9.0.1, 'fd00::1']",
+            "upstream: [10.9.0.1], extra: [refclock SHM 0]",
+        ] {
+            assert_eq!(alone(unknown, 3, "c0000263"), Vec::<String>::new(), "{unknown}");
+        }
+        assert_eq!(alone(fed, 1, "47505300"), Vec::<String>::new(), "a reference clock");
     }
 }

@@ -2,7 +2,7 @@
 //! hierarchy of time is checked.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -60,11 +60,15 @@ fn pass_on(hosts: &mut [HostSpec]) {
     order.sort_by_key(|index| hosts.get(*index).map(|host| host.tier));
     let mut from_windows: BTreeSet<String> = BTreeSet::new();
     let mut fed: BTreeSet<String> = BTreeSet::new();
+    let announced: BTreeMap<String, Vec<u32>> =
+        hosts.iter().map(|host| (host.name.clone(), references(host))).collect();
     for index in order {
         let Some(host) = hosts.get_mut(index) else { continue };
         for source in &mut host.time.sources {
             source.windows |= source.host.as_ref().is_some_and(|name| from_windows.contains(name));
             source.fed = source.host.as_ref().is_some_and(|name| fed.contains(name));
+            let of = source.host.as_ref().and_then(|name| announced.get(name));
+            source.references = of.cloned().unwrap_or_default();
         }
         if host.time.isolated.is_none() && !host.time.sources.is_empty() {
             fed.insert(host.name.clone());
@@ -72,6 +76,23 @@ fn pass_on(hosts: &mut [HostSpec]) {
         if host.is_windows() || host.time.sources.iter().any(|source| source.windows) {
             from_windows.insert(host.name.clone());
         }
+    }
+}
+
+/// What a server on its own clock announces: chronyd, ntpd as an orphan, W32Time (`LOCL`).
+const OWN_CLOCKS: [u32; 3] = [0x7f7f_0101, 0x7f00_0001, 0x4c4f_434c];
+
+/// The reference identifiers that a host announces when it follows what the inventory says: of a source
+/// that is an IPv4 address, that address (RFC 5905). What a name leads to, a reference clock in `extra` or a
+/// playbook of the user brings is not known here.
+fn references(host: &HostSpec) -> Vec<u32> {
+    let sources: Option<Vec<u32>> =
+        host.time.sources.iter().map(|source| source.address.parse::<Ipv4Addr>().ok().map(u32::from)).collect();
+    let upstream = host.time.sources.iter().any(|source| !source.orphan);
+    match sources.filter(|_| host.time.extra.is_empty() && host.playbook.is_none()) {
+        Some(all) if host.time.isolated.is_some() && !upstream => all.into_iter().chain(OWN_CLOCKS).collect(),
+        Some(all) => all,
+        None => Vec::new(),
     }
 }
 
@@ -151,6 +172,7 @@ fn orphan_source(peer: &Draft, host: &Draft) -> Source {
         known: known(peer),
         windows: peer.settings.winrm.is_some(),
         fed: false,
+        references: Vec::new(),
         orphan: true,
         pool: false,
         prefer: false,
@@ -177,6 +199,7 @@ fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
         known: host.map(known).unwrap_or_default(),
         windows: line.windows || host.is_some_and(|host| host.settings.winrm.is_some()),
         fed: false,
+        references: Vec::new(),
         orphan: false,
         pool: line.pool,
         prefer: line.prefer,

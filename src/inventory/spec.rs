@@ -166,6 +166,10 @@ pub struct Source {
     pub windows: bool,
     /// Whether that host shall get its time from somebody, and not go on with its own clock.
     pub fed: bool,
+    /// The reference identifiers that the host behind it announces if it follows what the inventory says;
+    /// empty where the inventory does not tell.
+    #[serde(skip)]
+    pub references: Vec<u32>,
     /// Another isolated master, which must agree with this one; none of them is above the other.
     pub orphan: bool,
     /// A name that stands for several servers (chrony and ntpd `pool`).
