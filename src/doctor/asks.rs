@@ -46,6 +46,8 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@ASKERS@", &words(askers))
             .replace("@CHRONY@", status(ProviderChoice::Chrony))
             .replace("@NTPD@", status(ProviderChoice::Ntpd))
+            .replace("@PASSED_CHRONY@", &passed(ProviderChoice::Chrony))
+            .replace("@PASSED_NTPD@", &passed(ProviderChoice::Ntpd))
             .replace("@PROBE@", probe)
             .replace("@SALT@", salt)
             .replace("@SERVED@", &served(spec))
@@ -101,6 +103,11 @@ fn served(spec: &HostSpec) -> String {
 
 fn status(choice: ProviderChoice) -> &'static str {
     provider::ALL.iter().find(|provider| provider.choice() == choice).map_or("false", |provider| provider.status())
+}
+
+fn passed(choice: ProviderChoice) -> String {
+    let provider = provider::ALL.iter().find(|provider| provider.choice() == choice);
+    provider.map_or_else(String::new, |provider| provider.passed_over())
 }
 
 fn split() -> Vec<Ask> {

@@ -48,6 +48,13 @@ fc_t=$(fc_show InactiveExitTimestamp "$fc_unit")
 journalctl -b -n 400 -o cat --no-pager ${fc_t:+--since="$(date -d "$fc_t" '+%F %T' 2>/dev/null)"} -u "$fc_unit" 2>/dev/null |
   grep -iE 'could not|cannot|failed|fatal|error|denied|not permitted|certificate|unable|invalid|skipped because|signal' | tail -n 8
 
+#: passed: journalctl -b -u $fc_unit
+# Lines of the file that it said it would go on without.
+case $fc_daemon in
+chrony) @PASSED_CHRONY@ ;;
+ntpd) @PASSED_NTPD@ ;;
+esac
+
 #: selection: chronyc -n selectdata; ntpq -n -c "rv ASSOCIATION"
 case $fc_talks$fc_daemon in
 yeschrony) chronyc -n -c selectdata | fc_known ;;

@@ -248,11 +248,16 @@ fn judge_guard(planned: &Planned, splitter: &Splitter, output: &Output) -> Resul
 pub(crate) fn silent(sources: &[SourceReport]) -> ErrorReport {
     let answers: Vec<String> = sources
         .iter()
-        .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.outcome))
+        .map(|source| format!("`{}`: {}", source.host.as_deref().unwrap_or(&source.address), source.words()))
         .collect();
     let message = format!("nothing was changed: no source serves time to this host ({})", answers.join(", "));
-    let hint = "`fleetclock doctor` says which of these it is, and what mends it: see that the master runs, serves this host and is not behind a closed firewall; \
-                `--no-verify` configures the host all the same";
+    let hint = if !sources.is_empty() && sources.iter().all(SourceReport::is_filtered) {
+        "`fleetclock doctor` names the rule; it is on this host and not at the master (`nft list ruleset`, `iptables -S OUTPUT`); \
+         `--no-verify` configures the host all the same"
+    } else {
+        "`fleetclock doctor` says which of these it is, and what mends it: see that the master runs, serves this host and is not behind a closed firewall; \
+         `--no-verify` configures the host all the same"
+    };
     ErrorReport { message, hint: Some(hint.to_owned()) }
 }
 
@@ -326,6 +331,8 @@ fn finish(
     session.phase(Phase::Verify);
     let spec = &planned.spec;
     let mut frames = Frames::new();
+    // A master that was closed for long is asked again when its time has come; this run may have opened it.
+    frames.raw(provider.hurry());
     let proof = Proof::wait(&mut frames, spec, provider, unit);
     // Told in the same breath: the host keeps what it proves, and needs no timer any more.
     frames.raw(lock::FUNCTIONS);

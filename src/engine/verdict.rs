@@ -115,16 +115,21 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
         _ if !is_reached(peer.reach) => Follows::Nothing(format!(
             "has selected {}, and its last three polls of it were lost{}",
             state(peer, named.map_or(&peer.address, |source| &source.address)),
-            named.map_or("", seen_by_us)
+            named.map_or_else(String::new, |source| seen_by_us(source, peer, &daemon.report.provider))
         )),
         (Some(source), _) => Follows::Source(source),
         (None, PeerKind::Clock) => Follows::Clock(peer),
     }
 }
 
-/// Which of the two is cut off: the service, or the host.
-fn seen_by_us(source: &SourceReport) -> &'static str {
-    if source.outcome == "ok" { "; our probe from the same host is answered" } else { "" }
+/// Which of the two is cut off: the service, or the host; or it was, and the service has not asked since.
+fn seen_by_us(source: &SourceReport, peer: &Peer, service: &str) -> String {
+    if source.outcome == "ok" { answers_us(peer.every_s, service) } else { String::new() }
+}
+
+fn answers_us(every_s: Option<u64>, service: &str) -> String {
+    let again = every_s.map(|seconds| format!(", and {service} asks again within {}", span(seconds)));
+    format!("; our probe from the same host is answered{}", again.unwrap_or_default())
 }
 
 /// `10.0.0.1` (reach 0, last answer 9m ago).
@@ -211,7 +216,8 @@ fn lost(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Opt
         None => format!("its upstream is lost: no answer came since {} started", daemon.report.provider),
     };
     let probe = sources.iter().any(|source| !orphan(source) && source.outcome == "ok");
-    let probe = if probe && !heard { "; our probe from the same host is answered" } else { "" };
+    let every = upstream.iter().filter_map(|peer| peer.every_s).min();
+    let probe = if probe && !heard { answers_us(every, &daemon.report.provider) } else { String::new() };
     Some(format!("{OWN_CLOCK}, {since} ({}){probe}", state_of_all(daemon, sources)))
 }
 
@@ -239,6 +245,9 @@ fn explain(spec: &HostSpec, source: &SourceReport) -> String {
         ),
         (_, Some(stratum)) if source.outcome == "ok" && stratum > limits.max_stratum => {
             format!("`{}` is stratum {stratum}, the limit is {}", source.address, limits.max_stratum)
+        }
+        _ if source.is_filtered() => {
+            format!("our question to the selected source `{}` got no further: {}", source.address, source.words())
         }
         _ if source.answers_123() == Some(true) && !source.reachable => {
             format!("the selected source `{}` answers only when it is asked from port 123", source.address)

@@ -32,8 +32,8 @@ impl Ports {
 }
 
 /// Returns shell text that waits until the service follows a source and one of them is within the
-/// limits, or until the deadline; a service that does not run is not waited for. The first
-/// measurement is kept for [`FIRST`].
+/// limits, or until the deadline; a service that does not run, or cannot be asked what it does, is not
+/// waited for. The first measurement is kept for [`FIRST`].
 pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, boundary: &str) -> String {
     let upstream = spec.time.sources.iter().any(|source| !source.orphan);
     // An isolated master waits for nobody, but lets a service that has just started look for its upstream.
@@ -47,12 +47,18 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, bo
         .replace("@FOLLOWED@", provider.followed())
         .replace("@ALONE@", &alone)
         .replace("@ALIVE@", &provider::alive(unit))
+        .replace("@TALKS@", provider.talks())
+        .replace("@MUTE@", &MUTE_S.to_string())
         .replace("@AGE@", provider.age())
         .replace("@MEASURE@", &measure)
         .replace("@SETTLES@", &settling::shell(spec))
         .replace("@SECONDS@", &spec.limits.deadline.as_secs().max(1).to_string())
         .replace("@BOUNDARY@", boundary)
 }
+
+/// A service that has not answered its own tool for so long will not; one that has just been started may be
+/// busy for a moment. Seconds.
+const MUTE_S: u32 = 15;
 
 /// Says what is waited for when that changes, and every ten seconds.
 const WAIT: &str = r#"fc_up() { read -r fc_u fc_x </proc/uptime; fc_u=${fc_u%%.*}; }
@@ -75,11 +81,18 @@ return $fc_r
 fc_settles() {
 @SETTLES@
 }
-fc_end=$(($(date +%s) + @SECONDS@)); fc_said=
+fc_mute() {
+@TALKS@ && { fc_quiet=; return 1; }
+fc_up; fc_quiet=${fc_quiet:-$fc_round}
+[ $((fc_u - fc_quiet)) -ge @MUTE@ ]
+}
+fc_end=$(($(date +%s) + @SECONDS@)); fc_said=; fc_quiet=; fc_up; fc_round=$fc_u
 until fc_seen= && fc_ready && { fc_alone || { fc_follows && fc_pace && fc_measure; }; }; do
 fc_left=$((fc_end - $(date +%s)))
 [ "$fc_left" -gt 0 ] || break
 @ALIVE@ || break
+! fc_mute || break
+fc_up; fc_round=$fc_u
 fc_settles && break
 fc_what='no source is within the limits yet'
 { fc_ready && fc_follows; } || fc_what='no source is selected yet'
@@ -106,4 +119,33 @@ pub(crate) fn guard(spec: &HostSpec, needed: bool) -> Option<String> {
 /// Returns the functions that the texts above call.
 pub(crate) fn functions() -> String {
     format!("{}\n{}", remote::functions(), asking::FUNCTIONS)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample;
+
+    /// How long is waited for a service, seconds: one that is mute, or talks and has nothing selected.
+    fn waited(index: usize, tool: &str, deadline: u64) -> f64 {
+        let mut spec = sample::host("l1");
+        spec.limits.deadline = std::time::Duration::from_secs(deadline);
+        let text = wait(&spec, provider::ALL[index], "x", "--").replace(&format!("-ge {MUTE_S}"), "-ge 1");
+        let script = format!(
+            "timeout() {{ shift; \"$@\"; }}\nsystemctl() {{ :; }}\nchronyc() {{ {tool}; }}\nntpq() {{ {tool}; }}\n{text}"
+        );
+        let began = std::time::Instant::now();
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("dash").arg("-c").arg(script).output().unwrap();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        began.elapsed().as_secs_f64()
+    }
+
+    #[test]
+    fn a_service_that_cannot_be_asked_is_not_waited_for() {
+        let mute = "echo '***Request timed out'; false";
+        assert!(waited(0, mute, 30) < 10.0 && waited(1, mute, 30) < 10.0);
+        // One that talks is waited for until the deadline.
+        assert!(waited(0, "echo '00000000,,0,0.0'", 4) >= 3.0 && waited(1, "echo leap=11", 4) >= 3.0);
+    }
 }

@@ -100,9 +100,18 @@ impl LinuxProvider for Chrony {
         "fc_t=$(chronyc -n -c tracking 2>/dev/null) && [ \"${fc_t%%,*}\" != 00000000 ]"
     }
 
+    fn talks(&self) -> &'static str {
+        "timeout 8 chronyc -n -c tracking >/dev/null 2>&1"
+    }
+
     /// The last of three octal digits is that of the last three polls.
     fn followed(&self) -> &'static str {
         r"chronyc -n -c sources 2>/dev/null | sed -n 's/^.,\*,\([^,]*\),[^,]*,[^,]*,[0-7]*[1-7],.*/\1/p'"
+    }
+
+    /// Polls may be 17 minutes apart and more; two questions of each source, two seconds apart.
+    fn hurry(&self) -> &'static str {
+        r#"[ -n "$(chronyc -n -c sources 2>/dev/null | sed -n 's/^.,\*,\([^,]*,\)\{3\}[0-7]*[1-7],.*/x/p')" ] || chronyc burst 1/2 >/dev/null 2>&1 || :"#
     }
 
     fn age(&self) -> &'static str {
@@ -161,11 +170,11 @@ fn why_not(peers: &[Peer]) -> String {
     }
 }
 
-/// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll, reach (octal), age of the
+/// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll (log2 seconds), reach (octal), age of the
 /// last sample (all ones: none), ...
 fn peer(line: &str) -> Result<Peer> {
     let fields: Vec<&str> = line.split(',').collect();
-    let [mode, state, address, _, _, reach, age, ..] = fields[..] else {
+    let [mode, state, address, _, poll, reach, age, ..] = fields[..] else {
         bail!("chronyc sources printed `{line}`");
     };
     Ok(Peer {
@@ -174,6 +183,7 @@ fn peer(line: &str) -> Result<Peer> {
         selected: state == "*",
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?),
         last_s: age.parse().ok().filter(|age| *age < u64::from(u32::MAX)),
+        every_s: poll.parse().ok().and_then(|poll: i32| 1_u64.checked_shl(u32::try_from(poll.max(0)).ok()?)),
         kind: if mode == "#" { PeerKind::Clock } else { PeerKind::Server },
     })
 }
@@ -206,6 +216,7 @@ mod tests {
         assert_eq!(status.report.root_dispersion_s, Some(0.0003));
         let first = &status.peers[0];
         assert_eq!((first.address.as_str(), first.selected, first.reach), ("10.10.10.1", true, Some(0o377)));
+        assert_eq!(first.every_s, Some(64));
         assert_eq!((first.last_s, status.peers[1].last_s), (Some(23), None));
         assert!(!status.peers[1].selected);
         assert_eq!((status.report.refid.as_deref(), status.report.own_clock), (Some("0a0a0a01"), false));

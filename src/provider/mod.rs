@@ -2,6 +2,7 @@
 
 mod chrony;
 mod ntpd;
+pub mod passed;
 pub mod w32time;
 
 use anyhow::{Result, bail};
@@ -57,6 +58,8 @@ pub struct Peer {
     pub reach: Option<u8>,
     /// How old its last answer is, seconds; `None` if there is none, or the service does not say.
     pub last_s: Option<u64>,
+    /// How often it is asked, seconds, where the service says that.
+    pub every_s: Option<u64>,
     /// What kind of source it is.
     pub kind: PeerKind,
 }
@@ -142,9 +145,24 @@ pub trait LinuxProvider: Provider {
     /// Returns shell text that succeeds when the service is synchronised. Changes nothing.
     fn ready(&self) -> &'static str;
 
+    /// Returns shell text that succeeds when the service answers its own tool, whatever it says. Changes nothing.
+    fn talks(&self) -> &'static str;
+
+    /// Returns shell text that prints `NUMBER LINE` for each line of `$fc_config` that the running service
+    /// `$fc_unit` has passed over when it started. Changes nothing.
+    fn passed_over(&self) -> String {
+        passed::over(self.choice() == ProviderChoice::Chrony)
+    }
+
     /// Returns shell text that prints the addresses of the servers that the service has selected
     /// and that answered one of its last polls. Changes nothing.
     fn followed(&self) -> &'static str;
+
+    /// Returns shell text that lets a service that follows nobody ask its sources now, and not when their
+    /// time has come; empty where it cannot be told to.
+    fn hurry(&self) -> &'static str {
+        ""
+    }
 
     /// Returns shell text that prints how many whole seconds ago the last answer of a source came;
     /// nothing, if that is not known.

@@ -33,9 +33,10 @@ impl Provider for Ntpd {
         "linux-ntpd.yml"
     }
 
-    /// `-w` (ntp 4.2.7) keeps long addresses whole; an older ntpq knows it not and is asked without.
+    /// `-w` (ntp 4.2.7) keeps long addresses whole; an older ntpq knows it not and is asked without. One that
+    /// gets no answer waits for ten seconds or twenty, for each question.
     fn status(&self) -> &'static str {
-        "fc_q() { ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as 2>&1; }\n\
+        "fc_q() { timeout 8 ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as 2>&1; }\n\
          fc_t=$(fc_q -w); fc_r=$?\n\
          case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$? ;; esac\n\
          printf '%s\\n' \"$fc_t\"; (exit $fc_r)"
@@ -109,7 +110,12 @@ impl LinuxProvider for Ntpd {
     }
 
     fn ready(&self) -> &'static str {
-        "fc_t=$(ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
+        "fc_t=$(timeout 5 ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
+    }
+
+    /// `ntpq` ends well though nobody answered.
+    fn talks(&self) -> &'static str {
+        "case $(timeout 5 ntpq -n -c 'rv 0 leap' 2>&1) in *leap=*) ;; *) false ;; esac"
     }
 
     fn age(&self) -> &'static str {
@@ -129,7 +135,8 @@ const UNKNOWN: &str =
 
 /// ntpd does not answer.
 fn silent(seen: &Slice) -> DaemonStatus {
-    let words = if seen.stderr.trim().is_empty() { &seen.stdout } else { &seen.stderr };
+    let words = if seen.stderr.trim().is_empty() { seen.stdout.trim() } else { seen.stderr.trim() };
+    let words = if words.is_empty() { "no answer" } else { words };
     let report = DaemonReport {
         provider: "ntpd".to_owned(),
         synchronised: false,
@@ -141,7 +148,7 @@ fn silent(seen: &Slice) -> DaemonStatus {
         since_s: None,
         refid: None,
         own_clock: false,
-        detail: format!("ntpq: {}", words.trim()),
+        detail: format!("it cannot be asked what it follows (ntpq: {})", words.strip_prefix("ntpq: ").unwrap_or(words)),
     };
     DaemonStatus { report, peers: Vec::new() }
 }
@@ -241,7 +248,7 @@ fn peer(line: &str) -> Result<Peer> {
     let tally = line.chars().next().context("ntpq printed an empty line")?;
     let rest = line.get(tally.len_utf8()..).unwrap_or_default();
     let fields: Vec<&str> = rest.split_whitespace().collect();
-    let [address, _, _, kind, when, _, reach, ..] = fields[..] else {
+    let [address, _, _, kind, when, poll, reach, ..] = fields[..] else {
         bail!("ntpq -p printed `{line}`");
     };
     Ok(Peer {
@@ -251,6 +258,7 @@ fn peer(line: &str) -> Result<Peer> {
         selected: matches!(tally, '*' | 'o'),
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("ntpq -p printed `{line}`"))?),
         last_s: age(when),
+        every_s: age(poll),
         kind: if kind == "l" { PeerKind::Clock } else { PeerKind::Server },
     })
 }
@@ -307,7 +315,7 @@ mod tests {
         let [first, second] = &status.peers[..] else { panic!("{:?}", status.peers) };
         assert_eq!((first.address.as_str(), first.selected, first.reach), ("10.10.10.1", true, Some(255)));
         assert_eq!((second.address.as_str(), second.kind), ("192.0.2.7", PeerKind::PoolMember));
-        assert_eq!((first.last_s, second.last_s, age("-")), (Some(3), Some(120), None));
+        assert_eq!((first.last_s, first.every_s, second.last_s, age("-")), (Some(3), Some(64), Some(120), None));
         assert_eq!((status.report.refid.as_deref(), status.report.own_clock), (Some("0a0a0a01"), false));
     }
 
@@ -343,6 +351,14 @@ mod tests {
     #[test]
     fn a_refused_connection_is_a_status() {
         let seen = Slice { stderr: "ntpq: read: Connection refused\n".to_owned(), status: 1, ..Slice::default() };
-        assert_eq!(Ntpd.parse_status(&seen).unwrap().report.detail, "ntpq: ntpq: read: Connection refused");
+        assert_eq!(
+            Ntpd.parse_status(&seen).unwrap().report.detail,
+            "it cannot be asked what it follows (ntpq: read: Connection refused)"
+        );
+        let hung = Slice { status: 124, ..Slice::default() };
+        assert_eq!(
+            Ntpd.parse_status(&hung).unwrap().report.detail,
+            "it cannot be asked what it follows (ntpq: no answer)"
+        );
     }
 }

@@ -167,7 +167,8 @@ impl Service {
         let arguments = wanted.differs(seen, &self.unit, state.runs())?.map(|from| ("arguments", from));
         let runtime =
             wanted.changed_at_run_time(seen).filter(|_| state.runs()).map(|from| ("changed at run time", from));
-        Ok(arguments.into_iter().chain(runtime).collect())
+        let lines = started::passed_over(seen).filter(|_| state.runs()).map(|from| ("lines of the file", from));
+        Ok(arguments.into_iter().chain(runtime).chain(lines).collect())
     }
 
     fn mark(&self) -> String {

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::Slice;
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
+use crate::provider::passed;
 use crate::transport::quote::sh;
 
 mod arguments;
@@ -53,7 +54,8 @@ impl Wanted {
             true => runtime::probe(&self.config, &self.serve),
             false => ntpd_runtime::probe(&self.config),
         };
-        PROBE.replace("@UNIT@", unit).replace("@CONFIG@", &sh(&self.config)) + &runtime
+        let passed = PASSED.replace("@PASSED@", &passed::over(self.chrony));
+        (PROBE.to_owned() + &runtime + &passed).replace("@UNIT@", unit).replace("@CONFIG@", &sh(&self.config))
     }
 
     /// What the running service was started with and shall not be, if a restart puts it right.
@@ -131,6 +133,12 @@ impl Wanted {
     }
 }
 
+/// The lines of its file that the running service has passed over when it started.
+pub(super) fn passed_over(seen: &Slice) -> Option<String> {
+    let all: Vec<String> = lines(seen, "passed=").filter_map(passed::words).collect();
+    (!all.is_empty()).then(|| all.join(", "))
+}
+
 /// Why systemd did not start the unit, in its own words, if a condition was not met when it last tried.
 pub(super) fn unmet(seen: &Slice) -> Option<String> {
     let said = lines(seen, "unmet=").map(str::trim).find(|text| !text.is_empty()).map(str::to_owned);
@@ -186,6 +194,12 @@ cat /etc/default/@UNIT@ /etc/sysconfig/@UNIT@ | tr "=\"' " '\n\n\n\n'
 }
 [ -e /run/systemd/container ] && fc_words 2>/dev/null | grep -q '^-[A-Za-z0-9]*x' && LC_ALL=C date -s @-1 2>&1 | grep -q 'not permitted' && echo clock=locked
 "#;
+
+const PASSED: &str = r#"
+fc_unit=@UNIT@ fc_config=@CONFIG@
+{ @PASSED@
+} | sed 's/^/passed=/'
+:"#;
 
 #[cfg(test)]
 mod tests;

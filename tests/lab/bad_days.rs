@@ -1,5 +1,6 @@
 //! What goes wrong says so, the others go on, and nothing is left half done.
 
+use crate::doctor::{found, inventory};
 use crate::fixture::Lab;
 use crate::report::{error, host, statuses};
 use crate::rollout::{HOSTS, THREE};
@@ -102,13 +103,8 @@ time.sleep(8)\"",
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_slave_is_not_touched_while_its_master_gives_no_time() {
-    let inventory = "
-defaults: { ssh: { user: ops, become: sudo, SSH }, limits: { deadline: 5s } }
-groups:
-  masters: { role: master, upstream: [10.10.10.250], serve: [10.10.10.0/24], hosts: { m1: 10.10.10.1 } }
-  slaves: { role: slave, follows: [masters], hosts: { s1: 10.10.10.2 } }
-";
-    let lab = Lab::up("silent", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], inventory);
+    let inventory = inventory("chain.yml").replace("deadline: 5m", "deadline: 5s");
+    let lab = Lab::up("silent", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], &inventory);
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!((code, statuses(&report)), (1, vec!["m1 failed".to_owned(), "s1 not_started".into()]), "{report:#}");
     assert!(
@@ -128,4 +124,44 @@ groups:
     assert!(error(&report, "s1").contains("`m1`: unsynchronised"), "{}", error(&report, "s1"));
     let (code, report) = lab.json(&["verify", "-l", "m1"]);
     assert_eq!((code, host(&report, "m1")["status"].as_str()), (5, Some("out_of_limits")), "{report:#}");
+    a_master_that_serves_its_own_clock_instead_is_no_source(&lab);
+}
+
+/// By a hand edit: its followers get good answers, of a clock that nobody corrects.
+fn a_master_that_serves_its_own_clock_instead_is_no_source(lab: &Lab) {
+    lab.sh("m1", "echo 'local stratum 10' >>/etc/chrony/chrony.conf; systemctl restart chrony; sleep 2");
+    assert_eq!(lab.json(&["apply", "--yes", "--no-verify", "-l", "s1"]).0, 0);
+    lab.sh("s1", "for n in $(seq 100); do chronyc -n -c sources | grep -q '^.,[*]' && break; sleep 0.2; done");
+    let (code, report) = lab.json(&["verify", "-l", "s1"]);
+    let message = error(&report, "s1");
+    assert!(code == 5 && message.contains("`10.10.10.1` serves its own clock"), "{code} {message}");
+    let report = found(lab, "own-reference", "chain.yml");
+    let findings = host(&report, "m1")["findings"].as_array().unwrap();
+    let finding = findings.iter().find(|finding| finding["code"] == "FC106").unwrap_or_else(|| panic!("{report:#}"));
+    assert!(finding["affects"].to_string().contains("s1"), "{finding:#}");
+}
+
+/// What the service reaches of it counts, and neither an old star nor what our own probe reaches.
+pub(crate) fn a_pool_counts_while_it_is_heard(lab: &Lab, text: &str) {
+    let pool = "follows: [{ name: masters, prefer: true, minpoll: 4, maxpoll: 4 }]";
+    let text = text.replace(pool, "upstream: [{ address: pool.lab, pool: true, minpoll: 0, maxpoll: 0 }]");
+    lab.inventory(&text.replace("defaults: {", "defaults: { limits: { deadline: 8s },"));
+    lab.sh("ntp1", "firewall-cmd -q --add-service=ntp; chronyc allow");
+    lab.sh("app1", "echo 'fd00:10::1 pool.lab' >>/etc/hosts");
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "app1"]);
+    let source = &host(&report, "app1")["sources"][0];
+    assert_eq!(
+        (code, source["address"].as_str(), source["selected"].as_bool()),
+        (0, Some("pool.lab"), Some(true)),
+        "{report:#}"
+    );
+    lab.sh("app1", "nft 'add table inet o; add chain inet o out { type filter hook output priority 0; }; add rule inet o out meta skuid _chrony udp dport 123 drop'; for n in $(seq 100); do chronyc -n -c sources | cut -d, -f6 | grep -q '0$' && exit; sleep 0.2; done; chronyc -n sources; exit 1");
+    let (code, report) = lab.json(&["verify", "-l", "app1"]);
+    let message = error(&report, "app1");
+    assert!(
+        code == 5
+            && message.contains("`pool.lab` (reach ")
+            && message.ends_with("our probe from the same host is answered, and chrony asks again within 1s"),
+        "{code} {message}"
+    );
 }

@@ -98,6 +98,13 @@ pub(crate) const LINES: &[Round] = &[
             fixed("server4", "chronyc delete 10.10.10.1", "server4 FC033"),
         ],
     ),
+    round(
+        "lines-9",
+        &[
+            fixed("server2", "LINE 'leapsectz right/Nowhere'", "server2 FC098"),
+            fixed("server3", "OPTION 'nonsense 7'", "server3 FC098"),
+        ],
+    ),
 ];
 
 /// Units, command lines, processes.

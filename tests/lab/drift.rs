@@ -76,6 +76,26 @@ fn each_hand_edit_is_seen_and_repaired_alone() {
         assert_eq!(lab.sh(name, id) != before, *restart, "after `{edit}`: restarted or not");
     }
     what_rules_beside_the_file_is_refused(&lab);
+    what_ntpd_passes_over_is_no_success(&lab);
+}
+
+/// It starts with a line that it does not understand, as chronyd does not.
+fn what_ntpd_passes_over_is_no_success(lab: &Lab) {
+    let passed = "lines of the file still differs after the change: line";
+    lab.inventory(&THREE.replace("provider: ntpd", "provider: ntpd, extra: ['nonsense 1 2']"));
+    let (code, report) = lab.json(&["apply", "--yes", "-l", "server3"]);
+    let failed = host(&report, "server3");
+    let message = failed["error"]["message"].as_str().unwrap_or_default();
+    assert_eq!((code, failed["status"].as_str()), (1, Some("failed_undone")), "{report:#}");
+    assert!(message.contains(passed) && message.contains("is passed over: `nonsense 1 2`"), "{message}");
+    // The file is as wanted, and what runs is not.
+    assert_eq!(lab.json(&["apply", "--yes", "--no-undo", "-l", "server3"]).0, 1);
+    let (code, report) = lab.json(&["check", "-l", "server3"]);
+    let deltas = host(&report, "server3")["deltas"].as_array().unwrap();
+    assert_eq!((code, deltas.len(), deltas[0]["property"].as_str()), (3, 1, Some("lines of the file")), "{report:#}");
+    lab.inventory(THREE);
+    assert_eq!(lab.json(&["apply", "--yes", "-l", "server3"]).0, 0);
+    assert_eq!(lab.json(&["check", "-l", "server3"]).0, 0);
 }
 
 fn what_rules_beside_the_file_is_refused(lab: &Lab) {

@@ -159,6 +159,10 @@ groups:
     );
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
+    let alone =
+        "it runs on its own clock, its upstream is lost: no answer came since chrony started (`10.10.10.9` (reach 0)";
+    let warnings = host(&report, "ntp1")["warnings"].to_string();
+    assert!(warnings.contains(alone), "{warnings}");
     let master = lab.sh("ntp1", "cat /etc/chrony/chrony.conf");
     for line in [
         "server 10.10.10.9 prefer iburst minpoll 4 maxpoll 4",
@@ -181,6 +185,14 @@ groups:
     lab.inventory(&text.replace("app1:", "shop:").replace("ntp1:", "clock:"));
     let (code, report) = lab.json(&["check"]);
     assert_eq!(code, 0, "{report:#}");
+
+    // The fallback is a failure where the inventory says so.
+    lab.inventory(&text.replace("isolated: true", "isolated: { alarm: true }"));
+    let (code, report) = lab.json(&["verify", "-l", "ntp1"]);
+    let message = error(&report, "ntp1");
+    assert!(code == 5 && message.starts_with(alone), "{code} {message}");
+    lab.inventory(&text);
+    crate::bad_days::a_pool_counts_while_it_is_heard(&lab, &text);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use super::{Find, ROW, Rule};
 use crate::doctor::inside::Inside;
 use crate::doctor::{Link, Patient, Seen};
+use crate::provider::passed;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -23,6 +24,15 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{unit}` on {host} has read {other} and not {config}, which fleetclock writes.",
         fix: "{remedy}",
         find: Find::Host(other_file),
+        ..ROW
+    },
+    Rule {
+        code: "FC098",
+        title: "The service has passed over lines of its file",
+        cause: "`{unit}` on {host} goes on without what it did not understand, or cannot use, of {config}: {lines}.",
+        fix: "{remedy}",
+        configuration: true,
+        find: Find::Host(passed_over),
         ..ROW
     },
     Rule {
@@ -127,6 +137,23 @@ fn edited(host: &Patient<'_>, option: &str, edit: &str) -> String {
         }
     };
     format!("on {name}: sed -i '{edit}' {file} && systemctl daemon-reload && systemctl restart {unit}")
+}
+
+/// Where one of the lines is one of `extra`, `apply` would write it again.
+fn passed_over(host: &Patient<'_>) -> Vec<Seen> {
+    let text = host.evidence.text("passed");
+    let lines: Vec<String> = text.lines().filter_map(passed::words).collect();
+    if lines.is_empty() || !host.evidence.runs() || !other_file(host).is_empty() {
+        return Vec::new();
+    }
+    let line = |said: &str| said.split_once(' ').map(|(_, line)| line.split_whitespace().collect::<Vec<_>>().join(" "));
+    let remedies = text.lines().filter_map(line).map(|line| host.remedy(&line));
+    let (remedies, applies): (Vec<String>, Vec<bool>) = remedies.unzip();
+    // One that only a person can put right comes first.
+    let by_hand = applies.iter().position(|applies| !applies);
+    let remedy = remedies[by_hand.unwrap_or(0)].clone();
+    let seen = host.seen("passed", text.lines().collect::<Vec<_>>().join("; "));
+    vec![seen.with("lines", lines.join(", ")).with("remedy", remedy).beyond_apply(by_hand.is_some())]
 }
 
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {

@@ -14,7 +14,7 @@ fn comes(spec: &HostSpec, chrony: bool, seen: &Slice) -> String {
     match wanted.differs(seen, unit, runs) {
         Err(error) => format!("{error} (hint: {})", crate::exit::hint(&error).unwrap_or_default()),
         Ok(differs) => {
-            let words = [differs, wanted.changed_at_run_time(seen), unmet(seen)];
+            let words = [differs, wanted.changed_at_run_time(seen), passed_over(seen), unmet(seen)];
             let words: Vec<String> = words.into_iter().flatten().collect();
             if words.is_empty() { "as wanted".to_owned() } else { words.join("; ") }
         }

@@ -1,0 +1,90 @@
+//! Lines of its file that a service did not understand, or cannot use: it logs them when it starts, and
+//! goes on without them. The file on the disk may be the wanted one and not rule all the same.
+
+/// Shell text that prints `NUMBER LINE` for each line of `$fc_config` that the running `$fc_unit` has
+/// passed over. Nothing is said of a file that is younger than the start, nor when the journal does not
+/// reach back so far. `@FOUND@` makes line numbers of what the service said.
+const TEXT: &str = r#"fc_t=$(systemctl show -p MainPID -p InvocationID -p ExecMainStartTimestamp -p InactiveExitTimestamp "$fc_unit.service" 2>/dev/null)
+fc_of() { printf '%s\n' "$fc_t" | sed -n "s/^$1=//p"; }
+fc_n=$(date -d "$(fc_of ExecMainStartTimestamp)" +%s 2>/dev/null)
+if [ "$(fc_of MainPID)" != 0 ] && [ "$(stat -c %Y "$fc_config" 2>/dev/null || echo 9999999999)" -le "${fc_n:-0}" ]; then
+fc_i=$(fc_of InvocationID)
+# Invocations have a number since systemd 232.
+if [ -n "$fc_i" ]; then set -- "_SYSTEMD_INVOCATION_ID=$fc_i"; else set -- -u "$fc_unit.service" --since="$(date -d "$(fc_of InactiveExitTimestamp)" '+%F %T')"; fi
+journalctl -b -q -n 400 -o cat --no-pager "$@" 2>/dev/null | { @FOUND@; } | sort -un |
+while read -r fc_n; do printf '%s %s\n' "$fc_n" "$(sed -n "${fc_n}p" "$fc_config")"; done
+fi
+:"#;
+
+/// ntpd 4.2.6 to 4.2.8 and ntpsec; what follows in the same statement is lost, too.
+const NTPD: &str =
+    r"sed -n 's/.*syntax error in .* line \([0-9]*\), column.*/\1/p; s/.*restrict: ignoring line \([0-9]*\),.*/\1/p'";
+
+/// chronyd does not start with a line that it does not understand, and goes on without tables of leap
+/// seconds that are not there.
+const CHRONY: &str = r#"sed -n 's/.*\(Timezone\|Leap second list\) \(.*\) failed .*check, ignoring.*/\2/p' |
+while read -r fc_w; do grep -nF -e " $fc_w" "$fc_config" | sed -n 's/^\([0-9]*\):[[:space:]]*leapsec.*/\1/p'; done"#;
+
+/// Returns the text for a service.
+pub fn over(chrony: bool) -> String {
+    TEXT.replace("@FOUND@", if chrony { CHRONY } else { NTPD })
+}
+
+/// Says of a line that was printed what the text above found.
+pub fn words(printed: &str) -> Option<String> {
+    let (number, line) = printed.trim_end().split_once(' ')?;
+    let line = line.trim();
+    let way = if line.starts_with("leapsec") {
+        "; the table that it names is not on the host: for `right/UTC` the package tzdata has it, on Debian 13 and Ubuntu 24.04 tzdata-legacy"
+    } else {
+        ""
+    };
+    Some(format!("line {number} is passed over: `{line}`{way}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What comes of a journal, and a file of three lines that is older than the start, or younger.
+    fn found(chrony: bool, journal: &str, younger: bool) -> String {
+        let file = if chrony {
+            "server 10.0.0.1\\nleapsectz right/UTC\\nrtcsync\\n"
+        } else {
+            "tos orphan 5\\nserver 10.0.0.1 iburst nonsense\\nrestrict sourcex\\n"
+        };
+        let start = if younger { 5 } else { 4_000_000_000_u64 };
+        let script = format!(
+            "fc_config=$(mktemp) fc_unit=x; printf '{file}' >\"$fc_config\"\n\
+             systemctl() {{ printf 'MainPID=7\\nInvocationID=abc\\nExecMainStartTimestamp=@{start}\\nInactiveExitTimestamp=\\n'; }}\n\
+             journalctl() {{ case \"$*\" in *_SYSTEMD_INVOCATION_ID=abc*) cat <<'END'\n{journal}\nEND\n;; esac; }}\n{}\nrm -f \"$fc_config\"",
+            over(chrony)
+        );
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("dash").args(["-c", &script]).output().unwrap();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// The words of ntpsec 1.2.2, ntpd 4.2.8p15 and chronyd 4.3.
+    #[test]
+    fn each_service_says_what_it_has_passed_over() {
+        let sec = "CONFIG: line 2 column 24 syntax error\nCONFIG: syntax error in /etc/ntpsec/ntp.conf line 2, column 24\n\
+                   CONFIG: syntax error in /etc/ntpsec/ntp.conf line 2, column 24\nCONFIG: restrict: ignoring line 3, address/host 'sourcex' unusable.";
+        let classic = "line 2 column 25 syntax error, unexpected T_String, expecting T_EOC\nsyntax error in /etc/ntp.conf line 2, column 25\nbasedate set to 2020-09-11";
+        let leap = "chronyd version 4.3 starting\nTimezone right/UTC failed leap second check, ignoring";
+        let both = "2 server 10.0.0.1 iburst nonsense\n3 restrict sourcex\n";
+        assert_eq!(found(false, sec, false), both);
+        assert_eq!(found(false, classic, false), "2 server 10.0.0.1 iburst nonsense\n");
+        assert_eq!(found(true, leap, false), "2 leapsectz right/UTC\n");
+        assert_eq!(found(false, sec, true), "", "the file was written since");
+        assert_eq!(found(false, "proto: precision = 0.040 usec (-24)", false) + &found(true, sec, false), "");
+    }
+
+    #[test]
+    fn it_is_said_in_words() {
+        assert_eq!(words("14 nonsense 1 2\n").as_deref(), Some("line 14 is passed over: `nonsense 1 2`"));
+        assert!(words("2 leapsectz right/UTC").unwrap().ends_with("on Debian 13 and Ubuntu 24.04 tzdata-legacy"));
+        assert_eq!(words(""), None);
+    }
+}
