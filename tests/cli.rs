@@ -94,3 +94,21 @@ fn a_full_disk_is_a_failure() {
     assert_eq!(output.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&output.stderr).contains("write to standard output"));
 }
+
+/// A password manager may ask for a finger, or count.
+#[test]
+fn a_secret_that_a_command_gives_is_fetched_once_in_a_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let count = dir.path().join("count");
+    let fleet = format!(
+        "hosts: {{ h: {{ address: 127.0.0.1, role: master, isolated: true, ssh: {{ port: 1, user: u, password: {{ command: [sh, -c, 'echo x >>{}; echo secret'] }} }} }} }}",
+        count.display()
+    );
+    std::fs::write(dir.path().join("fleet.yml"), fleet).unwrap();
+    for verb in [&["check"][..], &["doctor"], &["verify"], &["doctor", "--fix", "--yes"]] {
+        let _ = std::fs::remove_file(&count);
+        let Output { status, stderr, .. } = fleetclock(dir.path(), verb).env("PATH", "/usr/bin:/bin").output().unwrap();
+        let times = std::fs::read_to_string(&count).unwrap_or_default().lines().count();
+        assert_eq!(times, 1, "{verb:?} {status}: {}", String::from_utf8_lossy(&stderr));
+    }
+}

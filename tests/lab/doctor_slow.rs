@@ -197,4 +197,41 @@ setsid python3 /run/double.py $1 </dev/null >/dev/null 2>&1 & sleep 1; }
     fn ways_and_running_changes_are_found_and_put_right() {
         three("dsways", WAYS);
     }
+
+    /// As guides have it: the package, its own file with a source that is the host itself, a port in the firewall.
+    const BY_THE_BOOK: &str = "printf 'driftfile /var/lib/ntp/drift\\nrestrict default nomodify notrap nopeer noquery\\nrestrict 127.0.0.1\\nrestrict 192.168.1.0 mask 255.255.255.0 nomodify notrap\\nserver %s\\n' SOURCE >/etc/ntp.conf; systemctl restart ntpd";
+
+    /// The commonest failure of ntpd: nobody has a clock, and everybody answers `INIT`.
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn an_ntpd_that_was_set_up_by_the_book_and_has_no_time_is_known_and_mended() {
+        let inventory = "
+defaults: { ssh: { user: ops, become: sudo, timeout: 60s, SSH }, provider: ntpd, limits: { deadline: 6s } }
+groups:
+  masters: { role: master, isolated: true, serve: [192.168.1.0/24], hosts: { t1: 192.168.1.10 } }
+  clients: { role: slave, follows: [masters], hosts: { c1: 192.168.1.20 } }
+";
+        let lab = Lab::up("dsbook", &["t1=rhel@192.168.1.10", "c1=rhel@192.168.1.20"], inventory);
+        let patient = inventory.replace("deadline: 6s", "deadline: 5m");
+        lab.inventory(&patient);
+        assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+        lab.sh("t1", &BY_THE_BOOK.replace("SOURCE", "localhost"));
+        lab.sh("c1", &BY_THE_BOOK.replace("SOURCE", "192.168.1.10"));
+        lab.sh("t1", "firewall-cmd -q --permanent --add-port=123/udp; firewall-cmd -q --reload");
+        lab.here("sleep 8");
+        assert_eq!(lab.json(&["check"]).0, 3);
+        lab.inventory(inventory);
+        let (code, report) = lab.json(&["verify"]);
+        let source = &host(&report, "c1")["sources"][0];
+        assert_eq!((code, source["outcome"].as_str()), (5, Some("unsynchronised")), "{report:#}");
+        let (code, report) = lab.json(&["doctor"]);
+        assert_eq!((code, seen(&report)), (5, vec!["t1 FC023 c1".to_owned()]), "{report:#}");
+        assert!(fixes(&report, "t1 FC023")[0].contains("fleetclock apply -l t1"), "{report:#}");
+        lab.inventory(&patient);
+        let (code, report) = lab.json(&["doctor", "--fix", "--yes"]);
+        assert_eq!((code, seen(&report)), (0, Vec::new()), "{report:#}");
+        // Only t1 was the cause, and c1 has drifted; both are right in the end.
+        assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+        assert_eq!(lab.json(&["verify"]).0, 0);
+    }
 }

@@ -166,6 +166,32 @@ pub(crate) const UNITS: &[Round] = &[
             fixed("server4", "kill -STOP $(pidof chronyd)", "server4 FC013"),
         ],
     ),
+    round(
+        "units-6",
+        &[
+            person(
+                "server2",
+                "kill -SEGV $(pidof chronyd)",
+                "server2 FC003",
+                "systemctl reset-failed chrony; systemctl restart chrony",
+            ),
+            // A service that may not be asked does not hang.
+            fixed("server3", "sed -i 's/^restrict \\(127.0.0.1\\|::1\\)$/& noquery/' CONF; RESTART", "server3 FC096"),
+        ],
+    ),
+    round(
+        "units-7",
+        &[
+            person(
+                "server3",
+                "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out udp dport 123 drop'",
+                "server3 FC044",
+                "nft delete table inet lab",
+            ),
+            // The same rule keeps ntpq from asking on the loopback interface.
+            person("server3", ":", "server3 FC096", ":"),
+        ],
+    ),
     round("units-5", &[fixed("server1", "DROP Service 'PrivateNetwork=yes'", "server1 FC028 server2 server3 server4")]),
 ];
 

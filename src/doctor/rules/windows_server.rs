@@ -14,7 +14,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC106",
         title: "The source serves its own clock though it has a source by the inventory",
         cause: "{server} shall follow {sources} and has lost it; it vouches for its own clock (reference {refid}), and {client} follows that.",
-        fix: "put right what keeps {server} from {sources} (fleetclock doctor -l {server}); `isolated: true` for {server} in the inventory if its own clock is meant",
+        fix: "{first}put right what keeps {server} from {sources} (fleetclock doctor -l {server}); `isolated: true` for {server} in the inventory if its own clock is meant",
         find: Find::Link(own_clock),
         ..ROW
     },
@@ -113,7 +113,14 @@ fn own_clock(link: &Link<'_>) -> Option<Seen> {
     let sources: Vec<&str> = server.spec.time.addresses().collect();
     let seen = link.client.seen("probe", format!("{} answers with reference {shown}", link.source.address));
     let seen = Seen { host: server.name().to_owned(), about: "its own clock".to_owned(), ..link.name_both(seen) };
-    fed.then(|| seen.with("refid", shown).with("sources", sources.join(", ")))
+    fed.then(|| seen.with("refid", shown).with("sources", sources.join(", ")).with("first", takes_out(&server)))
+}
+
+/// The line of a Linux server that lets it go on alone, if it is not ours.
+fn takes_out(server: &Patient<'_>) -> String {
+    let alone = ["local", "tos orphan", "server 127.127.1."];
+    let line = server.foreign().into_iter().find(|line| alone.iter().any(|words| line.starts_with(words)));
+    line.map(|line| format!("{}, and ", server.remedy(&line).0)).unwrap_or_default()
 }
 
 const SERVER: &str = "TimeProviders\\NtpServer";
