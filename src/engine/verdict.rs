@@ -107,7 +107,8 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
         return Follows::Itself;
     }
     let Some(peer) = daemon.peers.iter().find(|peer| peer.selected) else {
-        return Follows::Nothing(format!("follows no source now: {}", state_of_all(daemon, sources)));
+        let all = state_of_all(daemon, sources);
+        return Follows::Nothing(format!("follows no source now: {all}{}", unheard(daemon, sources)));
     };
     let named = sources.iter().find(|source| source.selected);
     match (named, peer.kind) {
@@ -125,6 +126,14 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
 /// Which of the two is cut off: the service, or the host; or it was, and the service has not asked since.
 fn seen_by_us(source: &SourceReport, peer: &Peer, service: &str) -> String {
     if source.outcome == "ok" { answers_us(peer.every_s, service) } else { String::new() }
+}
+
+/// Where the service hears nobody of those who answer us.
+fn unheard(daemon: &DaemonStatus, sources: &[SourceReport]) -> String {
+    let deaf = !daemon.peers.is_empty() && !daemon.peers.iter().any(|peer| is_reached(peer.reach));
+    let answered = sources.iter().any(|source| source.outcome == "ok");
+    let every = daemon.peers.iter().filter_map(|peer| peer.every_s).min();
+    if deaf && answered { answers_us(every, &daemon.report.provider) } else { String::new() }
 }
 
 fn answers_us(every_s: Option<u64>, service: &str) -> String {
