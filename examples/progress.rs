@@ -24,6 +24,7 @@ fn main() -> anyhow::Result<()> {
         started: "2026-01-01T00:00:00Z".to_owned(),
         seconds: started.elapsed().as_secs_f64(),
         exit_code: 0,
+        conditions: Vec::new(),
         summary: Summary::of(&hosts),
         waves: Vec::new(),
         spread: None,

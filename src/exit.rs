@@ -1,8 +1,11 @@
 //! Exit codes, and hints that travel with an error.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-use crate::report::{HostReport, Status};
+use serde::Serialize;
+
+use crate::report::Status;
 
 /// Every exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,28 +27,58 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-impl Exit {
-    /// Returns the code of a run: where hosts differ, the first of 1, 4, 5, 3 wins. Pending changes
-    /// count only where they were asked for.
-    pub fn of(hosts: &[HostReport], pending_is_3: bool) -> Exit {
-        let all: Vec<Status> = hosts.iter().map(|host| host.status).collect();
-        Exit::of_statuses(&all, pending_is_3)
+/// What can be wrong with a run. Where several hold, the first one in this order gives the exit code:
+/// what was found on the hosts that answered comes before what could not be found out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    /// A host failed, or was not started.
+    Failed,
+    /// A clock is outside its limits; of `doctor`, a host is not well.
+    Limits,
+    /// A host is not configured as wanted.
+    Drift,
+    /// A host was not to be reached.
+    Unreachable,
+}
+
+impl Condition {
+    /// All of them, in their order.
+    pub const ALL: [Condition; 4] = [Condition::Failed, Condition::Limits, Condition::Drift, Condition::Unreachable];
+
+    fn of(status: Status) -> Option<Condition> {
+        match status {
+            Status::Failed | Status::FailedUndone | Status::FailedNotUndone | Status::NotStarted => {
+                Some(Condition::Failed)
+            }
+            Status::OutOfLimits => Some(Condition::Limits),
+            Status::Drifted => Some(Condition::Drift),
+            Status::Unreachable => Some(Condition::Unreachable),
+            Status::Unchanged | Status::Changed => None,
+        }
     }
 
-    /// As [`Exit::of`], for hosts of which only the endings are known.
-    pub fn of_statuses(all: &[Status], pending_is_3: bool) -> Exit {
-        let any = |wanted: &[Status]| all.iter().any(|status| wanted.contains(status));
-        if any(&[Status::Failed, Status::FailedUndone, Status::FailedNotUndone, Status::NotStarted]) {
-            Exit::Failed
-        } else if any(&[Status::Unreachable]) {
-            Exit::Unreachable
-        } else if any(&[Status::OutOfLimits]) {
-            Exit::OutOfLimits
-        } else if any(&[Status::Drifted]) && pending_is_3 {
-            Exit::Pending
-        } else {
-            Exit::Ok
+    /// Returns all that hold of hosts that ended so, in their order.
+    pub fn holding(statuses: impl IntoIterator<Item = Status>) -> Vec<Condition> {
+        let seen: BTreeSet<Condition> = statuses.into_iter().filter_map(Condition::of).collect();
+        seen.into_iter().collect()
+    }
+
+    fn exit(self) -> Exit {
+        match self {
+            Condition::Failed => Exit::Failed,
+            Condition::Limits => Exit::OutOfLimits,
+            Condition::Drift => Exit::Pending,
+            Condition::Unreachable => Exit::Unreachable,
         }
+    }
+}
+
+impl Exit {
+    /// Returns the code of a run of which these conditions hold, as far as they are in `red`, the ones that
+    /// the user wants to be told of by the exit code.
+    pub fn of(holding: &[Condition], red: &[Condition]) -> Exit {
+        holding.iter().find(|condition| red.contains(condition)).map_or(Exit::Ok, |condition| condition.exit())
     }
 
     /// Returns the number.
@@ -121,7 +154,6 @@ pub fn message(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::host;
     use anyhow::{Context, anyhow};
 
     #[test]
@@ -143,18 +175,26 @@ mod tests {
     }
 
     #[test]
-    fn the_first_of_1_4_5_3_wins() {
+    fn the_first_of_1_5_3_4_wins_and_all_that_hold_are_known() {
         use Status::{Changed, Drifted, FailedUndone, NotStarted, OutOfLimits, Unchanged, Unreachable};
-        let code = |all: &[Status]| {
-            let hosts: Vec<_> = all.iter().map(|status| host("a", *status)).collect();
-            Exit::of(&hosts, true).code()
-        };
+        let code = |all: &[Status]| Exit::of(&Condition::holding(all.iter().copied()), &Condition::ALL).code();
         assert_eq!(code(&[Unchanged, Changed]), 0);
         assert_eq!(code(&[Unchanged, Drifted]), 3);
         assert_eq!(code(&[Drifted, OutOfLimits]), 5);
-        assert_eq!(code(&[OutOfLimits, Unreachable]), 4);
+        assert_eq!(code(&[Unreachable, Unchanged]), 4);
+        assert_eq!(code(&[Unreachable, Drifted]), 3);
+        assert_eq!(code(&[Unreachable, OutOfLimits]), 5);
         assert_eq!(code(&[Unreachable, FailedUndone]), 1);
         assert_eq!(code(&[Unreachable, NotStarted]), 1);
-        assert_eq!(Exit::of(&[host("a", Drifted)], false), Exit::Ok);
+        let holding = Condition::holding([Unreachable, Unchanged, Drifted, Unreachable]);
+        assert_eq!(holding, [Condition::Drift, Condition::Unreachable]);
+    }
+
+    #[test]
+    fn what_the_user_does_not_want_to_be_told_of_is_no_failure() {
+        let holding = [Condition::Drift, Condition::Unreachable];
+        assert_eq!(Exit::of(&holding, &[]), Exit::Ok);
+        assert_eq!(Exit::of(&holding, &[Condition::Unreachable, Condition::Failed]), Exit::Unreachable);
+        assert_eq!(Exit::of(&holding, &[Condition::Failed, Condition::Limits]), Exit::Ok);
     }
 }

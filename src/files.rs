@@ -51,10 +51,14 @@ enum Opened {
 /// It cannot be written, or what is there is another user's.
 pub fn prepare(path: &Path) -> Result<Place> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if path.file_name().is_none() || path.is_dir() {
+        return Err(Error::other("it is a folder"));
+    }
     let file = if is_special(path) {
         Opened::Special(special(path)?)
     } else {
-        Opened::New(tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder)?)
+        let made = tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder);
+        Opened::New(made.map_err(|error| in_folder(folder, &error))?)
     };
     Ok(Place { path: path.to_owned(), mode: PRIVATE, file })
 }
@@ -90,6 +94,15 @@ pub fn append(path: &Path, text: &str) -> Result<()> {
     let mut options = std::fs::OpenOptions::new();
     let opened = options.append(true).create(true).mode(PRIVATE).custom_flags(OFlag::O_NOFOLLOW.bits()).open(path);
     opened.map_err(|error| explain(path, error))?.write_all(text.as_bytes())
+}
+
+/// Says what is wrong with a folder in which a file cannot be made; the name of that file says nothing.
+fn in_folder(folder: &Path, error: &Error) -> Error {
+    if folder.is_dir() {
+        Error::from(error.kind())
+    } else {
+        Error::other(format!("there is no folder {}", folder.display()))
+    }
 }
 
 /// What is written to and never replaced.
@@ -138,8 +151,10 @@ mod tests {
         assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("two", 0o600));
         write_with(&path, b"", 0o644).unwrap();
         assert_eq!((mode(&path), std::fs::read_dir(dir.path()).unwrap().count()), (0o644, 1));
-        assert!(write(&dir.path().join("no/folder"), b"x").is_err());
-        assert!(write(dir.path(), b"x").is_err());
+        let nowhere = write(&dir.path().join("no/folder"), b"x").unwrap_err().to_string();
+        assert_eq!(nowhere, format!("there is no folder {}", dir.path().join("no").display()));
+        assert_eq!(write(dir.path(), b"x").unwrap_err().to_string(), "it is a folder");
+        assert_eq!(write(Path::new(""), b"x").unwrap_err().to_string(), "it is a folder");
     }
 
     #[test]

@@ -124,10 +124,10 @@ impl History {
         Ok(self.names()?.iter().rev().filter_map(|name| self.read(name).ok()).collect())
     }
 
-    /// Returns the record of a run, or of the last one that `of` is true for.
+    /// Returns the record of a run, whose name may be shortened, or of the last one that `of` is true for.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none, or several begin so.
     pub fn find(&self, name: Option<&str>, of: impl Fn(&Path) -> bool) -> Result<Record> {
         let names = self.names()?;
         let none = || {
@@ -139,11 +139,16 @@ impl History {
                 let is_it = |name: &&String| self.read::<Entry>(name).is_ok_and(|entry| of(&entry.inventory));
                 self.read(names.iter().rev().find(is_it).ok_or_else(none)?)
             }
-            Some(name) => match names.iter().find(|known| *known == name) {
-                Some(name) => self.read(name),
-                None => Err(anyhow!("there is no record of run `{name}`").hint("`fleetclock history` lists them")),
-            },
+            Some(name) => self.read(whole(&names, name)?),
         }
+    }
+
+    /// Returns the whole name of a run that begins so.
+    ///
+    /// # Errors
+    /// There is none, or several begin so.
+    pub fn whole(&self, name: &str) -> Result<String> {
+        whole(&self.names()?, name).cloned()
     }
 
     /// The names of all runs, the oldest first.
@@ -167,6 +172,22 @@ impl History {
 
     fn path(&self, name: &str) -> PathBuf {
         self.folder.join(format!("{name}.json"))
+    }
+}
+
+/// Most names that an ambiguity lists.
+const LISTED: usize = 5;
+
+fn whole<'a>(names: &'a [String], name: &str) -> Result<&'a String> {
+    let fitting: Vec<&String> = names.iter().filter(|known| !name.is_empty() && known.starts_with(name)).collect();
+    match fitting[..] {
+        [only] => Ok(only),
+        [] => Err(anyhow!("there is no record of run `{name}`").hint("`fleetclock history` lists them")),
+        [ref first @ .., last] => {
+            let first: Vec<&str> = first.iter().rev().take(LISTED).rev().map(|name| name.as_str()).collect();
+            Err(anyhow!("`{name}` is the beginning of {} runs", fitting.len())
+                .hint(&format!("give more of it: {}, {last}", first.join(", "))))
+        }
     }
 }
 
@@ -198,6 +219,12 @@ pub fn is_name(word: &str) -> bool {
     let Some((day, time)) = word.strip_suffix('Z').and_then(|word| word.split_once('T')) else { return false };
     let digits = |text: &str, count| text.len() == count && text.chars().all(|c| c.is_ascii_digit());
     digits(day, 8) && digits(time, 12)
+}
+
+/// Returns whether a word may be the beginning of such a name: a day and the hour at least.
+pub fn is_beginning(word: &str) -> bool {
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    word.split_once('T').is_some_and(|(day, time)| day.len() == 8 && digits(day) && time.len() >= 2 && digits(time))
 }
 
 impl Record {
@@ -340,10 +367,30 @@ mod tests {
         }
         assert_eq!(history.names().unwrap().len(), KEPT);
         assert!(history.find(Some("r1"), |_| true).is_err());
+        assert_eq!(history.find(Some("s0123"), |_| true).unwrap().run, "s0123");
+        let several = history.whole("s012").unwrap_err();
+        assert_eq!(several.to_string(), "`s012` is the beginning of 10 runs");
+        assert!(crate::exit::hint(&several).unwrap().ends_with("s0128, s0129"));
+        assert!(history.whole("").is_err() && history.whole("s9").is_err());
         assert_eq!(history.find(None, |_| true).unwrap().run, format!("s{:04}", KEPT - 1));
         let of = |name: &str| history.find(None, |path| is_same(path, Path::new(name))).map(|record| record.run);
         assert_eq!(of("./fleet.yml").unwrap(), format!("s{:04}", KEPT - 1));
         assert!(of("other.yml").is_err());
+    }
+
+    #[test]
+    fn the_beginning_of_a_name_is_told_from_a_host() {
+        for (word, is_it) in [
+            ("20261125T06", true),
+            ("20261125T063732693813", true),
+            ("20261125", false),
+            ("20261125T6", false),
+            ("web1T06", false),
+            ("", false),
+        ] {
+            assert_eq!(is_beginning(word), is_it, "{word}");
+        }
+        assert!(is_name("20261125T063732693813Z") && !is_beginning("20261125T063732693813Z"));
     }
 
     #[test]

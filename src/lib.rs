@@ -15,6 +15,7 @@ pub mod firewall;
 pub mod history;
 pub mod input;
 pub mod inventory;
+pub mod last;
 pub mod ntp;
 pub mod playbook;
 pub mod provider;

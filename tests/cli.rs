@@ -12,7 +12,12 @@ fn help_and_mistakes_read_as_written() {
 #[expect(clippy::disallowed_methods, reason = "the program itself is the subject")]
 fn fleetclock(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_fleetclock"));
-    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder)
+        .env_clear()
+        .env("XDG_STATE_HOME", folder.join("state"))
+        .stdin(Stdio::null());
     command
 }
 
@@ -41,6 +46,91 @@ fn init_writes_inventories_that_are_valid_and_replaces_none() {
     assert_eq!(std::fs::read_to_string(dir.path().join("fleet.yml")).unwrap(), "mine");
     run(dir.path(), &["-i", "air.yml", "init", "--airgap"], 0);
     run(dir.path(), &["-i", "air.yml", "inventory", "validate"], 0);
+}
+
+/// Hosts on this machine where nobody listens.
+fn dead_hosts(folder: &Path) {
+    let text = "defaults: { ssh: { port: 9 } }\ngroups:\n  masters: { role: master, isolated: true, serve: [10.0.0.0/8], hosts: { m1: { address: 127.0.0.1, time_address: 10.0.0.1 } } }\n  slaves: { role: slave, follows: [masters], hosts: { \"web[01:40]\": \"127.0.1.[1:40]\" } }\n";
+    std::fs::write(folder.join("fleet.yml"), text).unwrap();
+}
+
+#[test]
+fn an_empty_pattern_is_never_the_whole_fleet() {
+    let dir = tempfile::tempdir().unwrap();
+    dead_hosts(dir.path());
+    let hosts: &[&[&str]] = &[&["doctor"], &["undo", "--yes"], &["trust"], &["render"], &["inventory", "show"]];
+    let options: &[&[&str]] =
+        &[&["check", "--limit"], &["plan", "--canary"], &["apply", "--yes", "--canary"], &["plan", "--allow-step"]];
+    for words in hosts.iter().chain(options) {
+        for empty in ["", " ", ",", "web01,", "!"] {
+            let arguments = [*words, &[empty][..]].concat();
+            let (stdout, stderr) = run(dir.path(), &arguments, 2);
+            assert!(stdout.is_empty() && stderr.contains("pattern is empty"), "{arguments:?}: {stderr}");
+        }
+    }
+    for (arguments, why) in [
+        (&["undo", "--yes", "", "web01"][..], "HOST ``: the pattern is empty"),
+        (&["doctor", "web01", ""], "HOST ``: the pattern is empty"),
+        (&["-l", "", "doctor", "web01"], "--limit ``: the pattern is empty"),
+        (&["-l", "@none", "check"], "--limit: read none: No such file"),
+        (&["-l", "@last-drifted", "check"], "no run of fleet.yml is known of"),
+        (&["probe", " "], "it is empty"),
+        (&["history", "show", ""], "there is no record of run ``"),
+        (&["plan", "--canary", "0%"], "no host would be changed first"),
+        (&["plan", "--batch", "0"], "no host would ever be changed"),
+        (&["plan", "--canary", "wbe01"], "no group or host `wbe01` (did you mean `web01`?)"),
+        (&["plan", "--out", "none/plan.json"], "write none/plan.json: there is no folder none"),
+        (&["check", "--fail-on", ""], "`` is none of failed, limits, drift, unreachable"),
+    ] {
+        let (_, stderr) = run(dir.path(), arguments, 2);
+        assert!(stderr.contains(why) && !stderr.contains("unreachable: connect"), "{arguments:?}: {stderr}");
+    }
+}
+
+#[test]
+fn what_each_host_came_to_is_said_once_and_one_cause_is_one_line() {
+    let dir = tempfile::tempdir().unwrap();
+    dead_hosts(dir.path());
+    let (stdout, stderr) = run(dir.path(), &["check"], 4);
+    assert_eq!((stdout.matches("unreachable: connect").count(), stderr.as_str()), (1, ""), "{stdout}");
+    assert!(stdout.starts_with("m1, web[01:40] | ") && stdout.contains("(and 40 more alike)"), "{stdout}");
+    let (json, stderr) = run(dir.path(), &["check", "--format", "json"], 4);
+    assert!(json.contains("\"conditions\": [\n    \"unreachable\"\n  ]"), "{json}");
+    assert_eq!(stderr.lines().filter(|line| !line.is_empty()).count(), 2, "the cause and the summary: {stderr}");
+    assert_eq!(run(dir.path(), &["check", "-q", "--format", "json"], 4).1, "");
+    run(dir.path(), &["check", "--fail-on", "drift,failed"], 0);
+    let (_, verbose) = run(dir.path(), &["check", "-v", "-l", "web01"], 4);
+    assert!(verbose.contains("web01 | unreachable: connect"), "{verbose}");
+}
+
+#[test]
+fn what_failed_last_can_be_meant() {
+    let dir = tempfile::tempdir().unwrap();
+    dead_hosts(dir.path());
+    std::fs::write(dir.path().join("some"), "web0[1:2] # the first\n\nm1\n").unwrap();
+    run(dir.path(), &["check", "-l", "@some"], 4);
+    let (stdout, _) = run(dir.path(), &["facts", "-l", "@last-failed,!m1"], 4);
+    assert!(stdout.starts_with("web01, web02 | unreachable"), "{stdout}");
+    let (_, stderr) = run(dir.path(), &["check", "-l", "@last-drifted"], 2);
+    assert!(stderr.contains("--limit `@last-drifted`: no host is left"), "{stderr}");
+}
+
+#[test]
+fn a_watch_ends_with_its_reader() {
+    let dir = tempfile::tempdir().unwrap();
+    dead_hosts(dir.path());
+    for format in ["json", "human"] {
+        let watch = ["verify", "--watch", "--every", "1s", "-l", "web01", "--format", format];
+        let mut child = fleetclock(dir.path(), &watch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut line = String::new();
+        let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
+        std::io::BufRead::read_line(&mut reader, &mut line).unwrap();
+        drop(reader);
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(line.contains("unreachable") && !told.contains("panicked"), "{format}: {line}{told}");
+        assert_eq!(output.status.code(), Some(4), "{told}");
+    }
 }
 
 #[test]

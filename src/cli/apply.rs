@@ -9,6 +9,7 @@ use anyhow::{Result, anyhow};
 use super::Global;
 use super::change::{Changed, can_ask, change};
 use super::consent::Consent;
+use super::fail_on::FailOn;
 use super::rollout::Waves;
 use super::run::Run;
 use crate::assets::Assets;
@@ -16,7 +17,7 @@ use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
-use crate::exit::{Exit, Hint};
+use crate::exit::{Condition, Exit, Hint};
 use crate::history::{History, Record};
 use crate::report::console;
 
@@ -41,6 +42,8 @@ pub(super) struct Args {
     #[arg(long)]
     journal: bool,
     #[command(flatten)]
+    fail_on: FailOn,
+    #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
     waves: Waves,
@@ -49,6 +52,7 @@ pub(super) struct Args {
 /// Shows the plan, asks, and changes the hosts.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("apply", global)?;
+    run.red = args.fail_on.or(&Condition::ALL);
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
     run.journal = args.journal;
@@ -96,7 +100,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
 /// Whether the clocks that a plan lets step may do so. A plan of another user or machine, or one that
 /// somebody has edited, consents to nothing: the user does, on the command line or on the terminal.
 fn may_step(saved: &Saved, args: &Args, run: &Run) -> Result<bool> {
-    let allowed = args.consent.names(&run.hosts);
+    let allowed = args.consent.names(&run.hosts)?;
     let open: Vec<&str> = saved.steps().into_iter().filter(|name| !allowed.iter().any(|known| known == name)).collect();
     if saved.is_own || open.is_empty() {
         return Ok(true);

@@ -68,8 +68,7 @@ fn show_plan(plans: &[PlanResult], run: &Run) {
     let hosts: Vec<HostReport> = plans.iter().map(report_of).cloned().collect();
     let mut report = run.report(hosts);
     report.command = "plan".to_owned();
-    let options = text::Options { diffs: true, ended: false };
-    console::error_line(text::report(&report, options).trim_end());
+    console::error_line(text::report(&report, text::Options::of("plan")).trim_end());
 }
 
 fn report_of(plan: &PlanResult) -> &HostReport {

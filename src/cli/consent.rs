@@ -1,23 +1,31 @@
 //! What the user allows for one run: clocks that may step.
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
-use crate::exit::Hint;
-use crate::inventory::HostSpec;
+use crate::inventory::{HostSpec, select};
 
 /// Options that allow what is refused otherwise.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Consent {
-    /// Hosts whose clock may step however far it is off, comma separated, or `all`
-    #[arg(long, value_name = "HOST", value_delimiter = ',')]
+    /// Hosts whose clock may step however far it is off, as --limit names them, or `all`
+    #[arg(long, value_name = "HOST")]
     allow_step: Vec<String>,
 }
 
 impl Consent {
     /// Returns the hosts that it names.
-    pub(super) fn names(&self, hosts: &[HostSpec]) -> Vec<String> {
-        let named = |host: &&HostSpec| self.allow_step.iter().any(|name| name == "all" || *name == host.name);
-        hosts.iter().filter(named).map(|host| host.name.clone()).collect()
+    ///
+    /// # Errors
+    /// A name is none of theirs.
+    pub(super) fn names(&self, hosts: &[HostSpec]) -> Result<Vec<String>> {
+        let mut all = Vec::new();
+        for pattern in &self.allow_step {
+            match pattern.trim() {
+                "all" => all.extend(hosts.iter().map(|host| host.name.clone())),
+                pattern => all.extend(select::names(hosts, "--allow-step", pattern)?),
+            }
+        }
+        Ok(all)
     }
 
     /// Whether something is allowed.
@@ -30,14 +38,8 @@ impl Consent {
     /// # Errors
     /// A name is none of theirs.
     pub(super) fn give(&self, hosts: &mut [HostSpec]) -> Result<()> {
-        for name in &self.allow_step {
-            let mut found = hosts.iter_mut().filter(|host| name == "all" || host.name == *name).peekable();
-            if found.peek().is_none() {
-                return Err(anyhow!("--allow-step: no host `{name}` in this run")
-                    .hint("`fleetclock inventory show` lists the hosts; `all` means each of them"));
-            }
-            found.for_each(|host| host.limits.max_step = None);
-        }
+        let named = self.names(hosts)?;
+        hosts.iter_mut().filter(|host| named.contains(&host.name)).for_each(|host| host.limits.max_step = None);
         Ok(())
     }
 }
@@ -55,6 +57,8 @@ mod tests {
             let allow_step = names.iter().map(|name| (*name).to_owned()).collect();
             Consent { allow_step }.give(hosts).is_ok()
         };
+        assert!(!give(&[""], &mut hosts) && !give(&["b,"], &mut hosts) && !give(&["a", ""], &mut hosts));
+        assert!(hosts.iter().all(|host| host.limits.max_step.is_some()));
         assert!(give(&["b"], &mut hosts));
         assert_eq!((hosts[0].limits.max_step.is_some(), hosts[1].limits.max_step), (true, None));
         assert!(!give(&["c"], &mut hosts) && give(&["all"], &mut hosts));

@@ -7,12 +7,13 @@ use anyhow::{Context, Result, anyhow};
 
 use super::change::can_ask;
 use super::consent::Consent;
+use super::fail_on::FailOn;
 use super::fix::{Wanted, fix};
 use super::plan::unless_lost;
 use super::run::Run;
 use super::{Format, Global};
 use crate::engine::doctor::diagnose_all;
-use crate::exit::{Exit, Hint};
+use crate::exit::{Condition, Exit, Hint};
 use crate::files::{self, Place};
 use crate::inventory::{Fleet, HostSpec};
 use crate::report::console::{self, Verbosity};
@@ -34,16 +35,14 @@ pub(super) struct Args {
     #[arg(short, long, requires = "fix")]
     yes: bool,
     #[command(flatten)]
+    fail_on: FailOn,
+    #[command(flatten)]
     consent: Consent,
 }
 
 /// Looks at the hosts and at those that they follow; with --fix, puts right what is configuration.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let mut global = global.clone();
-    if !args.hosts.is_empty() {
-        let all = args.hosts.iter().chain(&global.limit).map(String::as_str).collect::<Vec<_>>();
-        global.limit = Some(all.join(","));
-    }
+    let global = global.with_hosts(&args.hosts)?;
     if args.fix {
         can_ask("doctor --fix", args.yes, "`--yes` goes ahead; `fleetclock doctor` looks and changes nothing")?;
     } else if args.consent.any() {
@@ -54,6 +53,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     // Read once, so that what it asks for is asked once.
     let fleet = global.fleet()?;
     let mut run = Run::of("doctor", &global, fleet.clone())?;
+    run.red = args.fail_on.or(&Condition::ALL);
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;

@@ -30,6 +30,6 @@ pub(super) fn run(global: &Global) -> Result<Exit> {
         console::print(&json::document(&found))?;
         return Ok(run.exit(&reports));
     }
-    console::print(&facts::facts(reports.iter().filter_map(|report| Some((report, found.get(&report.name)?)))))?;
+    console::print_text(&facts::facts(reports.iter().filter_map(|report| Some((report, found.get(&report.name)?)))))?;
     Ok(run.print(reports, true))
 }

@@ -26,7 +26,7 @@ pub(super) struct Args {
 enum Verb {
     /// Show one run, the last one unless it is named
     Show {
-        /// Name of the run
+        /// Name of the run, or its beginning
         run: Option<String>,
     },
 }
@@ -49,7 +49,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         (Some(Verb::Show { run }), Format::Json) => json::document(&history.find(run.as_deref(), shown)?),
         (Some(Verb::Show { run }), Format::Human) => show(&history.find(run.as_deref(), shown)?),
     };
-    console::print(&text)?;
+    match global.format {
+        Format::Human => console::print_text(&text)?,
+        Format::Json => console::print(&text)?,
+    }
     Ok(Exit::Ok)
 }
 

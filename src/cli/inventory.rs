@@ -42,9 +42,10 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
             console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()))?;
         }
         Verb::Show { host } => {
-            let mut global = global.clone();
-            global.limit = host.clone().or(global.limit);
-            let hosts = global.hosts()?;
+            let only = host.as_ref().map_or(Ok(global.clone()), |host| {
+                Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(host))
+            })?;
+            let hosts = only.hosts()?;
             console::print(&show(&hosts, global.format))?;
         }
         Verb::Graph { dot } => {

@@ -8,11 +8,13 @@ mod completions;
 mod consent;
 mod doctor;
 mod facts;
+mod fail_on;
 mod fix;
 mod history;
 mod init;
 mod interrupt;
 mod inventory;
+mod limit;
 mod limits;
 mod man;
 mod plan;
@@ -33,7 +35,7 @@ use anyhow::Result;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{Exit, Hint};
-use crate::inventory::{Fleet, HostSpec, select};
+use crate::inventory::{Fleet, HostSpec};
 use crate::report::console;
 
 /// Make every clock of a fleet follow the masters of one inventory, and prove it
@@ -58,12 +60,12 @@ Start with `fleetclock init`, edit fleet.yml, then `fleetclock plan` and `fleetc
 
 Results go to standard output, everything else to standard error.
 
-Exit codes, where hosts differ the first of 1, 4, 5, 3:
+Exit codes, where several hold the first of 1, 5, 3, 4; `--fail-on` chooses which of them count:
   0    nothing to do, or done and verified
   1    a host failed
   2    command line, inventory or playbook wrong; no host was contacted
   3    changes are pending (`check`, and `plan --exit-code`), or were not agreed to
-  4    no host failed, but some were unreachable
+  4    nothing else is wrong, but a host was unreachable
   5    configured as wanted, but a clock is outside its limits
   130  interrupted";
 
@@ -82,7 +84,8 @@ struct Global {
         hide_env_values = true
     )]
     inventory: PathBuf,
-    /// Only these hosts: names, groups, `web*`, `web[01:20]`, `!not-this`, comma separated
+    /// Only these hosts, comma separated: names, groups, `web*`, `web[01:20]`, `!not-this`, `&also-this`, `@FILE`,
+    /// `@last-failed`, `@last-drifted`
     #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true)]
     limit: Option<String>,
     /// Hosts worked on at a time
@@ -97,7 +100,7 @@ struct Global {
     /// When colours are used; `auto` is on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     color: Color,
-    /// Say every phase of every host
+    /// Say every phase of every host, and each script that is sent to it; secrets are hidden
     #[arg(short, long, global = true, conflicts_with = "quiet")]
     verbose: bool,
     /// Say only the result
@@ -175,7 +178,7 @@ enum Command {
     ///
     /// As `plan`, but asks no clock, and exits with 3 when a host differs: for a nightly job or CI.
     #[command(after_help = "Examples:\n  fleetclock check -q || mail -s 'time configuration drifted' ops")]
-    Check,
+    Check(check::Args),
     /// Prove the clocks: each host measures each of its sources
     ///
     /// The host itself asks its sources, waits up to its deadline for its limits to be met, and
@@ -261,7 +264,7 @@ pub fn run(cli: Cli) -> Result<Exit> {
         Command::Undo(args) => undo::run(&args, &global),
         Command::History(args) => history::run(&args, &global),
         Command::Trust(args) => trust::run(&args, &global),
-        Command::Check => check::run(&global),
+        Command::Check(args) => check::run(&args, &global),
         Command::Verify(args) => verify::run(&args, &global),
         Command::Doctor(args) => doctor::run(&args, &global),
         Command::Facts => facts::run(&global),
@@ -278,14 +281,6 @@ impl Global {
     /// Reads the inventory and picks the hosts.
     fn hosts(&self) -> Result<Vec<HostSpec>> {
         self.pick(self.fleet()?)
-    }
-
-    /// Picks the hosts that --limit names.
-    fn pick(&self, fleet: Fleet) -> Result<Vec<HostSpec>> {
-        match &self.limit {
-            Some(pattern) => select::select(&fleet, pattern),
-            None => Ok(fleet.hosts),
-        }
     }
 
     fn fleet(&self) -> Result<Fleet> {

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, Result};
 
 use super::consent::Consent;
+use super::fail_on::FailOn;
 use super::rollout::Waves;
 use super::run::{Run, into_report};
 use super::{Format, Global};
@@ -13,7 +14,7 @@ use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::{Inputs, Saved};
 use crate::engine::waves::{Order, order};
-use crate::exit::Exit;
+use crate::exit::{Condition, Exit};
 use crate::files::{self, Place};
 use crate::report::text::Options;
 use crate::report::{FleetReport, HostReport, SCHEMA, Summary, clean, console, json};
@@ -23,8 +24,10 @@ use crate::report::{FleetReport, HostReport, SCHEMA, Summary, clean, console, js
 #[command(args_conflicts_with_subcommands = true)]
 pub(super) struct Args {
     /// Exit with 3 instead of 0 when changes are pending
-    #[arg(long)]
+    #[arg(long, conflicts_with = "fail_on")]
     exit_code: bool,
+    #[command(flatten)]
+    fail_on: FailOn,
     /// Write the plan to a file, for `apply FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -51,7 +54,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         return show(file, global);
     }
     let mut run = Run::start("plan", global)?;
-    run.pending_is_3 = args.exit_code;
+    let pending = |condition: &Condition| args.exit_code || *condition != Condition::Drift;
+    run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
     args.consent.give(&mut run.hosts)?;
     // What is wrong with these is found before any host is contacted.
     let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
@@ -82,7 +86,7 @@ fn save(place: Place, plans: &[PlanResult], order: Order, run: &Run, args: &Args
         inventory: &global.inventory,
         assets: &Assets::new(run.assets.clone())?,
         made: humantime::format_rfc3339_seconds(run.started).to_string(),
-        allow_step: args.consent.names(&run.hosts),
+        allow_step: args.consent.names(&run.hosts)?,
         order,
     };
     let path = place.path().to_owned();
@@ -114,6 +118,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         started: plan.made,
         seconds: 0.0,
         exit_code: Exit::Ok.code(),
+        conditions: Condition::holding(hosts.iter().map(|host| host.status)),
         summary: Summary::of(&hosts),
         waves: plan.order.waves,
         spread: None,

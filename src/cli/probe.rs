@@ -14,7 +14,7 @@ use crate::report::{console, json, probe as answers};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Names or addresses, each with a port if it is not 123
-    #[arg(required = true, value_name = "SERVER")]
+    #[arg(required = true, value_name = "SERVER", value_parser = not_empty)]
     servers: Vec<String>,
     /// Good answers of each server, two seconds apart; the one with the least error counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -28,6 +28,11 @@ pub(super) struct Args {
     /// UDP port to ask from; W32Time asks from 123, and some firewalls care
     #[arg(long, value_name = "PORT")]
     source_port: Option<u16>,
+}
+
+/// A variable of a script that is not set is no server.
+fn not_empty(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
 }
 
 /// Asks all servers at the same time.
@@ -45,7 +50,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     });
     match global.format {
         Format::Json => console::print(&json::document(&reports))?,
-        Format::Human => console::print(&answers::probe(&reports))?,
+        Format::Human => console::print_text(&answers::probe(&reports, console::screen()))?,
     }
     Ok(if reports.iter().all(SourceReport::usable) { Exit::Ok } else { Exit::Failed })
 }

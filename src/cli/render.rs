@@ -35,8 +35,9 @@ pub(super) struct Args {
 
 /// Prints every file of the host's playbook.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let fleet = global.fleet()?;
-    let spec = crate::inventory::select::select(&fleet, &args.host)?
+    let only = Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(&args.host))?;
+    let spec = only
+        .hosts()?
         .into_iter()
         .next()
         .ok_or_else(|| anyhow!("no host `{}`", args.host).hint("`fleetclock inventory show` lists the hosts"))?;

@@ -5,13 +5,13 @@ use std::time::Duration;
 use anyhow::{Result, anyhow};
 
 use crate::exit::Hint;
-use crate::inventory::HostSpec;
 use crate::inventory::rollout::{Canary, Rollout, Share};
+use crate::inventory::{HostSpec, select};
 
 /// Options of the waves.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Waves {
-    /// Hosts changed first: a number, a part as `10%`, or names of hosts and groups
+    /// Hosts changed first: a number, a part as `10%`, or hosts as --limit names them
     #[arg(long, value_name = "HOSTS")]
     canary: Option<String>,
     /// Hosts changed at a time afterwards: a number, or a part as `25%`
@@ -31,10 +31,13 @@ impl Waves {
     /// # Errors
     /// The canary is no host of this run.
     pub(super) fn over(&self, below: Rollout, hosts: &[HostSpec]) -> Result<Rollout> {
-        if matches!(self.batch, Some(Share::Count(0) | Share::Percent(0))) {
+        if self.batch.is_some_and(Share::is_none) {
             return Err(anyhow!("--batch 0: no host would ever be changed").hint("a number (5) or a part (25%)"));
         }
         let canary = self.canary.as_deref().map(|text| canary(text, hosts)).transpose()?;
+        if matches!(canary, Some(Canary::Share(share)) if share.is_none()) {
+            return Err(anyhow!("--canary 0: no host would be changed first").hint("a number (3) or a part (10%)"));
+        }
         Ok(Rollout {
             canary: canary.or(below.canary),
             batch: self.batch.or(below.batch),
@@ -55,15 +58,6 @@ fn canary(text: &str, hosts: &[HostSpec]) -> Result<Canary> {
     {
         return Ok(Canary::Share(share));
     }
-    let mut names = Vec::new();
-    for word in text.split(',').map(str::trim) {
-        let named = hosts.iter().filter(|host| host.name == word || host.groups.iter().any(|group| group == word));
-        let before = names.len();
-        names.extend(named.map(|host| host.name.clone()));
-        if names.len() == before {
-            return Err(anyhow!("--canary: no group or host `{word}` in this run")
-                .hint("a number (3), a part (10%), or names of hosts and groups"));
-        }
-    }
-    Ok(Canary::Hosts(names))
+    let names = select::names(hosts, "--canary", text).hint("a number (3), a part (10%), or names of hosts and groups");
+    Ok(Canary::Hosts(names?))
 }

@@ -16,13 +16,14 @@ use crate::assets::Assets;
 use crate::engine::event::Event;
 use crate::engine::fleet::PlanResult;
 use crate::engine::{Context, whoami};
-use crate::exit::{self, Exit};
+use crate::exit::{self, Condition, Exit};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
 use crate::inventory::{Fleet, HostSpec, Secret};
+use crate::last::Last;
 use crate::report::console::{self, Verbosity};
 use crate::report::hide::Hider;
-use crate::report::text::Options;
+use crate::report::text::{self, Options};
 use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json, spread};
 use crate::transport::Connections;
 
@@ -37,6 +38,7 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 /// One run of a fleet verb.
 pub(super) struct Run {
     command: &'static str,
+    inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
     /// The secrets of all hosts, which are never shown.
     hidden: Arc<Hider>,
@@ -51,8 +53,8 @@ pub(super) struct Run {
     pub(super) undo: bool,
     pub(super) verify: bool,
     pub(super) journal: bool,
-    /// Whether pending changes show in the exit code.
-    pub(super) pending_is_3: bool,
+    /// What the exit code tells of.
+    pub(super) red: Vec<Condition>,
     pub(super) started: SystemTime,
     clock: Instant,
     pub(super) interrupt: Interrupt,
@@ -90,6 +92,7 @@ impl Run {
         interrupt.listen(&runtime);
         Ok(Run {
             command,
+            inventory: global.inventory.clone(),
             hosts,
             hidden,
             rollout,
@@ -101,7 +104,7 @@ impl Run {
             undo: true,
             verify: true,
             journal: false,
-            pending_is_3: true,
+            red: Condition::ALL.to_vec(),
             started: SystemTime::now(),
             clock: Instant::now(),
             interrupt,
@@ -154,6 +157,7 @@ impl Run {
             undo: self.undo,
             verify: self.verify,
             journal: self.journal,
+            scripts: self.verbosity == Verbosity::Verbose,
             stop: Arc::clone(&self.interrupt.stop),
             run: history::name(&self.began()),
             busy: Arc::clone(&self.interrupt.busy),
@@ -176,6 +180,7 @@ impl Run {
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             seconds: self.seconds(),
             exit_code: self.exit(&hosts).code(),
+            conditions: conditions(&hosts),
             summary: Summary::of(&hosts),
             waves: self.waves.clone(),
             spread: spread::spread(&hosts),
@@ -186,7 +191,7 @@ impl Run {
     /// Returns the exit code. An interrupt that came too late to keep a host from its work changes nothing.
     pub(super) fn exit(&self, hosts: &[HostReport]) -> Exit {
         let held = hosts.iter().any(|host| host.status == Status::NotStarted);
-        match Exit::of(hosts, self.pending_is_3) {
+        match Exit::of(&conditions(hosts), &self.red) {
             _ if held && self.interrupt.stop.load(Ordering::Relaxed) => Exit::Interrupted,
             exit => exit,
         }
@@ -212,11 +217,21 @@ impl Run {
         }
     }
 
+    /// For `@last-failed` and `@last-drifted`. A home that cannot be written to, as in a container, is no
+    /// reason to spoil the result of a run that only reads.
+    fn note_endings(&self, hosts: &[HostReport]) {
+        let noted = Last::note(self.command, &self.inventory, hosts);
+        if let Some(error) = noted.err().filter(|_| self.verbosity == Verbosity::Verbose) {
+            console::warning(&format!("how the hosts ended is not noted: {}", exit::message(&error)));
+        }
+    }
+
     /// Prints the result; `diffs` are left out when they have just been shown.
     pub(super) fn print(&self, hosts: Vec<HostReport>, diffs: bool) -> Exit {
         let exit = self.exit(&hosts);
         let report = self.report(hosts);
         self.write_record(Some(&report));
+        self.note_endings(&report.hosts);
         if self.verbosity > Verbosity::Quiet {
             self.connections.notes().iter().for_each(|note| console::error_line(&format!("note: {note}")));
         }
@@ -224,6 +239,9 @@ impl Run {
             Format::Human => console::print_report(&report, Options { diffs, ..Options::of(self.command) }),
             Format::Json => console::print(&json::document(&report)),
         };
+        if self.format == Format::Json && self.verbosity > Verbosity::Quiet {
+            console::error_line(text::ending(&report).trim_end());
+        }
         match printed {
             Ok(()) => exit,
             Err(error) => {
@@ -233,6 +251,11 @@ impl Run {
             }
         }
     }
+}
+
+/// All that is wrong with the hosts.
+fn conditions(hosts: &[HostReport]) -> Vec<Condition> {
+    Condition::holding(hosts.iter().map(|host| host.status))
 }
 
 /// Fetches the secrets of all hosts.

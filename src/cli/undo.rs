@@ -4,9 +4,10 @@ use anyhow::{Result, anyhow};
 
 use super::Global;
 use super::change::can_ask;
+use super::fail_on::FailOn;
 use super::run::Run;
 use crate::engine::undo::{Choice, LookResult, choose, look_all, report_of, undo_all};
-use crate::exit::{Exit, Hint};
+use crate::exit::{Condition, Exit, Hint};
 use crate::history::{self, History, Record};
 use crate::report::console;
 use crate::report::number::count;
@@ -15,20 +16,23 @@ use crate::report::text;
 /// Options of `undo`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
-    /// A run as `history` names it, or hosts as for --limit; without any, the newest run
+    /// A run as `history` names it or the beginning of its name, or hosts as for --limit; without any, the newest run
     #[arg(value_name = "RUN|HOST")]
     which: Vec<String>,
     /// Go ahead without asking
     #[arg(short, long)]
     yes: bool,
+    #[command(flatten)]
+    fail_on: FailOn,
 }
 
 impl Args {
     /// Which runs are meant, and the hosts that were named.
     fn choice(&self) -> Result<(Choice, Vec<String>)> {
         let (mut runs, hosts): (Vec<String>, Vec<String>) =
-            self.which.iter().cloned().partition(|word| history::is_name(word));
+            self.which.iter().cloned().partition(|word| history::is_name(word) || history::is_beginning(word));
         let choice = match (runs.pop(), hosts.is_empty()) {
+            (Some(run), _) if history::is_beginning(&run) => Choice::Run(History::open()?.whole(&run)?),
             (Some(run), _) => Choice::Run(run),
             (None, true) => Choice::Newest,
             (None, false) => Choice::EachLast,
@@ -43,13 +47,10 @@ impl Args {
 /// Shows what would be taken back, asks, and takes it back.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let (choice, hosts) = args.choice()?;
-    let mut global = global.clone();
-    if !hosts.is_empty() {
-        let more = hosts.join(",");
-        global.limit = Some(global.limit.map_or(more.clone(), |limit| format!("{limit},{more}")));
-    }
+    let global = global.with_hosts(&hosts)?;
     can_ask("undo", args.yes, "`--yes` goes ahead")?;
     let mut run = Run::start("undo", &global)?;
+    run.red = args.fail_on.or(&Condition::ALL);
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
     if let Some(error) = covered(&looks, chosen.as_deref()).filter(|_| choice == Choice::Newest) {
@@ -99,7 +100,7 @@ fn missed(records: impl Iterator<Item = Record>, hosts: &[&str]) -> Option<(Stri
 fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     let mut report = run.report(looks.iter().map(|look| report_of(look).clone()).collect());
     report.command = "plan".to_owned();
-    console::error_line(text::report(&report, text::Options { diffs: true, ended: false }).trim_end());
+    console::error_line(text::report(&report, text::Options::of("plan")).trim_end());
     let question = format!("\nTake back {}? Only `yes` goes ahead:", count(pending, "host"));
     run.interrupt.ask(&question)
 }
@@ -110,7 +111,9 @@ mod tests {
     use serde_json::json;
 
     fn choice(words: &[&str]) -> (Choice, Vec<String>) {
-        Args { which: words.iter().map(ToString::to_string).collect(), yes: false }.choice().unwrap()
+        Args { which: words.iter().map(ToString::to_string).collect(), yes: false, fail_on: FailOn::default() }
+            .choice()
+            .unwrap()
     }
 
     #[test]
@@ -119,7 +122,7 @@ mod tests {
         assert_eq!(choice(&[]), (Choice::Newest, vec![]));
         assert_eq!(choice(&["web1", "db"]), (Choice::EachLast, vec!["web1".into(), "db".into()]));
         assert_eq!(choice(&["web1", run]), (Choice::Run(run.into()), vec!["web1".into()]));
-        assert!(Args { which: vec![run.into(), run.into()], yes: false }.choice().is_err());
+        assert!(Args { which: vec![run.into(), run.into()], yes: false, fail_on: FailOn::default() }.choice().is_err());
     }
 
     fn record(run: &str, command: &str, host: &str) -> Record {

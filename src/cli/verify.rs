@@ -5,10 +5,11 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::Global;
+use super::fail_on::FailOn;
 use super::run::Run;
 use super::watch::{Times, watch};
 use crate::engine::fleet::verify_all;
-use crate::exit::Exit;
+use crate::exit::{Condition, Exit};
 
 /// Options of `verify`.
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,8 @@ pub(super) struct Args {
     /// How long to watch, instead of until Ctrl-C
     #[arg(long = "for", value_name = "TIME", requires = "watch", value_parser = humantime::parse_duration)]
     length: Option<Duration>,
+    #[command(flatten)]
+    fail_on: FailOn,
 }
 
 /// Sources are not to be asked more often than they like.
@@ -38,6 +41,7 @@ fn at_least_a_second(text: &str) -> Result<Duration, String> {
 /// Proves the clocks of all hosts.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("verify", global)?;
+    run.red = args.fail_on.or(&Condition::ALL);
     if let Some(deadline) = args.deadline {
         run.hosts.iter_mut().for_each(|host| host.limits.deadline = deadline);
     }

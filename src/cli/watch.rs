@@ -37,13 +37,14 @@ pub(super) fn watch(run: &Run, times: Times) -> Exit {
         picture.leave();
         let _ = console::print("\n");
     }
-    let watched = tally.watched(started(run.started), run.seconds());
+    let watched = tally.watched(started(run.started), run.seconds(), &run.red);
     let last = match run.format {
-        Format::Human => summary(&watched),
+        Format::Human => summary(&watched, console::screen()),
         Format::Json => json::line(&watched),
     };
-    match printed.and_then(|()| console::print(&last)) {
-        Ok(()) => tally.exit(),
+    let shown = |()| if run.format == Format::Json { console::print(&last) } else { console::print_text(&last) };
+    match printed.and_then(shown) {
+        Ok(()) => tally.exit(&run.red),
         Err(error) => {
             console::error(&error);
             Exit::Failed
@@ -92,7 +93,7 @@ fn show(run: &Run, round: &Round<'_>, tally: &Tally, picture: Option<&Picture>) 
             Ok(())
         }
         _ if run.verbosity == Verbosity::Quiet => Ok(()),
-        _ => console::print(&lines(&round.report.started, &round.report.hosts)),
+        _ => console::print_text(&lines(&round.report.started, &round.report.hosts)),
     }
 }
 

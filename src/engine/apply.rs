@@ -1,5 +1,6 @@
 //! From a plan to a changed and proven host: one transaction, the same probes again, the proof.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
@@ -48,6 +49,7 @@ pub(crate) fn apply(planned: &Planned, cx: &Context) -> HostReport {
 fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result<(), Failure> {
     let before = report.executions;
     let mut session = Session::open(&planned.spec, cx)?;
+    session.hidden = Arc::new(planned.hidden.clone());
     if planned.is_pending() && cx.stopping() {
         return Err(interrupted());
     }

@@ -24,6 +24,13 @@ pub enum Event {
         /// The line, without the host.
         text: String,
     },
+    /// A script goes to a host; sent only where it is shown.
+    Script {
+        /// The host.
+        host: String,
+        /// The script, secrets hidden.
+        text: String,
+    },
     /// A host was looked at; what is to be said of it comes when all were.
     Looked {
         /// The host.

@@ -56,6 +56,8 @@ pub struct Context {
     pub journal: bool,
     /// Ask the sources before anything is changed, and prove the result.
     pub verify: bool,
+    /// Whether scripts are shown.
+    pub scripts: bool,
     /// Set when the user wants to stop; looked at between the phases of a host.
     pub stop: Arc<AtomicBool>,
     /// The name of the run, as `history` knows it.
@@ -74,7 +76,7 @@ impl Context {
         match &mut event {
             Event::Progress { text, .. } => self.hidden.field(text),
             Event::Done(report) => self.hidden.report(report),
-            Event::Started { .. } | Event::Phase { .. } | Event::Looked { .. } => {}
+            Event::Started { .. } | Event::Phase { .. } | Event::Looked { .. } | Event::Script { .. } => {}
         }
         let _ = self.events.send(event);
     }

@@ -1,5 +1,6 @@
 //! From a host as it is to the list of what has to change: two executions, nothing touched.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, Result, anyhow};
@@ -91,6 +92,13 @@ impl Planned {
     }
 }
 
+/// The secrets of steps as their host shall have them, for the scripts that ask after them.
+pub(crate) fn hidden(steps: &[Step], cx: &Context) -> Hider {
+    let nothing = Slice::default();
+    let pieces: Vec<String> = steps.iter().flat_map(|step| step.resource.secrets(&nothing)).collect();
+    cx.hidden.with(pieces.iter().map(String::as_str))
+}
+
 /// What to read besides the resources.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Extent {
@@ -164,6 +172,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.provider = Some(provider.name().to_owned());
     report.addresses = facts.addresses.iter().map(ToString::to_string).collect();
     let steps = steps(spec, &facts, provider, cx)?;
+    session.hidden = Arc::new(hidden(&steps, cx));
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     let unit = provider.layout(&facts).service;
     let known = steps.iter().map(|step| step.resource.known(&facts)).collect();

@@ -1,9 +1,11 @@
 //! A conversation with one host: runs scripts, counts them, and turns trouble into data.
 
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
+use crate::report::hide::Hider;
 use crate::report::{ErrorReport, Status};
 use crate::transport::{self, Output, Script, Transport, TransportError};
 
@@ -48,6 +50,8 @@ pub(crate) struct Session<'a> {
     pub(crate) late: bool,
     /// What the next script is for.
     phase: Cell<Phase>,
+    /// What nobody is to read in a script that is shown.
+    pub(crate) hidden: Arc<Hider>,
 }
 
 impl<'a> Session<'a> {
@@ -62,7 +66,15 @@ impl<'a> Session<'a> {
 
     /// Goes on over a connection that was kept by [`Session::close`].
     pub(crate) fn resume(spec: &'a HostSpec, cx: &'a Context, transport: Box<dyn Transport>) -> Self {
-        Session { spec, cx, transport, executions: 0, late: false, phase: Cell::new(Phase::Facts) }
+        Session {
+            spec,
+            cx,
+            transport,
+            executions: 0,
+            late: false,
+            phase: Cell::new(Phase::Facts),
+            hidden: Arc::clone(&cx.hidden),
+        }
     }
 
     /// Gives the connection back, open.
@@ -78,6 +90,10 @@ impl<'a> Session<'a> {
         on_line: &mut dyn FnMut(&str),
     ) -> Result<Output, TransportError> {
         self.executions += 1;
+        if self.cx.scripts {
+            let text = self.hidden.text(&text).into_owned();
+            self.cx.send(Event::Script { host: self.spec.name.clone(), text });
+        }
         let phase = self.phase.get();
         let ended = self.transport.run(&Script { text, deadline }, &mut |lines| lines.lines().for_each(&mut *on_line));
         self.late = matches!(ended, Err(TransportError::Timeout { .. }));

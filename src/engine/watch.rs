@@ -241,6 +241,7 @@ mod tests {
             run: String::new(),
             busy: Arc::default(),
             mute: Arc::default(),
+            scripts: false,
             hidden: Arc::default(),
         }
     }

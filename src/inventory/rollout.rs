@@ -31,6 +31,11 @@ impl Share {
         }
     }
 
+    /// Whether it is none, whatever the number of hosts.
+    pub fn is_none(self) -> bool {
+        matches!(self, Share::Count(0) | Share::Percent(0))
+    }
+
     /// Of `total` hosts, rounded down: for what may fail.
     pub fn at_most(self, total: usize) -> usize {
         match self {
@@ -108,7 +113,7 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rol
             "canary" => rollout.canary = canary(value, reader, what, drafts),
             "batch" => {
                 rollout.batch = share(value, reader, what);
-                if matches!(rollout.batch, Some(Share::Count(0) | Share::Percent(0))) {
+                if rollout.batch.is_some_and(Share::is_none) {
                     reader.wrong(
                         value.at,
                         format!("{what}: no host would ever be changed; a number (5) or a part (25%)"),

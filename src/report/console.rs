@@ -1,6 +1,7 @@
 //! The only writer to the terminal. Hosts send events; this prints them, one line at a time,
 //! and keeps one live line at the bottom of a terminal.
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, ErrorKind, IsTerminal, Write};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -17,12 +18,18 @@ use super::live::Live;
 pub use super::live::Verbosity;
 use super::style::{BAD, CARE, NAME, paint};
 use super::text::{self, Options};
-use super::{FleetReport, clean};
+use super::{FleetReport, clean, room};
 use crate::engine::event::Event;
 use crate::exit;
 
+/// A terminal with fewer columns has no room for columns at all, and breaks its lines itself.
+const LEAST: u16 = 20;
+
 /// How often the live line is drawn when nothing happens.
 const BEAT: Duration = Duration::from_millis(200);
+
+/// How often the state of a run is said where there is no live line.
+const LIFE: Duration = Duration::from_secs(15);
 
 /// The live line while there is one. Whoever prints a line has to take it away for a moment.
 static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
@@ -31,19 +38,44 @@ static LIVE: Mutex<Option<ProgressBar>> = Mutex::new(None);
 pub fn watch(events: &Receiver<Event>, hosts: &[String], verbosity: Verbosity) {
     let bar = (verbosity > Verbosity::Quiet && can_draw()).then(bar);
     let mut live = Live::new(hosts, verbosity, bar.is_some(), Instant::now());
+    let mut beat = (Instant::now() + LIFE, String::new());
     *LIVE.lock().unwrap_or_else(PoisonError::into_inner) = bar.clone();
     loop {
         match events.recv_timeout(BEAT) {
+            Ok(event @ Event::Script { .. }) => {
+                live.take(&event, Instant::now()).iter().for_each(|line| raw_line(line))
+            }
             Ok(event) => live.take(&event, Instant::now()).iter().for_each(|line| error_line(line)),
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => break,
         }
-        if let Some(bar) = &bar {
-            bar.set_message(live.line(Instant::now()));
-            bar.tick();
+        match &bar {
+            Some(bar) => {
+                let line = live.line(Instant::now());
+                bar.set_message(
+                    columns(&io::stderr()).map_or(line.clone(), |room| room::fit(&line, room).into_owned()),
+                );
+                bar.tick();
+            }
+            None if verbosity > Verbosity::Quiet => say_life(&live, &mut beat),
+            None => {}
         }
     }
     clear();
+}
+
+/// In a log, the state of a run that takes long stands from time to time, if it is another one.
+fn say_life(live: &Live, (next, said): &mut (Instant, String)) {
+    let now = Instant::now();
+    if now < *next {
+        return;
+    }
+    *next = now + LIFE;
+    let state = live.state();
+    if state != *said {
+        error_line(&live.line(now));
+        *said = state;
+    }
 }
 
 /// Takes the live line away for good.
@@ -108,6 +140,11 @@ impl Picture {
 
 /// Prints a line to standard error, above the live line.
 pub fn error_line(line: &str) {
+    raw_line(&columns(&io::stderr()).map_or(Cow::Borrowed(line), |columns| Cow::Owned(room::wrap(line, columns))));
+}
+
+/// The same as it is, however wide.
+fn raw_line(line: &str) {
     // Nobody is left to be told when standard error is closed.
     let write = || drop(writeln!(anstream::stderr(), "{line}"));
     match &*LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
@@ -153,7 +190,28 @@ pub fn ask(question: &str) -> Result<String> {
 /// # Errors
 /// As for [`print`].
 pub fn print_report(report: &FleetReport, options: Options) -> Result<()> {
-    print(&text::report(report, options))
+    print(&text::report(report, Options { columns: screen(), ..options }))
+}
+
+/// Prints a text for people, its lines broken where a terminal has no room for them.
+///
+/// # Errors
+/// As for [`print`].
+pub fn print_text(text: &str) -> Result<()> {
+    match screen() {
+        Some(columns) => print(&room::wrap(text, columns)),
+        None => print(text),
+    }
+}
+
+/// Returns the columns of standard output, if it is a terminal.
+pub fn screen() -> Option<usize> {
+    columns(&io::stdout())
+}
+
+fn columns(output: &(impl IsTerminal + AsFd)) -> Option<usize> {
+    let (width, _) = terminal_size::terminal_size_of(output.as_fd())?;
+    (output.is_terminal() && width.0 >= LEAST).then(|| usize::from(width.0))
 }
 
 /// Prints a result to standard output. A reader that has gone (`| head`) has what it wanted.

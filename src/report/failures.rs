@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use super::style::{NAME, paint};
-use super::{ErrorReport, HostReport, Status, names, words};
+use super::{ErrorReport, HostReport, Status, names, room, words};
 
 /// Hosts that ended alike.
 struct Failure<'a> {
@@ -19,7 +19,7 @@ struct Failure<'a> {
 /// Appends the errors; a hint that several share comes once, after the last of them.
 pub(super) fn failures(text: &mut String, hosts: &[HostReport]) {
     let failures = collect(hosts);
-    let width = failures.iter().map(|failure| names::some(&failure.hosts).chars().count()).max().unwrap_or(0);
+    let width = failures.iter().map(|failure| room::width(&names::some(&failure.hosts))).max().unwrap_or(0);
     for (index, failure) in failures.iter().enumerate() {
         write_failure(text, failure, width);
         let hint = failure.error.hint.as_deref();
@@ -87,7 +87,7 @@ fn write_failure(text: &mut String, failure: &Failure<'_>, width: usize) {
         _ if failure.same => String::new(),
         many => format!(" (and {} more alike)", many - 1),
     };
-    let _ = writeln!(text, "{who:width$} | {}: {first}{more}", paint(style, word));
+    let _ = writeln!(text, "{who}{} | {}: {first}{more}", room::padding(&who, width), paint(style, word));
     for line in lines {
         let _ = writeln!(text, "{:width$} |   {}", "", line.trim_end());
     }

@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
+use super::room::{padding, width};
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
 use super::{Finding, HostReport, PERHAPS, Status, names};
 
@@ -23,10 +24,10 @@ pub(super) fn sick(command: &str, hosts: Vec<HostReport>) -> (Vec<HostReport>, V
 
 /// Appends why each of them is not well, in the codes of the findings.
 pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
-    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    let wide = hosts.iter().map(|host| width(&host.name)).max().unwrap_or(0);
     for host in hosts {
         let why = host.error.as_ref().map_or("", |error| &error.message);
-        let _ = writeln!(text, "{:width$} | {}: {why}", host.name, paint(CARE, "not well"));
+        let _ = writeln!(text, "{}{} | {}: {why}", host.name, padding(&host.name, wide), paint(CARE, "not well"));
     }
     if !hosts.is_empty() {
         text.push('\n');

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use super::number::count;
+use super::room::{padding, width};
 use super::{HostReport, Status, clean, words};
 use crate::engine::event::{Event, Phase};
 
@@ -18,7 +19,7 @@ pub enum Verbosity {
     Quiet,
     /// What changes and what is waited for.
     Normal,
-    /// Also every phase.
+    /// Also every phase, every script and how each host ends.
     Verbose,
 }
 
@@ -57,7 +58,7 @@ impl Live {
     }
 
     fn start(&mut self, hosts: &[String]) {
-        self.width = hosts.iter().map(|host| host.chars().count()).max().unwrap_or(0);
+        self.width = hosts.iter().map(|host| width(host)).max().unwrap_or(0);
         self.total = hosts.len();
         self.running.clear();
         self.done.clear();
@@ -82,16 +83,20 @@ impl Live {
             Event::Looked { host } => {
                 self.running.remove(host);
                 self.done.insert(host.clone(), Status::Unchanged);
-                (!self.drawn || self.verbosity == Verbosity::Verbose).then(|| (host, "looked at".to_owned()))
+                (self.verbosity == Verbosity::Verbose).then(|| (host, "looked at".to_owned()))
             }
             Event::Done(report) => {
                 self.running.remove(&report.name);
                 self.done.insert(report.name.clone(), report.status);
-                self.is_worth_a_line(report).then(|| (&report.name, ending(report)))
+                (self.verbosity == Verbosity::Verbose).then(|| (&report.name, ending(report)))
+            }
+            Event::Script { host, text } => {
+                let text = clean::text(text.trim_end());
+                Some((host, format!("this script is sent:\n{}", indented(&text))))
             }
         };
         let (host, text) = said.filter(|_| self.verbosity > Verbosity::Quiet)?;
-        Some(format!("{host:width$} | {text}", width = self.width))
+        Some(format!("{host}{} | {text}", padding(host, self.width)))
     }
 
     fn run(&mut self, host: &str, what: &str, now: Instant) {
@@ -110,24 +115,33 @@ impl Live {
         !self.drawn || self.total <= FEW || self.verbosity == Verbosity::Verbose
     }
 
-    fn is_worth_a_line(&self, report: &HostReport) -> bool {
-        !self.drawn || self.verbosity == Verbosity::Verbose || is_bad(report.status) || report.status == Status::Changed
+    /// Returns what must have changed for the line to be worth saying again.
+    pub(super) fn state(&self) -> String {
+        format!("{} {}", self.done.len(), self.running.len())
     }
 
-    /// Returns the live line: `12 of 40 hosts done, 10 running (web3: waiting for its masters), 1 failed, 8 s`.
+    /// Returns the live line, which begins with what must not be lost where it is cut:
+    /// `12 of 40 hosts done, 1 failed (web7), 8 s, 10 running (web3: waiting for its masters)`.
     pub(super) fn line(&self, now: Instant) -> String {
         let mut line = format!("{} of {} done", self.done.len(), count(self.total, "host"));
+        let bad: Vec<&str> =
+            self.done.iter().filter(|(_, status)| is_bad(**status)).map(|(name, _)| name.as_str()).collect();
+        if let Some(first) = bad.first() {
+            let more = if bad.len() > 1 { ", ..." } else { "" };
+            line.push_str(&format!(", {} failed ({first}{more})", bad.len()));
+        }
+        line.push_str(&format!(", {} s", now.saturating_duration_since(self.started).as_secs()));
         // Who runs longest is who is waited for.
         if let Some((host, running)) = self.running.iter().min_by_key(|(_, running)| running.since) {
             line.push_str(&format!(", {} running ({host}: {})", self.running.len(), running.what));
         }
-        let bad = self.done.values().filter(|status| is_bad(**status)).count();
-        if bad > 0 {
-            line.push_str(&format!(", {bad} failed"));
-        }
-        line.push_str(&format!(", {} s", now.saturating_duration_since(self.started).as_secs()));
         line
     }
+}
+
+/// A script below the line that speaks of it.
+fn indented(script: &str) -> String {
+    script.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
 }
 
 fn is_bad(status: Status) -> bool {
@@ -190,7 +204,7 @@ mod tests {
             "web1     | no source yet (30 s left)"
         );
         assert_eq!(live.take(&progress("web1", "no source yet (29 s left)"), now), None);
-        assert_eq!(live.take(&done("server12", Status::Unchanged), now).unwrap(), "server12 | as wanted (1.2 s)");
+        assert_eq!(live.take(&progress("web1", "서버"), now).unwrap(), "web1     | 서버");
     }
 
     #[test]
@@ -200,22 +214,24 @@ mod tests {
         assert_eq!(live.line(now), "0 of 2 hosts done, 0 s");
         live.take(&phase("web1", Phase::Facts), now);
         live.take(&phase("server12", Phase::Waiting), later);
-        assert_eq!(live.line(later), "0 of 2 hosts done, 2 running (web1: connecting), 8 s");
+        assert_eq!(live.line(later), "0 of 2 hosts done, 8 s, 2 running (web1: connecting)");
         assert!(live.take(&done("web1", Status::Unchanged), later).is_none());
-        assert!(live.take(&done("server12", Status::Unreachable), later).is_some());
-        assert_eq!(live.line(later), "2 of 2 hosts done, 1 failed, 8 s");
+        assert!(live.take(&done("server12", Status::Unreachable), later).is_none(), "the report says it");
+        assert_eq!(live.line(later), "2 of 2 hosts done, 1 failed (server12), 8 s");
         live.take(&phase("web1", Phase::Verify), later);
-        assert_eq!(live.line(later), "1 of 2 hosts done, 1 running (web1: verifying), 1 failed, 8 s");
+        assert_eq!(live.line(later), "1 of 2 hosts done, 1 failed (server12), 8 s, 1 running (web1: verifying)");
     }
 
     #[test]
-    fn above_the_live_line_of_a_large_fleet_only_endings_are_said() {
+    fn above_the_live_line_of_a_large_fleet_nothing_runs_past() {
         let now = Instant::now();
         let many: Vec<String> = (0..300).map(|index| format!("web{index}")).collect();
         let mut live = Live::new(&many, Verbosity::Normal, true, now);
         assert_eq!(live.take(&progress("web1", "no source yet"), now), None);
-        assert_eq!(live.line(now), "0 of 300 hosts done, 1 running (web1: no source yet), 0 s");
-        assert!(live.take(&done("web1", Status::FailedNotUndone), now).is_some());
+        assert_eq!(live.line(now), "0 of 300 hosts done, 0 s, 1 running (web1: no source yet)");
+        live.take(&done("web1", Status::FailedNotUndone), now);
+        live.take(&done("web2", Status::Failed), now);
+        assert_eq!(live.line(now), "2 of 300 hosts done, 2 failed (web1, ...), 0 s");
     }
 
     #[test]
@@ -225,5 +241,9 @@ mod tests {
         assert_eq!(quiet.take(&done("web1", Status::Failed), now), None);
         let mut verbose = Live::new(&hosts(), Verbosity::Verbose, false, now);
         assert_eq!(verbose.take(&phase("web1", Phase::Undo), now).unwrap(), "web1     | putting back");
+        assert_eq!(verbose.take(&done("server12", Status::Unchanged), now).unwrap(), "server12 | as wanted (1.2 s)");
+        let script = Event::Script { host: "web1".into(), text: "id\n\u{1b}[2J\n".into() };
+        assert_eq!(verbose.take(&script, now).unwrap(), "web1     | this script is sent:\n    id\n    \\u{1b}[2J");
+        assert_eq!(quiet.take(&script, now), None);
     }
 }

@@ -15,6 +15,7 @@ pub(crate) mod names;
 pub mod number;
 pub mod probe;
 mod proof;
+pub mod room;
 pub mod rounds;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -32,6 +33,8 @@ pub use spread::Spread;
 
 use serde::{Deserialize, Serialize};
 
+use crate::exit::Condition;
+
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
 
@@ -48,6 +51,8 @@ pub struct FleetReport {
     pub seconds: f64,
     /// The exit code of the program.
     pub exit_code: u8,
+    /// All that is wrong, also what the exit code does not tell.
+    pub conditions: Vec<Condition>,
     /// Counts of hosts.
     pub summary: Summary,
     /// The order in which hosts are changed; `plan` and `apply` only.

@@ -2,14 +2,18 @@
 
 use super::number::{signed, span};
 use super::style::{BAD, GOOD};
-use super::table::{Cell, Side, optional, table};
+use super::table::{Cell, Side, fitted, optional};
 use crate::ntp::report::SourceReport;
 
 /// The columns: server, address, stratum, offset, delay, spread, root dispersion, error bound, answers, outcome.
 const COLUMNS: usize = 10;
 
+/// The columns that a narrow terminal can do without, the first one first: spread, root dispersion, answers,
+/// delay, stratum.
+const SPARE: [usize; 5] = [5, 6, 8, 4, 2];
+
 /// Returns the table of all servers asked.
-pub fn probe(reports: &[SourceReport]) -> String {
+pub fn probe(reports: &[SourceReport], columns: Option<usize>) -> String {
     use Side::{Left, Right};
     let head = [
         ("server", Left),
@@ -23,7 +27,7 @@ pub fn probe(reports: &[SourceReport]) -> String {
         ("answers", Right),
         ("outcome", Left),
     ];
-    table(head, reports.iter().map(row).collect())
+    fitted(head, reports.iter().map(row).collect(), &SPARE, columns)
 }
 
 fn row(report: &SourceReport) -> [Cell; COLUMNS] {
@@ -77,6 +81,6 @@ server        address    stratum    offset    delay  spread  root disp  error bo
 time.example  192.0.2.1        2  -0.42 ms  12.3 ms   80 µs    3.00 ms      10.0 ms      4/4  ok
 b             -                -         -        -       -          -            -      0/4  kiss RATE
 ";
-        assert_eq!(plain(&probe(&[good, kiss])), expected);
+        assert_eq!(plain(&probe(&[good, kiss], None)), expected);
     }
 }

@@ -6,22 +6,26 @@ use std::fmt::Write as _;
 
 use super::number::{count, signed, span};
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
-use super::table::{Cell, Side, optional, table};
+use super::table::{Cell, Side, fitted, optional};
 use super::{HostReport, SourceReport, Status, names};
 
 /// The columns: host, source, reach, stratum, offset, delay, root dispersion, error bound, limit, verdict.
 const COLUMNS: usize = 10;
 
+/// The columns that a narrow terminal can do without, the first one first: root dispersion, delay, stratum,
+/// reach, limit.
+const SPARE: [usize; 5] = [6, 5, 3, 2, 8];
+
 /// The probe that needs no mention.
 const USUAL: &str = "static";
 
 /// Appends the table of all hosts that measured something.
-pub(super) fn proof(text: &mut String, hosts: &[HostReport]) {
+pub(super) fn proof(text: &mut String, hosts: &[HostReport], columns: Option<usize>) {
     let rows: Vec<[Cell; COLUMNS]> = hosts.iter().filter(|host| host.daemon.is_some()).flat_map(rows).collect();
     if rows.is_empty() {
         return;
     }
-    text.push_str(&table(head(), rows));
+    text.push_str(&fitted(head(), rows, &SPARE, columns));
     write_probes(text, hosts);
     write_ports(text, hosts);
     write_details(text, hosts);

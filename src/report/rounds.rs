@@ -1,10 +1,14 @@
 //! What a round found on a host, and what all rounds came to, in words.
 
 use super::number::{count, signed, span};
+use super::room::{padding, width};
 use super::style::{PLAIN, paint};
-use super::table::{Cell, Side, optional, table};
+use super::table::{Cell, Side, fitted, optional};
 use super::watch::{Clock, Watched};
 use super::{HostReport, SourceReport, Status, clean, words};
+
+/// The columns that a narrow terminal can do without, the first one first: rounds, limit, least, greatest.
+const SPARE: [usize; 4] = [1, 6, 2, 4];
 
 /// Returns the source by which a host is judged: the one that its service follows, else the best
 /// that answered.
@@ -26,26 +30,26 @@ pub(super) fn said(report: &HostReport) -> String {
         status => words::ending(status).0.to_owned(),
     };
     let why = report.error.as_ref().and_then(|error| error.message.lines().next());
-    let all = [measured, Some(word), why.map(str::to_owned)];
+    let all = [Some(word), measured, why.map(str::to_owned)];
     all.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
 /// Returns one line for each host of a round.
 pub fn lines(time: &str, hosts: &[HostReport]) -> String {
-    let width = hosts.iter().map(|host| host.name.chars().count()).max().unwrap_or(0);
+    let wide = hosts.iter().map(|host| width(&host.name)).max().unwrap_or(0);
     hosts
         .iter()
         .map(clean::host)
         .map(|host| {
             let (_, style) = words::ending(host.status);
             let style = if host.status == Status::Unchanged { PLAIN } else { style };
-            format!("{time}  {:width$}  {}\n", host.name, paint(style, &said(&host)))
+            format!("{time}  {}{}  {}\n", host.name, padding(&host.name, wide), paint(style, &said(&host)))
         })
         .collect()
 }
 
 /// Returns the table of all rounds, and under it what was wrong last.
-pub fn summary(watched: &Watched) -> String {
+pub fn summary(watched: &Watched, columns: Option<usize>) -> String {
     use Side::{Left, Right};
     let head = [
         ("host", Left),
@@ -57,7 +61,7 @@ pub fn summary(watched: &Watched) -> String {
         ("limit", Right),
         ("verdict", Left),
     ];
-    let mut text = table(head, watched.clocks.iter().map(row).collect());
+    let mut text = fitted(head, watched.clocks.iter().map(row).collect(), &SPARE, columns);
     let wrong: Vec<String> = watched
         .clocks
         .iter()
@@ -143,8 +147,8 @@ pub(super) mod tests {
             plain(&lines("12:00:05", &hosts)),
             "\
 12:00:05  m1       follows its own clock
-12:00:05  server2  -0.42 ms from 10.10.10.1, error bound 2.42 ms: ok
-12:00:05  s3       +1.25 s from 10.10.10.1, error bound 1.25 s: out of limits: why
+12:00:05  server2  ok: -0.42 ms from 10.10.10.1, error bound 2.42 ms
+12:00:05  s3       out of limits: +1.25 s from 10.10.10.1, error bound 1.25 s: why
 12:00:05  s4       unreachable: connect 10.10.10.3:22: timed out
 "
         );

@@ -2,7 +2,8 @@
 
 use anstyle::Style;
 
-use super::style::{NAME, PLAIN, paint};
+use super::room::width;
+use super::style::{FAINT, NAME, PLAIN, paint};
 
 /// Where the text of a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,6 +48,38 @@ pub(super) fn table<const N: usize>(head: [(&str, Side); N], rows: Vec<[Cell; N]
     all.iter().map(|row| line(row, &sides, &widths)).collect()
 }
 
+/// As [`table`], in so many columns: what does not fit is left out in the order of `spare`, and said so.
+pub(super) fn fitted<const N: usize>(
+    head: [(&str, Side); N],
+    mut rows: Vec<[Cell; N]>,
+    spare: &[usize],
+    columns: Option<usize>,
+) -> String {
+    let mut all = vec![head.map(|(text, _)| Cell::from(text))];
+    all.extend(rows.iter().cloned());
+    let widths = widths(&all);
+    let mut wide = widths.iter().sum::<usize>() + 2 * N.saturating_sub(1);
+    let mut left_out: Vec<usize> = Vec::new();
+    for index in spare {
+        if columns.is_some_and(|columns| wide > columns) {
+            wide -= widths.get(*index).map_or(0, |width| width + 2);
+            left_out.push(*index);
+        }
+    }
+    if left_out.is_empty() {
+        return table(head, rows);
+    }
+    left_out.sort_unstable();
+    let mut shown = head;
+    for index in &left_out {
+        shown.iter_mut().skip(*index).take(1).for_each(|head| head.0 = "");
+        rows.iter_mut().flat_map(|row| row.iter_mut().skip(*index).take(1)).for_each(|cell| cell.text.clear());
+    }
+    let names: Vec<&str> = left_out.iter().filter_map(|index| head.get(*index)).map(|(name, _)| *name).collect();
+    let note = paint(FAINT, &format!("without {}, for which the terminal has no room", names.join(", ")));
+    table(shown, rows) + &note + "\n"
+}
+
 /// Returns the lines of a table of plain words.
 pub(crate) fn columns<const N: usize>(head: [&str; N], rows: Vec<[String; N]>) -> String {
     table(head.map(|text| (text, Side::Left)), rows.into_iter().map(|row| row.map(Cell::from)).collect())
@@ -64,6 +97,10 @@ pub(super) fn line<const N: usize>(row: &[Cell; N], sides: &[Side; N], widths: &
     let mut text = String::new();
     let mut blanks = 0;
     for ((cell, side), room) in row.iter().zip(sides).zip(widths) {
+        // A column without any text is none.
+        if *room == 0 {
+            continue;
+        }
         let free = room.saturating_sub(width(&cell.text));
         let (before, after) = if *side == Side::Left { (0, free) } else { (free, 0) };
         if !cell.text.is_empty() {
@@ -78,11 +115,6 @@ pub(super) fn line<const N: usize>(row: &[Cell; N], sides: &[Side; N], widths: &
     text
 }
 
-/// What is Korean, Chinese or Japanese takes two columns.
-fn width(text: &str) -> usize {
-    unicode_width::UnicodeWidthStr::width(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -92,6 +124,16 @@ mod tests {
     fn wide_characters_count_two_columns() {
         let text = columns(["host", "state"], vec![["서버".into(), "ok".into()], ["server".into(), "ok".into()]]);
         assert_eq!(plain(&text), "host    state\n서버    ok\nserver  ok\n");
+    }
+
+    #[test]
+    fn what_a_narrow_terminal_has_no_room_for_is_named() {
+        let head = [("host", Side::Left), ("delay", Side::Right), ("verdict", Side::Left)];
+        let rows = || vec![[Cell::from("web1"), "12 µs".into(), "ok".into()]];
+        let of = |columns| plain(&fitted(head, rows(), &[1], columns));
+        assert_eq!(of(None), "host  delay  verdict\nweb1  12 µs  ok\n");
+        assert_eq!(of(Some(20)), of(None));
+        assert_eq!(of(Some(19)), "host  verdict\nweb1  ok\nwithout delay, for which the terminal has no room\n");
     }
 
     #[test]

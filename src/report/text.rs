@@ -11,7 +11,7 @@ use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{FleetReport, HostReport, Status, Summary, clean, findings, names, spread};
+use super::{FleetReport, HostReport, Status, Summary, clean, findings, names, room, spread};
 
 /// What a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,12 +20,14 @@ pub struct Options {
     pub diffs: bool,
     /// How each host ended, beside its changes; a plan has not ended.
     pub ended: bool,
+    /// The columns of the terminal that it goes to, if it does.
+    pub columns: Option<usize>,
 }
 
 impl Options {
     /// Returns what the report of a verb shows.
     pub fn of(command: &str) -> Self {
-        Options { diffs: true, ended: command != "plan" }
+        Options { diffs: true, ended: command != "plan", columns: None }
     }
 
     /// Of a host that failed, what was to be written matters less than why it was not.
@@ -41,7 +43,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     changes(&mut text, &hosts, options);
     findings::findings(&mut text, &hosts);
     if matches!(report.command.as_str(), "verify" | "apply") {
-        proof(&mut text, &hosts);
+        proof(&mut text, &hosts, options.columns);
     }
     if let Some(spread) = report.spread.as_ref().filter(|_| report.command == "verify") {
         let _ = writeln!(text, "{}\n", clean::text(&spread::line(spread)));
@@ -56,6 +58,20 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     if report.command == "plan" {
         waves(&mut text, report);
     }
+    let _ = writeln!(text, "{}", summary(report));
+    match options.columns {
+        Some(columns) => room::wrap(&text, columns),
+        None => text,
+    }
+}
+
+/// Returns what went wrong and the summary: what is said for people beside a result for machines.
+pub fn ending(report: &FleetReport) -> String {
+    let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
+    let mut text = String::new();
+    let (sick, others) = findings::sick(&report.command, hosts);
+    findings::write_sick(&mut text, &sick);
+    failures(&mut text, &others);
     let _ = writeln!(text, "{}", summary(report));
     text
 }

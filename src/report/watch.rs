@@ -6,8 +6,8 @@ use super::number::count;
 use super::rounds::{judged, said};
 use super::strip::{self, AROUND, Point};
 use super::style::{FAINT, NAME, paint};
-use super::{ErrorReport, FleetReport, HostReport, SCHEMA, Status, clean, words};
-use crate::exit::Exit;
+use super::{ErrorReport, FleetReport, HostReport, SCHEMA, Status, clean, room, words};
+use crate::exit::{Condition, Exit};
 
 /// Lines of a strip, where the terminal has room for them and where it has less.
 const ROWS: [usize; 2] = [5, 3];
@@ -35,6 +35,8 @@ pub struct Watched {
     pub seconds: f64,
     /// The exit code of the program.
     pub exit_code: u8,
+    /// All that was wrong in any round, also what the exit code does not tell.
+    pub conditions: Vec<Condition>,
     /// How many rounds there were.
     pub rounds: usize,
     /// One entry for each host, in the order of the inventory.
@@ -109,20 +111,25 @@ impl Tally {
         self.rounds
     }
 
-    /// Returns the exit code: each host counts as it was at its worst.
-    pub fn exit(&self) -> Exit {
-        let all: Vec<Status> = self.hosts.iter().flat_map(|host| host.statuses.iter().copied()).collect();
-        if all.is_empty() { Exit::Interrupted } else { Exit::of_statuses(&all, false) }
+    /// Returns all that was wrong in any round.
+    fn conditions(&self) -> Vec<Condition> {
+        Condition::holding(self.hosts.iter().flat_map(|host| host.statuses.iter().copied()))
+    }
+
+    /// Returns the exit code of what is in `red`: each host counts as it was at its worst.
+    pub fn exit(&self, red: &[Condition]) -> Exit {
+        if self.hosts.is_empty() { Exit::Interrupted } else { Exit::of(&self.conditions(), red) }
     }
 
     /// Returns what all rounds came to.
-    pub fn watched(&self, started: String, seconds: f64) -> Watched {
+    pub fn watched(&self, started: String, seconds: f64, red: &[Condition]) -> Watched {
         Watched {
             schema: SCHEMA,
             command: "verify",
             started,
             seconds,
-            exit_code: self.exit().code(),
+            exit_code: self.exit(red).code(),
+            conditions: self.conditions(),
             rounds: self.rounds,
             clocks: self.hosts.iter().map(Kept::clock).collect(),
         }
@@ -223,11 +230,13 @@ impl Kept {
         let points = self.points.get(self.points.len().saturating_sub(columns)..).unwrap_or_default();
         let drawn = points.iter().any(|point| point.offset_s.is_some());
         let limit = self.limit_s.filter(|_| drawn);
-        let limit = limit.map(|limit| format!("{}: ", strip::beyond(points, limit))).unwrap_or_default();
+        let limit = limit.map(|limit| format!("; {}", strip::beyond(points, limit))).unwrap_or_default();
         let (_, style) = words::ending(self.status);
-        let room = width.saturating_sub(self.name.chars().count() + limit.chars().count() + 2);
-        let said: String = self.said.chars().take(room).collect();
-        let mut text = format!("{}  {limit}{}\n", paint(NAME, &self.name), paint(style, &said));
+        // The verdict comes first: it is not what a narrow terminal loses.
+        let room = columns_left(width, &[&self.name, &self.said, "  "]);
+        let limit = if room::width(&limit) <= room { limit } else { String::new() };
+        let said = room::fit(&self.said, columns_left(width, &[&self.name, &limit, "  "]));
+        let mut text = format!("{}  {}{limit}\n", paint(NAME, &self.name), paint(style, &said));
         let strip = if drawn { strip::chart(points, self.limit_s, rows, columns) } else { Vec::new() };
         for line in strip {
             text.push_str(&line);
@@ -235,6 +244,11 @@ impl Kept {
         }
         text
     }
+}
+
+/// What these texts leave of a line.
+fn columns_left(width: usize, texts: &[&str]) -> usize {
+    texts.iter().fold(width, |left, text| left.saturating_sub(room::width(text)))
 }
 
 /// The median of values in order.
@@ -268,9 +282,9 @@ mod tests {
             &[good(-0.003), seen("server2", 0.05, Status::Unchanged)],
             &[good(0.002), lost("server2")],
         ]);
-        let watched = tally.watched("2026-01-01T00:00:00Z".into(), 10.0);
+        let watched = tally.watched("2026-01-01T00:00:00Z".into(), 10.0, &Condition::ALL);
         assert_eq!(
-            plain(&summary(&watched)),
+            plain(&summary(&watched, None)),
             "\
 host     rounds     least    median  greatest  error bound   limit  verdict
 a             3  -3.00 ms  +1.00 ms  +2.00 ms      5.00 ms  100 ms  ok
@@ -281,7 +295,7 @@ server2 | last: connect 10.10.10.3:22: timed out
 3 rounds of 2 hosts (10.0 s)
 "
         );
-        assert_eq!((watched.exit_code, watched.clocks[1].measured), (4, 2));
+        assert_eq!((watched.exit_code, watched.clocks[1].measured), (5, 2));
     }
 
     #[test]
@@ -296,11 +310,12 @@ server2 | last: connect 10.10.10.3:22: timed out
                     .map(Vec::as_slice)
                     .collect::<Vec<_>>(),
             )
-            .exit()
+            .exit(&Condition::ALL)
         };
         assert_eq!(of(&[Status::Unchanged, Status::Unchanged]), Exit::Ok);
         assert_eq!(of(&[Status::OutOfLimits, Status::Unchanged]), Exit::OutOfLimits);
-        assert_eq!(of(&[Status::OutOfLimits, Status::Unreachable, Status::Unchanged]), Exit::Unreachable);
+        assert_eq!(of(&[Status::OutOfLimits, Status::Unreachable, Status::Unchanged]), Exit::OutOfLimits);
+        assert_eq!(of(&[Status::Unreachable, Status::Unchanged]), Exit::Unreachable);
         assert_eq!(of(&[Status::Failed, Status::Unreachable]), Exit::Failed);
         assert_eq!(of(&[]), Exit::Interrupted);
     }
@@ -315,13 +330,13 @@ server2 | last: connect 10.10.10.3:22: timed out
             plain(&tally.charts(90, 24)),
             "\
 m1  follows its own clock
-a  limit 100 ms (off the chart): -1.00 ms from 10.10.10.1, error bound 3.00 ms: ok
+a  ok: -1.00 ms from 10.10.10.1, error bound 3.00 ms; limit 100 ms (off the chart)
   +1.00 ms |*
            |
          0 |........................................................................
            |
   -1.00 ms | *
-b  limit 100 ms: +150 ms from 10.10.10.1, error bound 152 ms: out of limits: why
+b  out of limits: +150 ms from 10.10.10.1, error bound 152 ms: why; limit 100 ms
    +200 ms |
            |-!---------------------------------------------------------------------- limit
          0 |x.......................................................................
@@ -330,7 +345,11 @@ b  limit 100 ms: +150 ms from 10.10.10.1, error bound 152 ms: out of limits: why
 2 rounds; Ctrl-C ends"
         );
         let small = plain(&tally.charts(72, 7));
-        assert!(small.starts_with("b  limit 100 ms: +150 ms") && !small.contains("\na "), "{small}");
+        assert!(
+            small.starts_with("b  out of limits: +150 ms from 10.10.10.1, error bound 152 ms: why\n")
+                && !small.contains("\na "),
+            "{small}"
+        );
         assert!(small.ends_with("2 rounds, 2 other hosts further within the limits; Ctrl-C ends"), "{small}");
     }
 }

@@ -11,6 +11,7 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
         started: "2026-01-01T00:00:00Z".to_owned(),
         seconds: 2.1,
         exit_code: 0,
+        conditions: Vec::new(),
         summary: Summary::of(&hosts),
         waves: Vec::new(),
         spread: spread::spread(&hosts),

@@ -70,6 +70,6 @@ server2 | failed (undone): step 2: exit 1
 fn diffs_that_were_just_agreed_to_are_left_out() {
     let mut changed = host("server2", Status::Changed);
     changed.deltas = vec![content("/f", Some("sha256:0"), "@@ -1 +1 @@\n-a\n+b\n")];
-    let text = plain(&report(&fleet("apply", vec![changed]), Options { diffs: false, ended: true }));
+    let text = plain(&report(&fleet("apply", vec![changed]), Options { diffs: false, ended: true, columns: None }));
     assert!(text.contains("  ~ file /f  content  +1 -1 lines\n\n"), "{text}");
 }

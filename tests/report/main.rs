@@ -55,6 +55,7 @@ fn json_is_one_document_with_the_promised_names() {
   "started": "2026-01-01T00:00:00Z",
   "seconds": 2.1,
   "exit_code": 0,
+  "conditions": [],
   "summary": {
     "hosts": 1,
     "unchanged": 0,
@@ -117,7 +118,7 @@ fn every_field_is_in_the_manual() {
     let report = fleet("verify", Vec::new());
     for text in [
         json::line(&Round { round: tally.take(&seen), report: &report }),
-        json::line(&tally.watched("2026-01-01T00:00:00Z".to_owned(), 1.0)),
+        json::line(&tally.watched("2026-01-01T00:00:00Z".to_owned(), 1.0, &[])),
     ] {
         assert_eq!(text.lines().count(), 1);
         collect(&serde_json::from_str(&text).unwrap(), &mut names);

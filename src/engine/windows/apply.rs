@@ -1,6 +1,7 @@
 //! From a plan to a changed and proven Windows host. The undo is driven from here too, over a new
 //! connection if the old one broke.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Result;
@@ -309,5 +310,6 @@ fn put_back(session: &mut Session<'_>, run: &Run<'_>, text: &str, cut: bool) -> 
 /// The connection may be what had failed.
 fn again(session: &Session<'_>, run: &Run<'_>, text: &str) -> Result<(), Failure> {
     let mut fresh = Session::open(session.spec, session.cx)?;
+    fresh.hidden = Arc::clone(&session.hidden);
     put_back(&mut fresh, run, text, true)
 }

@@ -1,5 +1,6 @@
 //! From a Windows host as it is to the list of what has to change.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow, bail};
@@ -10,7 +11,7 @@ use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
 use crate::engine::event::Phase;
-use crate::engine::plan::{Extent, Planned, Service, Step, deltas, follow};
+use crate::engine::plan::{Extent, Planned, Service, Step, deltas, follow, hidden};
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint;
 use crate::facts::Firewall;
@@ -82,6 +83,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     report.warnings.extend(told);
     check(spec, &facts)?;
     let steps = steps(spec, &facts, cx)?;
+    session.hidden = Arc::new(hidden(&steps, cx));
     report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     answers.ask(session, &lines(&steps), spec.limits.read)?;

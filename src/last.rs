@@ -1,0 +1,122 @@
+//! How each host of an inventory ended its last run, on the machine that ran it: what `@last-failed` and
+//! `@last-drifted` stand for. One small file for each inventory, beside the records of [`crate::history`].
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result, anyhow};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::exit::Hint as _;
+use crate::report::{HostReport, Status};
+use crate::{files, history, input};
+
+/// Verbs that compare a host with the inventory, or change it; how another one ends says nothing of that.
+const VERBS: [&str; 5] = ["plan", "check", "apply", "undo", "verify"];
+
+/// Largest file that is read; 100,000 hosts have 4 MB.
+const LARGEST: u64 = 64 << 20;
+
+/// How each host ended the last time that it took part.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct Last {
+    /// The inventory, as an absolute path.
+    inventory: PathBuf,
+    hosts: BTreeMap<String, Status>,
+}
+
+impl Last {
+    /// Reads what is known of an inventory.
+    ///
+    /// # Errors
+    /// No run of it is known.
+    pub fn of(inventory: &Path) -> Result<Last> {
+        Self::read(&place(&history::state()?, inventory))?.ok_or_else(|| {
+            anyhow!("no run of {} is known of", inventory.display())
+                .hint("`check`, `plan`, `apply`, `verify` and `undo` note how each host ended")
+        })
+    }
+
+    /// Returns the hosts that ended in one of these ways, in the order of their names.
+    pub fn ended(&self, wanted: impl Fn(Status) -> bool) -> Vec<String> {
+        self.hosts.iter().filter(|(_, status)| wanted(**status)).map(|(name, _)| name.clone()).collect()
+    }
+
+    /// Notes how the hosts of a run ended; the others stay as they were.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn note(command: &str, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+        if VERBS.contains(&command) { Self::note_in(&history::state()?, inventory, hosts) } else { Ok(()) }
+    }
+
+    fn note_in(state: &Path, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+        use std::os::unix::fs::DirBuilderExt as _;
+        let path = place(state, inventory);
+        let write = || -> Result<()> {
+            std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state.join("last"))?;
+            // Another run may end at the same moment; the lock goes with the file.
+            let turn = File::create(path.with_extension("lock"))?;
+            turn.lock()?;
+            let mut last = Self::read(&path).ok().flatten().unwrap_or_default();
+            last.inventory = std::path::absolute(inventory)?;
+            last.hosts.extend(hosts.iter().map(|host| (host.name.clone(), host.status)));
+            Ok(files::write(&path, &serde_json::to_vec(&last)?)?)
+        };
+        write().with_context(|| format!("write {}", path.display()))
+    }
+
+    fn read(path: &Path) -> Result<Option<Last>> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let file = input::open(path, LARGEST).with_context(|| format!("read {}", path.display()))?;
+        let last = serde_json::from_reader(std::io::BufReader::new(file));
+        last.map(Some).with_context(|| format!("{} is damaged", path.display())).hint("remove it")
+    }
+}
+
+/// The file of an inventory; the same however its path is written.
+fn place(state: &Path, inventory: &Path) -> PathBuf {
+    let real = inventory.canonicalize().or_else(|_| std::path::absolute(inventory));
+    let digest = Sha256::digest(real.unwrap_or_else(|_| inventory.to_owned()).as_os_str().as_encoded_bytes());
+    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    state.join("last").join(format!("{name}.json"))
+}
+
+/// Returns whether a host that ended so is one of `@last-failed`.
+pub fn is_failed(status: Status) -> bool {
+    !matches!(status, Status::Unchanged | Status::Changed | Status::Drifted)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::report::sample::host;
+
+    #[test]
+    fn each_host_is_known_by_its_own_last_run() {
+        let state = tempfile::tempdir().unwrap();
+        let note = |inventory: &str, hosts: &[(&str, Status)]| {
+            let hosts: Vec<HostReport> = hosts.iter().map(|(name, status)| host(name, *status)).collect();
+            Last::note_in(state.path(), Path::new(inventory), &hosts).unwrap();
+        };
+        note("a.yml", &[("m1", Status::Drifted), ("s1", Status::Drifted), ("s2", Status::Unreachable)]);
+        note("./a.yml", &[("s1", Status::Changed)]);
+        note("b.yml", &[("m1", Status::Unchanged)]);
+        let last = Last::read(&place(state.path(), Path::new("a.yml"))).unwrap().unwrap();
+        assert_eq!(last.ended(|status| status == Status::Drifted), ["m1"]);
+        assert_eq!(last.ended(is_failed), ["s2"]);
+        assert!(Last::read(&place(state.path(), Path::new("c.yml"))).unwrap().is_none());
+        std::fs::write(place(state.path(), Path::new("b.yml")), "{").unwrap();
+        assert!(Last::read(&place(state.path(), Path::new("b.yml"))).is_err());
+    }
+
+    #[test]
+    fn a_verb_that_compares_nothing_leaves_what_is_known() {
+        assert!(Last::note("doctor", Path::new("/nonexistent/a.yml"), &[host("a", Status::Unchanged)]).is_ok());
+        assert!(!VERBS.contains(&"facts") && VERBS.contains(&"check"));
+    }
+}
