@@ -43,7 +43,7 @@ pub fn watch(events: &Receiver<Event>, hosts: &[String], verbosity: Verbosity) {
     loop {
         match events.recv_timeout(BEAT) {
             Ok(event @ Event::Script { .. }) => {
-                live.take(&event, Instant::now()).iter().for_each(|line| raw_line(line))
+                live.take(&event, Instant::now()).iter().for_each(|line| raw_line(line));
             }
             Ok(event) => live.take(&event, Instant::now()).iter().for_each(|line| error_line(line)),
             Err(RecvTimeoutError::Timeout) => {}

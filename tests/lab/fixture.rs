@@ -1,5 +1,6 @@
 //! A lab for one test: started, used, and removed whatever happens.
 
+use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -115,6 +116,29 @@ impl Lab {
             .process_group(0)
             .spawn()
             .unwrap()
+    }
+
+    /// Runs fleetclock on a terminal: types one thing at once, and another when a question stands there.
+    pub(crate) fn asked(&self, arguments: &[&str], early: &str, answer: &str) -> Run {
+        let terminal = nix::pty::openpty(None, None).unwrap();
+        let mut tool = self.tool(arguments, &[]);
+        let tool = tool.stdin(terminal.slave).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
+        let mut tool = tool.spawn().unwrap();
+        let mut keyboard = std::fs::File::from(terminal.master);
+        keyboard.write_all(early.as_bytes()).unwrap();
+        let mut stderr = Vec::new();
+        let told = tool.stderr.as_mut().unwrap();
+        while !stderr.ends_with(b"goes ahead: ") {
+            let mut byte = [0];
+            assert_eq!(told.read(&mut byte).unwrap(), 1, "it did not ask: {}", text(&stderr));
+            stderr.extend(byte);
+        }
+        // What comes in the moment in which it asks is thrown away, too.
+        self.here("sleep 0.5");
+        keyboard.write_all(answer.as_bytes()).unwrap();
+        let output = tool.wait_with_output().unwrap();
+        let stderr = text(&stderr) + &text(&output.stderr);
+        Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr }
     }
 
     /// Starts another program on the control side. What it says is not kept: a program that outlived the tests would

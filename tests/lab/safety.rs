@@ -326,8 +326,16 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     let lab = Lab::up("rollouthist", &["m1=bookworm@10.10.10.1", "s1=bookworm@10.10.10.2"], TWO);
     let none = lab.fleetclock(&["apply", "--yes", "--failed"]);
     assert!(none.code == 2 && none.stderr.contains("there is no record of an `apply`"), "{}", none.stderr);
+    // What was typed before the question is no answer, and an end of the input is none that says yes.
+    for answer in ["no\n", "\u{4}"] {
+        let declined = lab.asked(&["apply"], "yes\nyes\n", answer);
+        assert!(declined.code == 3 && declined.stderr.ends_with("nothing was changed\n"), "{}", declined.stderr);
+    }
+    assert_eq!(lab.json(&["check", "-l", "s1"]).0, 3);
+    assert_eq!(statuses(&lab.json(&["check", "-l", "@last-drifted"]).1), ["s1 drifted"]);
     lab.sh("s1", "mkdir -p /etc/chrony; mount -t tmpfs -o nr_inodes=1 tmpfs /etc/chrony");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 1);
+    assert_eq!(lab.json(&["check", "-l", "@last-failed"]).1["hosts"].as_array().unwrap().len(), 1);
     lab.sh("s1", "umount /etc/chrony");
     let (code, report) = lab.json(&["apply", "--yes", "--failed"]);
     assert_eq!((code, statuses(&report)), (0, vec!["s1 changed".to_owned()]), "{report:#}");
@@ -343,6 +351,8 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
         other.stderr
     );
     assert!(lab.fleetclock(&["history", "--all", "-i", "/other.yml"]).stdout.contains("fleet.yml"));
+    let newest = list.lines().nth(1).and_then(|line| line.get(..17)).unwrap();
+    assert!(lab.fleetclock(&["history", "show", newest]).stdout.starts_with(&format!("Run {newest}")));
     let show = words(&lab.fleetclock(&["history", "show"]).stdout);
     assert!(show.contains("s1 changed") && show.contains("exit code 0"), "{show}");
     // Nobody else may read them.
