@@ -11,8 +11,8 @@
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::time::Duration;
 
-use super::asked::{Asked, Wants};
 use super::method::Method;
+use super::question::{Questions, Wants};
 use super::stream::Stream;
 use super::terminal::{BEGUN, ENGLISH, Terminal, started};
 use super::{Output, Script};
@@ -57,7 +57,7 @@ pub(super) struct Driver {
     begun: Begun,
     /// How the question begins that we give to the program that gives root rights.
     ours: String,
-    asked: Asked,
+    questions: Questions,
     /// What was said on the terminal.
     heard: Stream,
     mark: Option<String>,
@@ -132,7 +132,7 @@ impl Driver {
             begin: String::new(),
             begun: Begun::default(),
             ours: String::new(),
-            asked: Asked::default(),
+            questions: Questions::default(),
             heard: Stream::default(),
             mark: None,
             stderr_mark: None,
@@ -248,8 +248,8 @@ impl Driver {
             None if self.begun.stderr => &self.stderr.bytes,
             _ => return Ok(()),
         };
-        let wants = self.asked.look(said, &self.ours, quiet);
-        let of = self.asked.user(&self.ours);
+        let wants = self.questions.look(said, &self.ours, quiet);
+        let of = self.questions.user(&self.ours);
         match wants {
             Wants::Nothing => Ok(()),
             Wants::Again => Err(Refusal::WrongPassword { of }),
@@ -310,7 +310,7 @@ impl Driver {
         let mut stderr = text(self.stderr);
         // A program on a terminal says there why it gives no shell.
         if self.mark.is_some() {
-            stderr.push_str(&self.asked.after(&self.heard.bytes));
+            stderr.push_str(&self.questions.after(&self.heard.bytes));
         }
         Output { stdout: text(self.stdout), stderr, status: own.unwrap_or(status) }
     }

@@ -3,12 +3,12 @@
 //! A script goes in, its output comes back. Elevation, quoting, jump hosts and time limits are
 //! the transport's own business; nothing outside this folder knows of them.
 
-mod asked;
 mod driver;
 mod elevate;
 mod error;
 mod local;
 mod method;
+mod question;
 pub mod quote;
 mod ssh;
 mod stream;

@@ -3,7 +3,6 @@
 //! the secrets; the rest runs in a worker, and knows no more than its job. Two carriers: libssh2, and
 //! in `system` the system's own `ssh`.
 
-mod asked;
 mod auth;
 mod carrier;
 mod connect;
@@ -14,6 +13,7 @@ mod keys;
 mod known;
 mod lines;
 mod offer;
+mod said;
 mod scripts;
 mod stranger;
 pub(super) mod system;

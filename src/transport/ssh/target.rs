@@ -7,9 +7,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use ssh2_config::{HostParams, ParseRule, SshConfig};
 
-use super::asked::{Answer, Asked};
 use super::carrier::is_installed;
 use super::lines::Lines;
+use super::said::{Answer, Calls};
 use crate::inventory::spec::{HostKeyPolicy, Jump, SshSettings};
 use crate::transport::TransportError;
 
@@ -60,7 +60,7 @@ pub(super) fn label(host: &str, port: u16) -> String {
 #[derive(Default)]
 pub(super) struct Configs {
     known: Mutex<HashMap<Option<PathBuf>, Arc<Config>>>,
-    asked: Asked,
+    calls: Calls,
 }
 
 /// One file, or the user's own and that of the system.
@@ -86,7 +86,7 @@ impl Configs {
         let config = self.get(file)?;
         let found = match &config.parsed {
             Some(parsed) => Found::by_crate(parsed.query(address)),
-            None if config.lines.any => Found::of(&self.asked.of(address, user, port, file, &config.lines)?),
+            None if config.lines.any => Found::of(&self.calls.of(address, user, port, file, &config.lines)?),
             None => Found::default(),
         };
         Ok(found.target(address, user, port, settings))
@@ -321,7 +321,7 @@ mod tests {
             let target = configs.target(&address, None, None, &settings).unwrap();
             assert_eq!((target.host, target.port), (address, 2222));
         }
-        assert_eq!(configs.asked.len(), 2);
+        assert_eq!(configs.calls.len(), 2);
         assert!(started.elapsed() < std::time::Duration::from_secs(5), "{:?}", started.elapsed());
     }
 }

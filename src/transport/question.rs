@@ -15,14 +15,14 @@ pub(super) enum Wants {
 
 /// The questions on one stream.
 #[derive(Debug, Default)]
-pub(super) struct Asked {
+pub(super) struct Questions {
     /// Where what came after our answer begins.
     answered: Option<usize>,
     /// The words of the first question.
     first: String,
 }
 
-impl Asked {
+impl Questions {
     /// Looks at all that was said. `quiet`: nothing has come for a while, so that what stands there
     /// is no half of a line.
     pub(super) fn look(&mut self, said: &[u8], ours: &str, quiet: bool) -> Wants {
@@ -99,7 +99,7 @@ mod tests {
 
     /// Pieces as they came from real programs; `.` is a while without a word.
     fn play(pieces: &[&str]) -> Vec<Wants> {
-        let (mut asked, mut said, mut wants) = (Asked::default(), String::new(), Vec::new());
+        let (mut asked, mut said, mut wants) = (Questions::default(), String::new(), Vec::new());
         for piece in pieces {
             if *piece != "." {
                 said.push_str(piece);
@@ -156,7 +156,7 @@ mod tests {
             ("fc-p for %p: ", Some("")),
             ("Password: ", None),
         ] {
-            let mut asked = Asked::default();
+            let mut asked = Questions::default();
             asked.look(said.as_bytes(), "fc-p for", true);
             assert_eq!(asked.user("fc-p for"), user.filter(|name| !name.is_empty()).map(str::to_owned), "{said}");
         }

@@ -86,8 +86,8 @@ impl Answer {
     }
 }
 
-/// A question that was asked, with the answer.
-type Known = HashMap<(Option<PathBuf>, Question), Arc<Said>>;
+/// The questions that were asked, each with the answer.
+type Answers = HashMap<(Option<PathBuf>, Question), Arc<Said>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
@@ -101,9 +101,9 @@ enum Question {
 
 /// The answers of a run.
 #[derive(Default)]
-pub(super) struct Asked(Mutex<Known>);
+pub(super) struct Calls(Mutex<Answers>);
 
-impl Asked {
+impl Calls {
     /// How many calls there were.
     #[cfg(test)]
     pub(super) fn len(&self) -> usize {
@@ -143,7 +143,7 @@ impl Asked {
         login: &[String],
     ) -> Result<Arc<Said>, TransportError> {
         let name = (file.map(Path::to_owned), question);
-        let find = |known: &Known| known.get(&name).map(Arc::clone);
+        let find = |known: &Answers| known.get(&name).map(Arc::clone);
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(said) = find(&known) {
             return Ok(said);
