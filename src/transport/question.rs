@@ -1,5 +1,77 @@
-//! Questions of a program that gives root rights. What it is asked in depends on its PAM, its policy
-//! and its language; what is certain is that a question is the last thing said, without an end of line.
+//! Questions of a login and of a program that gives root rights. What is asked depends on PAM, on policies
+//! and on a language; what is certain is that a question is the last thing said, without an end of line.
+
+/// Words of a question for something else than the password: another factor, a choice, a new password.
+const FACTORS: &[&str] = &[
+    "pin",
+    "otp",
+    "totp",
+    "hotp",
+    "oath",
+    "one-time",
+    "verification",
+    "authenticator",
+    "factor",
+    "2fa",
+    "mfa",
+    "yubikey",
+    "u2f",
+    "fido",
+    "fido2",
+    "duo",
+    "touch",
+    "press",
+    "insert",
+    "presence",
+    "biometric",
+    "fingerprint",
+    "choose",
+    "choice",
+    "select",
+    "option",
+    "yes/no",
+    "y/n",
+    "new",
+    "retype",
+    "codice",
+    "código",
+    "codigo",
+    "jeton",
+];
+
+/// Whether a question is known to want something else than the password: it is not asked by the names in it.
+pub(super) fn wants_other(question: &str) -> bool {
+    let words = nameless(&question.to_lowercase());
+    let is_part = |c: char| c.is_alphanumeric() || "-/".contains(c);
+    let factor = |word: &str| {
+        let compound = ["code", "codes", "token"].iter().any(|end| word.ends_with(end)) || word.starts_with("einmal");
+        // `(1-2)` is a choice.
+        let choice = word.split_once('-').is_some_and(|(a, b)| a.parse::<u16>().is_ok() && b.parse::<u16>().is_ok());
+        compound || choice || FACTORS.contains(&word)
+    };
+    words.split(|c| !is_part(c)).any(factor) || words.contains("one time")
+}
+
+/// Without `user@host`, without what stands in quotes, and without the user of `password for ops`.
+fn nameless(question: &str) -> String {
+    let mut rest = String::new();
+    let mut end = None;
+    for c in question.chars() {
+        match (end, c) {
+            (Some(mark), c) if c == mark => end = None,
+            (Some(_), _) => {}
+            (None, '`') => end = Some('\''),
+            // Not that of `host's`.
+            (None, '\'' | '"') if !rest.ends_with(char::is_alphanumeric) => end = Some(c),
+            (None, c) => rest.push(c),
+        }
+    }
+    let mut words: Vec<&str> = rest.split_whitespace().filter(|word| !word.contains('@')).collect();
+    if let [.., "for" | "für", _] = words[..] {
+        words.pop();
+    }
+    words.join(" ")
+}
 
 /// What a program that gives root rights wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -9,7 +81,7 @@ pub(super) enum Wants {
     Answer,
     /// The password again.
     Again,
-    /// Something else, after the password: its words.
+    /// Something else than the password: its words.
     More(String),
 }
 
@@ -30,12 +102,15 @@ impl Questions {
         let answered = self.answered.unwrap_or(0);
         let from = answered.max(said_len.saturating_sub(LONGEST));
         let text = String::from_utf8_lossy(said.get(from..).unwrap_or_default()).into_owned();
-        let text = if self.answered == Some(from) { after_ours(&text) } else { &text };
-        let (before, line) = text.rsplit_once('\n').unwrap_or(("", text));
+        let (before, line) = text.rsplit_once('\n').unwrap_or(("", &text));
         let line = visible(line);
-        let known = is_ours(&line, ours) || line.to_lowercase().ends_with("password:");
+        let Some((own, is_ours)) = theirs(&line, ours) else { return Wants::Nothing };
+        let known = is_ours || own.to_lowercase().ends_with("password:");
         if line.is_empty() || !(known || quiet) {
             return Wants::Nothing;
+        }
+        if wants_other(own) {
+            return Wants::More(own.to_owned());
         }
         if self.answered.is_none() {
             self.first = line;
@@ -43,7 +118,7 @@ impl Questions {
             return Wants::Answer;
         }
         let refused = REFUSED.iter().any(|sign| before.to_lowercase().contains(sign));
-        if line == self.first || is_ours(&line, ours) || refused { Wants::Again } else { Wants::More(line) }
+        if line == self.first || is_ours || refused { Wants::Again } else { Wants::More(line) }
     }
 
     /// What was said after the answer, in plain text.
@@ -66,16 +141,18 @@ const LONGEST: usize = 4096;
 /// Said of a password that was refused.
 const REFUSED: &[&str] = &["sorry", "incorrect", "fail", "wrong", "again"];
 
-/// Our own question ends with a colon; before that it is on its way.
-fn is_ours(line: &str, ours: &str) -> bool {
-    !ours.is_empty() && line.split_once(ours).is_some_and(|(_, rest)| rest.contains(':'))
+/// What a program asks in its own words, and whether our question is there as a whole: it ends with a colon.
+/// sudo-rs puts ours into brackets and that of PAM behind them; `None` is what has no bracket at its end yet.
+fn theirs<'a>(line: &'a str, ours: &str) -> Option<(&'a str, bool)> {
+    let Some((before, rest)) = line.split_once(ours).filter(|_| !ours.is_empty()) else { return Some((line, false)) };
+    if !before.ends_with(BRACKET) {
+        return Some(("", rest.contains(':')));
+    }
+    rest.split_once(']').map(|(_, own)| (own.trim(), own.trim_end().ends_with(':')))
 }
 
-/// sudo-rs puts our words into brackets and its own behind them.
-fn after_ours(text: &str) -> &str {
-    let Some(rest) = text.trim_start_matches(' ').strip_prefix(']') else { return text };
-    rest.split_once(':').filter(|(word, _)| !word.contains('\n')).map_or("", |(_, rest)| rest)
-}
+/// How sudo-rs begins its questions.
+const BRACKET: &str = "[sudo: ";
 
 /// Without colours, and without what is only there to move the cursor.
 fn visible(line: &str) -> String {
@@ -118,7 +195,9 @@ mod tests {
             &["We trust you ... these things:", "\n  #1) Respect\n", "fc-p for root: "][..],
             &["fc-p for ro", "ot: ", "."],
             &["[sudo: fc-p for admin: ] Password: "],
-            &["[sudo: fc-p for admin: ", "] Pass", "word: ", ".", "\n"],
+            &["[sudo: fc-p for admin: ", ".", "] Pass", "word: ", ".", "\n"],
+            &["fc-p for otp: ", "\n"],
+            &["[sudo] password for token: ", "."],
             &["Password: ", "\r\n", "."],
             &["\u{1b}[0mAuthenticating as: root\r\n", "Password: ", "\r\n", "\u{1b}[1;31m"],
             &["doas (paula@h1) password: ", "\r\n"],
@@ -146,6 +225,75 @@ mod tests {
         }
         let more = play(&["fc-p for ops: ", "\nVerification code: ", "."]);
         assert_eq!(more, [Wants::Answer, Wants::More("Verification code:".into())]);
+    }
+
+    #[test]
+    fn a_first_question_for_a_factor_or_a_choice_gets_no_password() {
+        for (pieces, words) in [
+            (
+                &[
+                    "==== AUTHENTICATING ====\nMultiple identities can be used for authentication:\n 1.  ops\n 2.  eve\n\
+                   Choose identity to authenticate as (1-2): ",
+                    ".",
+                ][..],
+                "Choose identity to authenticate as (1-2):",
+            ),
+            (
+                &["Duo two-factor login for ops\n\n 1. Duo Push\n\nPasscode or option (1-1): ", "."],
+                "Passcode or option (1-1):",
+            ),
+            (&["Verification code: ", "."], "Verification code:"),
+            (&["One-time password: "], "One-time password:"),
+            (&["[sudo: fc-p for admin: ", "] Verification", " code: "], "Verification code:"),
+        ] {
+            assert_eq!(play(pieces), [Wants::More(words.into())], "{pieces:?}");
+        }
+    }
+
+    #[test]
+    fn a_question_is_known_by_its_words_and_not_by_the_names_in_it() {
+        for question in [
+            "Password: ",
+            "(ops@h) Password: ",
+            "ops@decoder1's password: ",
+            "otp@token's password: ",
+            "Password for ops@pincode.example: ",
+            "[sudo] password for otp: ",
+            "[sudo] Passwort für token: ",
+            "Passwort: ",
+            "doas (paula@token) password: ",
+            "Password for `otp': ",
+            "Password for \"yubikey\":",
+            "Mot de passe : ",
+            "암호: ",
+            "[corp] your secret",
+            "Enter UPM user password:",
+        ] {
+            assert!(!wants_other(question), "{question}");
+        }
+        for question in [
+            "Verification code: ",
+            "Enter PIN: ",
+            "PIN:",
+            "Passcode: ",
+            "Code: ",
+            "Enter a passcode or select one of the following options:",
+            "Passcode or option (1-3): ",
+            "Choose identity to authenticate as (1-2): ",
+            "(ops@h) One-time password (OATH) for `ops': ",
+            "(ops@h) YubiKey for `ops': ",
+            "Password & verification code: ",
+            "Password+OTP: ",
+            "Einmalpasswort: ",
+            "Bestätigungscode: ",
+            "Enter your Microsoft verification code",
+            "Please touch the device.",
+            "Are you sure (yes/no)? ",
+            "New password: ",
+            "(current) token:",
+        ] {
+            assert!(wants_other(question), "{question}");
+        }
     }
 
     #[test]

@@ -23,6 +23,7 @@ serve 2207 'AuthenticationMethods publickey,keyboard-interactive' 'KbdInteractiv
 serve 2208
 serve 2209 'KexAlgorithms sntrup761x25519-sha512@openssh.com'
 setsid python3 -m http.server 2211 >/dev/null 2>&1 </dev/null &
+serve 2212
 cat $key.pub ca.pub"#;
 
 const HOSTS: &str = "
@@ -37,6 +38,7 @@ const HOSTS: &str = "
   factors-openssh: { address: ADDR, ssh: { user: admin, port: 2206, client: openssh, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN }, host_key: accept-new } }
   asked-openssh: { address: ADDR, ssh: { user: admin, port: 2207, client: openssh, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN }, host_key: accept-new } }
   factors-wrong: { address: ADDR, ssh: { user: admin, port: 2206, client: openssh, password: { env: FC_WRONG }, host_key: accept-new } }
+  gate-wrong: { address: h1, ssh: { user: admin, key: none, client: openssh, jump: ['admin@10.10.10.1:2212'], password: { env: FC_WRONG }, host_key: accept-new } }
   revoked: { address: ADDR, ssh: { user: root, port: 2208, host_key: accept-new } }
   revoked-openssh: { address: ADDR, ssh: { user: root, port: 2208, client: openssh, host_key: accept-new } }
   terminal: { address: ADDR, ssh: { user: paula, client: openssh, become: doas, become_password: { env: FC_PAULA } } }
@@ -77,6 +79,8 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("fips-behind", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
     ("web-behind", "unreachable", "what answers there is no SSH server: it says `<!DOCTYPE HTML>`"),
     ("factors-wrong", "failed", "ssh: admin@10.10.10.1: Permission denied (password)."),
+    // One that had been left to send an empty password would have said `Permission denied`.
+    ("gate-wrong", "failed", "as `admin`: the password was tried once and refused: it is asked for again, `"),
     ("revoked", "failed", "is revoked by "),
     ("revoked-openssh", "failed", "host key of 10.10.10.1:2208: ssh: "),
     ("unknown", "failed", "host key is known for [10.10.10.1]:2208"),
@@ -148,8 +152,9 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
     // A plain key was remembered of the server that shows a certificate, too.
     let now = std::fs::read_to_string(lab.path("known_hosts")).unwrap();
     assert!(now.contains("[10.10.10.1]:2204 ssh-ed25519 ") && !now.contains("-cert-v01"), "{now}");
-    let refused = lab.sh("h1", "journalctl -o cat | grep -c 'Failed password' || true");
-    assert_eq!(refused, "1", "a wrong password is sent once");
+    // That of the bastion would be sent again with each new start.
+    let refused = lab.sh("h1", "journalctl -o cat | grep -cE 'Failed password|PAM: Authentication failure' || true");
+    assert_eq!(refused, "2", "a wrong password is sent once");
     let left = format!("ls {rooms}; pgrep -fa '[s]sh .*{rooms}' || true");
     assert_eq!(lab.said_here(&left), "", "something was left behind");
     for secret in ["admin-password", "wr0ng-s3cret", "paula-password", "lab passphrase"] {

@@ -10,6 +10,7 @@ use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
 use super::connect::Failure;
 use super::job::{Hop, Key};
 use crate::transport::TransportError;
+use crate::transport::question::wants_other;
 
 /// How a login went that has several ways to go.
 enum Step {
@@ -240,7 +241,7 @@ impl<'a> Answer<'a> {
         let mut hidden = usize::from(self.given);
         let unanswered = questions.iter().find(|question| {
             hidden += usize::from(!question.echo);
-            question.echo || hidden > 1 || asks_for_code(&question.text)
+            question.echo || hidden > 1 || wants_other(&question.text)
         });
         match unanswered {
             Some(question) => Some(question.text.trim().chars().take(80).collect()),
@@ -260,14 +261,6 @@ impl<'a> Answer<'a> {
             }
         }
     }
-}
-
-/// Whether a question is for a second factor, which the password is not: what programs of one-time codes ask.
-fn asks_for_code(question: &str) -> bool {
-    const FACTORS: [&str; 9] =
-        ["code", "token", "otp", "one-time", "one time", "verification", "factor", "yubikey", "pin:"];
-    let question = question.to_lowercase();
-    !question.trim_start().starts_with("password") && FACTORS.iter().any(|word| question.contains(word))
 }
 
 impl KeyboardInteractivePrompt for Answer<'_> {
@@ -349,13 +342,12 @@ mod tests {
 
     #[test]
     fn a_second_factor_does_not_get_the_password() {
-        for text in ["Verification code: ", "Enter PIN: ", "(ops@h) One-time password (OATH) for `ops': ", "Passcode: "]
-        {
+        for text in ["Verification code: ", "(ops@h) YubiKey for `ops': ", "Password & verification code: "] {
             let (answers, words, ended) = talk(&[&[(text, false)]]);
             assert_eq!((answers, ended), (Vec::<String>::new(), true), "{text}");
             assert!(words.contains("and the password was not given"), "{words}");
         }
-        for text in ["Password: ", "Password for ops@pincode.example: ", "(ops@h) Password: ", "Passwort: "] {
+        for text in ["Password: ", "Password for ops@pincode.example: ", "Passwort: "] {
             assert_eq!(talk(&[&[(text, false)]]).0, ["pw"], "{text}");
         }
     }

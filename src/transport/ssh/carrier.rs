@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use super::auth;
 use super::job::SshJob;
 use super::system::{SEEN, SystemJob};
-use super::target::home;
+use super::target::{Target, home};
 use super::way::Way;
 use crate::inventory::Secret;
 use crate::inventory::spec::{Client, HostKeyPolicy, Jump, SshSettings};
@@ -103,7 +103,7 @@ pub(super) fn connect(
     let own = |error: std::io::Error| TransportError::own("make a private folder for ssh", &error);
     let label = way.label();
     let folder = folder().map_err(own)?;
-    std::fs::write(folder.path().join("config"), config(s, hops(&way))?).map_err(own)?;
+    std::fs::write(folder.path().join("config"), config(s, &way.targets)?).map_err(own)?;
     let job = job(address, &way, s, folder.path());
     let mut lease = Lease::take(&shared.workers, label.clone())?;
     // The worker says more when the time is over.
@@ -130,7 +130,7 @@ pub(super) fn look(
 ) -> Result<Vec<u8>, TransportError> {
     let own = |error: std::io::Error| TransportError::own("make a private folder for ssh", &error);
     let folder = folder().map_err(own)?;
-    std::fs::write(folder.path().join("config"), config(s, hops(way))?).map_err(own)?;
+    std::fs::write(folder.path().join("config"), config(s, &way.targets)?).map_err(own)?;
     let mut job = job(address, way, s, folder.path());
     let seen = folder.path().join(SEEN);
     let types = types.unwrap_or_else(|| "-*-cert-v01@openssh.com".to_owned());
@@ -164,8 +164,8 @@ fn folder() -> std::io::Result<TempDir> {
 }
 
 /// The machines on the way; the one behind a bastion says its name when the login there is done.
-fn hops(way: &Way) -> u32 {
-    u32::try_from(way.targets.len()).unwrap_or(1).max(1)
+fn hops(targets: &[Target]) -> u32 {
+    u32::try_from(targets.len()).unwrap_or(1).max(1)
 }
 
 fn job(address: &str, way: &Way, s: &SshSettings, folder: &Path) -> SystemJob {
@@ -177,7 +177,7 @@ fn job(address: &str, way: &Way, s: &SshSettings, folder: &Path) -> SystemJob {
         arguments: arguments(address, s, folder),
         timeout: s.timeout,
         // A login asks several questions, and `timeout` is the limit for each.
-        patience: s.timeout * 3 * hops(way),
+        patience: s.timeout * 3 * hops(&way.targets),
         elevate: s.elevate.method,
         become_password: reveal(&s.elevate.password),
         password: reveal(&s.password),
@@ -206,22 +206,18 @@ fn jump(hop: &Jump, s: &SshSettings) -> String {
 
 /// The inventory's settings, which come first and so win, and then the user's own file. Nothing that
 /// belongs to a terminal or to another purpose of an ssh_config is wanted here.
-fn config(s: &SshSettings, hops: u32) -> Result<String, TransportError> {
+fn config(s: &SshSettings, targets: &[Target]) -> Result<String, TransportError> {
     let mut lines = vec!["Host *".to_owned()];
     let mut set = |line: &str| lines.push(line.to_owned());
     set("ClearAllForwardings yes\nForwardAgent no\nForwardX11 no\nPermitLocalCommand no\nRemoteCommand none");
     set(
         "ControlMaster no\nControlPath none\nControlPersist no\nUpdateHostKeys no\nLogLevel ERROR\nConnectionAttempts 1",
     );
-    set(&format!("ConnectTimeout {}", (s.timeout * hops).as_secs().max(1)));
+    set(&format!("ConnectTimeout {}", (s.timeout * hops(targets)).as_secs().max(1)));
     // Without a secret nobody can answer a question; with one each is asked once.
     let asks = s.password.is_some() || s.passphrase.is_some();
     set(if asks { "BatchMode no\nNumberOfPasswordPrompts 1" } else { "BatchMode yes" });
-    match s.host_key {
-        Some(HostKeyPolicy::AcceptNew) => set("StrictHostKeyChecking accept-new"),
-        Some(HostKeyPolicy::Strict) => set("StrictHostKeyChecking yes"),
-        None => {}
-    }
+    set(&format!("StrictHostKeyChecking {}\nNoHostAuthenticationForLocalhost no", host_key(s, targets)));
     if let Some(file) = &s.known_hosts {
         set(&format!("UserKnownHostsFile {}\nGlobalKnownHostsFile /dev/null", word(file)?));
     }
@@ -237,13 +233,18 @@ fn config(s: &SshSettings, hops: u32) -> Result<String, TransportError> {
             set("Include /etc/ssh/ssh_config");
         }
     }
-    // What nobody has set: there is no one to ask.
-    set("Match all\nStrictHostKeyChecking yes");
     // Debian's `ssh` tries it, that of OpenSSH does not.
     if auth::has_tickets() {
-        set("GSSAPIAuthentication yes");
+        set("Match all\nGSSAPIAuthentication yes");
     }
     Ok(lines.join("\n") + "\n")
+}
+
+/// The file is that of all machines on the way: what one of them refuses, all do. `ssh` is never left to a
+/// `no` of the user's file, with which it goes on in spite of a key that has changed or is revoked.
+fn host_key(s: &SshSettings, targets: &[Target]) -> &'static str {
+    let accepts = |target: &Target| target.host_key(s) == HostKeyPolicy::AcceptNew;
+    if targets.iter().all(accepts) { "accept-new" } else { "yes" }
 }
 
 /// A path as a word of an ssh_config, where `%` and `"` mean something.
@@ -290,7 +291,7 @@ pub(super) mod tests {
         let words = arguments("-oProxyCommand=x", &settings(), Path::new("/t"));
         let wanted = "-F /t/config -J ops@[fd00::1]:2222,eve@gate -l ops -- -oProxyCommand=x";
         assert_eq!(words.join(" "), wanted);
-        let text = config(&settings(), 2).unwrap();
+        let text = config(&settings(), &targets(&[None, None])).unwrap();
         for line in [
             "BatchMode yes",
             "ConnectTimeout 20",
@@ -303,8 +304,38 @@ pub(super) mod tests {
         }
         let mut secret = settings();
         secret.password = Some(Secret::new("wr0ng"));
-        let text = config(&secret, 2).unwrap();
+        let text = config(&secret, &targets(&[None, None])).unwrap();
         assert!(text.contains("NumberOfPasswordPrompts 1") && !text.contains("wr0ng"));
+    }
+
+    /// Machines on a way of which the ssh_config says this.
+    fn targets(policies: &[Option<HostKeyPolicy>]) -> Vec<Target> {
+        let target = |policy: &Option<HostKeyPolicy>| {
+            let more = crate::transport::ssh::target::More { host_key: *policy, ..Default::default() };
+            let (host, user) = ("h".to_owned(), "ops".to_owned());
+            Target { host, port: 22, user, keys: Vec::new(), jump: Vec::new(), more }
+        };
+        policies.iter().map(target).collect()
+    }
+
+    #[test]
+    fn ssh_is_told_what_an_unknown_key_means_before_it_reads_any_file() {
+        use HostKeyPolicy::{AcceptNew, Strict};
+        for (inventory, files, wanted) in [
+            (None, &[None][..], "yes"),
+            (None, &[Some(AcceptNew)], "accept-new"),
+            (None, &[Some(AcceptNew), None], "yes"),
+            (None, &[Some(Strict), Some(AcceptNew)], "yes"),
+            (None, &[Some(AcceptNew), Some(AcceptNew)], "accept-new"),
+            (Some(Strict), &[Some(AcceptNew)], "yes"),
+            (Some(AcceptNew), &[Some(Strict)], "accept-new"),
+        ] {
+            let text = config(&SshSettings { host_key: inventory, ..settings() }, &targets(files)).unwrap();
+            let wanted = format!("StrictHostKeyChecking {wanted}");
+            let (before, _) = text.split_once("Include").unwrap();
+            assert!(before.lines().any(|line| line == wanted), "{wanted}: {text}");
+            assert_eq!(text.matches("StrictHostKeyChecking").count(), 1, "{text}");
+        }
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! The lines of ssh_config files, looked at but not judged: which settings are there at all, and which
 //! hosts share their answer. What they come to, `ssh -G` says.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::known::{listed, wild};
@@ -134,6 +135,8 @@ pub(super) struct Lines {
     hosts: Vec<String>,
     /// Whether a host may differ from another one that matches the same `Host` lines.
     pub(super) single: bool,
+    /// The values of `HostName` lines, in small letters.
+    host_names: HashSet<String>,
     /// Settings that only OpenSSH can follow, each with its place.
     pub(super) beyond: Vec<(String, String)>,
 }
@@ -150,32 +153,38 @@ pub(super) fn text(file: &Path) -> std::io::Result<Vec<u8>> {
 const DEPTH: usize = 16;
 
 impl Lines {
-    /// Looks at files; one that is not there has no lines.
+    /// Looks at a file, and at those that it includes, relative to a folder: `~/.ssh` for each file of a
+    /// user, wherever it is, and `/etc/ssh` for that of the system. One that is not there has no lines.
     ///
     /// # Errors
     /// One is there and cannot be read.
-    pub(super) fn read(files: &[PathBuf]) -> Result<Self, (PathBuf, std::io::Error)> {
-        let mut lines = Lines::default();
-        files.iter().try_for_each(|file| lines.file(file, DEPTH))?;
-        Ok(lines)
+    pub(super) fn read(&mut self, file: &Path, folder: &Path) -> Result<(), (PathBuf, std::io::Error)> {
+        self.file(file, folder, DEPTH).map(drop)
     }
 
-    fn file(&mut self, file: &Path, depth: usize) -> Result<(), (PathBuf, std::io::Error)> {
+    /// Returns whether the file is there.
+    fn file(&mut self, file: &Path, folder: &Path, depth: usize) -> Result<bool, (PathBuf, std::io::Error)> {
         let text = match text(file) {
             Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(false),
             Err(error) => return Err((file.to_owned(), error)),
         };
-        let folder = file.parent().unwrap_or(Path::new("/")).to_owned();
         for (number, line) in text.lines().enumerate() {
-            for included in self.line(line, &folder, &format!("{}:{}", file.display(), number + 1)) {
-                match depth.checked_sub(1) {
-                    Some(depth) => self.file(&included, depth)?,
-                    None => self.single = true,
-                }
+            for included in self.line(line, folder, &format!("{}:{}", file.display(), number + 1)) {
+                let seen = match depth.checked_sub(1) {
+                    Some(depth) => self.file(&included, folder, depth)?,
+                    None => false,
+                };
+                self.unseen(!seen);
             }
         }
-        Ok(())
+        Ok(true)
+    }
+
+    /// There is something that only `ssh` may find: nothing is taken for the same.
+    fn unseen(&mut self, unseen: bool) {
+        self.single |= unseen;
+        self.any |= unseen;
     }
 
     /// Takes in a line; returns the files that it includes.
@@ -198,6 +207,9 @@ impl Lines {
                 self.single = true;
                 self.beyond.push((format!("Match {value}"), place.to_owned()));
             }
+            "hostname" if !value.contains('%') => {
+                self.host_names.insert(value.trim_matches('"').to_lowercase());
+            }
             // What is put in for a sign depends on the host, and so does a name that is looked up.
             _ if value.contains('%') || name.starts_with("canonical") => self.single = true,
             _ => {}
@@ -208,7 +220,7 @@ impl Lines {
         Vec::new()
     }
 
-    /// The files of an `Include` line; a pattern in the last part of a path is followed.
+    /// The files of an `Include` line; a pattern in the last part of a path is followed, if it is a simple one.
     fn included(&mut self, value: &str, folder: &Path) -> Vec<PathBuf> {
         let mut found = Vec::new();
         for word in value.split_whitespace() {
@@ -219,18 +231,24 @@ impl Lines {
             };
             let (parent, last) =
                 (path.parent().unwrap_or(folder), path.file_name().unwrap_or_default().to_string_lossy());
-            let odd = |text: &str| text.contains(['*', '?', '[', '%', '$']);
-            if odd(&parent.to_string_lossy()) || last.contains(['[', '%', '$']) {
-                self.single = true;
-                self.any = true;
+            let odd = |text: &str| text.contains(['*', '?', '[', '%', '$', '~']);
+            if odd(&parent.to_string_lossy()) || last.contains(['[', '%', '$', '~']) {
+                self.unseen(true);
             } else if !odd(&last) {
                 found.push(path);
             } else if let Ok(entries) = std::fs::read_dir(parent) {
                 let names = entries.flatten().filter(|entry| wild(&last, &entry.file_name().to_string_lossy()));
                 found.extend(names.map(|entry| entry.path()));
+            } else {
+                self.unseen(true);
             }
         }
         found
+    }
+
+    /// Whether a `HostName` line has this name: an answer for it would not say whether it is set.
+    pub(super) fn names(&self, host: &str) -> bool {
+        self.host_names.contains(&host.to_lowercase())
     }
 
     /// Which `Host` lines speak of a host: those for which they are the same share their settings.
@@ -244,14 +262,18 @@ impl Lines {
 mod tests {
     use super::*;
 
+    /// The file is not in the folder that `Include` is relative to.
     fn lines(text: &str) -> Lines {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("more.d")).unwrap();
         std::fs::write(dir.path().join("more.d/a.conf"), "Host included\n  ProxyCommand nc %h\n").unwrap();
         std::fs::write(dir.path().join("more.d/b.txt"), "Match exec \"false\"\n").unwrap();
-        let file = dir.path().join("config");
+        let elsewhere = tempfile::tempdir().unwrap();
+        let file = elsewhere.path().join("config");
         std::fs::write(&file, text).unwrap();
-        let mut lines = Lines::read(&[file, dir.path().join("not there")]).unwrap();
+        let mut lines = Lines::default();
+        lines.read(&file, dir.path()).unwrap();
+        lines.read(&dir.path().join("not there"), dir.path()).unwrap();
         for (_, place) in &mut lines.beyond {
             *place = place.rsplit('/').next().unwrap().to_owned();
         }
@@ -270,11 +292,23 @@ mod tests {
 
     #[test]
     fn what_depends_on_the_host_alone_is_asked_for_each() {
-        for text in
-            ["HostName %h.example", "Match exec \"test\"", "CanonicalizeHostname yes", "Host \"a b\"", "Include [ab]"]
-        {
-            assert!(lines(text).single, "{text}");
+        for text in [
+            "HostName %h.example",
+            "Match exec \"test\"",
+            "CanonicalizeHostname yes",
+            "Host \"a b\"",
+            "Include [ab]",
+            "Include nowhere",
+            "Include nowhere.d/*",
+            "Include ~ops/config",
+        ] {
+            assert!(lines(text).single && lines(text).any != text.starts_with("Host "), "{text}");
         }
+        for text in ["Include more.d/*.none", "HostName web"] {
+            assert!(!lines(text).single, "{text}");
+        }
+        let found = lines("Host web1 web2\n  HostName Web1\n");
+        assert!(found.names("web1") && !found.names("web2"));
         assert_eq!(lines("Host *\n\n# nothing\n"), Lines { hosts: vec!["*".into()], ..Lines::default() });
     }
 

@@ -17,22 +17,27 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Longest answer, bytes; a usual one has 4,000.
 const LONGEST: usize = 1 << 20;
 
-/// What one call of `ssh -G` said: settings by their name, each with its values.
+/// What one call of `ssh -G` said.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Said(HashMap<String, Vec<String>>);
+pub(super) struct Said {
+    /// The host that was asked for; OpenSSH before 9.2 does not print it.
+    host: String,
+    /// Settings by their name, each with its values.
+    settings: HashMap<String, Vec<String>>,
+}
 
 impl Said {
-    fn parse(text: &str) -> Self {
-        let mut said = HashMap::<String, Vec<String>>::new();
+    fn parse(host: &str, text: &str) -> Self {
+        let mut settings = HashMap::<String, Vec<String>>::new();
         for line in text.lines() {
             let (name, value) = line.trim().split_once(' ').unwrap_or((line.trim(), ""));
-            said.entry(name.to_lowercase()).or_default().push(value.to_owned());
+            settings.entry(name.to_lowercase()).or_default().push(value.to_owned());
         }
-        Said(said)
+        Said { host: host.to_owned(), settings }
     }
 
     fn all(&self, name: &str) -> &[String] {
-        self.0.get(name).map_or(&[], Vec::as_slice)
+        self.settings.get(name).map_or(&[], Vec::as_slice)
     }
 
     pub(super) fn one(&self, name: &str) -> Option<&str> {
@@ -45,8 +50,6 @@ impl Said {
 pub(super) struct Answer {
     said: Arc<Said>,
     default: Arc<Said>,
-    /// The name that was asked for, where the answer is another host's as well.
-    asked: String,
 }
 
 impl Answer {
@@ -61,14 +64,15 @@ impl Answer {
         self.set(name)?.first().map(String::as_str)
     }
 
-    /// The name to connect to, if it is another one than that which was asked for.
+    /// The name to connect to, if the files set it: one that is not the host's that was asked for. The
+    /// answer may be that of another host, which matches the same lines.
     pub(super) fn host_name(&self) -> Option<&str> {
-        self.said.one("hostname").filter(|name| !name.eq_ignore_ascii_case(&self.asked))
+        self.said.one("hostname").filter(|name| !name.eq_ignore_ascii_case(&self.said.host))
     }
 
     /// Settings that only OpenSSH's own client can follow.
     pub(super) fn beyond(&self) -> Vec<String> {
-        let names: BTreeSet<&String> = self.said.0.keys().collect();
+        let names: BTreeSet<&String> = self.said.settings.keys().collect();
         let mut beyond: Vec<String> = Vec::new();
         for name in names {
             let values = self.set(name).unwrap_or_default();
@@ -122,17 +126,17 @@ impl Calls {
         file: Option<&Path>,
         lines: &Lines,
     ) -> Result<Answer, TransportError> {
-        let question = if lines.single {
+        let single = lines.single || lines.names(host);
+        let question = if single {
             Question::Single(host.to_owned(), user.map(str::to_owned), port)
         } else {
             Question::Matching(lines.signature(host))
         };
         let default = self.ask(Path::new("none").into(), Question::Default, "host", &[])?;
         let login = [user.map(|user| format!("-l{user}")), port.map(|port| format!("-p{port}"))];
-        let login: Vec<String> = login.into_iter().flatten().filter(|_| lines.single).collect();
+        let login: Vec<String> = login.into_iter().flatten().filter(|_| single).collect();
         let said = self.ask(file, question, host, &login)?;
-        let asked = said.one("host").unwrap_or(host).to_owned();
-        Ok(Answer { said, default, asked })
+        Ok(Answer { said, default })
     }
 
     fn ask(
@@ -191,7 +195,7 @@ fn ask_ssh(file: Option<&Path>, host: &str, login: &[String]) -> Result<Said, Tr
         }
     }
     match process.wait(deadline) {
-        Some(status) if status.success() => Ok(Said::parse(&String::from_utf8_lossy(&said))),
+        Some(status) if status.success() => Ok(Said::parse(host, &String::from_utf8_lossy(&said))),
         _ => {
             let words = String::from_utf8_lossy(&words).into_owned();
             let lines: Vec<&str> = words.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
@@ -217,9 +221,10 @@ mod tests {
 
     fn answer(asked: &str, text: &str) -> Answer {
         let default = Said::parse(
+            "host",
             "host host\nhostname host\nport 22\nidentityfile ~/.ssh/id_rsa\nproxycommand none\naddressfamily any\n",
         );
-        Answer { said: Arc::new(Said::parse(text)), default: Arc::new(default), asked: asked.to_owned() }
+        Answer { said: Arc::new(Said::parse(asked, text)), default: Arc::new(default) }
     }
 
     #[test]
@@ -230,6 +235,25 @@ mod tests {
         assert_eq!((found.one("port"), found.one("identityfile"), found.host_name()), (Some("2222"), None, None));
         assert_eq!(found.beyond(), Vec::<String>::new());
         assert_eq!(answer("web", "hostname 10.0.0.1\n").host_name(), Some("10.0.0.1"));
+    }
+
+    /// What `ssh -G` of OpenSSH 8.9 says, which does not print the host that it was asked for.
+    #[test]
+    fn an_answer_that_is_shared_does_not_lead_to_the_host_that_was_asked_for() {
+        let lines = Lines::default();
+        let file = Some(Path::new("/config"));
+        for (said, wanted) in [("user ops\nhostname first\nport 22\n", None), ("hostname farm\n", Some("farm"))] {
+            let calls = Calls::default();
+            let mut known = calls.0.lock().unwrap();
+            let default = Arc::new(Said::parse("host", "hostname host\n"));
+            known.insert((Some("none".into()), Question::Default), default);
+            let said = Arc::new(Said::parse("first", said));
+            known.insert((file.map(Path::to_owned), Question::Matching(Vec::new())), said);
+            drop(known);
+            for host in ["first", "second"] {
+                assert_eq!(calls.of(host, None, None, file, &lines).unwrap().host_name(), wanted, "{host}");
+            }
+        }
     }
 
     #[test]

@@ -49,6 +49,11 @@ impl Target {
     pub(super) fn label(&self) -> String {
         label(&self.host, self.port)
     }
+
+    /// What an unknown host key means: the inventory says it, else the ssh_config, and else it is refused.
+    pub(super) fn host_key(&self, settings: &SshSettings) -> HostKeyPolicy {
+        settings.host_key.or(self.more.host_key).unwrap_or(HostKeyPolicy::Strict)
+    }
 }
 
 /// Address and port, as people write them.
@@ -106,14 +111,16 @@ impl Configs {
 
 fn read(path: Option<&Path>) -> Result<Config, TransportError> {
     let own = path.map(Path::to_owned).or_else(|| home().map(|home| home.join(".ssh/config")));
-    let mut files: Vec<PathBuf> = own.iter().cloned().collect();
-    if path.is_none() {
-        files.push(PathBuf::from("/etc/ssh/ssh_config"));
-    }
     let failed = |(file, error): (PathBuf, std::io::Error)| {
         TransportError::own(&format!("read the ssh_config {}", file.display()), &error)
     };
-    let lines = Lines::read(&files).map_err(failed)?;
+    let mut lines = Lines::default();
+    if let Some(own) = &own {
+        lines.read(own, &home().unwrap_or_default().join(".ssh")).map_err(failed)?;
+    }
+    if path.is_none() {
+        lines.read(Path::new("/etc/ssh/ssh_config"), Path::new("/etc/ssh")).map_err(failed)?;
+    }
     if is_installed() {
         return Ok(Config { lines, parsed: None });
     }

@@ -12,7 +12,7 @@ use super::job::{Hop, SshJob};
 use super::keys::Keys;
 use super::target::{Configs, Target};
 use crate::inventory::Secret;
-use crate::inventory::spec::{Client, HostKeyPolicy, SshSettings};
+use crate::inventory::spec::{Client, SshSettings};
 use crate::transport::worker::{Lease, NotConnected, Remote, Request, Stage};
 use crate::transport::{Shared, Transport, TransportError};
 
@@ -93,9 +93,8 @@ impl Way {
         let (Some(target), Some(known)) = (self.targets.get(hop), self.known.get(hop)) else {
             return Err(TransportError::Lost { to: lease.to.clone(), cause: "there is no such host".to_owned() });
         };
-        let policy = s.host_key.or(target.more.host_key).unwrap_or(HostKeyPolicy::Strict);
         let is_last = hop + 1 == self.targets.len();
-        let judged = known.check(key, policy, &target.label(), &shared.files.known);
+        let judged = known.check(key, target.host_key(s), &target.label(), &shared.files.known);
         // A login asks several questions, and `timeout` is the limit for each.
         lease.begin(Stage::Login, s.timeout * if is_last { 2 } else { 3 }, Duration::ZERO);
         if is_last { judged } else { judged.map_err(|error| through(error, &target.label())) }

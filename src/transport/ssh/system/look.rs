@@ -30,7 +30,7 @@ impl System {
         let said = said?;
         seen(&job.folder.join(SEEN)).ok_or_else(|| {
             let asked = answers.lock().unwrap_or_else(PoisonError::into_inner);
-            words::failure(job, &said, asked.unanswered.as_deref(), asked.again)
+            words::failure(job, &said, &asked)
         })
     }
 }

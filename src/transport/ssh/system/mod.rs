@@ -220,14 +220,21 @@ fn log_in(job: &SystemJob, program: &Path, answers: &Mutex<Answers>) -> Result<P
             Outcome::Ended(said) => said,
             Outcome::Late => return Err(late(job)),
         };
-        match pauses.next().filter(|_| words::was_dropped(&said) && Instant::now() < deadline) {
-            Some(time) => pipes::wait(&mut [], time),
-            None => {
-                let said = if said.trim().is_empty() { look::why(job, program) } else { said };
-                let asked = answers.lock().unwrap_or_else(PoisonError::into_inner);
-                return Err(words::failure(job, &said, asked.unanswered.as_deref(), asked.again));
-            }
-        }
+        let answers = || answers.lock().unwrap_or_else(PoisonError::into_inner);
+        let is_over = answers().is_over();
+        let again = words::was_dropped(&said) && !is_over && Instant::now() < deadline;
+        let Some(time) = pauses.next().filter(|_| again) else {
+            let silent = said.trim().is_empty() && !is_over;
+            let said = if silent {
+                answers().afresh();
+                look::why(job, program)
+            } else {
+                said
+            };
+            return Err(words::failure(job, &said, &answers()));
+        };
+        answers().afresh();
+        pipes::wait(&mut [], time);
     }
 }
 

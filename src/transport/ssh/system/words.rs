@@ -1,6 +1,7 @@
 //! What `ssh` says when it cannot log in, as one of our errors.
 
 use super::SystemJob;
+use super::askpass::Answers;
 use crate::transport::TransportError;
 
 /// Lines of a warning that say what is the matter; the rest of it is a frame and advice.
@@ -13,32 +14,55 @@ const KEY_SIGNS: &[&str] = &["Host key verification failed", "IDENTIFICATION HAS
 /// Signs of a login that was refused.
 const LOGIN_SIGNS: &[&str] = &["Permission denied", "Too many authentication failures", "no authentication methods"];
 
-/// Whether the server closed the connection before it said its name.
+/// The line that has one of these.
+fn with<'a>(said: &'a str, signs: &[&str]) -> Option<&'a str> {
+    said.lines().map(str::trim).find(|line| signs.iter().any(|sign| line.contains(sign)))
+}
+
+/// Whether the server closed the connection before it said its name. The host behind a bastion seems to, too,
+/// where the bastion's key or our login there was refused.
 pub(super) fn was_dropped(said: &str) -> bool {
-    said.lines().any(|line| line.contains("kex_exchange_identification: ") && !line.contains("banner line"))
+    let closed = |line: &str| line.contains("kex_exchange_identification: ") && !line.contains("banner line");
+    said.lines().any(closed) && with(said, KEY_SIGNS).or_else(|| with(said, LOGIN_SIGNS)).is_none()
 }
 
 /// The error for a login that did not come to be.
-pub(super) fn failure(job: &SystemJob, said: &str, unanswered: Option<&str>, again: bool) -> TransportError {
-    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    let has = |signs: &[&str]| lines.iter().any(|line| signs.iter().any(|sign| line.contains(sign)));
+pub(super) fn failure(job: &SystemJob, said: &str, answers: &Answers) -> TransportError {
     let to = job.label.clone();
-    if has(KEY_SIGNS) {
+    if with(said, KEY_SIGNS).is_some() {
+        let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         return TransportError::HostKey { to, cause: host_key(&lines), hint: HOST_KEY_HINT.to_owned() };
     }
-    let last = lines.last().copied().unwrap_or("it ended without a word");
-    let cause = format!("ssh: {}", strip(last.strip_prefix("ssh: ").unwrap_or(last)));
-    if has(LOGIN_SIGNS) {
-        let asked = match (unanswered, again) {
-            (_, true) => "; the password was tried once".to_owned(),
-            (Some(question), _) => format!("; the server asked `{question}`, and there is no answer to that"),
-            (None, _) => String::new(),
-        };
+    // What stands after it is of an `ssh` whose bastion has gone.
+    let refused = with(said, LOGIN_SIGNS);
+    let last = refused.or_else(|| said.lines().map(str::trim).rfind(|line| !line.is_empty()));
+    let last = last.map(|line| format!("ssh: {}", strip(line.strip_prefix("ssh: ").unwrap_or(line))));
+    if refused.is_some() || answers.is_over() {
+        // One that was ended because of its question has nothing to say.
+        let cause = refused.and(last).into_iter().chain(asked(answers)).chain(locked(answers));
         let hint = "see `user`, `key`, `password` and `passphrase` of the host, the certificate beside the key \
                     (`KEY-cert.pub`) and the keys of the agent (`ssh-add -l`)";
-        return TransportError::Login { to, user: job.user.clone(), cause: cause + &asked, hint: hint.to_owned() };
+        let cause = cause.collect::<Vec<_>>().join("; ");
+        return TransportError::Login { to, user: job.user.clone(), cause, hint: hint.to_owned() };
     }
+    let cause = last.unwrap_or_else(|| "ssh: it ended without a word".to_owned());
     TransportError::Unreachable { to, cause, hint: Some("`ssh -v` to the host shows more".to_owned()) }
+}
+
+/// What was asked that had no answer.
+fn asked(answers: &Answers) -> Option<String> {
+    let question = answers.unanswered.as_ref()?;
+    Some(match answers.again {
+        true => format!("the password was tried once and refused: it is asked for again, `{}`", strip(question)),
+        false => format!("`{}` is asked, and there is no answer to that", strip(question)),
+    })
+}
+
+fn locked(answers: &Answers) -> Option<String> {
+    answers
+        .locked
+        .as_ref()
+        .map(|key| format!("the key {} is encrypted and was not opened; set `passphrase`", strip(key)))
 }
 
 const HOST_KEY_HINT: &str = "compare the fingerprint at the server's console; then `fleetclock trust HOST`, or for a \
@@ -85,16 +109,51 @@ mod tests {
                 "connect h:22: ssh: connect to host h port 22: Connection refused",
             ),
             ("", "connect h:22: ssh: it ended without a word"),
+            (BEHIND_A_BASTION, "log in to h:22 as `ops`: ssh: ops@gate: Permission denied (publickey,password)."),
         ] {
-            assert_eq!(failure(&job, said, None, false).to_string(), wanted);
+            assert_eq!(failure(&job, said, &Answers::default()).to_string(), wanted);
         }
         let refused = "ops@h: Permission denied (keyboard-interactive).";
-        let asked = failure(&job, refused, Some("Verification code:"), false).to_string();
-        assert!(asked.ends_with("the server asked `Verification code:`, and there is no answer to that"), "{asked}");
         assert!(was_dropped(
             "kex_exchange_identification: Connection closed by remote host\r\nConnection closed by h port 22"
         ));
-        assert!(!was_dropped(refused) && !was_dropped(changed));
-        assert!(failure(&job, refused, None, true).to_string().ends_with("the password was tried once"));
+        assert!(!was_dropped(refused) && !was_dropped(changed) && !was_dropped(BEHIND_A_BASTION));
+        let changed = format!("{changed}kex_exchange_identification: Connection closed by remote host\r\n");
+        assert!(!was_dropped(&changed), "a bastion's key was refused");
+    }
+
+    /// A login at a bastion that is refused, as two `ssh` say it.
+    const BEHIND_A_BASTION: &str = "ops@gate: Permission denied (publickey,password).\r\n\
+                                    kex_exchange_identification: Connection closed by remote host\r\n\
+                                    Connection closed by UNKNOWN port 65535\r\n";
+
+    #[test]
+    fn what_was_asked_and_not_answered_is_said() {
+        let job = SystemJob { label: "h:22".into(), user: "ops".into(), ..SystemJob::default() };
+        let own = |text: &str| Some(text.to_owned());
+        let refused = "ops@h: Permission denied (publickey).\n";
+        for (said, (unanswered, again, locked), wanted) in [
+            (
+                "",
+                (own("Verification code:"), false, None),
+                "log in to h:22 as `ops`: `Verification code:` is asked, and there is no answer to that",
+            ),
+            (
+                "kex_exchange_identification: Connection closed by remote host\n",
+                (own("ops@gate's password:"), true, None),
+                "log in to h:22 as `ops`: the password was tried once and refused: it is asked for again, \
+                 `ops@gate's password:`",
+            ),
+            (
+                refused,
+                (None, false, own("/home/ops/.ssh/id_rsa")),
+                "log in to h:22 as `ops`: ssh: ops@h: Permission denied (publickey).; the key /home/ops/.ssh/id_rsa \
+                 is encrypted and was not opened; set `passphrase`",
+            ),
+        ] {
+            let mut answers = Answers::new(None, None);
+            (answers.unanswered, answers.again, answers.locked) = (unanswered, again, locked);
+            assert_eq!(failure(&job, said, &answers).to_string(), wanted);
+        }
     }
 }
