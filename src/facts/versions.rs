@@ -4,6 +4,8 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
+use Held::{Code, Shape, Test};
+
 /// A feature of a program of the host that is used.
 #[derive(Debug, Clone, Copy)]
 pub struct Feature {
@@ -19,6 +21,19 @@ pub struct Feature {
     pub source: &'static str,
     /// What is done on an older one.
     pub without: &'static str,
+    /// What sees to that.
+    pub held: Held,
+}
+
+/// What makes a row true: none stands here that nothing reads.
+#[derive(Debug, Clone, Copy)]
+pub enum Held {
+    /// Code or a template that looks for its name in `lacks`.
+    Code,
+    /// The way without it is always tried, and the lab has a shape of a system that refuses it.
+    Shape,
+    /// The same, and a test of this name shows it.
+    Test(&'static str),
 }
 
 /// The oldest systemd whose hosts are managed.
@@ -37,62 +52,53 @@ const fn row(
     what: &'static str,
     without: &'static str,
     source: &'static str,
+    held: Held,
 ) -> Feature {
-    Feature { name, program, what, since, source, without }
+    Feature { name, program, what, since, source, without, held }
 }
 
 /// All features that some version within reach does not have. `docs/systems.md` shows this table.
 #[rustfmt::skip]
 pub const FEATURES: &[Feature] = &[
-    row("chrony", "csv", CHRONY, "`chronyc -c`, `local ... orphan`", "refused: chrony is too old", "chrony NEWS, 2.4"),
-    row("chrony", "ntpdata", "3.0", "`chronyc ntpdata`", "`doctor` goes without", "chrony NEWS, 3.0"),
-    row("chrony", "print_config", "4.0", "`chronyd -p`", "chronyd reads the file up to a line behind its end that it must refuse; nothing is opened or started", "chrony NEWS, 4.0"),
-    row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0"),
-    row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0"),
-    row("ntp", "ntp_floor", NTP, "the grammar of ntp.conf", "refused: ntp is too old", "ntp ChangeLog, 4.2.5"),
-    row("ntp", "restrict_source", "4.2.7p22", "`restrict source`", "a `restrict` line for each source; with a source that is a name or a pool, the default lets everybody ask for time", "ntp ChangeLog, 4.2.7p22"),
-    row("ntp", "pool", "4.2.7p22", "`pool` that looks for other servers when one goes", "`pool` asks all addresses that the name has when ntpd starts", "ntp ChangeLog, 4.2.7p22"),
-    row("ntp", "readvar_list", "4.2.7p22", "several names in one `ntpq -c rv`", "the names are joined by commas, which every version takes", "ntp ChangeLog, 4.2.7p22"),
-    row("ntp", "orphanwait", "4.2.7p36", "`tos orphanwait`", "left out: orphan mode begins at once", "ntp ChangeLog, 4.2.7p36"),
-    row("ntp", "mrulist", "4.2.7p22", "`ntpq -c mrulist`", "`doctor` does not say whether a question has come", "ntp ChangeLog, 4.2.7p22"),
-    row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "sources with a longer IPv6 address are refused; changes at run time are not compared", "ntp ChangeLog, 4.2.7p461"),
-    row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219"),
-    row("systemd", "enable_now", "220", "`systemctl enable --now`", "`enable`, then `start`", "systemd NEWS, 220"),
-    row("systemd", "show_value", "230", "`systemctl show --value`", "the name is cut off here, on every version", "systemd NEWS, 230"),
-    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230"),
-    row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232"),
-    row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235"),
-    row("systemd", "bus_json", "240", "`busctl --json`", "the words of `busctl` are read, on every version", "systemd NEWS, 240"),
-    row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246"),
-    row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes"),
-    row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement"),
-    row("coreutils", "sync_file", "8.24", "`sync FILE`", "all file systems are synced", "coreutils NEWS, 8.24"),
-    row("coreutils", "attributes_only", "8.6", "`cp --attributes-only`", "attributes of the old file are not carried over", "coreutils NEWS, 8.6"),
-    row("bash", "epochrealtime", "5.0", "`$EPOCHREALTIME`", "`date +%s%N`: the probe that needs bash is less exact", "bash NEWS, 5.0"),
-    row("util-linux", "setpriv", "2.24", "`setpriv`", "apt is asked as root, without its caches", "util-linux 2.24 release notes"),
-    row("iproute2", "ss_header", "4.7.0", "`ss -H`", "the header is left out here, on every version", "iproute2 4.7.0, ss: add option to suppress header line"),
-    row("iproute2", "route_ports", "4.18.0", "`ip route get ... ipproto udp`", "rules that look at ports are not seen by `doctor`", "iproute2 4.18.0, ip route get support for sport, dport and ipproto match"),
-    row("apt", "lock_timeout", "1.9.11", "`DPkg::Lock::Timeout`", "tried again for a minute while another holds the lock", "apt change log, 1.9.11"),
+    row("chrony", "chrony_floor", CHRONY, "`chronyc -c`, `local ... orphan`", "refused: chrony is too old", "chrony NEWS, 2.4", Code),
+    row("chrony", "ntpdata", "3.0", "`chronyc ntpdata`", "`doctor` goes without", "chrony NEWS, 3.0", Test("what_chronyd_says_of_its_sources_is_read")),
+    row("chrony", "print_config", "4.0", "`chronyd -p`", "chronyd reads the file up to a line behind its end that it must refuse; nothing is opened or started", "chrony NEWS, 4.0", Code),
+    row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0", Shape),
+    row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0", Shape),
+    row("ntp", "ntp_floor", NTP, "the grammar of ntp.conf", "refused: ntp is too old", "ntp ChangeLog, 4.2.5", Code),
+    row("ntp", "restrict_source", "4.2.7p22", "`restrict source`", "a `restrict` line for each source; with a source that is a name or a pool, the default lets everybody ask for time", "ntp ChangeLog, 4.2.7p22", Code),
+    row("ntp", "pool_renewed", "4.2.7p22", "`pool` that looks for other servers when one goes", "`pool` asks all addresses that the name has when ntpd starts", "ntp ChangeLog, 4.2.7p22", Code),
+    row("ntp", "orphanwait", "4.2.7p36", "`tos orphanwait`", "left out: orphan mode begins at once", "ntp ChangeLog, 4.2.7p36", Code),
+    row("ntp", "mrulist", "4.2.7p22", "`ntpq -c mrulist`", "`doctor` does not say whether a question has come", "ntp ChangeLog, 4.2.7p22", Code),
+    row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "sources with a longer IPv6 address are refused; changes at run time are not compared", "ntp ChangeLog, 4.2.7p461", Code),
+    row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219", Test("a_system_that_is_not_managed_says_what_it_is")),
+    row("systemd", "journal_sync", "228", "`journalctl --sync`", "the last lines of a service that fails may be missing", "systemd pull request 1848, in 228", Test("a_journal_that_cannot_be_synced_is_read_all_the_same")),
+    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230", Shape),
+    row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232", Shape),
+    row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235", Shape),
+    row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246", Shape),
+    row("systemd", "run0", "256", "`run0`", "refused: another `become` is named", "systemd NEWS, 256", Test("a_program_that_is_too_old_is_named")),
+    row("sudo-rs", "prompt", "0.2.5", "`sudo -p`", "refused: sudo-rs is too old", "sudo-rs CHANGELOG, 0.2.5", Test("a_program_that_is_too_old_is_named")),
+    row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes", Shape),
+    row("firewalld", "zone_priority", "2.0.0", "`ingress_priority` of a zone", "zones with sources are taken in the order of their names", "firewalld.org, Zone Priorities, 2023", Test("a_lower_priority_comes_first")),
+    row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement", Shape),
+    row("coreutils", "sync_file", "8.24", "`sync FILE`", "all file systems are synced", "coreutils NEWS, 8.24", Shape),
+    row("bash", "epochrealtime", "5.0", "`$EPOCHREALTIME`", "`date +%s%N`: the probe that needs bash is less exact", "bash NEWS, 5.0", Shape),
+    row("iproute2", "route_ports", "4.18.0", "`ip route get ... ipproto udp`", "rules that look at ports are not seen by `doctor`", "iproute2 4.18.0, ip route get support for sport, dport and ipproto match", Shape),
+    row("apt", "lock_timeout", "1.9.11", "`DPkg::Lock::Timeout`", "tried again for a minute while another holds the lock", "apt change log, 1.9.11", Code),
 ];
 
-/// Packages that bring the programs of the table, by program.
+/// Packages that bring the programs of the table, by program. systemd says itself what it is; what gives root
+/// rights is met before there are facts.
 const PACKAGES: &[(&str, &[&str])] = &[
     ("chrony", &["chrony"]),
     ("ntp", &["ntp"]),
-    ("systemd", &["systemd"]),
     ("firewalld", &["firewalld"]),
     ("nftables", &["nftables"]),
     ("coreutils", &["coreutils", "coreutils-single"]),
     ("bash", &["bash"]),
-    ("util-linux", &["util-linux"]),
     ("iproute2", &["iproute2", "iproute"]),
     ("apt", &["apt"]),
-    ("sudo", &["sudo"]),
-    ("sudo-rs", &["sudo-rs"]),
-    ("yum", &["yum"]),
-    ("dnf", &["dnf"]),
-    ("dnf5", &["dnf5"]),
-    ("zypper", &["zypper"]),
 ];
 
 /// Returns the names of all packages whose versions are of interest.
@@ -178,6 +184,7 @@ pub fn lacks(versions: &BTreeMap<String, String>) -> Vec<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeSet;
 
     #[test]
     fn versions_are_read_as_programs_and_packages_write_them() {
@@ -239,15 +246,19 @@ mod tests {
     }
 
     #[test]
-    fn names_are_there_once_and_each_program_has_a_package() {
+    fn names_are_there_once_and_no_version_is_asked_for_in_vain() {
         let mut names: Vec<&str> = FEATURES.iter().map(|feature| feature.name).collect();
         names.sort_unstable();
         let all = names.len();
         names.dedup();
         assert_eq!(names.len(), all);
-        for feature in FEATURES {
-            assert!(PACKAGES.iter().any(|(program, _)| *program == feature.program), "{}", feature.program);
-        }
+        let (asked, others) = (PACKAGES.iter().map(|(program, _)| *program), ["systemd", "sudo-rs"]);
+        let used: BTreeSet<&str> = FEATURES.iter().map(|feature| feature.program).collect();
+        assert_eq!(
+            used,
+            asked.chain(others).collect(),
+            "a version is read where it makes a difference, and only there"
+        );
     }
 
     /// `docs/systems.md` has this table; with `UPDATE=1` the test writes it.

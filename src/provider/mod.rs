@@ -187,7 +187,7 @@ pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
 pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     let provider = named(choice, facts)?;
     let (program, oldest, floor, other) = match provider.choice() {
-        ProviderChoice::Chrony => ("chrony", CHRONY, "csv", "ntpd"),
+        ProviderChoice::Chrony => ("chrony", CHRONY, "chrony_floor", "ntpd"),
         _ => ("ntp", NTP, "ntp_floor", "chrony"),
     };
     if !facts.lacks.contains(&floor) {

@@ -100,8 +100,9 @@ impl LinuxProvider for Ntpd {
 
     fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
         let open = facts.lacks.contains(&"restrict_source") && time.sources.iter().any(Source::is_named);
-        let text = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may";
-        open.then(|| text.to_owned()).into_iter().collect()
+        let fixed = facts.lacks.contains(&"pool_renewed") && time.sources.iter().any(|source| source.pool);
+        let told = [(open, OPEN), (fixed, FIXED)].into_iter().filter(|(is, _)| *is);
+        told.map(|(_, text)| text.to_owned()).collect()
     }
 
     /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
@@ -122,6 +123,12 @@ impl LinuxProvider for Ntpd {
         "ntpq -n -c peers 2>/dev/null | while read -r fc_1 fc_2 fc_3 fc_4 fc_w fc_5; do case $fc_w in '' | *[!0-9]*) ;; *) echo \"$fc_w\" ;; esac; done | sort -n | head -n 1"
     }
 }
+
+/// Without `restrict source`.
+const OPEN: &str = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may";
+
+/// Without a `pool` that is renewed.
+const FIXED: &str = "this ntpd asks the addresses that a pool has when it starts, and no other when one of them goes: restart it when a server of the pool is gone for good";
 
 /// classic ntpd has no way to check a file. One that was installed a moment ago may be older than it was
 /// taken for, and would leave out what it does not know.
@@ -289,7 +296,7 @@ mod tests {
             parse(Path::new("t.yml"), &text).unwrap().hosts.remove(0).time
         };
         let new = crate::facts::linux::tests_facts("");
-        let old = Facts { lacks: vec!["restrict_source", "wide"], ..new.clone() };
+        let old = Facts { lacks: vec!["restrict_source", "pool_renewed", "wide"], ..new.clone() };
         for (source, refused, open) in [
             ("10.0.0.1", false, false),
             ("fd00::1", false, false),
@@ -301,6 +308,11 @@ mod tests {
             assert_eq!(!Ntpd.shortcomings(&time, &old).is_empty(), open, "{source}");
             assert!(Ntpd.refusal(&time, &new).is_none() && Ntpd.shortcomings(&time, &new).is_empty(), "{source}");
         }
+        let text =
+            "hosts: { h: { address: 10.0.0.9, role: master, upstream: [{ address: ntp.example, pool: true }] } }";
+        let pool = parse(Path::new("t.yml"), text).unwrap().hosts.remove(0).time;
+        assert_eq!(Ntpd.shortcomings(&pool, &old), [OPEN, FIXED]);
+        assert!(Ntpd.shortcomings(&pool, &new).is_empty());
     }
 
     const SYNCED: &str = "leap=00, stratum=11, refid=10.10.10.1, offset=-0.012, rootdisp=1.5\n     remote           refid      st t when poll reach   delay   offset  jitter\n==============================================================================\n*10.10.10.1      127.127.1.1     10 u    3   64  377    0.214   -0.012   0.021\n 0.pool.ntp.org  .POOL.          16 p    -   64    0    0.000    0.000   0.000\n+192.0.2.7       10.10.10.9       2 u   2m   64  376    0.214   -0.012   0.021\n\nind assid status  conf reach auth condition  last_event cnt\n===========================================================\n  1 17767  b61a   yes   yes  none  sys.peer    sys_peer  1\n  2 17768  8811   yes  none  none    reject    mobilize  1\n  3 17769  361a    no   yes  none candidate             1\n";

@@ -334,6 +334,20 @@ mod tests {
         assert_eq!(fix.change, "systemctl -q enable 'chrony.service'\n");
     }
 
+    /// systemd before 228 has no `--sync`, and before 232 no invocation.
+    #[test]
+    fn a_journal_that_cannot_be_synced_is_read_all_the_same() {
+        let script = format!(
+            "fc_since=0\nsystemctl() {{ :; }}\njournalctl() {{ case $* in *--sync*) echo unrecognized >&2; return 1 ;; \
+             *'-u chrony'*) echo the cause ;; esac; }}\n{}",
+            why("chrony")
+        );
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("sh").arg("-ec").arg(script).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(said.starts_with("the cause\n") && !said.contains("unrecognized"), "{said}");
+    }
+
     #[test]
     fn undo_puts_a_mask_back() {
         let fix = chrony().fix(&seen("masked", "inactive", "masked", ""), true).unwrap();

@@ -53,6 +53,10 @@ const SUDO: Method = Method {
         ("account validation failure", "unlock the account, or set a new password: it may have expired"),
         ("password expired", "set a new password for the account"),
         ("syntax error", "mend the sudoers file; `visudo -c` shows the place"),
+        (
+            "invalid option provided",
+            "this sudo-rs knows no `-p`, which came with 0.2.5: renew it, or set another `become`",
+        ),
         ("not found", "install sudo, or set another `become`: doas, su, run0"),
     ],
 };
@@ -189,6 +193,20 @@ mod tests {
             assert_eq!(method.command("p %p: ", "echo 'a'", on_terminal), command);
         }
         assert!(Method::of(Become::None).is_none());
+    }
+
+    #[test]
+    fn a_program_that_is_too_old_is_named() {
+        for (setting, words, feature) in [
+            (Become::Sudo, "sudo: invalid option provided\nusage: sudo -h | -K | -k | -V", "prompt"),
+            (Become::Run0, "sh: 1: run0: not found", "run0"),
+        ] {
+            let hint = Method::of(setting).unwrap().hint(words);
+            let row = crate::facts::versions::FEATURES.iter().find(|row| row.name == feature).unwrap();
+            assert!(hint.contains(row.since), "{hint}");
+        }
+        // C sudo's own words for what it does not know are another matter.
+        assert_eq!(Method::of(Become::Sudo).unwrap().hint("sudo: invalid option -- 'z'"), SEE);
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Systems of another age: CentOS 7 and Ubuntu 20.04 as shapes, whose programs refuse what they did not know.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use fleetclock::facts::versions::{FEATURES, is_older};
+use fleetclock::facts::versions::{FEATURES, Feature, Held, is_older};
 
 use crate::fixture::Lab;
 use crate::report::error;
@@ -48,8 +49,42 @@ fn wrappers_refuse_what_is_quoted_of_the_change_logs() {
         .map(|(_, program, version)| ((*program).to_owned(), (*version).to_owned()))
         .collect();
     let lacks = fleetclock::facts::versions::lacks(&versions);
-    for name in ["print_config", "restrict_source", "show_value", "sync_file", "settings2", "epochrealtime"] {
+    for name in ["print_config", "restrict_source", "short_unix", "sync_file", "settings2", "epochrealtime"] {
         assert!(lacks.contains(&name), "{name}");
+    }
+}
+
+/// A row of the table that nobody reads would be a rumour.
+#[test]
+fn each_row_of_the_versions_is_read_or_demanded() {
+    let mut texts = Vec::new();
+    for folder in ["src", "templates", "tests"] {
+        texts_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut texts);
+    }
+    let refused = |feature: &Feature| rows(RULES).any(|row| row[1] == feature.program && row[2] == feature.since);
+    for feature in FEATURES {
+        let Feature { name, program, .. } = feature;
+        let looked_for = |text: &String| text.contains("lacks") && text.contains(&format!("\"{name}\""));
+        match feature.held {
+            Held::Code => assert!(texts.iter().any(looked_for), "{program}: nothing looks for `{name}`"),
+            Held::Shape => assert!(refused(feature), "{program}: no shape refuses `{name}`"),
+            Held::Test(test) => {
+                let test = format!("fn {test}()");
+                assert!(texts.iter().any(|text| text.contains(&test)), "{program}: `{name}` has no test");
+            }
+        }
+    }
+}
+
+/// All sources and templates below a folder, but for the table itself and this test.
+fn texts_of(folder: &Path, texts: &mut Vec<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            texts_of(&path, texts);
+        } else if !path.ends_with("facts/versions.rs") && !path.ends_with("lab/ages.rs") {
+            texts.extend(std::fs::read_to_string(path));
+        }
     }
 }
 
