@@ -22,6 +22,12 @@ serve 2206 'AuthenticationMethods publickey,password'
 serve 2207 'AuthenticationMethods publickey,keyboard-interactive' 'KbdInteractiveAuthentication yes'
 serve 2208
 serve 2209 'KexAlgorithms sntrup761x25519-sha512@openssh.com'
+for v in 'other -n other.example' 'ended -n 10.10.10.1 -V -2d:-1d' 'stolen -n 10.10.10.1'; do
+  cp $key.pub ${v%% *}.pub; ssh-keygen -q -s ca -I h1 -h ${v#* } ${v%% *}.pub
+done
+serve 2212 'HostCertificate /root/other-cert.pub'
+serve 2213 'HostCertificate /root/ended-cert.pub'
+serve 2214 'HostCertificate /root/stolen-cert.pub'
 setsid python3 -m http.server 2211 >/dev/null 2>&1 </dev/null &
 serve 2212
 cat $key.pub ca.pub"#;
@@ -33,6 +39,11 @@ const HOSTS: &str = "
   signed: { address: ADDR, ssh: { user: root, port: 2203 } }
   plain: { address: ADDR, ssh: { user: root, port: 2204, host_key: accept-new } }
   certified: { address: ADDR, ssh: { user: root, port: 2205, key: CERTIFIED, host_key: accept-new } }
+  named: { address: ADDR, ssh: { user: root, port: 2205, key: named, config: named_config, host_key: accept-new } }
+  piped: { address: piped, ssh: { user: root, config: piped_config } }
+  other-name: { address: ADDR, ssh: { user: root, port: 2212, known_hosts: signed_known } }
+  ended: { address: ADDR, ssh: { user: root, port: 2213, known_hosts: signed_known } }
+  stolen: { address: ADDR, ssh: { user: root, port: 2214, known_hosts: signed_known } }
   factors: { address: ADDR, ssh: { user: admin, port: 2206, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN }, host_key: accept-new } }
   asked: { address: ADDR, ssh: { user: admin, port: 2207, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN }, host_key: accept-new } }
   factors-openssh: { address: ADDR, ssh: { user: admin, port: 2206, client: openssh, password: { env: FC_ADMIN }, become: sudo, become_password: { env: FC_ADMIN }, host_key: accept-new } }
@@ -59,6 +70,8 @@ const REACHED: &[&str] = &[
     "signed",
     "plain",
     "certified",
+    "named",
+    "piped",
     "factors",
     "asked",
     "factors-openssh",
@@ -78,6 +91,9 @@ const REFUSED: &[(&str, &str, &str)] = &[
     ("offered", "unreachable", "no key exchange in common: the server offers sntrup761x25519-sha512@openssh.com"),
     ("fips-behind", "failed", "known_hosts has ssh-ed25519, the server offers rsa-sha2-512, rsa-sha2-256"),
     ("web-behind", "unreachable", "what answers there is no SSH server: it says `<!DOCTYPE HTML>`"),
+    ("other-name", "failed", "Certificate invalid: name is not a listed principal"),
+    ("ended", "failed", "Certificate invalid: expired"),
+    ("stolen", "failed", "revoked"),
     ("factors-wrong", "failed", "ssh: admin@10.10.10.1: Permission denied (password)."),
     // One that had been left to send an empty password would have said `Permission denied`.
     ("gate-wrong", "failed", "as `admin`: the password was tried once and refused: it is asked for again, `"),
@@ -98,11 +114,28 @@ fn prepare(lab: &Lab) {
         "[10.10.10.1]:2201 {key}\n@cert-authority [10.10.10.1]:2203 {authority}\n@revoked [10.10.10.1]:2208 {key}\n"
     );
     std::fs::write(&known, format!("{old}{more}")).unwrap();
+    let signed = ["@cert-authority [10.10.10.1]:22??", "@revoked [10.10.10.1]:2214"]
+        .map(|names| format!("{names} {authority}\n"));
+    std::fs::write(lab.path("signed_known"), signed.concat()).unwrap();
     certificate(lab, "certified", "ed25519");
+    configurations(lab);
     let pem = lab.path("pem").display().to_string();
     lab.here(&format!("rm -f {pem} {pem}.pub; ssh-keygen -q -t rsa -b 2048 -m PEM -N 'lab passphrase' -f {pem}"));
     let public = std::fs::read_to_string(format!("{pem}.pub")).unwrap();
     lab.sh("h1", &format!("echo '{}' >>/root/.ssh/authorized_keys", public.trim()));
+}
+
+/// What an ssh_config says and libssh2 cannot follow: a certificate in a place of its own, a command as the way, and
+/// another name in known_hosts; and lines that count for nobody.
+fn configurations(lab: &Lab) {
+    certificate(lab, "named", "ed25519");
+    let path = |name: &str| lab.path(name).display().to_string();
+    std::fs::rename(path("named-cert.pub"), path("elsewhere")).unwrap();
+    std::fs::write(path("named_config"), format!("CertificateFile {}\n", path("elsewhere"))).unwrap();
+    let piped = "Match exec false\n  Port 9\n  User nobody\nHost p*\n  HostName nowhere.%h\n  HostKeyAlias 10.10.10.1\n  \
+                 ProxyCommand ssh -F none -i KEY -o UserKnownHostsFile=KNOWN -W 10.10.10.1:22 root@10.10.10.1\n";
+    let piped = piped.replace("KEY", &path("id_ed25519")).replace("KNOWN", &path("known_hosts"));
+    std::fs::write(path("piped_config"), piped).unwrap();
 }
 
 /// A key, and beside it a certificate for root by the authority of the host.
@@ -146,6 +179,8 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
         "10.10.10.1:2203; ",
         "has a certificate authority for its host key",
         "certified-cert.pub is a certificate for its key",
+        "the ssh_config sets certificatefile",
+        "the ssh_config sets proxycommand",
     ] {
         assert!(run.stderr.contains(note), "{note}: {}", run.stderr);
     }
