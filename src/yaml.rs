@@ -13,7 +13,8 @@ pub(crate) fn explain(error: &serde_yaml::Error) -> (u64, u64, String) {
 
 /// Words of the parser, and ours.
 const WORDS: &[(&str, &str)] = &[
-    ("budget breached", "the file stands for too much (aliases of aliases, or too deep)"),
+    ("alias replay", "the file stands for too much (aliases of aliases)"),
+    ("budget breached", "the file has too many parts, or is nested too deeply"),
     ("multiple yaml documents", "a second document begins with `---`; one file is one document: take that line out"),
     (
         "expected <document start>",

@@ -3,8 +3,10 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use fleetclock::inventory;
+use fleetclock::inventory::spec::{Connection, StepPolicy};
 use nix::sys::resource::{UsageWho, getrusage};
 use proptest::prelude::*;
 
@@ -117,6 +119,91 @@ fn an_upstream_that_is_a_host_of_the_file_is_followed_by_whatever_name() {
     }
 }
 
+/// One host of a group, with what its group, the defaults and itself say.
+fn host_of(defaults: &str, group: &str, host: &str) -> inventory::HostSpec {
+    let text = format!(
+        "defaults: {{ {defaults} }}\ngroups: {{ g: {{ role: master, isolated: true, {group} hosts: {{ h: {{ address: 10.0.0.1, {host} }} }} }} }}"
+    );
+    inventory::parse(Path::new("t.yml"), &text).unwrap_or_else(|mistakes| panic!("{text}: {mistakes}")).hosts.remove(0)
+}
+
+#[test]
+fn a_step_limit_is_lifted_by_the_word_always_and_by_nothing_that_is_left_out() {
+    let (second, half) = (Duration::from_secs(1), Duration::from_millis(500));
+    let at_start = |over, updates| StepPolicy::AtStart { over, updates };
+    for (step, policy, most) in [
+        ("", at_start(second, 3), Some(second)),
+        ("step: { over: 500ms }", at_start(half, 3), Some(second)),
+        ("step: { first: 7 }", at_start(second, 7), Some(second)),
+        ("step: {}", at_start(second, 3), Some(second)),
+        ("step: never", StepPolicy::Never, Some(second)),
+        ("step: always", StepPolicy::Always { over: second }, None),
+        ("step: { over: 500ms, first: always }", StepPolicy::Always { over: half }, None),
+        (
+            "step: always, limits: { max_step: 1h }",
+            StepPolicy::Always { over: second },
+            Some(Duration::from_secs(3600)),
+        ),
+    ] {
+        let host = host_of("", "", step);
+        assert_eq!((host.time.step, host.limits.max_step), (policy, most), "{step}");
+    }
+}
+
+#[test]
+fn the_nearest_way_to_connect_counts() {
+    let word = |connection: &Connection| match connection {
+        Connection::Local(_) => "local".to_owned(),
+        Connection::Ssh(_) => "ssh".to_owned(),
+        Connection::Winrm(winrm) => format!("winrm {} {}", winrm.user, winrm.port),
+    };
+    for (defaults, group, host, way) in [
+        ("", "local: true,", "winrm: { user: ops, password: ask }", "winrm ops 5986"),
+        ("local: true", "winrm: { user: ops, password: ask },", "", "winrm ops 5986"),
+        ("winrm: { user: ops, password: ask }", "local: true,", "", "local"),
+        ("winrm: { user: ops, password: ask }", "local: true,", "winrm: { port: 99 }", "winrm ops 99"),
+        ("", "winrm: { user: ops, password: ask },", "local: true", "local"),
+        ("", "winrm: { user: ops, password: ask },", "local: false", "winrm ops 5986"),
+        ("", "local: true,", "local: false", "ssh"),
+        ("", "local: true,", "", "local"),
+        ("", "", "", "ssh"),
+    ] {
+        let host = host_of(defaults, group, host);
+        assert_eq!(word(&host.connection), way, "{defaults} | {group} | {way}");
+    }
+}
+
+#[test]
+fn isolated_masters_that_follow_each_other_are_no_peers_besides() {
+    let sources = |text: &str| -> Vec<String> {
+        let fleet = inventory::parse(Path::new("t.yml"), text).unwrap();
+        let one = |host: &inventory::HostSpec| {
+            let all: Vec<String> = host
+                .time
+                .sources
+                .iter()
+                .map(|s| format!("{}{}", s.host.as_deref().unwrap(), if s.orphan { "*" } else { "" }))
+                .collect();
+            format!("{}: {}", host.name, all.join(" "))
+        };
+        fleet.hosts.iter().map(one).collect()
+    };
+    let masters = "hosts:\n  m1: { address: 10.0.0.1, role: master, isolated: true }\n";
+    let slave = "\n  s: { address: 10.0.0.9, role: slave, follows: [m1, m2] }";
+    let two = format!("{masters}  m2: {{ address: 10.0.0.2, role: master, isolated: true, follows: [m1] }}{slave}");
+    assert_eq!(sources(&two), ["m1: ", "m2: m1", "s: m1 m2"]);
+    let through = format!(
+        "{masters}  r: {{ address: 10.0.0.3, role: master, follows: [m1] }}\n  m2: {{ address: 10.0.0.2, role: master, isolated: true, follows: [r] }}{slave}"
+    );
+    assert_eq!(sources(&through), ["m1: ", "r: m1", "m2: r", "s: m1 m2"]);
+    let apart = format!("{masters}  m2: {{ address: 10.0.0.2, role: master, isolated: true }}{slave}");
+    assert_eq!(sources(&apart), ["m1: m2*", "m2: m1*", "s: m1 m2"]);
+    let three = format!(
+        "{masters}  m2: {{ address: 10.0.0.2, role: master, isolated: true, follows: [m1] }}\n  m3: {{ address: 10.0.0.3, role: master, isolated: true }}\n  s: {{ address: 10.0.0.9, role: slave, follows: [m1, m2, m3] }}"
+    );
+    assert_eq!(sources(&three), ["m1: m3*", "m2: m1 m3*", "m3: m1* m2*", "s: m1 m2 m3"]);
+}
+
 #[test]
 fn many_hosts_behind_one_address_are_not_taken_for_each_other() {
     let text = "groups: { m: { role: master, upstream: [10.0.0.1], ssh: { port: 2201 }, hosts: { \
@@ -170,6 +257,25 @@ fn the_time_for_reading_grows_with_the_fleet_and_no_faster() {
         let took = processor_seconds() - before;
         assert!(took < 20.0, "{took} s");
     }
+}
+
+/// One mistake in each of many hosts costs no walk through all of them, and neither do many secrets and limits.
+#[test]
+fn many_wrong_names_many_secrets_and_a_long_limit_are_read_in_time() {
+    let before = processor_seconds();
+    let host = |i: usize, more: &str| {
+        format!("  host-{i}: {{ address: 10.1.{}.{}, role: slave, {more} }}\n", i / 200, i % 200)
+    };
+    let wrong: String = (0..3_000).map(|i| host(i, &format!("follows: [hots-{i}]"))).collect();
+    let said = inventory::parse(Path::new("t.yml"), &format!("hosts:\n{wrong}")).unwrap_err().to_string();
+    assert!(said.contains("no group or host `hots-0` (did you mean `host-0`?)") && said.lines().count() == 3_000);
+    let fine: String =
+        (0..3_000).map(|i| host(i, &format!("upstream: [10.9.9.9], vars: {{ k: {{ env: K{i} }} }}"))).collect();
+    let fleet = inventory::parse(Path::new("t.yml"), &format!("hosts:\n{fine}")).unwrap();
+    let limit: Vec<&str> = fleet.hosts.iter().map(|host| host.name.as_str()).collect();
+    assert_eq!(inventory::select::select(&fleet, &limit.join(",")).unwrap().len(), 3_000);
+    let took = processor_seconds() - before;
+    assert!(took < 8.0, "{took} s");
 }
 
 #[test]

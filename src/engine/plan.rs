@@ -309,7 +309,7 @@ fn restart(step: &Step) -> Delta {
 
 /// Turns the playbook into resources for this host.
 fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Result<Vec<Step>> {
-    let firewall = firewall(spec.firewall, facts)?;
+    let firewall = firewall(spec.firewall, facts);
     let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
@@ -385,21 +385,14 @@ fn step(file: &StepFile, contexts: &Contexts, build: &Build<'_>) -> Result<Optio
     Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
 }
 
-/// The firewall that is to be opened: the declared one, else the active one.
-fn firewall(choice: FirewallChoice, facts: &Facts) -> Result<Firewall> {
-    Ok(match choice {
+/// The firewall that is to be opened: the declared one, else the active one. The inventory has no `windows` here.
+fn firewall(choice: FirewallChoice, facts: &Facts) -> Firewall {
+    match choice {
         FirewallChoice::Auto => facts.firewall,
-        FirewallChoice::None => Firewall::None,
+        FirewallChoice::None | FirewallChoice::Windows => Firewall::None,
         FirewallChoice::Firewalld => Firewall::Firewalld,
         FirewallChoice::Ufw => Firewall::Ufw,
-        FirewallChoice::Nftables => {
-            return Err(anyhow!("`firewall: nftables`: rules of nftables are not changed here")
-                .hint("say `firewall: none`; whether its rules let the followers in is looked at all the same"));
-        }
-        FirewallChoice::Windows => {
-            return Err(anyhow!("`firewall: windows` is for Windows hosts").hint("say `firewall: auto`"));
-        }
-    })
+    }
 }
 
 /// A report that says nothing yet.

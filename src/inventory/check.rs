@@ -7,7 +7,7 @@ use super::node::At;
 use super::read::Reader;
 use super::resolve::{among, isolated};
 use super::source::SourceLine;
-use super::spec::Role;
+use super::spec::{FirewallChoice, ProviderChoice, Role};
 
 /// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
 pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
@@ -17,6 +17,59 @@ pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
         {
             reader.wrong(*at, format!("winrm: {why}"));
         }
+    }
+}
+
+/// Settings that the other kind of system has; each place is named once.
+pub(super) fn system(drafts: &Drafts, reader: &mut Reader<'_>) {
+    for host in &drafts.hosts {
+        let (name, windows) = (&host.name, host.settings.winrm.is_some());
+        if let Some((choice, at)) = host.settings.provider
+            && let Some(why) = not_its_service(choice, windows)
+            && !reader.is_wrong(at)
+        {
+            reader.wrong(at, format!("host `{name}`: provider: {why}"));
+        }
+        if let Some((choice, at)) = host.settings.firewall
+            && let Some(why) = not_its_firewall(choice, windows)
+            && !reader.is_wrong(at)
+        {
+            reader.wrong(at, format!("host `{name}`: firewall: {why}"));
+        }
+    }
+}
+
+fn not_its_service(choice: ProviderChoice, windows: bool) -> Option<&'static str> {
+    match choice {
+        ProviderChoice::Chrony | ProviderChoice::Ntpd if windows => {
+            Some("a Windows host (it has `winrm`) runs w32time and no other time service; say `w32time` or `auto`")
+        }
+        ProviderChoice::W32time if !windows => {
+            Some("`w32time` is for Windows hosts (those with `winrm`); say `chrony`, `ntpd` or `auto`")
+        }
+        _ => None,
+    }
+}
+
+fn not_its_firewall(choice: FirewallChoice, windows: bool) -> Option<&'static str> {
+    match choice {
+        FirewallChoice::Firewalld | FirewallChoice::Ufw if windows => {
+            Some("a Windows host (it has `winrm`) has the firewall of Windows; say `windows`, `auto` or `none`")
+        }
+        FirewallChoice::Windows if !windows => {
+            Some("`windows` is for Windows hosts (those with `winrm`); say `firewalld`, `ufw`, `auto` or `none`")
+        }
+        _ => None,
+    }
+}
+
+/// This machine is one host, and a group has many.
+pub(super) fn local(drafts: &Drafts, reader: &mut Reader<'_>) {
+    let local = drafts.hosts.iter().filter_map(|host| Some((host.name.as_str(), host.settings.is_local()?)));
+    let local: Vec<(&str, At)> = local.collect();
+    if let [(first, _), (second, at), more @ ..] = local.as_slice() {
+        let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
+        reader.wrong(*at, format!("`{first}`, `{second}`{more} are all `local`: this machine itself is one host only"));
     }
 }
 

@@ -84,7 +84,7 @@ enum Way {
 pub(super) fn links(drafts: &mut Drafts, reader: &mut Reader<'_>) -> Vec<Vec<Link>> {
     let (links, outside): (Vec<Vec<Link>>, Vec<Vec<SourceLine>>) = {
         let names = Names::of(drafts);
-        let mut finder = Finder { drafts, names: &names, said: HashSet::new(), reader };
+        let mut finder = Finder { drafts, names: &names, said: HashSet::new(), unknown: HashMap::new(), reader };
         (0..drafts.hosts.len()).map(|index| finder.sources(index)).unzip()
     };
     for (host, outside) in drafts.hosts.iter_mut().zip(outside) {
@@ -95,11 +95,16 @@ pub(super) fn links(drafts: &mut Drafts, reader: &mut Reader<'_>) -> Vec<Vec<Lin
     links
 }
 
+/// Unknown names for which it is looked what was meant.
+const MOST_SUGGESTIONS: usize = 100;
+
 struct Finder<'a, 'r, 'f> {
     drafts: &'a Drafts,
     names: &'a Names<'a>,
     /// Hosts of one group share a line, and a mistake in it is said once.
     said: HashSet<(At, usize)>,
+    /// What is said of each name that is none: to look for what was meant takes a walk through all names.
+    unknown: HashMap<String, String>,
     reader: &'r mut Reader<'f>,
 }
 
@@ -188,7 +193,10 @@ impl Finder<'_, '_, '_> {
             let drafts = self.drafts;
             let known =
                 drafts.groups.keys().map(String::as_str).chain(drafts.hosts.iter().map(|host| host.name.as_str()));
-            self.reader.wrong(line.at, format!("{}.follows: {}", host.name, unknown(&line.name, known)));
+            // Whoever has so many wrong names has one cause for them, which no suggestion names.
+            let known = known.take(if self.unknown.len() < MOST_SUGGESTIONS { usize::MAX } else { 0 });
+            let said = self.unknown.entry(line.name.clone()).or_insert_with(|| unknown(&line.name, known));
+            self.reader.wrong(line.at, format!("{}.follows: {said}", host.name));
         }
     }
 

@@ -260,6 +260,10 @@ fn join(host: &mut Draft, settings: &mut Settings, member: &mut Vec<usize>, m: M
         host.time_addresses = m.time_addresses;
     }
     member.extend(m.group);
+    let clash = m.settings.is_local().filter(|_| settings.winrm.is_some());
+    if let Some(at) = clash.or_else(|| settings.is_local().filter(|_| m.settings.winrm.is_some())) {
+        reader.wrong(at, format!("host `{}` is said to be `local` here, and has `winrm` in another place", m.name));
+    }
     *settings = m.settings.over(std::mem::take(settings));
 }
 
@@ -296,7 +300,7 @@ fn finish(
             format!("host `{}`: its groups give it different roles; say `role` on the host", host.name),
         );
     }
-    host.settings = own.over(below);
+    host.settings = own.over(below).complete();
 }
 
 /// Says that a name is unknown, with the one that was probably meant.
@@ -304,7 +308,7 @@ pub(super) fn unknown<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) 
     format!("no group or host `{word}`{}", did_you_mean(word, known))
 }
 
-/// Reads a file.
+/// The folder of a file: what its relative paths begin at.
 pub(super) fn folder(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

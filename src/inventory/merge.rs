@@ -8,11 +8,12 @@ impl Settings {
     pub(super) fn over(self, below: Settings) -> Settings {
         let mut vars = below.vars;
         vars.extend(self.vars);
-        // A way to connect replaces another: `local` on a host means no WinRM, and the other way round.
+        // The nearest way to connect counts: a `winrm` of its own means that a host is not `local`, whatever
+        // its groups say. The other way round [`Settings::complete`] takes `winrm` out.
+        let local = self.local.or(below.local.filter(|_| self.winrm.is_none()));
         let winrm = match (self.winrm, below.winrm) {
             (Some((own, at)), Some((below, _))) => Some((own.over(below), at)),
-            (own @ Some(_), None) => own,
-            (None, below) => below.filter(|_| self.local.is_none()),
+            (own, below) => own.or(below),
         };
         Settings {
             role: self.role.or(below.role),
@@ -33,10 +34,18 @@ impl Settings {
             extra: self.extra.or(below.extra),
             ssh: self.ssh.over(below.ssh),
             winrm,
-            local: self.local.or(below.local),
+            local,
             playbook: self.playbook.or(below.playbook),
             domain_time: self.domain_time.or(below.domain_time),
         }
+    }
+}
+
+impl Settings {
+    /// The settings of a host when all levels have been merged: this machine itself is not reached over WinRM.
+    pub(super) fn complete(mut self) -> Settings {
+        self.winrm = self.winrm.filter(|_| self.local.is_none_or(|(local, _)| !local));
+        self
     }
 }
 

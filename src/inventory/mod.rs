@@ -8,6 +8,7 @@ mod load;
 mod merge;
 mod name;
 mod node;
+mod policy;
 pub mod range;
 mod read;
 mod resolve;

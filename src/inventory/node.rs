@@ -63,6 +63,8 @@ pub(super) struct Node {
 pub(super) enum Kind {
     Null,
     Bool(bool),
+    /// With all its digits: an identifier may have more than a float holds.
+    Whole(i128),
     Number(f64),
     Text(String),
     List(Vec<Node>),
@@ -81,7 +83,7 @@ impl Kind {
         match self {
             Kind::Null => "nothing",
             Kind::Bool(_) => "a truth value",
-            Kind::Number(_) => "a number",
+            Kind::Whole(_) | Kind::Number(_) => "a number",
             Kind::Text(_) => "text",
             Kind::List(_) => "a list",
             Kind::Map(_) => "a map",
@@ -132,11 +134,11 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
-        Ok(Kind::Number(value as f64))
+        Ok(Kind::Whole(value.into()))
     }
 
     fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Number(value as f64))
+        Ok(Kind::Whole(value.into()))
     }
 
     fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
@@ -195,7 +197,10 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
         duplicate_keys: DuplicateKeyPolicy::Error,
         with_snippet: false,
         strict_booleans: true,
-        budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 400_000, max_events: 500_000 },
+        // As many parts as a file of 150,000 hosts has that are written out; what stands for more than is written
+        // has a limit of its own.
+        budget: serde_yaml::budget! { max_depth: 64, max_aliases: 1_000, max_nodes: 2_000_000, max_events: 3_000_000 },
+        alias_limits: serde_yaml::alias_limits! { max_total_replayed_events: 200_000 },
     };
     let tree = serde_yaml::from_str_with_options(text, options).map_err(|error| {
         let (line, column, words) = crate::yaml::explain(&error);
@@ -234,8 +239,25 @@ fn hidden(text: &str) -> Option<(At, char)> {
 pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
     known
         .into_iter()
+        .filter(|known| known.len().abs_diff(word.len()) <= 1 + known.len().min(word.len()) / 4)
         .map(|known| (strsim::damerau_levenshtein(word, known), known))
         .filter(|(distance, known)| *distance <= 1 + known.len().min(word.len()) / 4)
         .min()
         .map_or(String::new(), |(_, known)| format!(" (did you mean `{known}`?)"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_large_file_that_stands_for_no_more_than_it_says_is_read() {
+        // As many parts as 60,000 hosts with two addresses each have.
+        let Node { kind: Kind::List(parts), .. } = parse(&format!("[{}]", "1,".repeat(450_000))).unwrap() else {
+            panic!("no list")
+        };
+        assert_eq!(parts.len(), 450_000);
+        let (_, words) = parse(&format!("[{}]", "1,".repeat(2_100_000))).unwrap_err();
+        assert_eq!(words, "the file has too many parts, or is nested too deeply");
+    }
 }

@@ -1,6 +1,6 @@
 //! From the tree to typed settings: every value is checked here, and every mistake is kept.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -8,7 +8,8 @@ use ipnet::IpNet;
 
 use super::name::{LONGEST_NAME, short};
 use super::node::{At, Key, Kind, Mistake, Node, did_you_mean, unseen};
-use super::secret::Secret;
+use super::policy::Isolated;
+use super::secret::{Origin, Secret};
 use super::source::SourceLine;
 use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::SshLines;
@@ -25,8 +26,8 @@ pub(super) struct Settings {
     /// `Some(None)` is an explicit `false`.
     pub(super) isolated: Option<(Option<Isolated>, At)>,
     pub(super) sets_clock: Option<bool>,
-    pub(super) provider: Option<ProviderChoice>,
-    pub(super) firewall: Option<FirewallChoice>,
+    pub(super) provider: Option<(ProviderChoice, At)>,
+    pub(super) firewall: Option<(FirewallChoice, At)>,
     pub(super) step: Option<StepPolicy>,
     pub(super) max_error: Option<(Duration, At)>,
     pub(super) max_stratum: Option<(u8, At)>,
@@ -37,23 +38,9 @@ pub(super) struct Settings {
     pub(super) extra: Option<Vec<String>>,
     pub(super) ssh: SshLines,
     pub(super) winrm: Option<(WinrmLines, At)>,
-    pub(super) local: Option<bool>,
+    pub(super) local: Option<(bool, At)>,
     pub(super) domain_time: Option<DomainTime>,
     pub(super) playbook: Option<String>,
-}
-
-/// How a master goes on without any outside time.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Isolated {
-    pub(super) stratum: u8,
-    /// Whether going by its own clock is a failure, where it has an upstream.
-    pub(super) alarm: bool,
-}
-
-impl Default for Isolated {
-    fn default() -> Self {
-        Isolated { stratum: DEFAULT_ISOLATED_STRATUM, alarm: false }
-    }
 }
 
 /// The settings that any level may have.
@@ -77,6 +64,13 @@ const SETTINGS: &[&str] = &[
     "playbook",
 ];
 
+impl Settings {
+    /// Where it is said that the host is this machine itself, if it is.
+    pub(super) fn is_local(&self) -> Option<At> {
+        self.local.filter(|(local, _)| *local).map(|(_, at)| at)
+    }
+}
+
 type Pairs = Vec<(Key, Node)>;
 
 /// Reads nodes, and keeps every mistake.
@@ -85,7 +79,8 @@ pub(super) struct Reader<'a> {
     /// Where they are.
     places: HashSet<At>,
     pub(super) folder: &'a Path,
-    pub(super) secrets: Vec<Secret>,
+    /// One for each origin: asked or fetched once, whoever uses it.
+    pub(super) secrets: HashMap<Origin, Secret>,
     /// How often hosts were named so far, and whether that was too often.
     named: usize,
 }
@@ -95,7 +90,7 @@ const MOST_HOSTS: usize = 150_000;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(folder: &'a Path) -> Self {
-        Reader { mistakes: Vec::new(), places: HashSet::new(), folder, secrets: Vec::new(), named: 0 }
+        Reader { mistakes: Vec::new(), places: HashSet::new(), folder, secrets: HashMap::new(), named: 0 }
     }
 
     /// Whether hosts were left out because there are too many.
@@ -150,6 +145,9 @@ impl<'a> Reader<'a> {
         for (key, value) in &pairs {
             self.setting(&mut settings, key, value, &format!("{what}.{}", key.text));
         }
+        if let (Some(at), Some(_)) = (settings.is_local(), &settings.winrm) {
+            self.wrong(at, format!("{what}: `local` is this machine itself, and `winrm` a Windows host; take one out"));
+        }
         (settings, pairs)
     }
 
@@ -161,15 +159,15 @@ impl<'a> Reader<'a> {
             "serve" => s.serve = Some((self.networks(value, what), value.at)),
             "isolated" => s.isolated = self.isolated(value, what).map(|isolated| (isolated, value.at)),
             "sets_clock" => s.sets_clock = self.boolean(value, what),
-            "provider" => s.provider = self.choice(value, what, PROVIDERS),
-            "firewall" => s.firewall = self.choice(value, what, FIREWALLS),
+            "provider" => s.provider = self.choice(value, what, PROVIDERS).map(|choice| (choice, value.at)),
+            "firewall" => s.firewall = self.choice(value, what, FIREWALLS).map(|choice| (choice, value.at)),
             "step" => s.step = self.step(value, what),
             "limits" => self.limits(s, value, what),
             "vars" => s.vars = self.vars(value, what),
             "extra" => s.extra = Some(self.texts(value, what)),
             "ssh" => s.ssh = self.ssh(value, what),
             "winrm" => s.winrm = Some((self.winrm(value, what), value.at)),
-            "local" => s.local = self.boolean(value, what),
+            "local" => s.local = self.boolean(value, what).map(|local| (local, value.at)),
             "playbook" => s.playbook = self.playbook(value, what),
             "domain_time" => s.domain_time = self.choice(value, what, DOMAIN_TIME),
             _ => {}
@@ -181,6 +179,7 @@ impl<'a> Reader<'a> {
         let text = match &node.kind {
             Kind::Text(text) => text.clone(),
             Kind::Number(number) => number.to_string(),
+            Kind::Whole(number) => number.to_string(),
             other => {
                 self.wrong(node.at, format!("{what}: text is needed, not {}", other.word()));
                 return None;
@@ -211,11 +210,15 @@ impl<'a> Reader<'a> {
     /// The name of an account: one word that is no option.
     pub(super) fn account(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
-        let fine = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '%');
-        if text.chars().all(fine) && !text.starts_with('-') && text.len() <= LONGEST_NAME {
-            return Some(text);
-        }
-        self.wrong(node.at, format!("{what}: `{}` is no name of an account", short(&text)));
+        // `CORP\ops` and `ops@corp.example` are accounts of a domain, `web$` that of a machine.
+        let fine = |c: &char| c.is_ascii_alphanumeric() || ".-_:%@\\+$".contains(*c);
+        let why = match text.chars().find(|c| !fine(c)) {
+            Some(c) => format!("has the character `{c}`; letters, digits and . - _ : % @ \\ + $ are"),
+            None if text.starts_with('-') => "begins with `-`, as an option does".to_owned(),
+            None if text.len() > LONGEST_NAME => format!("is too long; {LONGEST_NAME} bytes are the most"),
+            None => return Some(text),
+        };
+        self.wrong(node.at, format!("{what}: `{}` is no name of an account: it {why}", short(&text)));
         None
     }
 
@@ -229,7 +232,9 @@ impl<'a> Reader<'a> {
 
     pub(super) fn number(&mut self, node: &Node, what: &str, least: i64, most: i64) -> Option<i64> {
         match node.kind {
+            Kind::Whole(n) if (i128::from(least)..=i128::from(most)).contains(&n) => return i64::try_from(n).ok(),
             Kind::Number(n) if n.fract() == 0.0 && n >= least as f64 && n <= most as f64 => return Some(n as i64),
+            Kind::Whole(n) => self.wrong(node.at, format!("{what}: {n} is not between {least} and {most}")),
             Kind::Number(n) => self.wrong(node.at, format!("{what}: {n} is not between {least} and {most}")),
             ref other => self.wrong(node.at, format!("{what}: a number is needed, not {}", other.word())),
         }
@@ -273,78 +278,6 @@ impl<'a> Reader<'a> {
         self.list(node).into_iter().filter_map(|node| self.text(node, what)).collect()
     }
 
-    fn isolated(&mut self, node: &Node, what: &str) -> Option<Option<Isolated>> {
-        match &node.kind {
-            Kind::Bool(value) => Some(value.then(Isolated::default)),
-            Kind::Map(_) => {
-                // A wrong value is a mistake of its own; the host is isolated all the same.
-                let mut isolated = Isolated::default();
-                for (key, value) in &self.map(node, what, &["stratum", "alarm"]) {
-                    let what = &format!("{what}.{}", key.text);
-                    match key.text.as_str() {
-                        "stratum" => {
-                            let stratum = self.number(value, what, 1, 15).and_then(|n| u8::try_from(n).ok());
-                            isolated.stratum = stratum.unwrap_or(isolated.stratum);
-                        }
-                        "alarm" => isolated.alarm = self.boolean(value, what).unwrap_or_default(),
-                        _ => {}
-                    }
-                }
-                Some(Some(isolated))
-            }
-            other => {
-                let text = "true, false or { stratum: N, alarm: true } is needed, not";
-                self.wrong(node.at, format!("{what}: {text} {}", other.word()));
-                None
-            }
-        }
-    }
-
-    fn step(&mut self, node: &Node, what: &str) -> Option<StepPolicy> {
-        let second = Duration::from_secs(1);
-        if !matches!(node.kind, Kind::Map(_)) {
-            return self.choice(
-                node,
-                what,
-                &[("never", StepPolicy::Never), ("always", StepPolicy::Always { over: second })],
-            );
-        }
-        let (mut over, mut first) = (second, None);
-        for (key, value) in &self.map(node, what, &["over", "first"]) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "over" => over = self.duration(value, what)?,
-                "first" => first = Some(self.number(value, what, 1, 1000)?),
-                _ => {}
-            }
-        }
-        Some(match first.and_then(|n| u32::try_from(n).ok()) {
-            Some(updates) => StepPolicy::AtStart { over, updates },
-            None => StepPolicy::Always { over },
-        })
-    }
-
-    fn limits(&mut self, s: &mut Settings, node: &Node, what: &str) {
-        for (key, value) in &self.map(node, what, &["max_error", "max_stratum", "max_step", "deadline", "read"]) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "max_error" => s.max_error = self.duration(value, what).map(|duration| (duration, value.at)),
-                "max_stratum" => {
-                    let number = self.number(value, what, 1, 15).and_then(|n| u8::try_from(n).ok());
-                    s.max_stratum = number.map(|n| (n, value.at));
-                }
-                "max_step" => s.max_step = self.duration(value, what),
-                "deadline" => s.deadline = self.duration(value, what),
-                "read" => s.read = self.duration(value, what),
-                _ => {}
-            }
-        }
-        if let Some((duration, at)) = s.max_error.filter(|(duration, _)| *duration < Duration::from_micros(10)) {
-            let shown = humantime::format_duration(duration);
-            self.wrong(at, format!("{what}.max_error: {shown} can never be proven over a network; 10us is the least"));
-        }
-    }
-
     fn vars(&mut self, node: &Node, what: &str) -> BTreeMap<String, Var> {
         let Kind::Map(pairs) = &node.kind else {
             self.map(node, what, &[]);
@@ -364,6 +297,7 @@ impl<'a> Reader<'a> {
     fn var(&mut self, node: &Node, what: &str) -> Option<Var> {
         match &node.kind {
             Kind::Bool(value) => Some(Var::Bool(*value)),
+            Kind::Whole(value) => Some(Var::Whole(*value)),
             Kind::Number(value) => Some(Var::Number(*value)),
             Kind::Map(_) => self.secret(node, what).map(Var::Secret),
             _ => self.text(node, what).map(Var::Text),
@@ -371,16 +305,12 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// chrony's own default for `local`.
-const DEFAULT_ISOLATED_STRATUM: u8 = 10;
-
 const ROLES: &[(&str, Role)] = &[("master", Role::Master), ("slave", Role::Slave)];
 
 const PROVIDERS: &[(&str, ProviderChoice)] = &[
     ("auto", ProviderChoice::Auto),
     ("chrony", ProviderChoice::Chrony),
     ("ntpd", ProviderChoice::Ntpd),
-    ("timesyncd", ProviderChoice::Timesyncd),
     ("w32time", ProviderChoice::W32time),
 ];
 
@@ -389,7 +319,6 @@ const FIREWALLS: &[(&str, FirewallChoice)] = &[
     ("none", FirewallChoice::None),
     ("firewalld", FirewallChoice::Firewalld),
     ("ufw", FirewallChoice::Ufw),
-    ("nftables", FirewallChoice::Nftables),
     ("windows", FirewallChoice::Windows),
 ];
 

@@ -13,6 +13,7 @@ use super::links::{Names, links};
 use super::load::{Draft, Drafts};
 use super::name::not_for_others;
 use super::node::At;
+use super::policy::STEP;
 use super::read::{Reader, Settings};
 use super::source::SourceLine;
 use super::spec::{
@@ -30,6 +31,8 @@ pub(super) fn resolve(mut drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     let mut warnings = Warnings::default();
     check::hosts(&drafts, &links, reader);
     check::winrm(&drafts, reader);
+    check::system(&drafts, reader);
+    check::local(&drafts, reader);
     let tiers = tiers(&drafts, &links, reader);
     check::strata(&drafts, &links, &tiers, reader);
     let peers = orphan_peers(&drafts, &links);
@@ -143,22 +146,39 @@ fn followers(links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usi
 }
 
 /// Isolated masters that serve the same host must agree on the time: each asks the others, and
-/// the orphan mode of chrony and ntpd makes one of them the reference.
-fn orphan_peers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
+/// the orphan mode of chrony and ntpd makes one of them the reference. One that follows the other agrees with it
+/// already; asking it as well would give one clock two votes.
+fn orphan_peers(drafts: &Drafts, all: &[Vec<(usize, SourceLine)>]) -> BTreeMap<usize, BTreeSet<usize>> {
     let alone = |index: &usize| drafts.hosts.get(*index).is_some_and(|host| isolated(&host.settings).is_some());
+    let mut above: HashMap<usize, HashSet<usize>> = HashMap::new();
     let mut peers: BTreeMap<usize, BTreeSet<usize>> = BTreeMap::new();
     // Most hosts follow the same masters as their neighbours.
     let mut seen = HashSet::new();
-    for links in links {
+    for links in all {
         let masters: Vec<usize> = links.iter().map(|(to, _)| *to).filter(alone).collect();
         if masters.len() < 2 || !seen.insert(masters.clone()) {
             continue;
         }
         for one in &masters {
-            peers.entry(*one).or_default().extend(masters.iter().filter(|other| *other != one));
+            above.entry(*one).or_insert_with(|| all_above(*one, all));
+        }
+        let follows = |one: &usize, other: &usize| above.get(one).is_some_and(|above| above.contains(other));
+        for one in &masters {
+            let level = |other: &&usize| *other != one && !follows(one, other) && !follows(other, one);
+            peers.entry(*one).or_default().extend(masters.iter().filter(level));
         }
     }
     peers
+}
+
+/// The hosts that one follows, directly and through others.
+fn all_above(one: usize, links: &[Vec<(usize, SourceLine)>]) -> HashSet<usize> {
+    let mut found = HashSet::new();
+    let mut open = vec![one];
+    while let Some(host) = open.pop() {
+        open.extend(links.get(host).into_iter().flatten().map(|(to, _)| *to).filter(|to| found.insert(*to)));
+    }
+    found
 }
 
 pub(super) fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -> Vec<&'a Draft> {
@@ -261,8 +281,8 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
         role: role(s),
         tier,
         connection: connection(s, names),
-        provider: s.provider.unwrap_or(ProviderChoice::Auto),
-        firewall: s.firewall.unwrap_or(FirewallChoice::Auto),
+        provider: s.provider.map_or(ProviderChoice::Auto, |(choice, _)| choice),
+        firewall: s.firewall.map_or(FirewallChoice::Auto, |(choice, _)| choice),
         playbook: s.playbook.clone(),
         domain_time: s.domain_time.unwrap_or(DomainTime::Keep),
         time: TimeSpec {
@@ -272,7 +292,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
             isolated: isolated(s),
             alarm: s.isolated.and_then(|(isolated, _)| isolated).is_some_and(|isolated| isolated.alarm),
             sets_clock: s.sets_clock.unwrap_or(true),
-            step: s.step.unwrap_or(StepPolicy::AtStart { over: Duration::from_secs(1), updates: 3 }),
+            step: s.step.unwrap_or(STEP),
             extra: s.extra.clone().unwrap_or_default(),
         },
         limits: limits(s),
@@ -287,7 +307,7 @@ fn limits(s: &Settings) -> Limits {
         max_error: s.max_error.map_or(default, |(duration, _)| duration),
         max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
         max_step: s.max_step.or(match s.step {
-            // Whoever writes that says so of every step.
+            // Whoever writes the word `always` says so of every step.
             Some(StepPolicy::Always { .. }) => None,
             _ => Some(Duration::from_secs(1)),
         }),
@@ -299,7 +319,7 @@ fn limits(s: &Settings) -> Limits {
 fn connection(s: &Settings, names: &Names<'_>) -> Connection {
     let ssh = &s.ssh;
     let elevate = ElevateSettings { method: ssh.method.unwrap_or_default(), password: ssh.become_password.clone() };
-    if s.local == Some(true) {
+    if s.is_local().is_some() {
         return Connection::Local(elevate);
     }
     if let Some((winrm, _)) = &s.winrm {
@@ -364,7 +384,7 @@ fn alone(names: &Names<'_>, name: &str) -> bool {
 fn same_addresses(drafts: &Drafts, warnings: &mut Warnings) {
     let mut seen: HashMap<&str, &str> = HashMap::new();
     let mut asked: HashMap<&str, &str> = HashMap::new();
-    for host in drafts.hosts.iter().filter(|host| host.settings.local != Some(true)) {
+    for host in drafts.hosts.iter().filter(|host| host.settings.is_local().is_none()) {
         if let Some(other) = seen.insert(&host.address, &host.name) {
             warnings.say(format!("`{other}` and `{}` have the same address {}", host.name, host.address));
         }

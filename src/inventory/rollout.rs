@@ -136,7 +136,7 @@ fn share(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<Share> {
 fn canary(node: &Node, reader: &mut Reader<'_>, what: &str, drafts: &Drafts) -> Option<Canary> {
     let is_share = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<Share>().is_ok();
     match &node.kind {
-        Kind::Number(_) => return share(node, reader, what).map(Canary::Share),
+        Kind::Whole(_) | Kind::Number(_) => return share(node, reader, what).map(Canary::Share),
         Kind::Text(text) if is_share(text) => return share(node, reader, what).map(Canary::Share),
         _ => {}
     }

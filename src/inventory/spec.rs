@@ -91,8 +91,6 @@ pub enum ProviderChoice {
     Chrony,
     /// ntpd: classic ntp or ntpsec, whichever the distribution has.
     Ntpd,
-    /// systemd-timesyncd.
-    Timesyncd,
     /// The Windows Time service.
     W32time,
 }
@@ -109,8 +107,6 @@ pub enum FirewallChoice {
     Firewalld,
     /// ufw.
     Ufw,
-    /// nftables.
-    Nftables,
     /// The Windows firewall.
     Windows,
 }
@@ -238,7 +234,9 @@ pub struct Limits {
 pub enum Var {
     /// Text.
     Text(String),
-    /// Number.
+    /// Whole number, with all its digits.
+    Whole(i128),
+    /// Number with a fraction.
     Number(f64),
     /// Truth value.
     Bool(bool),

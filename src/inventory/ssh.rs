@@ -40,13 +40,7 @@ impl Reader<'_> {
                 return None;
             }
         };
-        // One origin is one secret: asked or fetched once, whoever uses it.
-        if let Some(known) = self.secrets.iter().find(|secret| *secret.origin() == origin) {
-            return Some(known.clone());
-        }
-        let secret = Secret::from(origin);
-        self.secrets.push(secret.clone());
-        Some(secret)
+        Some(self.secrets.entry(origin.clone()).or_insert_with(|| Secret::from(origin)).clone())
     }
 
     fn origin(&mut self, node: &Node, what: &str) -> Option<Origin> {

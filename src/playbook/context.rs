@@ -90,10 +90,38 @@ fn vars(vars: &BTreeMap<String, Var>, secret: impl Fn(&Secret) -> &str) -> BTree
 fn value(var: &Var, secret: impl Fn(&Secret) -> &str) -> Value {
     match var {
         Var::Text(text) => text.clone().into(),
-        // 3 and not 3.0: a whole number stays one.
-        Var::Number(number) if number.fract() == 0.0 && number.abs() < 9e15 => format!("{number:.0}").into(),
+        Var::Whole(number) => (*number).into(),
         Var::Number(number) => (*number).into(),
         Var::Bool(flag) => (*flag).into(),
         Var::Secret(hidden) => secret(hidden).into(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::sample;
+    use crate::playbook::template::Engine;
+
+    #[test]
+    fn a_whole_number_is_a_number_with_all_its_digits() {
+        let host = "address: 10.0.0.1, role: master, isolated: true";
+        let numbers =
+            "count: 3, none: 0, big: 9007199254740993, most: 18446744073709551615, low: -7, part: 1.5, word: '3'";
+        let spec = sample::fleet(&format!("hosts: {{ m: {{ {host}, vars: {{ {numbers} }} }} }}")).remove(0);
+        let context = shown(&spec, &(), &(), Firewall::None);
+        for (template, text) in [
+            (
+                "{{ vars.count }} {{ vars.big }} {{ vars.most }} {{ vars.low }}",
+                "3 9007199254740993 18446744073709551615 -7",
+            ),
+            ("{{ vars.count == 3 }} {{ vars.count + 1 }} {{ vars.part * 2 }}", "True 4 3.0"),
+            ("{% if vars.none %}yes{% else %}no{% endif %}", "no"),
+            ("{% for n in range(vars.count) %}{{ n }}{% endfor %} {{ vars.word == 3 }}", "012 false"),
+        ] {
+            assert_eq!(Engine.render(template, template, &context).unwrap().trim_end(), text, "{template}");
+        }
+        let json = serde_json::to_string(&spec.vars).unwrap();
+        assert!(json.contains("\"big\":9007199254740993") && json.contains("\"most\":18446744073709551615"), "{json}");
     }
 }

@@ -204,10 +204,10 @@ pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn Linu
 fn named(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     match choice {
         ProviderChoice::Auto => Ok(active(facts).unwrap_or(ALL[0])),
-        ProviderChoice::W32time => bail!("provider `w32time` is for Windows hosts (those with `winrm`)"),
         declared => match ALL.iter().find(|provider| provider.choice() == declared) {
             Some(provider) => Ok(*provider),
-            None => bail!("provider `{}` is not built yet (built: {})", word(declared), names()),
+            // The inventory has refused that with its place.
+            None => bail!("provider `w32time` is for Windows hosts (those with `winrm`)"),
         },
     }
 }
@@ -217,20 +217,6 @@ fn active(facts: &Facts) -> Option<&'static dyn LinuxProvider> {
         let is_active = |unit: &str| facts.units.get(unit).is_some_and(|state| state.active);
         provider.units().iter().any(|unit| is_active(unit))
     })
-}
-
-fn names() -> String {
-    ALL.iter().map(|provider| provider.name()).collect::<Vec<_>>().join(", ")
-}
-
-fn word(choice: ProviderChoice) -> &'static str {
-    match choice {
-        ProviderChoice::Auto => "auto",
-        ProviderChoice::Chrony => "chrony",
-        ProviderChoice::Ntpd => "ntpd",
-        ProviderChoice::Timesyncd => "timesyncd",
-        ProviderChoice::W32time => "w32time",
-    }
 }
 
 /// Returns shell text that succeeds while a unit runs.

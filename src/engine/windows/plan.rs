@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow, bail};
+use anyhow::{Result, anyhow};
 
 use super::lines::Answers;
 use super::lock::{self, Entry};
@@ -17,7 +17,7 @@ use crate::exit::Hint;
 use crate::facts::Firewall;
 use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{DomainTime, FirewallChoice, ProviderChoice};
+use crate::inventory::spec::{DomainTime, FirewallChoice};
 use crate::playbook::context;
 use crate::provider::Provider;
 use crate::provider::w32time::clock::Clock;
@@ -130,9 +130,6 @@ const PDC: &str = "one domain controller takes the time for the domain from outs
 
 /// What speaks against touching the host at all.
 fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
-    if !matches!(spec.provider, ProviderChoice::Auto | ProviderChoice::W32time) {
-        bail!("a Windows host runs w32time, no other time service");
-    }
     let own_time = spec.domain_time == DomainTime::Replace || w32time::refusal(spec, facts).is_none();
     if let Some(why) = w32time::forbidden(spec, facts).filter(|_| own_time) {
         let hint = "take Type out of the group policy that sets it (gpresult /r /scope computer), or leave the host's time to it";
@@ -152,18 +149,15 @@ fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
 }
 
 fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {
-    let firewall = firewall(spec.firewall, facts)?;
+    let firewall = firewall(spec.firewall, facts);
     let contexts = context::contexts(spec, facts, &w32time::layout(spec), firewall);
     follow(spec.playbook_or(W32Time.playbook()), &contexts, cx, &|kind, shown| {
         resource::windows::build(kind, shown, facts)
     })
 }
 
-fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Result<Firewall> {
-    match choice {
-        FirewallChoice::Auto if facts.firewall => Ok(Firewall::Windows),
-        FirewallChoice::Windows => Ok(Firewall::Windows),
-        FirewallChoice::Auto | FirewallChoice::None => Ok(Firewall::None),
-        other => bail!("firewall `{other:?}` is not for Windows hosts"),
-    }
+/// The inventory has no firewall of Linux here.
+fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Firewall {
+    let open = choice == FirewallChoice::Windows || (choice == FirewallChoice::Auto && facts.firewall);
+    if open { Firewall::Windows } else { Firewall::None }
 }
