@@ -117,7 +117,7 @@ mod tests {
             ),
             ("{{ vars.count == 3 }} {{ vars.count + 1 }} {{ vars.part * 2 }}", "True 4 3.0"),
             ("{% if vars.none %}yes{% else %}no{% endif %}", "no"),
-            ("{% for n in range(vars.count) %}{{ n }}{% endfor %} {{ vars.word == 3 }}", "012 false"),
+            ("{% for n in range(vars.count) %}{{ n }}{% endfor %} {{ vars.word == 3 }}", "012 False"),
         ] {
             assert_eq!(Engine.render(template, template, &context).unwrap().trim_end(), text, "{template}");
         }
