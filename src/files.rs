@@ -107,12 +107,19 @@ fn in_folder(folder: &Path, error: &Error) -> Error {
 
 /// What is written to and never replaced.
 fn is_special(path: &Path) -> bool {
-    path.starts_with("/dev") || path.starts_with("/proc") || std::fs::metadata(path).is_ok_and(|there| !there.is_file())
+    is_of_the_system(path) || std::fs::metadata(path).is_ok_and(|there| !there.is_file())
+}
+
+/// Whether the system made it, as /dev/stdout and /proc/self/fd/1: not where everybody may, as in /dev/shm.
+fn is_of_the_system(path: &Path) -> bool {
+    let Some(folder) = path.parent().and_then(|folder| folder.canonicalize().ok()) else { return false };
+    let is_open = |folder: &Path| std::fs::metadata(folder).is_ok_and(|there| there.mode() & 0o002 != 0);
+    folder.starts_with("/proc") || (folder.starts_with("/dev") && !folder.ancestors().any(is_open))
 }
 
 fn special(path: &Path) -> Result<File> {
     // /dev/stdout and its like are links of the system.
-    let systems = path.starts_with("/dev") || path.starts_with("/proc");
+    let systems = is_of_the_system(path);
     let flags = if systems { OFlag::empty() } else { OFlag::O_NOFOLLOW };
     let file = std::fs::OpenOptions::new()
         .write(true)
@@ -139,6 +146,22 @@ mod tests {
 
     fn mode(path: &Path) -> u32 {
         std::fs::metadata(path).unwrap().permissions().mode() & 0o777
+    }
+
+    #[test]
+    fn what_stands_in_the_memory_of_the_machine_is_a_file_as_any_other() {
+        let dir = tempfile::tempdir_in("/dev/shm").unwrap();
+        let (path, link) = (dir.path().join("p"), dir.path().join("l"));
+        write(&path, b"one").unwrap();
+        write(&path, b"two").unwrap();
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("two", 0o600));
+        // A link that somebody has put there is replaced, and not written through.
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        write(&link, b"three").unwrap();
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), "two");
+        write(Path::new("/dev/null"), b"gone").unwrap();
+        assert!(!is_special(&path) && is_special(Path::new("/dev/stdout")) && is_special(Path::new("/proc/self/fd/1")));
+        assert!(is_special(Path::new("/dev/fd/1")) && is_special(Path::new("/dev/no-such-device")));
     }
 
     #[test]

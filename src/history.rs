@@ -3,6 +3,8 @@
 //! A record is written before the first host is changed and again at the end: of a run that was
 //! killed, the first one is left, and says that it never ended.
 
+mod latest;
+
 use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
@@ -261,22 +263,6 @@ impl Record {
         let changed = |host: &&Value| matches!(host["status"].as_str(), Some("changed" | "failed_not_undone"));
         hosts.iter().filter(changed).filter_map(|host| host["name"].as_str()).collect()
     }
-
-    /// Returns whether it was a change towards the inventory: `apply`, or `doctor --fix`.
-    pub fn applied(&self) -> bool {
-        matches!(self.command.as_str(), "apply" | "doctor")
-    }
-
-    /// Returns the hosts that are not as they should be: those of a run that never ended are all in doubt.
-    pub fn failed(&self) -> Vec<String> {
-        let Some(hosts) = self.report["hosts"].as_array() else { return self.hosts.clone() };
-        let good = |status: &Value| matches!(status.as_str(), Some("unchanged" | "changed"));
-        hosts
-            .iter()
-            .filter(|host| !good(&host["status"]))
-            .filter_map(|host| Some(host["name"].as_str()?.to_owned()))
-            .collect()
-    }
 }
 
 #[cfg(test)]
@@ -284,6 +270,7 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
     use serde_json::json;
+    use std::collections::HashSet;
 
     fn record(run: &str, report: Value) -> Record {
         let hosts = vec!["a".into(), "b".into()];
@@ -345,7 +332,7 @@ mod tests {
                 let read = history.find(Some("r"), |_| true);
                 prop_assert!(spoilt || read.is_ok());
                 if let Ok(record) = read {
-                    let _ = (record.changed(), record.failed(), record.applied());
+                    let _ = (record.changed(), history.in_doubt(Path::new("fleet.yml"), &HashSet::new()).unwrap());
                 }
                 let _ = history.entries().unwrap();
             }
@@ -405,17 +392,5 @@ mod tests {
         let ended = |entry: &Entry| entry.report.as_ref().map(|end| (end.summary["changed"], end.seconds));
         assert_eq!(entries.iter().map(|entry| entry.run.as_str()).collect::<Vec<_>>(), ["r2", "r1"]);
         assert_eq!(entries.iter().map(ended).collect::<Vec<_>>(), [None, Some((2, Some(1.5)))]);
-    }
-
-    #[test]
-    fn what_failed_is_taken_again_and_all_of_a_run_that_never_ended() {
-        let hosts = json!({ "hosts": [
-            { "name": "a", "status": "changed" }, { "name": "b", "status": "failed_undone" },
-            { "name": "c", "status": "not_started" }, { "name": "d", "status": "out_of_limits" },
-        ] });
-        assert_eq!(record("r", hosts).failed(), ["b", "c", "d"]);
-        assert_eq!(record("r", Value::Null).failed(), ["a", "b"]);
-        let by = |command: &str| Record { command: command.into(), ..record("r", Value::Null) }.applied();
-        assert!(by("apply") && by("doctor") && !by("undo"));
     }
 }

@@ -18,15 +18,15 @@ use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
 use crate::exit::{Condition, Exit, Hint};
-use crate::history::{History, Record};
-use crate::report::console;
+use crate::history::History;
+use crate::report::{console, names};
 
 /// Options of `apply`.
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A plan of `plan --out`: does exactly that, and refuses each host that is not as it was
     plan: Option<PathBuf>,
-    /// Only the hosts that were not as wanted at the end of the last run of this inventory
+    /// Only the hosts that the last run of each, with this inventory, did not leave as wanted
     #[arg(long, conflicts_with = "plan")]
     failed: bool,
     /// Go ahead without asking
@@ -51,18 +51,15 @@ pub(super) struct Args {
 
 /// Shows the plan, asks, and changes the hosts.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let mut run = Run::start("apply", global)?;
+    let fleet = global.fleet()?;
+    let all: HashSet<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
+    let mut run = Run::of("apply", global, fleet)?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
     run.journal = args.journal;
-    if args.failed {
-        let failed: HashSet<String> = last_failed(&global.inventory)?.into_iter().collect();
-        run.hosts.retain(|host| failed.contains(&host.name));
-        if run.hosts.is_empty() {
-            console::error_line("the last run left every host as wanted; nothing to do");
-            return Ok(Exit::Ok);
-        }
+    if args.failed && !take_failed(&mut run, &global.inventory, &all)? {
+        return Ok(Exit::Ok);
     }
     args.consent.give(&mut run.hosts)?;
     let saved = args.plan.as_deref().map(Saved::read).transpose()?;
@@ -114,13 +111,30 @@ fn may_step(saved: &Saved, args: &Args, run: &Run) -> Result<bool> {
     run.interrupt.ask(&format!("\nNote: {what}.\nMay they, as far as the plan says? Only `yes` goes ahead:"))
 }
 
-/// The hosts that the last run with this inventory left in doubt.
-fn last_failed(inventory: &Path) -> Result<Vec<String>> {
-    let inventory = std::path::absolute(inventory)?;
-    let applied = |record: &Record| record.inventory == inventory && record.applied();
-    match History::open()?.all()?.find(applied) {
-        Some(record) => Ok(record.failed()),
-        None => Err(anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
-            .hint("`fleetclock history` lists the runs; without --failed all hosts take part")),
+/// Takes the hosts that the last run of each did not leave as wanted, and names those of them that do not take
+/// part. Returns whether any does. `all` are those of the inventory.
+fn take_failed(run: &mut Run, inventory: &Path, all: &HashSet<String>) -> Result<bool> {
+    let known = all.iter().map(String::as_str).collect();
+    let failed = History::open()?.in_doubt(inventory, &known)?.ok_or_else(|| {
+        anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
+            .hint("`fleetclock history` lists the runs; without --failed all hosts take part")
+    })?;
+    let chosen: HashSet<String> = run.names().into_iter().collect();
+    let left = failed.iter().map(String::as_str).filter(|name| !chosen.contains(*name));
+    let (limited, gone): (Vec<&str>, Vec<&str>) = left.partition(|name| all.contains(*name));
+    for (hosts, why) in [(limited, "not chosen by --limit"), (gone, "not in the inventory any more")] {
+        if !hosts.is_empty() {
+            console::error_line(&format!("failed before and left out, for {why}: {}", names::all(&hosts)));
+        }
     }
+    let failed_names: HashSet<&str> = failed.iter().map(String::as_str).collect();
+    run.hosts.retain(|host| failed_names.contains(host.name.as_str()));
+    if run.hosts.is_empty() {
+        console::error_line(if failed.is_empty() {
+            "the last run of each host left it as wanted; nothing to do"
+        } else {
+            "of the chosen hosts, the last run left each as wanted; nothing to do"
+        });
+    }
+    Ok(!run.hosts.is_empty())
 }

@@ -27,9 +27,9 @@ use super::verify;
 use super::windows;
 
 /// Time limit for all changes of a host; downloading a package is the slow part.
-const CHANGE: Duration = Duration::from_secs(900);
+pub(super) const CHANGE: Duration = Duration::from_secs(900);
 
-/// Time limit for reading and for putting back.
+/// Least time limit for reading; a host that is slow has `limits.read`.
 const READ: Duration = Duration::from_secs(120);
 
 /// Changes a host as planned, or leaves it as it was.
@@ -301,7 +301,8 @@ fn converged(session: &mut Session<'_>, planned: &Planned) -> Result<(), Failure
         frames.part(&step.resource.probe());
     }
     let (script, splitter) = frames.finish();
-    let output = session.run(script, READ, &mut |_| ())?;
+    session.phase(Phase::Probe);
+    let output = session.run(script, READ.max(planned.spec.limits.read), &mut |_| ())?;
     let seen = (0..planned.steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
     nothing_left(planned, &seen)
 }
@@ -340,7 +341,7 @@ fn finish(
     frames.raw(lock::FUNCTIONS);
     let kept = frames.part(&format!("{} && {}", provider.ready(), holder.keep()));
     let (script, splitter) = frames.finish();
-    let output = session.run_with_progress(script, READ + spec.limits.deadline, &splitter)?;
+    let output = session.run_with_progress(script, READ.max(spec.limits.read) + spec.limits.deadline, &splitter)?;
     let verdict = proof.record(spec, provider, &splitter, &output, report)?;
     settle(verdict, status, report)?;
     let told = splitter.part(&output, kept)?;
@@ -385,7 +386,7 @@ fn take_back(session: &mut Session<'_>, transaction: &Transaction, failure: Fail
     }
     session.phase(Phase::Undo);
     session.progress("putting back what was changed");
-    match session.run(transaction.undo_script(), READ, &mut |_| ()) {
+    match session.run(transaction.undo_script(), CHANGE, &mut |_| ()) {
         Ok(output) => {
             let slice = Slice { stdout: output.stdout, stderr: output.stderr, status: output.status };
             with_undo(failure, Some(&slice))

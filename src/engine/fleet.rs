@@ -181,8 +181,8 @@ fn neighbour(
     };
     let (name, _) = masters
         .iter()
-        .filter(|(name, serve)| concerned && *name != host.spec.name && overlap(serve, &host.spec.time.serve))
-        .find(|(name, _)| failed(name))?;
+        .filter(|(name, _)| concerned && *name != host.spec.name && failed(name))
+        .find(|(_, serve)| overlap(serve, &host.spec.time.serve))?;
     Some(format!("not started: `{name}` serves the same hosts, and its change failed; `--max-fail` lets it go on"))
 }
 
@@ -220,15 +220,20 @@ fn name(plan: &PlanResult) -> &str {
     }
 }
 
-/// Says why a host must not be started: the run is stopping, or none of its masters is left.
+/// Says why a host must not be started: the run is stopping, or none of its masters is left. What is as wanted is
+/// not changed, and its clock may be right all the same: it is proven.
 fn hold(host: &Planned, done: &BTreeMap<String, HostReport>, cx: &Context) -> Option<String> {
     if cx.stopping() {
         return Some("the run was interrupted before this host was started".to_owned());
     }
+    without_master(host, done)
+}
+
+fn without_master(host: &Planned, done: &BTreeMap<String, HostReport>) -> Option<String> {
     let masters: Vec<&str> = host.spec.time.sources.iter().filter_map(|source| source.host.as_deref()).collect();
     let outside = host.spec.time.sources.iter().any(|source| source.host.is_none());
     let works = |master: &&str| done.get(*master).is_none_or(|report| serves(report.status));
-    if masters.is_empty() || outside || masters.iter().any(works) {
+    if !host.is_pending() || masters.is_empty() || outside || masters.iter().any(works) {
         return None;
     }
     Some(format!("not started: no master of it works ({})", masters.join(", ")))
@@ -314,4 +319,47 @@ pub(super) fn catch<T>(spec: &HostSpec, work: impl FnOnce() -> T) -> Result<T, B
         report.error = Some(ErrorReport { message, hint: Some("please report it with the text above".to_owned()) });
         Box::new(report)
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::Service;
+    use crate::engine::{clock, sample};
+    use crate::report::Delta;
+    use crate::report::hide::Hider;
+
+    fn planned(spec: HostSpec, pending: bool) -> Planned {
+        let mut report = blank(&spec);
+        if pending {
+            report.deltas.push(Delta::new("file /f".to_owned(), "content", None, Some("text".to_owned())));
+        }
+        let (service, clock) = (Service::Windows, clock::Model::Told(500.0));
+        let (steps, seen, hidden) = (Vec::new(), Vec::new(), Hider::default());
+        Planned { spec, service, clock, steps, seen, left_over: false, verdict: None, hidden, report }
+    }
+
+    #[test]
+    fn without_its_masters_a_host_is_not_changed_and_is_proven_all_the_same() {
+        let hosts = sample::fleet(
+            "hosts:\n  m1: { address: 10.0.0.1, role: master, isolated: true }\n  m2: { address: 10.0.0.2, role: master, isolated: true }\n  \
+             s: { address: 10.0.0.3, role: slave, follows: [m1, m2] }\n  t: { address: 10.0.0.4, role: slave, follows: [m1], upstream: [10.9.9.9] }",
+        );
+        let held = |host: usize, pending: bool, of_m1: Status, of_m2: Status| {
+            let ended = |name: &str, status| (name.to_owned(), HostReport { status, ..blank(&sample::host(name)) });
+            let done = BTreeMap::from([ended("m1", of_m1), ended("m2", of_m2)]);
+            without_master(&planned(hosts[host].clone(), pending), &done)
+        };
+        let (lost, well, late) = (Status::Unreachable, Status::Changed, Status::OutOfLimits);
+        assert_eq!(held(2, true, lost, Status::FailedUndone).unwrap(), "not started: no master of it works (m1, m2)");
+        for (host, pending, m1, m2) in [
+            (2, false, lost, lost),
+            (2, true, lost, well),
+            (2, true, late, lost),
+            // It has a source that is no host of this inventory.
+            (3, true, lost, lost),
+        ] {
+            assert_eq!(held(host, pending, m1, m2), None, "{host} {pending} {m1:?} {m2:?}");
+        }
+    }
 }

@@ -74,7 +74,7 @@ impl SavedHost {
 }
 
 /// What the inventory says of a host. How it is reached is no part of what is done to it, and may
-/// differ on another machine; what its clock may do is in `allow_step`.
+/// differ on another machine; what its clock may do is in `allow_step` and `max_step_s`, which are heeded otherwise.
 pub(super) fn wanted(spec: &HostSpec) -> Result<Value> {
     let mut value = serde_json::to_value(spec)?;
     if let Value::Object(fields) = &mut value {

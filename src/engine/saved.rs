@@ -91,6 +91,8 @@ pub struct SavedHost {
     pub offset_s: Option<f64>,
     /// Whether its clock may step that far, beyond `limits.max_step`.
     pub allow_step: bool,
+    /// The greatest step that was allowed then, seconds; any without it.
+    pub max_step_s: Option<f64>,
     /// Why it could not be planned.
     pub error: Option<ErrorReport>,
     /// What will be changed, in order.
@@ -182,13 +184,13 @@ impl Saved {
     }
 
     /// Lets the clocks of its hosts step as far as was reviewed, and no farther: where no offset was
-    /// seen, none was reviewed.
+    /// seen, none was reviewed, and a limit that was raised since was not reviewed either.
     pub fn consent(&self, hosts: &mut [HostSpec]) {
-        let may = self.hosts.iter().filter(|saved| saved.allow_step);
-        let may: HashMap<&str, &SavedHost> = may.map(|saved| (saved.name.as_str(), saved)).collect();
+        let known: HashMap<&str, &SavedHost> = self.hosts.iter().map(|saved| (saved.name.as_str(), saved)).collect();
         for host in hosts {
-            let saved = may.get(host.name.as_str()).copied();
-            host.limits.max_step = saved.and_then(SavedHost::step).or(host.limits.max_step);
+            let Some(saved) = known.get(host.name.as_str()) else { continue };
+            let reviewed = saved.allow_step.then(|| saved.step()).flatten();
+            host.limits.max_step = reviewed.or_else(|| saved.least(host.limits.max_step));
         }
     }
 
@@ -234,6 +236,13 @@ impl SavedHost {
     /// How far its clock was off when that was reviewed, and the margin.
     fn step(&self) -> Option<Duration> {
         Duration::try_from_secs_f64(self.offset_s?.abs() + MARGIN).ok()
+    }
+
+    /// The lesser of the limit of then and that of now. None is there now only where `--allow-step` has taken it
+    /// away, or `step: always` has, which was reviewed or has moved.
+    fn least(&self, now: Option<Duration>) -> Option<Duration> {
+        let then = self.max_step_s.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+        now.map(|now| then.map_or(now, |then| then.min(now)))
     }
 
     /// The host as a report, for showing it.
@@ -287,6 +296,7 @@ fn saved<'a>(
         clock: report.clock.clone(),
         offset_s: clock::offset(&report.sources).map(|(offset, _)| offset),
         allow_step: allow_step.contains(&report.name),
+        max_step_s: spec(&report.name).and_then(|spec| spec.limits.max_step).map(|most| most.as_secs_f64()),
         error: report.error.clone(),
         deltas: report.deltas.clone(),
         observed: plan.as_ref().map_or_else(|_| Vec::new(), observed),
@@ -385,5 +395,14 @@ mod tests {
         assert_eq!(step(&plan), Some(24.0));
         plan.hosts[0].allow_step = false;
         assert_eq!(step(&plan), Some(1.0));
+        assert_eq!(plan.hosts[0].max_step_s, Some(1.0));
+        // A limit that was changed since the review: the lesser one counts. `--allow-step` has taken it away.
+        let with = |most: Option<u64>| {
+            let mut hosts = [sample::host("h1")];
+            hosts[0].limits.max_step = most.map(Duration::from_millis);
+            plan.consent(&mut hosts);
+            hosts[0].limits.max_step.map(|most| most.as_millis())
+        };
+        assert_eq!((with(Some(3_600_000)), with(Some(500)), with(None)), (Some(1000), Some(500), None));
     }
 }

@@ -13,6 +13,7 @@ use crate::resource::{Slice, command};
 use crate::transport::quote::sh;
 
 use super::Context;
+use super::apply::CHANGE;
 use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
 use super::frame::Frames;
@@ -22,7 +23,7 @@ use super::session::{Failure, Session};
 use super::transaction::RUNS;
 use super::windows;
 
-/// Time limit for reading and for putting back.
+/// Time limit for reading.
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// The last run of a host, and what it changed.
@@ -219,7 +220,8 @@ fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Res
 }
 
 fn put_back(session: &mut Session<'_>, run: &str) -> Result<(), Failure> {
-    let output = session.run(script(run, &Holder::me()), LIMIT, &mut |_| ())?;
+    let undone = session.run(script(run, &Holder::me()), CHANGE, &mut |_| ());
+    let output = undone.map_err(|error| lost_in_the_middle(error.into(), "the host finishes it by itself"))?;
     match output.status {
         0 => Ok(()),
         lock::LOCKED => {
@@ -229,6 +231,17 @@ fn put_back(session: &mut Session<'_>, run: &str) -> Result<(), Failure> {
         MOVED => Err(moved(run)),
         _ => Err(not_in_full(run, &decisive(&output.stdout, &output.stderr))),
     }
+}
+
+/// A host that is not heard of any more has begun the undo: it is neither untouched nor put back for certain.
+pub(crate) fn lost_in_the_middle(mut failure: Failure, then: &str) -> Failure {
+    if failure.status == Status::Unreachable {
+        let again = "`fleetclock check` says what is there now; if it is not as it was, a further `undo` tries again";
+        failure.status = Status::FailedNotUndone;
+        failure.error.message.push_str(&format!("; the undo had begun, and {then}"));
+        failure.error.hint = Some(again.to_owned());
+    }
+    failure
 }
 
 /// Another run came between the look and the undo.
@@ -308,6 +321,22 @@ mod tests {
         assert_eq!(taken(&looks), [None, Some("r1b"), None]);
         let refused = report_of(&looks[0]).error.clone().unwrap();
         assert_eq!(refused.message, "run r1 is not taken back: run r2 has changed this host after it");
+    }
+
+    #[test]
+    fn an_undo_that_is_cut_off_had_begun_and_is_not_called_unreachable() {
+        let of = |status| {
+            let error = ErrorReport { message: "read from 10.0.0.1:22: it was reset".to_owned(), hint: None };
+            lost_in_the_middle(Failure { status, error }, "the host finishes it by itself")
+        };
+        let cut = of(Status::Unreachable);
+        assert_eq!(cut.status, Status::FailedNotUndone);
+        let words = "read from 10.0.0.1:22: it was reset; the undo had begun, and the host finishes it by itself";
+        assert_eq!(cut.error.message, words);
+        assert!(cut.error.hint.unwrap().contains("`fleetclock check`"));
+        // Root rights that are refused are refused before anything begins.
+        let refused = of(Status::Failed);
+        assert_eq!((refused.status, refused.error.hint), (Status::Failed, None));
     }
 
     #[test]

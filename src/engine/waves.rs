@@ -3,6 +3,8 @@
 
 use std::collections::BTreeSet;
 
+use std::net::IpAddr;
+
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -109,9 +111,29 @@ fn same_hosts(one: &Member<'_>, other: &Member<'_>) -> bool {
     one.pending && other.pending && overlap(one.serve, other.serve)
 }
 
-/// Whether two lists of networks have an address in common.
+/// Whether two lists of networks have an address in common. Each is walked through once, in the order of its
+/// addresses: lists of thousands are compared with each other.
 pub(crate) fn overlap(one: &[IpNet], other: &[IpNet]) -> bool {
-    one.iter().any(|a| other.iter().any(|b| a.contains(b) || b.contains(a)))
+    let (one, other) = (spans(one), spans(other));
+    let (mut one, mut other) = (one.iter().peekable(), other.iter().peekable());
+    while let (Some(a), Some(b)) = (one.peek(), other.peek()) {
+        if a.1 < b.0 {
+            one.next();
+        } else if b.1 < a.0 {
+            other.next();
+        } else {
+            return true;
+        }
+    }
+    false
+}
+
+/// The first and the last address of each network, in order.
+fn spans(networks: &[IpNet]) -> Vec<(IpAddr, IpAddr)> {
+    let mut spans: Vec<(IpAddr, IpAddr)> =
+        networks.iter().map(|network| (network.network(), network.broadcast())).collect();
+    spans.sort_unstable();
+    spans
 }
 
 /// Splits off the canary. A named host that could not be planned is in it, and fails it.
@@ -203,6 +225,25 @@ mod tests {
             let mut wanted: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
             wanted.sort();
             prop_assert_eq!(found, wanted);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_walk_through_two_lists_finds_what_comparing_each_with_each_does(
+            one in prop::collection::vec((0u32..64, 24u8..=32, any::<bool>()), 0..6),
+            other in prop::collection::vec((0u32..64, 24u8..=32, any::<bool>()), 0..6),
+        ) {
+            let networks = |list: &[(u32, u8, bool)]| -> Vec<IpNet> {
+                let network = |(low, prefix, six): &(u32, u8, bool)| match six {
+                    false => IpNet::new(IpAddr::from((0x0a00_0000 | (low * 37)).to_be_bytes()), *prefix).unwrap(),
+                    true => IpNet::new(IpAddr::from((u128::from(low * 37) | 0xfd << 120).to_be_bytes()), prefix + 96).unwrap(),
+                };
+                list.iter().map(network).collect()
+            };
+            let (one, other) = (networks(&one), networks(&other));
+            let each = one.iter().any(|a| other.iter().any(|b| a.contains(b) || b.contains(a)));
+            prop_assert_eq!(overlap(&one, &other), each);
         }
     }
 }

@@ -10,7 +10,9 @@ use std::sync::{Arc, OnceLock};
 use anyhow::{Context, Result, anyhow, bail};
 use serde::{Serialize, Serializer};
 
+use super::name::short;
 use crate::exit::Hint;
+use crate::report::clean::text;
 
 /// A password, passphrase or key. Prints and serialises as `***`. Cheap to clone: copies share
 /// the value, so a question is asked once.
@@ -149,9 +151,16 @@ fn command(words: &[String]) -> Result<String> {
         .output()
         .with_context(|| format!("run the secret command `{program}`"))?;
     if !output.status.success() {
-        bail!("the secret command `{program}` failed ({})", output.status);
+        // Only the error output: what was printed may be the secret.
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let why = said.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
+        let why = if why.is_empty() { String::new() } else { format!(": {}", short(&text(why))) };
+        bail!("the secret command `{program}` failed ({}){why}", output.status);
     }
-    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    String::from_utf8(output.stdout).map_err(|_| {
+        anyhow!("the secret command `{program}` printed something that is no UTF-8")
+            .hint("a secret is text; let the command print it as base64 or the like, and what uses it decode it")
+    })
 }
 
 fn ask(what: &str) -> Result<String> {
@@ -223,6 +232,13 @@ mod tests {
     fn what_is_missing_is_named() {
         let error = Secret::from(Origin::Env("FC_NO_SUCH_VARIABLE".into())).resolve().unwrap_err();
         assert!(error.to_string().contains("`FC_NO_SUCH_VARIABLE`"));
-        assert!(Secret::from(Origin::Command(vec!["false".into()])).resolve().is_err());
+        let run = |script: &str| {
+            let words = ["sh", "-c", script].map(str::to_owned).to_vec();
+            Secret::from(Origin::Command(words)).resolve().unwrap_err().to_string()
+        };
+        assert_eq!(run("exit 1"), "the secret command `sh` failed (exit status: 1)");
+        let words = run("echo hunter2; echo Vault >&2; printf 'the vault is \\033[1msealed\\n\\n' >&2; exit 2");
+        assert_eq!(words, "the secret command `sh` failed (exit status: 2): the vault is \\u{1b}[1msealed");
+        assert_eq!(run("printf 'p\\377w'"), "the secret command `sh` printed something that is no UTF-8");
     }
 }

@@ -247,7 +247,8 @@ fn converged(session: &mut Session<'_>, run: &Run<'_>) -> Result<(), Failure> {
     let mut answers = Answers::default();
     let mut questions = plan::lines(&planned.steps);
     questions.push(run.lock.renew()?);
-    answers.ask(session, &questions, READ)?;
+    session.phase(Phase::Probe);
+    answers.ask(session, &questions, READ.max(planned.spec.limits.read))?;
     let seen: Vec<Slice> = planned.steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     nothing_left(planned, &seen)
 }

@@ -14,7 +14,7 @@ use crate::engine::Context;
 use crate::engine::event::Phase;
 use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
-use crate::engine::undo::{LastRun, last_run, moved, not_in_full};
+use crate::engine::undo::{LastRun, last_run, lost_in_the_middle, moved, not_in_full};
 use crate::inventory::HostSpec;
 use crate::report::HostReport;
 use crate::report::decisive::decisive;
@@ -210,7 +210,9 @@ pub(crate) fn undo(session: &mut Session<'_>, name: &str) -> Result<(), Failure>
 
 fn put_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Failure> {
     let line = format!("call {} 2>&1", file(name));
-    let printed = lock.run(session, &[line], LIMIT)?.pop().unwrap_or_default().stdout;
+    let done = lock.run(session, &[line], LIMIT);
+    let done = done.map_err(|failure| lost_in_the_middle(failure, "how far it came is not known"))?;
+    let printed = done.into_iter().next_back().unwrap_or_default().stdout;
     let Some((before, _)) = printed.split_once(FAILED) else { return Ok(()) };
     Err(not_in_full(name, &decisive(before, "")))
 }
