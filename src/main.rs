@@ -19,7 +19,7 @@ fn main() -> ExitCode {
     }
     let exit = cli::run(Cli::parse()).unwrap_or_else(|error| {
         console::error(&error);
-        Exit::Usage
+        if transport::has_contacted() { Exit::Failed } else { Exit::Usage }
     });
     ExitCode::from(exit.code())
 }

@@ -145,6 +145,42 @@ fn exported_assets_are_used_and_not_overwritten() {
 }
 
 #[test]
+fn what_failed_before_and_is_left_out_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("fleet.yml");
+    std::fs::write(
+        &path,
+        "hosts: { db1: { role: slave, upstream: [10.0.0.9] }, web1: { role: slave, upstream: [10.0.0.9] } }",
+    )
+    .unwrap();
+    let runs = dir.path().join("fleetclock/runs");
+    std::fs::create_dir_all(&runs).unwrap();
+    let record = |name: &str, ended: &[(&str, &str)]| {
+        let hosts: Vec<_> =
+            ended.iter().map(|(name, status)| serde_json::json!({ "name": name, "status": status })).collect();
+        let record = serde_json::json!({
+            "record": 1, "run": name, "who": "me", "started": "", "command": "apply", "arguments": [],
+            "inventory": path, "hosts": [], "report": { "hosts": hosts },
+        });
+        std::fs::write(runs.join(format!("{name}.json")), record.to_string()).unwrap();
+    };
+    let said = |more: &[&str]| {
+        let arguments = [&["apply", "--yes", "--failed"], more].concat();
+        let output = fleetclock(dir.path(), &arguments).env("XDG_STATE_HOME", dir.path()).output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    record("r1", &[("db1", "changed"), ("web1", "failed"), ("web3", "failed_undone")]);
+    let nothing = "the last run left each as wanted; nothing to do\n";
+    let gone = "failed before, and not in the inventory any more: web3\n";
+    let left = format!("failed before, and left out by --limit: web1\n{gone}of the chosen hosts, {nothing}");
+    assert_eq!(said(&["-l", "db1"]), (Some(0), left));
+    record("r2", &[("web1", "changed")]);
+    assert_eq!(said(&["-i", "./fleet.yml"]), (Some(0), format!("{gone}of the chosen hosts, {nothing}")));
+    record("r3", &[("web3", "changed")]);
+    assert_eq!(said(&[]), (Some(0), "the last run of each host left it as wanted; nothing to do\n".to_owned()));
+}
+
+#[test]
 fn completions_and_manual_know_every_verb() {
     let dir = tempfile::tempdir().unwrap();
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {

@@ -122,9 +122,9 @@ fn take_failed(run: &mut Run, inventory: &Path, all: &HashSet<String>) -> Result
     let chosen: HashSet<String> = run.names().into_iter().collect();
     let left = failed.iter().map(String::as_str).filter(|name| !chosen.contains(*name));
     let (limited, gone): (Vec<&str>, Vec<&str>) = left.partition(|name| all.contains(*name));
-    for (hosts, why) in [(limited, "not chosen by --limit"), (gone, "not in the inventory any more")] {
+    for (hosts, why) in [(limited, "left out by --limit"), (gone, "not in the inventory any more")] {
         if !hosts.is_empty() {
-            console::error_line(&format!("failed before and left out, for {why}: {}", names::all(&hosts)));
+            console::error_line(&format!("failed before, and {why}: {}", names::all(&hosts)));
         }
     }
     let failed_names: HashSet<&str> = failed.iter().map(String::as_str).collect();

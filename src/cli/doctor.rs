@@ -76,12 +76,13 @@ pub(super) fn look(run: &Run, chosen: &[String], place: Option<Place>) -> (Vec<H
         place.write(diagnosis.evidence.as_bytes()).with_context(|| format!("write {}", path.display()))
     });
     let mut reports = diagnosis.hosts;
+    let chosen: HashSet<&str> = chosen.iter().map(String::as_str).collect();
     reports.retain_mut(|report| {
         // Of a source that was only looked at as a witness, what concerns the chosen hosts matters.
-        if !chosen.contains(&report.name) {
-            report.findings.retain(|finding| finding.affects.iter().any(|name| chosen.contains(name)));
+        if !chosen.contains(report.name.as_str()) {
+            report.findings.retain(|finding| finding.affects.iter().any(|name| chosen.contains(name.as_str())));
         }
-        chosen.contains(&report.name)
+        chosen.contains(report.name.as_str())
             || !report.findings.is_empty()
             || matches!(report.status, Status::Failed | Status::Unreachable)
     });

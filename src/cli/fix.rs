@@ -2,15 +2,15 @@
 
 use anyhow::Result;
 
-use super::Global;
 use super::change::{Changed, change};
 use super::doctor::look;
 use super::run::Run;
+use super::{Format, Global};
 use crate::engine::Extent;
 use crate::engine::fleet::plan_all;
 use crate::engine::waves::order;
 use crate::exit::Exit;
-use crate::report::{Finding, HostReport, Status, console};
+use crate::report::{Finding, HostReport, Status, console, text};
 
 /// What the user wants to be put right.
 pub(super) struct Wanted {
@@ -34,11 +34,21 @@ pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted:
     if sick.is_empty() {
         return Ok(run.print(found, true));
     }
+    if !wanted.yes {
+        // Whoever is asked has to know what was found; and whoever declines has it.
+        let report = run.report(found.clone());
+        console::error_line(text::report(&report, text::Options { diffs: true, ended: true }).trim_end());
+    }
     let looked_at = run.hosts.clone();
     run.hosts.retain(|host| sick.contains(&host.name));
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
     let order = order(&plans, &run.rollout);
     let (done, shown) = match change(&mut run, &global.inventory, plans, order, wanted.yes)? {
+        Changed::Declined if run.format == Format::Json => {
+            run.hosts = looked_at;
+            run.print(found, true);
+            return Ok(Exit::Pending);
+        }
         Changed::Declined => return Ok(Exit::Pending),
         Changed::Done { hosts, shown } => (hosts, shown),
     };

@@ -10,7 +10,7 @@ use crate::engine::is_at_work;
 use crate::exit::Exit;
 use crate::history::{Entry, History, Record, is_same};
 use crate::report::number::count;
-use crate::report::{console, json, table};
+use crate::report::{clean, console, json, table};
 
 /// Options of `history`.
 #[derive(Debug, clap::Args)]
@@ -72,7 +72,8 @@ fn list(entries: &[Entry], all: bool) -> String {
     let row = |entry: &Entry| {
         let ending = entry.report.as_ref();
         let took = seconds(ending.and_then(|ending| ending.seconds));
-        [entry.run.clone(), entry.who.clone(), result(entry), took, entry.arguments.join(" ")]
+        let shown = |text: &str| clean::text(text).into_owned();
+        [entry.run.clone(), shown(&entry.who), shown(&result(entry)), took, shown(&entry.arguments.join(" "))]
     };
     if all {
         let with = |entry: &Entry| {
@@ -118,7 +119,7 @@ fn show(record: &Record) -> String {
         record.arguments.join(" "),
         record.inventory.display()
     );
-    let word = |value: &Value| value.as_str().unwrap_or("").replace('_', " ");
+    let word = |value: &Value| clean::text(value.as_str().unwrap_or("")).into_owned();
     let row = |host: &Value| {
         let changes: Vec<String> =
             host["deltas"].as_array().into_iter().flatten().map(|delta| word(&delta["resource"])).collect();
@@ -127,7 +128,8 @@ fn show(record: &Record) -> String {
         let why = word(&host["error"]["message"]);
         [
             word(&host["name"]),
-            word(&host["status"]),
+            // The words of a status only; a name may have an underscore of its own.
+            word(&host["status"]).replace('_', " "),
             seconds(host["seconds"].as_f64()),
             if why.is_empty() { once.join(", ") } else { why },
         ]
@@ -142,4 +144,23 @@ fn show(record: &Record) -> String {
         }
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_run_is_shown_in_its_own_words_and_nothing_of_it_is_obeyed() {
+        let begun = Record::begin("apply", "me@here".into(), "r1".into(), Path::new("f"), vec![]);
+        let host = json!({
+            "name": "web_1", "status": "failed_undone", "seconds": 1.0,
+            "error": { "message": "write /etc/my_app.conf: \u{1b}[2J" },
+        });
+        let other = json!({ "name": "b", "status": "changed", "deltas": [{ "resource": "file /etc/my_app.conf" }] });
+        let text = show(&Record { report: json!({ "hosts": [host, other] }), ..begun });
+        assert!(text.contains("web_1  failed undone  1.0 s  write /etc/my_app.conf: \\u{1b}[2J"), "{text}");
+        assert!(text.contains("file /etc/my_app.conf\n"), "{text}");
+    }
 }

@@ -36,7 +36,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
     match verb {
         Verb::Validate => {
             let fleet = global.fleet()?;
-            super::playbooks::check(&Assets::new(global.assets.clone())?, &fleet.hosts)?;
+            crate::playbook::check::check(&Assets::new(global.assets.clone())?, &fleet.hosts)?;
             let hosts = count(fleet.hosts.len(), "host");
             let groups = count(fleet.groups.len(), "group");
             console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()))?;

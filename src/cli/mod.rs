@@ -18,7 +18,6 @@ mod limit;
 mod limits;
 mod man;
 mod plan;
-mod playbooks;
 mod probe;
 mod render;
 mod rights;
@@ -249,7 +248,7 @@ enum Command {
 /// Runs the command line.
 ///
 /// # Errors
-/// Something is wrong before any host was contacted.
+/// Something is wrong, mostly before any host was contacted.
 pub fn run(cli: Cli) -> Result<Exit> {
     let global = cli.global;
     console::set_color(match global.color {

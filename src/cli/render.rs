@@ -1,19 +1,17 @@
 //! `render`: a host's files as they shall be, or what a Windows host shall have in their place,
 //! without asking the host.
 
-use std::collections::BTreeMap;
-
 use anyhow::{Context as _, Result, anyhow};
+use minijinja::Value;
 
 use super::Global;
 use crate::assets::Assets;
 use crate::exit::{Exit, Hint};
-use crate::facts::windows::WindowsFacts;
-use crate::facts::{Facts, Family, Firewall, PackageManager};
+use crate::facts::{Firewall, assumed};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::playbook::template::Engine;
-use crate::playbook::{Kind, Playbook, context};
+use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{self, Provider};
 use crate::report::console;
@@ -36,11 +34,7 @@ pub(super) struct Args {
 /// Prints every file of the host's playbook.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let only = Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(&args.host))?;
-    let spec = only
-        .hosts()?
-        .into_iter()
-        .next()
-        .ok_or_else(|| anyhow!("no host `{}`", args.host).hint("`fleetclock inventory show` lists the hosts"))?;
+    let spec = one(only.hosts()?, &args.host)?;
     let assets = Assets::new(global.assets.clone())?;
     if spec.is_windows() {
         return match &args.template {
@@ -49,7 +43,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
             None => console::print(&windows(&spec, &assets)?).map(|()| Exit::Ok),
         };
     }
-    let facts = assumed(&args.family);
+    let facts = assumed::linux(&args.family);
     let choice = match (spec.provider, args.provider.as_str()) {
         (ProviderChoice::Auto, "ntpd") => ProviderChoice::Ntpd,
         (ProviderChoice::Auto, _) => ProviderChoice::Chrony,
@@ -60,10 +54,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let context = context::shown(&spec, &facts, &provider.layout(&facts), Firewall::None);
     let mut files = 0;
     for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
+        if !takes_place(step, &context)? {
+            continue;
+        }
         if let Kind::File { path, template, .. } = step.resolve(&Engine, &context)? {
             let asset = assets.read(&format!("templates/{template}"))?;
             let text = Engine.render(&template, &asset.text, &context).context("render")?;
-            console::error_line(&format!("{path} (from {template}, {}):", asset.origin));
+            let only = on_facts(step).map_or(String::new(), |when| format!(", where {when}"));
+            console::error_line(&format!("{path} (from {template}, {}{only}):", asset.origin));
             console::print(&text)?;
             files += 1;
         }
@@ -75,19 +73,38 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     }
 }
 
+/// The only host that a pattern fits: of several, one could not tell whose file is whose.
+fn one(hosts: Vec<HostSpec>, pattern: &str) -> Result<HostSpec> {
+    match <[HostSpec; 1]>::try_from(hosts) {
+        Ok([spec]) => Ok(spec),
+        Err(hosts) => Err(anyhow!("`{pattern}` is {} hosts, and `render` prints those of one", hosts.len())
+            .hint("`fleetclock inventory show` lists the hosts")),
+    }
+}
+
+/// Whether a step is for this host, as far as that is known without asking it.
+fn takes_place(step: &StepFile, context: &Value) -> Result<bool> {
+    let holds = step.when.as_deref().map_or(Ok(true), |when| Engine.holds(when, context));
+    holds.with_context(|| format!("step `{}`: when", step.name))
+}
+
+/// The condition of a step, if it hangs on what only the host knows.
+fn on_facts(step: &StepFile) -> Option<&str> {
+    step.when.as_deref().filter(|when| when.contains("facts."))
+}
+
 /// What a Windows host shall have in its registry, its services and its firewall.
 fn windows(spec: &HostSpec, assets: &Assets) -> Result<String> {
-    let facts = assumed_windows();
+    let facts = assumed::windows();
     let firewall = if spec.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
     let context = context::shown(spec, &facts, &w32time::layout(spec), firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(W32Time.playbook()))?;
     let mut text = String::new();
     for step in &playbook.steps {
-        let holds = step.when.as_deref().map_or(Ok(true), |when| Engine.holds(when, &context));
-        if !holds.with_context(|| format!("step `{}`: when", step.name))? {
+        if !takes_place(step, &context)? {
             continue;
         }
-        if let Some(when) = step.when.as_deref().filter(|when| when.contains("facts.")) {
+        if let Some(when) = on_facts(step) {
             text.push_str(&format!("# where {when}\n"));
         }
         text.push_str(&shown(&step.resolve(&Engine, &context)?));
@@ -119,44 +136,8 @@ fn shown(kind: &Kind) -> String {
     }
 }
 
-/// A server of a workgroup, the firewall on, in a virtual machine.
-pub(super) fn assumed_windows() -> WindowsFacts {
-    let nothing = crate::facts::windows::parse(&BTreeMap::new());
-    WindowsFacts { firewall: true, running: true, trigger_start: true, hypervisor_time: true, ..nothing }
-}
-
 fn wanted(args: &Args, template: Option<&str>) -> bool {
     template.is_some_and(|template| args.template.as_deref().is_none_or(|only| only == template))
-}
-
-/// The facts of a host that was not asked.
-pub(super) fn assumed(family: &str) -> Facts {
-    let (family, package_manager) = match family {
-        "redhat" => (Family::RedHat, PackageManager::Dnf),
-        "suse" => (Family::Suse, PackageManager::Zypper),
-        _ => (Family::Debian, PackageManager::Apt),
-    };
-    Facts {
-        os_id: String::new(),
-        os_version: String::new(),
-        os_name: String::new(),
-        family,
-        package_manager,
-        systemd: true,
-        arch: std::env::consts::ARCH.to_owned(),
-        hostname: String::new(),
-        platform: String::new(),
-        uid: 0,
-        packages: BTreeMap::new(),
-        versions: BTreeMap::new(),
-        lacks: Vec::new(),
-        units: BTreeMap::new(),
-        owed: Vec::new(),
-        firewall: Firewall::None,
-        addresses: Vec::new(),
-        clock_offset_s: 0.0,
-        clock_uncertainty_s: 0.0,
-    }
 }
 
 #[cfg(test)]
@@ -185,5 +166,23 @@ groups:
             assert!(master.contains(part), "{part}: {master}");
         }
         assert!(slave.contains("NtpServer = 10.10.10.1,0x8\n") && !slave.contains("firewall"), "{slave}");
+    }
+
+    #[test]
+    fn one_host_is_rendered_and_of_its_steps_those_that_take_place() {
+        let fleet = inventory::parse(std::path::Path::new("fleet.yml"), TEXT).unwrap();
+        let error = one(fleet.hosts.clone(), "*").unwrap_err().to_string();
+        assert_eq!(error, "`*` is 2 hosts, and `render` prints those of one");
+        assert_eq!(one(fleet.hosts[..1].to_vec(), "dmz1").unwrap().name, "dmz1");
+        let step = |when: &str| -> StepFile {
+            serde_yaml::from_str(&format!("name: x\nwhen: {when}\npackage: {{ name: y }}\n")).unwrap()
+        };
+        let context = context::shown(&fleet.hosts[0], &assumed::linux("redhat"), &(), Firewall::None);
+        let takes = |when: &str| takes_place(&step(when), &context).unwrap();
+        assert!(takes("host.role == 'master'") && !takes("host.role == 'slave'"));
+        assert!(takes("facts.family == 'redhat'") && !takes("facts.family == 'debian'"));
+        assert!(takes_place(&step("vars.nothing"), &context).is_err());
+        assert_eq!(on_facts(&step("facts.systemd")), Some("facts.systemd"));
+        assert_eq!(on_facts(&step("host.role == 'master'")), None);
     }
 }

@@ -39,7 +39,8 @@ impl Waves {
             return Err(anyhow!("--canary 0: no host would be changed first").hint("a number (3) or a part (10%)"));
         }
         Ok(Rollout {
-            canary: canary.or(below.canary),
+            // `--canary 0` takes the one of the inventory away.
+            canary: canary.or(below.canary).filter(|canary| !canary.is_nobody()),
             batch: self.batch.or(below.batch),
             max_fail: self.max_fail.or(below.max_fail),
             pause: self.pause.unwrap_or(below.pause),
@@ -60,4 +61,21 @@ fn canary(text: &str, hosts: &[HostSpec]) -> Result<Canary> {
     }
     let names = select::names(hosts, "--canary", text).hint("a number (3), a part (10%), or names of hosts and groups");
     Ok(Canary::Hosts(names?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_canary_of_nobody_takes_that_of_the_inventory_away() {
+        let below = Rollout { canary: Some(Canary::Share(Share::Count(3))), ..Rollout::default() };
+        let with = |canary: Option<&str>| {
+            let waves = Waves { canary: canary.map(str::to_owned), ..Waves::default() };
+            waves.over(below.clone(), &[]).unwrap()
+        };
+        assert_eq!((with(Some("0")), with(Some("0%"))), (Rollout::default(), Rollout::default()));
+        assert_eq!(with(None), below);
+        assert_eq!(with(Some("1")).canary, Some(Canary::Share(Share::Count(1))));
+    }
 }

@@ -75,7 +75,7 @@ impl Run {
         let rollout = fleet.rollout.clone();
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
-        super::playbooks::check(&assets, &hosts)?;
+        crate::playbook::check::check(&assets, &hosts)?;
         if !global.quiet {
             let wide = super::rights::warnings(&global.inventory, global.assets.as_deref(), &hosts);
             wide.iter().for_each(|text| console::warning(text));

@@ -6,7 +6,7 @@ use super::Global;
 use super::change::can_ask;
 use super::fail_on::FailOn;
 use super::run::Run;
-use crate::engine::undo::{Choice, LookResult, choose, look_all, report_of, undo_all};
+use crate::engine::undo::{Choice, LookResult, choose, is_known, look_all, report_of, undo_all};
 use crate::exit::{Condition, Exit, Hint};
 use crate::history::{self, History, Record};
 use crate::report::console;
@@ -57,6 +57,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         console::error(&error);
         return Ok(Exit::Failed);
     }
+    if let Some(error) = unknown(&looks, &choice) {
+        console::error(&error);
+        return Ok(Exit::Failed);
+    }
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
         console::error_line("nothing was changed");
@@ -66,6 +70,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let taking_part = looks.iter().flatten().map(|last| last.spec.name.clone()).collect();
     let reports = run.watched(taking_part, |cx| undo_all(looks, run.forks, cx));
     Ok(run.print(reports, true))
+}
+
+/// A run that no host has is mistyped, or taken back already. A host that could not be asked may have it.
+fn unknown(looks: &[LookResult], choice: &Choice) -> Option<anyhow::Error> {
+    let Choice::Run(run) = choice else { return None };
+    let none = looks.iter().all(Result::is_ok) && !is_known(looks, run);
+    let hint = "`fleetclock history` lists the runs; one that was taken back already is there, too";
+    none.then(|| anyhow!("nothing was taken back: no host has a run {run}").hint(hint))
 }
 
 /// The newest run may be one of hosts that could not be asked; then an older one must not be taken

@@ -26,7 +26,7 @@ use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
 use super::frame::Frames;
 use super::plan::blank;
-use super::session::{Failure, Session};
+use super::session::{BECOME, Failure, Session};
 use super::verify;
 use super::windows;
 
@@ -165,7 +165,7 @@ fn try_visit(
         && facts.uid != 0
     {
         let message = anyhow::anyhow!("the login is user {}, and only root may see all", facts.uid);
-        return Err(message.hint("set `become: sudo` (or doas) for this host").into());
+        return Err(message.hint(BECOME).into());
     }
     Ok((evidence, began))
 }

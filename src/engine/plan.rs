@@ -27,7 +27,7 @@ use super::event::Phase;
 use super::frame::Frames;
 use super::lock;
 use super::proof::Proof;
-use super::session::{Failure, Session};
+use super::session::{BECOME, Failure, Session};
 use super::settling;
 use super::verdict::{self, Verdict};
 use super::windows;
@@ -163,7 +163,7 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.os = Some(facts.os_name.clone());
     if facts.uid != 0 {
         let message = anyhow!("the login is user {}, and only root may read and change all that is needed", facts.uid);
-        return Err(message.hint("set `become: sudo` (or doas) for this host").into());
+        return Err(message.hint(BECOME).into());
     }
     let provider = provider::choose(spec.provider, &facts)?;
     if let Some(why) = provider.refusal(&spec.time, &facts) {

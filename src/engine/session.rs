@@ -39,6 +39,10 @@ impl From<anyhow::Error> for Failure {
     }
 }
 
+/// The way out where the login is not root.
+pub(crate) const BECOME: &str =
+    "say `become` and a program that the host has (`sudo`, `doas`, `su` and others: docs/become.md), or log in as root";
+
 /// An open connection to a host.
 pub(crate) struct Session<'a> {
     pub(crate) spec: &'a HostSpec,

@@ -110,6 +110,11 @@ pub fn choose(looks: &mut [LookResult], choice: &Choice) -> Option<String> {
     Some(wanted)
 }
 
+/// Whether a run that is named is one that any of these hosts could take back, now or after a later one.
+pub fn is_known(looks: &[LookResult], run: &str) -> bool {
+    looks.iter().flatten().any(|last| last.fleet.as_deref() == Some(run) || last.older.iter().any(|older| older == run))
+}
+
 /// A host of which another run is the last one. One that was asked for and is covered by a newer one
 /// cannot be taken back alone: both may have written the same file.
 fn leave(last: &mut LastRun, wanted: &str) {
@@ -319,6 +324,7 @@ mod tests {
         assert_eq!(taken(&looks), [Some("r2a"), Some("r1b"), None]);
         choose(&mut looks, &Choice::Run("r1".into()));
         assert_eq!(taken(&looks), [None, Some("r1b"), None]);
+        assert!(is_known(&looks, "r1") && is_known(&looks, "r2") && !is_known(&looks, "r3"));
         let refused = report_of(&looks[0]).error.clone().unwrap();
         assert_eq!(refused.message, "run r1 is not taken back: run r2 has changed this host after it");
     }

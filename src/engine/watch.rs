@@ -17,7 +17,7 @@ use super::fleet::{catch, each};
 use super::frame::Frames;
 use super::plan::{Service, blank, read_facts};
 use super::proof::Proof;
-use super::session::{Failure, Session};
+use super::session::{BECOME, Failure, Session};
 use super::verdict::Verdict;
 use super::windows;
 
@@ -168,7 +168,7 @@ fn learn(session: &mut Session<'_>) -> Result<Known, Failure> {
     let facts = read_facts(session)?;
     if facts.uid != 0 {
         let message = anyhow!("the login is user {}, and only root may ask all that is needed", facts.uid);
-        return Err(message.hint("set `become: sudo` (or doas) for this host").into());
+        return Err(message.hint(BECOME).into());
     }
     let provider = provider::choose(session.spec.provider, &facts)?;
     let service = Service::Linux(provider, provider.layout(&facts).service);

@@ -1,6 +1,7 @@
 //! What does not change during a run: operating system, package manager, firewall, and which
 //! time services are there.
 
+pub mod assumed;
 pub mod linux;
 pub mod registry;
 pub mod versions;

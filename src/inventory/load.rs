@@ -229,8 +229,8 @@ fn gather(
             drafts.groups.entry(group.clone()).or_default().push(host.name.clone());
         }
     }
-    for (name, _) in groups.iter().filter(|(name, _)| index.contains_key(name)) {
-        reader.wrong(At::default(), format!("`{name}` is both a host and a group"));
+    for (name, host) in groups.iter().filter_map(|(name, _)| Some((name, drafts.hosts.get(*index.get(name)?)?))) {
+        reader.wrong(host.at, format!("`{name}` is both a host and a group"));
     }
     drafts
 }

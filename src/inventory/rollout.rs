@@ -79,6 +79,13 @@ pub enum Canary {
     Hosts(Vec<String>),
 }
 
+impl Canary {
+    /// Whether it is no host at all: a way to say that there shall be none.
+    pub fn is_nobody(&self) -> bool {
+        matches!(self, Canary::Share(Share::Count(0) | Share::Percent(0)))
+    }
+}
+
 /// How a change goes over the fleet. Nothing set: masters by tier, then all others at once.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rollout {
@@ -110,7 +117,7 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rol
     for (key, value) in &reader.map(node, "rollout", &["canary", "batch", "max_fail", "pause"]) {
         let what = &format!("rollout.{}", key.text);
         match key.text.as_str() {
-            "canary" => rollout.canary = canary(value, reader, what, drafts),
+            "canary" => rollout.canary = canary(value, reader, what, drafts).filter(|canary| !canary.is_nobody()),
             "batch" => {
                 rollout.batch = share(value, reader, what);
                 if rollout.batch.is_some_and(Share::is_none) {

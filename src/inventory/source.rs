@@ -120,7 +120,7 @@ impl Reader<'_> {
         None
     }
 
-    /// Both daemons take 3 to 17 (ntpd's range; chrony's is wider).
+    /// What chrony takes; ntpd takes 3 to 17, and W32Time 4 to 17.
     fn poll(&mut self, node: &Node, what: &str) -> Option<i8> {
         self.number(node, what, -6, 24).and_then(|n| i8::try_from(n).ok())
     }

@@ -1,5 +1,6 @@
 //! Playbooks: ordered lists of steps, data and not a language.
 
+pub mod check;
 pub mod context;
 pub mod step;
 pub mod template;

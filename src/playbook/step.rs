@@ -6,7 +6,7 @@ use anyhow::{Context, Result, bail};
 use minijinja::Value;
 use serde::Deserialize;
 
-use super::template::Engine;
+use super::template::{Engine, Render};
 use crate::assets::Assets;
 use crate::facts::registry;
 use crate::report::hide::HIDDEN;
@@ -259,6 +259,9 @@ impl StepFile {
         }
         if let Some(file) = &self.file {
             file.parents.mode().with_context(|| self.context("file"))?;
+            if !is_mode(&file.mode) {
+                bail!("step `{}`: file: mode: `{}` is no mode; write \"0644\"", self.name, file.mode);
+            }
         }
         if let Some(condition) = &self.when {
             engine.check_condition(condition).with_context(|| self.context("when"))?;
@@ -273,7 +276,7 @@ impl StepFile {
     ///
     /// # Errors
     /// A value names something that is not defined.
-    pub fn resolve(&self, engine: &Engine, context: &Value) -> Result<Kind> {
+    pub fn resolve(&self, engine: &impl Render, context: &Value) -> Result<Kind> {
         let fill = |text: &str| engine.render(text, text, context).with_context(|| self.context("value"));
         if let Some(p) = &self.package {
             return Ok(Kind::Package { name: fill(&p.name)? });

@@ -1,5 +1,7 @@
 //! Jinja templates: strict, plain text, compiled before any host is contacted.
 
+use std::cell::RefCell;
+
 use anyhow::{Context, Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, UndefinedBehavior, Value};
@@ -86,6 +88,43 @@ impl Engine {
             return Err(anyhow!("evaluate `{condition}`: undefined value"));
         }
         Ok(value.is_true())
+    }
+}
+
+/// What fills in the values of a text.
+pub trait Render {
+    /// Renders a template; `name` is for errors.
+    ///
+    /// # Errors
+    /// A syntax error, or a name that is not defined; says where.
+    fn render(&self, name: &str, text: &str, context: &Value) -> Result<String>;
+}
+
+impl Render for Engine {
+    fn render(&self, name: &str, text: &str, context: &Value) -> Result<String> {
+        Engine::render(self, name, text, context)
+    }
+}
+
+/// As [`Engine`], for many hosts: each text is compiled once.
+#[derive(Debug)]
+pub struct Compiled(RefCell<Environment<'static>>);
+
+impl Default for Compiled {
+    fn default() -> Self {
+        Compiled(RefCell::new(environment()))
+    }
+}
+
+impl Render for Compiled {
+    fn render(&self, name: &str, text: &str, context: &Value) -> Result<String> {
+        if self.0.borrow().get_template(text).is_err() {
+            let added = self.0.borrow_mut().add_template_owned(text.to_owned(), text.to_owned());
+            added.map_err(|error| explain(name, &error))?;
+        }
+        let env = self.0.borrow();
+        let filled = env.get_template(text).and_then(|template| template.render(context));
+        filled.map_err(|error| explain(name, &error))
     }
 }
 

@@ -1,6 +1,7 @@
 //! What is, or was, not as wanted. Hosts that need exactly the same are shown once: of three
 //! hundred, most do.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 
 use anstyle::Style;
@@ -22,15 +23,16 @@ pub(super) fn changes(text: &mut String, hosts: &[HostReport], options: Options)
 }
 
 fn groups(hosts: &[HostReport]) -> Vec<Vec<&HostReport>> {
-    let mut groups: Vec<(String, Vec<&HostReport>)> = Vec::new();
+    let mut groups: Vec<Vec<&HostReport>> = Vec::new();
+    let mut known: HashMap<String, usize> = HashMap::new();
     for host in hosts.iter().filter(|host| !host.deltas.is_empty() || !host.warnings.is_empty()) {
-        let key = key(host);
-        match groups.iter_mut().find(|(known, _)| *known == key) {
-            Some((_, members)) => members.push(host),
-            None => groups.push((key, vec![host])),
+        let at = *known.entry(key(host)).or_insert(groups.len());
+        match groups.get_mut(at) {
+            Some(members) => members.push(host),
+            None => groups.push(vec![host]),
         }
     }
-    groups.into_iter().map(|(_, members)| members).collect()
+    groups
 }
 
 /// Equal for hosts that are shown together.

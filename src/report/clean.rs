@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{Delta, ErrorReport, Finding, HostReport};
+use super::{DaemonReport, Delta, ErrorReport, Finding, HostReport, SourceReport};
 use crate::visible::is_hidden;
 
 /// Shows control characters, and what cannot be seen, as `\u{1b}`; line breaks and tabs stay.
@@ -32,9 +32,16 @@ fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
     host.provider.iter_mut().for_each(&mut *visit);
     host.deltas.iter_mut().for_each(|delta| visit(&mut delta.property));
     for source in &mut host.sources {
-        [&mut source.address, &mut source.outcome].into_iter().for_each(&mut *visit);
+        let SourceReport { address, ip, host, outcome, refid, probe, from_123, .. } = source;
+        [address, outcome]
+            .into_iter()
+            .chain([ip, host, refid, probe, from_123].into_iter().flatten())
+            .for_each(&mut *visit);
     }
-    host.daemon.iter_mut().filter_map(|daemon| daemon.source.as_mut()).for_each(&mut *visit);
+    if let Some(DaemonReport { provider, source, refid, .. }) = &mut host.daemon {
+        visit(provider);
+        [source, refid].into_iter().flatten().for_each(&mut *visit);
+    }
     for Finding { code, severity, certainty, on, affects, .. } in &mut host.findings {
         [code, severity, certainty, on].into_iter().chain(affects).for_each(&mut *visit);
     }
@@ -70,6 +77,25 @@ fn clean(field: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn whatever_a_host_says_of_a_source_is_cleaned() {
+        let evil = || Some("\u{1b}[2J".to_owned());
+        let source = SourceReport {
+            ip: evil(),
+            host: evil(),
+            refid: evil(),
+            probe: evil(),
+            from_123: evil(),
+            outcome: "\u{1b}c".to_owned(),
+            ..SourceReport::default()
+        };
+        let spec = crate::engine::sample::host("h1");
+        let report = HostReport { sources: vec![source], ..crate::engine::sample::blank(&spec) };
+        let cleaned = host(&report);
+        let json = serde_json::to_string(&cleaned).unwrap();
+        assert!(!json.contains("\\u001b") && json.matches("u{1b}").count() == 6, "{json}");
+    }
 
     #[test]
     fn escapes_are_shown_and_lines_stay_lines() {

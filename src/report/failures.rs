@@ -1,6 +1,7 @@
 //! What went wrong and the way out. Last before the summary, the worst at the very end, where
 //! the eye is when a long run is over.
 
+use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
@@ -35,9 +36,11 @@ pub(super) fn failures(text: &mut String, hosts: &[HostReport]) {
 
 fn collect(hosts: &[HostReport]) -> Vec<Failure<'_>> {
     let mut failures: Vec<Failure<'_>> = Vec::new();
+    let mut known: HashMap<_, usize> = HashMap::new();
     for host in hosts {
         let Some(error) = &host.error else { continue };
-        match failures.iter_mut().find(|known| known.status == host.status && alike(known.error, error)) {
+        let at = *known.entry((host.status, alike(error))).or_insert(failures.len());
+        match failures.get_mut(at) {
             Some(known) => {
                 known.same = known.same && known.error == error;
                 known.hosts.push(&host.name);
@@ -49,9 +52,9 @@ fn collect(hosts: &[HostReport]) -> Vec<Failure<'_>> {
     failures
 }
 
-/// Whether two hosts failed in the same way: only the address that was tried differs.
-fn alike(one: &ErrorReport, other: &ErrorReport) -> bool {
-    one.hint == other.hint && shape(&one.message) == shape(&other.message)
+/// Equal for hosts that failed in the same way: only the address that was tried differs.
+fn alike(error: &ErrorReport) -> (Option<&str>, Vec<&str>) {
+    (error.hint.as_deref(), shape(&error.message))
 }
 
 /// A message without the address in it: `connect 10.0.0.1:22: timed out`.
@@ -113,7 +116,8 @@ mod tests {
             ("connect [2001:db8::1]:22: timed out", true),
             ("connect 10.0.0.2:22: Connection refused", false),
         ] {
-            assert_eq!(alike(&told("connect 10.0.0.1:22: timed out"), &told(other)), is_alike, "{other}");
+            let (one, other) = (told("connect 10.0.0.1:22: timed out"), told(other));
+            assert_eq!(alike(&one) == alike(&other), is_alike, "{}", other.message);
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What was watched: every round is counted, the newest are drawn as charts.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::number::count;
@@ -77,6 +79,8 @@ pub struct Clock {
 pub struct Tally {
     rounds: usize,
     hosts: Vec<Kept>,
+    /// Where each of them is.
+    places: HashMap<String, usize>,
 }
 
 #[derive(Debug)]
@@ -99,14 +103,11 @@ impl Tally {
     pub fn take(&mut self, hosts: &[HostReport]) -> usize {
         self.rounds += 1;
         for report in hosts.iter().map(clean::host) {
-            match self.hosts.iter_mut().find(|kept| kept.name == report.name) {
-                Some(kept) => kept.take(&report),
-                None => {
-                    let mut kept = Kept::new(&report);
-                    kept.take(&report);
-                    self.hosts.push(kept);
-                }
+            let at = *self.places.entry(report.name.clone()).or_insert(self.hosts.len());
+            if at == self.hosts.len() {
+                self.hosts.push(Kept::new(&report));
             }
+            self.hosts.iter_mut().skip(at).take(1).for_each(|kept| kept.take(&report));
         }
         self.rounds
     }

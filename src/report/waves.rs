@@ -1,5 +1,6 @@
 //! The order in which the hosts of a plan are changed.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::table::{Cell, Side, line, widths};
@@ -7,13 +8,13 @@ use super::{FleetReport, HostReport, Status, names};
 
 /// Appends the waves, if there is more than one with something to change.
 pub(super) fn waves(text: &mut String, report: &FleetReport) {
-    let pending =
-        |name: &str| report.hosts.iter().any(|host: &HostReport| host.name == name && host.status == Status::Drifted);
+    let pending = |host: &&HostReport| host.status == Status::Drifted;
+    let pending: HashSet<&str> = report.hosts.iter().filter(pending).map(|host| host.name.as_str()).collect();
     let rows: Vec<(String, &str)> = report
         .waves
         .iter()
         .filter_map(|wave| {
-            let who: Vec<&str> = wave.hosts.iter().map(String::as_str).filter(|name| pending(name)).collect();
+            let who: Vec<&str> = wave.hosts.iter().map(String::as_str).filter(|name| pending.contains(name)).collect();
             (!who.is_empty()).then(|| (names::all(&who), wave.why.as_str()))
         })
         .collect();

@@ -22,6 +22,7 @@ pub use ssh::trust::HostKey;
 pub use worker::serve_stdin;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
@@ -86,11 +87,20 @@ impl Connections {
     }
 }
 
+/// Whether a host was contacted since the program began.
+static CONTACTED: AtomicBool = AtomicBool::new(false);
+
+/// Returns whether this program has gone to a host: what is wrong after that is no mistake of a command line.
+pub fn has_contacted() -> bool {
+    CONTACTED.load(Ordering::Relaxed)
+}
+
 /// Opens the way to a host.
 ///
 /// # Errors
 /// It cannot be reached, its key is not trusted, or it refuses the login.
 pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transport>, TransportError> {
+    CONTACTED.store(true, Ordering::Relaxed);
     match &spec.connection {
         Connection::Ssh(settings) => ssh::connect(&spec.address, settings, &shared.0),
         Connection::Local(elevate) => Ok(Box::new(local::Local { elevate: elevate.clone() })),
@@ -104,7 +114,10 @@ pub fn connect(spec: &HostSpec, shared: &Connections) -> Result<Box<dyn Transpor
 /// It cannot be reached, or is not reached over SSH.
 pub fn host_key(spec: &HostSpec, shared: &Connections) -> Result<HostKey, TransportError> {
     match &spec.connection {
-        Connection::Ssh(settings) => ssh::trust::look(&spec.address, settings, &shared.0),
+        Connection::Ssh(settings) => {
+            CONTACTED.store(true, Ordering::Relaxed);
+            ssh::trust::look(&spec.address, settings, &shared.0)
+        }
         _ => Err(TransportError::HostKey {
             to: spec.address.clone(),
             cause: "this host is not reached over SSH".to_owned(),

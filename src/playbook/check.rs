@@ -6,15 +6,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, anyhow};
 use minijinja::Value;
 
-use super::render::{assumed, assumed_windows};
+use super::template::{Compiled, Engine, Render as _};
+use super::{Kind, Playbook, StepFile, context};
 use crate::assets::Assets;
 use crate::exit::Hint;
-use crate::facts::Firewall;
+use crate::facts::{Firewall, assumed};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
-use crate::playbook::template::Engine;
-use crate::playbook::{Kind, Playbook, StepFile, context};
-use crate::provider::{self, LinuxProvider, w32time};
+use crate::provider::w32time::{self, W32Time};
+use crate::provider::{self, LinuxProvider, Provider as _};
 
 /// A playbook and the hosts that it may be for.
 type Users<'a> = BTreeMap<(&'a str, bool), Vec<&'a HostSpec>>;
@@ -24,7 +24,7 @@ type Users<'a> = BTreeMap<(&'a str, bool), Vec<&'a HostSpec>>;
 ///
 /// # Errors
 /// One is not there, does not compile, or asks for what nobody defines.
-pub(super) fn check(assets: &Assets, hosts: &[HostSpec]) -> Result<()> {
+pub fn check(assets: &Assets, hosts: &[HostSpec]) -> Result<()> {
     for provider in provider::every() {
         Playbook::load(assets, provider.playbook())?;
     }
@@ -45,13 +45,14 @@ pub(super) fn check(assets: &Assets, hosts: &[HostSpec]) -> Result<()> {
     Ok(())
 }
 
-/// The playbooks that a host may get; which of those of the program is known only when it has been asked.
+/// The playbooks that a host may get; which of those of the program it is, is known only when it has been asked.
 fn names(host: &HostSpec) -> Vec<&str> {
-    match (&host.playbook, host.provider) {
-        (Some(name), _) => vec![name],
-        (None, _) if host.is_windows() => Vec::new(),
-        (None, ProviderChoice::Auto) => Vec::new(),
-        (None, choice) => provider::ALL.iter().filter(|one| one.choice() == choice).map(|one| one.playbook()).collect(),
+    let fits =
+        |one: &&&dyn LinuxProvider| matches!(host.provider, ProviderChoice::Auto) || one.choice() == host.provider;
+    match &host.playbook {
+        Some(name) => vec![name],
+        None if host.is_windows() => vec![W32Time.playbook()],
+        None => provider::ALL.iter().filter(fits).map(|one| one.playbook()).collect(),
     }
 }
 
@@ -63,36 +64,54 @@ fn whose(hosts: &[&HostSpec]) -> String {
     }
 }
 
+/// A step of a playbook with what was read for it once, for all hosts.
+struct Read<'a> {
+    step: &'a StepFile,
+    /// The values that it and its template ask for.
+    used: BTreeSet<String>,
+    template: Option<String>,
+}
+
+impl<'a> Read<'a> {
+    fn of(step: &'a StepFile, assets: &Assets) -> Result<Self> {
+        let template = step.template().map(|name| assets.read(&format!("templates/{name}"))).transpose()?;
+        Ok(Read { step, used: step.used(&Engine, assets)?, template: template.map(|asset| asset.text) })
+    }
+}
+
 /// Whether everything that a playbook asks for is there, for each of its hosts.
 fn fits(playbook: &Playbook, assets: &Assets, hosts: &[&HostSpec]) -> Result<()> {
     let Some(first) = hosts.first() else { return Ok(()) };
-    let known = sample(first);
+    let known = sample(first, &playbook.name);
+    let mut steps = Vec::new();
     for step in &playbook.steps {
         let in_step = || format!("step `{}`", step.name);
-        for name in step.used(&Engine, assets)? {
-            is_known(&name, &known).with_context(in_step)?;
-        }
+        let read = Read::of(step, assets).with_context(in_step)?;
+        read.used.iter().try_for_each(|name| is_known(name, &known)).with_context(in_step)?;
+        steps.push(read);
     }
+    let engine = Compiled::default();
     for host in hosts {
-        let context = sample(host);
-        for step in &playbook.steps {
-            fill(step, assets, host, &context)
-                .with_context(|| format!("host `{}`, step `{}`", host.name, step.name))?;
+        let context = sample(host, &playbook.name);
+        for read in &steps {
+            fill(read, &engine, host, &context)
+                .with_context(|| format!("host `{}`, step `{}`", host.name, read.step.name))?;
         }
     }
     Ok(())
 }
 
 /// What a playbook of the host would see, with facts that are assumed.
-fn sample(host: &HostSpec) -> Value {
+fn sample(host: &HostSpec, playbook: &str) -> Value {
     if host.is_windows() {
         let firewall = if host.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
-        return context::shown(host, &assumed_windows(), &w32time::layout(host), firewall);
+        return context::shown(host, &assumed::windows(), &w32time::layout(host), firewall);
     }
-    let facts = assumed("debian");
-    let is_it = |one: &&&dyn LinuxProvider| one.choice() == host.provider;
-    let provider = provider::ALL.iter().find(is_it).or_else(|| provider::ALL.first());
-    let layout = provider.map(|one| one.layout(&facts)).unwrap_or_default();
+    let facts = assumed::linux("debian");
+    let its = |one: &&&dyn LinuxProvider| one.choice() == host.provider;
+    let of_playbook = |one: &&&dyn LinuxProvider| one.playbook() == playbook;
+    let provider = provider::ALL.iter().find(its).or_else(|| provider::ALL.iter().find(of_playbook));
+    let layout = provider.or_else(|| provider::ALL.first()).map(|one| one.layout(&facts)).unwrap_or_default();
     context::shown(host, &facts, &layout, Firewall::None)
 }
 
@@ -114,8 +133,8 @@ fn is_known(name: &str, known: &Value) -> Result<()> {
 }
 
 /// Fills in a step for one host. What hangs on facts is left until they are read.
-fn fill(step: &StepFile, assets: &Assets, host: &HostSpec, context: &Value) -> Result<()> {
-    let used = step.used(&Engine, assets)?;
+fn fill(read: &Read<'_>, engine: &Compiled, host: &HostSpec, context: &Value) -> Result<()> {
+    let Read { step, used, template } = read;
     if used.iter().any(|name| name.starts_with("facts.")) {
         return Ok(());
     }
@@ -124,10 +143,8 @@ fn fill(step: &StepFile, assets: &Assets, host: &HostSpec, context: &Value) -> R
     {
         return Ok(());
     }
-    let filled = step.resolve(&Engine, context).and_then(|kind| match kind {
-        Kind::File { template, .. } => {
-            Engine.render(&template, &assets.read(&format!("templates/{template}"))?.text, context).map(drop)
-        }
+    let filled = step.resolve(engine, context).and_then(|kind| match (kind, template) {
+        (Kind::File { template: name, .. }, Some(text)) => engine.render(&name, text, context).map(drop),
         _ => Ok(()),
     });
     let missing: BTreeSet<&str> = used
@@ -188,11 +205,46 @@ mod tests {
             ("- name: Run\n  command: { check: 'true', run: '{{ vars.nothing }}' }\n", "no `vars: { nothing"),
             ("- name: Run\n  when: vars.nothing\n  command: { check: 'true', run: 'true' }\n", "undefined value"),
             ("- name: Run\n  command: { check: 'true' }\n", "run"),
+            (
+                "- name: Write\n  file: { path: /etc/own, template: own.j2, mode: rw }\n",
+                "mode: `rw` is no mode; write \"0644\"",
+            ),
         ] {
             let error = format!("{:#}", checked(playbook, "", TEXT).unwrap_err());
             assert!(error.contains(why) && error.contains("own.yml"), "{playbook}: {error}");
         }
         let error = format!("{:#}", checked(FILE, "", &TEXT.replace("own,", "other,")).unwrap_err());
         assert!(error.contains("the playbook of host `s`") && error.contains("playbooks/other.yml"), "{error}");
+    }
+
+    /// The error of an inventory whose hosts leave the time service open, with one file of the program edited.
+    fn edited(name: &str, text: &str, host: &str) -> Option<String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+        let fleet = crate::inventory::parse("t.yml".as_ref(), &format!("hosts: {{ s: {{ {host} }} }}")).unwrap();
+        let checked = check(&Assets::new(Some(dir.path().to_owned())).unwrap(), &fleet.hosts);
+        checked.err().map(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn edited_files_of_the_program_are_checked_for_every_host_that_may_get_them() {
+        let linux = "address: 10.0.0.2, role: slave, upstream: [10.0.0.9], vars: { site: a }";
+        let windows = "address: 10.0.0.2, role: slave, upstream: [10.0.0.9], winrm: { user: a, password: ask }";
+        for (name, host) in [
+            ("templates/chrony.conf.j2", linux.to_owned()),
+            ("templates/ntp.conf.j2", linux.to_owned()),
+            ("templates/ntp.conf.j2", format!("{linux}, provider: ntpd")),
+        ] {
+            assert_eq!(edited(name, "{{ vars.site }} {{ layout.config }}", &host), None, "{name} {host}");
+            let said = edited(name, "{{ vars.stie }}", &host).unwrap();
+            assert!(said.contains("the inventory has no `vars: { stie: ... }`"), "{said}");
+        }
+        // Of a service that no host may have, nothing is asked.
+        assert_eq!(edited("templates/ntp.conf.j2", "{{ vars.stie }}", &format!("{linux}, provider: chrony")), None);
+        let playbook = "- name: Set\n  registry: { key: 'HKLM\\X', values: { A: { sz: '{{ vars.stie }}' } } }\n";
+        let said = edited(&format!("playbooks/{}", W32Time.playbook()), playbook, windows).unwrap();
+        assert!(said.contains("the inventory has no `vars: { stie: ... }`"), "{said}");
     }
 }

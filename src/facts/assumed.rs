@@ -1,0 +1,42 @@
+//! The facts of hosts that were not asked, for showing and checking what hangs on them.
+
+use std::collections::BTreeMap;
+
+use super::windows::{self, WindowsFacts};
+use super::{Facts, Family, Firewall, PackageManager};
+
+/// Returns those of a server of a workgroup, the firewall on, in a virtual machine.
+pub fn windows() -> WindowsFacts {
+    let nothing = windows::parse(&BTreeMap::new());
+    WindowsFacts { firewall: true, running: true, trigger_start: true, hypervisor_time: true, ..nothing }
+}
+
+/// Returns those of a Linux host of a family: `redhat`, `suse`, else Debian's.
+pub fn linux(family: &str) -> Facts {
+    let (family, package_manager) = match family {
+        "redhat" => (Family::RedHat, PackageManager::Dnf),
+        "suse" => (Family::Suse, PackageManager::Zypper),
+        _ => (Family::Debian, PackageManager::Apt),
+    };
+    Facts {
+        os_id: String::new(),
+        os_version: String::new(),
+        os_name: String::new(),
+        family,
+        package_manager,
+        systemd: true,
+        arch: std::env::consts::ARCH.to_owned(),
+        hostname: String::new(),
+        platform: String::new(),
+        uid: 0,
+        packages: BTreeMap::new(),
+        versions: BTreeMap::new(),
+        lacks: Vec::new(),
+        units: BTreeMap::new(),
+        owed: Vec::new(),
+        firewall: Firewall::None,
+        addresses: Vec::new(),
+        clock_offset_s: 0.0,
+        clock_uncertainty_s: 0.0,
+    }
+}
