@@ -17,6 +17,8 @@ fn main() -> ExitCode {
     if std::env::args_os().nth(1).is_some_and(|word| word == "worker") && transport::serve_stdin() {
         return ExitCode::SUCCESS;
     }
+    // Started by a shell in which somebody has pressed Tab.
+    cli::answer_shell();
     let exit = cli::run(Cli::parse()).unwrap_or_else(|error| {
         console::error(&error);
         if transport::has_contacted() { Exit::Failed } else { Exit::Usage }

@@ -17,6 +17,7 @@ pub(super) enum Verb {
     /// Print one
     Show {
         /// Its name: playbooks/NAME or templates/NAME
+        #[arg(add = crate::cli::suggest::asset())]
         name: String,
     },
     /// Write them into a folder, to be edited and used with --assets

@@ -1,10 +1,10 @@
 //! `completions`: for the shell.
 
-use anyhow::Result;
-use clap::CommandFactory;
-use clap_complete::{Shell, generate};
+use anyhow::{Context as _, Result};
+use clap_complete::Shell;
+use clap_complete::env::Shells;
 
-use super::Cli;
+use super::suggest::ASKED;
 use crate::exit::Exit;
 use crate::report::console;
 
@@ -15,10 +15,13 @@ pub(super) struct Args {
     shell: Shell,
 }
 
-/// Prints the completions.
+/// Prints the function with which a shell asks this program.
 pub(super) fn run(args: &Args) -> Result<Exit> {
+    let shells = Shells::builtins();
+    let shell =
+        shells.completer(&args.shell.to_string()).with_context(|| format!("no completions for {}", args.shell))?;
     let mut text = Vec::new();
-    generate(args.shell, &mut Cli::command(), "fleetclock", &mut text);
+    shell.write_registration(ASKED, "fleetclock", "fleetclock", "fleetclock", &mut text)?;
     console::print(&String::from_utf8_lossy(&text))?;
     Ok(Exit::Ok)
 }

@@ -8,7 +8,7 @@ use crate::inventory::{HostSpec, select};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Consent {
     /// Hosts whose clock may step however far it is off, as --limit names them, or `all`
-    #[arg(long, value_name = "HOST")]
+    #[arg(long, value_name = "HOST", add = super::suggest::pattern())]
     allow_step: Vec<String>,
 }
 

@@ -23,7 +23,7 @@ use crate::report::{HostReport, Status};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The hosts, as --limit takes them; all of the inventory if none is named
-    #[arg(value_name = "HOST")]
+    #[arg(value_name = "HOST", add = super::suggest::pattern())]
     hosts: Vec<String>,
     /// Also write all evidence to a file, for a second opinion
     #[arg(long, value_name = "FILE")]

@@ -27,6 +27,7 @@ enum Verb {
     /// Show one run, the last one unless it is named
     Show {
         /// Name of the run, or its beginning
+        #[arg(add = crate::cli::suggest::run())]
         run: Option<String>,
     },
 }

@@ -21,6 +21,7 @@ pub(super) enum Verb {
     /// Print the hosts with everything filled in
     Show {
         /// Only this host, or any pattern of --limit
+        #[arg(add = crate::cli::suggest::pattern())]
         host: Option<String>,
     },
     /// Draw who follows whom

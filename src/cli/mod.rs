@@ -23,10 +23,13 @@ mod render;
 mod rights;
 mod rollout;
 mod run;
+mod suggest;
 mod trust;
 mod undo;
 mod verify;
 mod watch;
+
+pub use suggest::answer_shell;
 
 use std::path::PathBuf;
 
@@ -85,7 +88,7 @@ struct Global {
     inventory: PathBuf,
     /// Only these hosts, comma separated: names, groups, `web*`, `web[01:20]`, `!not-this`, `&also-this`, `@FILE`,
     /// `@last-failed`, `@last-drifted`
-    #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true)]
+    #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true, add = suggest::pattern())]
     limit: Option<String>,
     /// Hosts worked on at a time
     #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
@@ -233,7 +236,8 @@ enum Command {
     Assets(assets::Verb),
     /// Print the completions of a shell
     ///
-    /// The shell reads them from a folder of its own.
+    /// The shell reads them from a folder of its own, and asks this program for what it does not know: hosts
+    /// and groups of the inventory, runs, playbooks and templates.
     #[command(
         after_help = "Examples:\n  fleetclock completions bash > ~/.local/share/bash-completion/completions/fleetclock"
     )]

@@ -20,8 +20,10 @@ use crate::report::console;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The host
+    #[arg(add = super::suggest::pattern())]
     host: String,
     /// Only the file of this template, as `chrony.conf.j2`
+    #[arg(add = super::suggest::template())]
     template: Option<String>,
     /// The time service, where the inventory leaves it to the host
     #[arg(long, value_parser = ["chrony", "ntpd"], default_value = "chrony")]

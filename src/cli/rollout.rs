@@ -12,7 +12,7 @@ use crate::inventory::{HostSpec, select};
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Waves {
     /// Hosts changed first: a number, a part as `10%`, or hosts as --limit names them
-    #[arg(long, value_name = "HOSTS")]
+    #[arg(long, value_name = "HOSTS", add = super::suggest::pattern())]
     canary: Option<String>,
     /// Hosts changed at a time afterwards: a number, or a part as `25%`
     #[arg(long, value_name = "N")]

@@ -15,6 +15,7 @@ use crate::transport::{self, Connections, HostKey, TransportError};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// The host
+    #[arg(add = super::suggest::pattern())]
     host: String,
     /// Go ahead without asking, if the host shows the key of this fingerprint
     #[arg(long, value_name = "SHA256")]

@@ -17,7 +17,7 @@ use crate::report::text;
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// A run as `history` names it or the beginning of its name, or hosts as for --limit; without any, the newest run
-    #[arg(value_name = "RUN|HOST")]
+    #[arg(value_name = "RUN|HOST", add = super::suggest::run_or_pattern())]
     which: Vec<String>,
     /// Go ahead without asking
     #[arg(short, long)]

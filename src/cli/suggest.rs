@@ -1,0 +1,135 @@
+//! What a shell offers while a command line is typed, beside verbs and options: the names of hosts, groups,
+//! runs and assets. It says nothing where it knows nothing: a mistake in the inventory is no answer to a Tab.
+
+use std::collections::BTreeSet;
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use clap::{CommandFactory, Parser};
+use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
+use clap_complete::env::CompleteEnv;
+
+use super::Cli;
+use crate::assets::Assets;
+use crate::history::History;
+
+/// Set by the shell's function that asks for suggestions, to the name of the shell.
+pub(super) const ASKED: &str = "FLEETCLOCK_COMPLETE";
+
+/// What `--limit` knows besides names.
+const LISTS: [&str; 2] = ["@last-drifted", "@last-failed"];
+
+/// Answers a shell that asks what could come next, and ends the program; returns where none asks.
+pub fn answer_shell() {
+    CompleteEnv::with_factory(Cli::command).var(ASKED).complete();
+}
+
+/// Patterns of hosts, comma separated.
+pub(super) fn pattern() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| last_part(current, &patterns()))
+}
+
+/// Names of runs.
+pub(super) fn run() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| beginning(current, &runs()))
+}
+
+/// Names of runs, or patterns of hosts.
+pub(super) fn run_or_pattern() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        let mut all = beginning(current, &runs());
+        all.extend(last_part(current, &patterns()));
+        all
+    })
+}
+
+/// Names of assets.
+pub(super) fn asset() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| beginning(current, &assets("")))
+}
+
+/// Names of templates, without their folder.
+pub(super) fn template() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| beginning(current, &assets("templates/")))
+}
+
+/// The names that begin as what was typed.
+fn beginning(current: &OsStr, names: &[String]) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    names.iter().filter(|name| name.starts_with(&*typed)).map(CompletionCandidate::new).collect()
+}
+
+/// The same for the last part of a pattern; what stands before it stays.
+fn last_part(current: &OsStr, names: &[String]) -> Vec<CompletionCandidate> {
+    let typed = current.to_string_lossy();
+    let start = typed.rfind(',').map_or(0, |at| at + 1);
+    let start = start + typed.get(start..).map_or(0, |part| part.len() - part.trim_start_matches(['!', '&']).len());
+    let (before, part) = typed.split_at(start);
+    let fitting = names.iter().filter(|name| name.starts_with(part));
+    fitting.map(|name| CompletionCandidate::new(format!("{before}{name}"))).collect()
+}
+
+fn patterns() -> Vec<String> {
+    let Ok(fleet) = crate::inventory::load(&inventory()) else { return Vec::new() };
+    let hosts = fleet.hosts.into_iter().map(|host| host.name);
+    let names: BTreeSet<String> = hosts.chain(fleet.groups.into_keys()).collect();
+    names.into_iter().chain(LISTS.map(str::to_owned)).collect()
+}
+
+/// The newest first.
+fn runs() -> Vec<String> {
+    let entries = History::open().and_then(|history| history.entries()).unwrap_or_default();
+    entries.into_iter().map(|entry| entry.run).collect()
+}
+
+fn assets(folder: &str) -> Vec<String> {
+    let list = Assets::new(typed().and_then(|cli| cli.global.assets)).map(|assets| assets.list()).unwrap_or_default();
+    list.iter().filter_map(|(name, _)| Some(name.strip_prefix(folder)?.to_owned())).collect()
+}
+
+/// The inventory of the line that is being typed.
+fn inventory() -> PathBuf {
+    let words: Vec<String> = words().collect();
+    let after = words.windows(2).find_map(|pair| match pair {
+        [option, value] if option == "-i" || option == "--inventory" => Some(value.clone()),
+        _ => None,
+    });
+    let joined = || words.iter().find_map(|word| word.strip_prefix("--inventory=").map(str::to_owned));
+    let told = after.or_else(joined).or_else(|| typed().map(|cli| cli.global.inventory.display().to_string()));
+    told.map_or_else(|| PathBuf::from("fleet.yml"), PathBuf::from)
+}
+
+/// What follows `--` of the call by the shell.
+fn words() -> impl Iterator<Item = String> {
+    std::env::args_os().skip_while(|word| word != "--").skip(1).map(|word| word.to_string_lossy().into_owned())
+}
+
+/// An empty line with the options that were typed as far as they can be read; the environment counts, too.
+fn typed() -> Option<Cli> {
+    let mut words: Vec<String> = words().collect();
+    let assets = words.iter().position(|word| word == "--assets").and_then(|at| words.get(at + 1).cloned());
+    words.truncate(1);
+    words.extend(assets.map(|folder| format!("--assets={folder}")));
+    words.push("facts".to_owned());
+    Cli::try_parse_from(words).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn values(candidates: Vec<CompletionCandidate>) -> Vec<String> {
+        candidates.iter().map(|candidate| candidate.get_value().to_string_lossy().into_owned()).collect()
+    }
+
+    #[test]
+    fn the_last_part_of_a_pattern_is_completed() {
+        let names = ["db".to_owned(), "web1".into(), "web2".into(), "서버".into()];
+        let of = |typed: &str| values(last_part(OsStr::new(typed), &names));
+        assert_eq!(of("w"), ["web1", "web2"]);
+        assert_eq!(of("db,!w"), ["db,!web1", "db,!web2"]);
+        assert_eq!(of("&서"), ["&서버"]);
+        assert_eq!(of("x").len() + of("web1,x").len(), 0);
+        assert_eq!(of("db,").len(), 4);
+    }
+}
