@@ -94,13 +94,20 @@ fn title(first: &HostReport, group: &[&HostReport], options: Options) -> String 
 
 fn write_deltas(text: &mut String, host: &HostReport, options: Options) {
     let rows: Vec<[Cell; 3]> = host.deltas.iter().map(row).collect();
-    let (widths, sides) = (widths(&rows), [Side::Left; 3]);
+    let (widths, sides) = (narrowed(widths(&rows), options.columns), [Side::Left; 3]);
     for (delta, row) in host.deltas.iter().zip(&rows) {
         let _ = write!(text, "  {} {}", symbol(delta), line(row, &sides, &widths));
         if let Some(diff) = delta.diff.as_ref().filter(|_| options.shows_diffs(host)) {
             write_diff(text, diff, delta.from.is_none());
         }
     }
+}
+
+/// On a narrow terminal one long property does not push all changes out of sight: its line alone is broken.
+fn narrowed([resource, property, change]: [usize; 3], columns: Option<usize>) -> [usize; 3] {
+    let around = resource + change + "  ~ ".len() + 2 * "  ".len();
+    let room = columns.map_or(property, |columns| columns.saturating_sub(around).max(1));
+    [resource, property.min(room), change]
 }
 
 fn symbol(delta: &Delta) -> String {
