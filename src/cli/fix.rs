@@ -37,7 +37,7 @@ pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted:
     if !wanted.yes {
         // Whoever is asked has to know what was found; and whoever declines has it.
         let report = run.report(found.clone());
-        console::error_line(text::report(&report, text::Options { diffs: true, ended: true }).trim_end());
+        console::error_line(text::report(&report, text::Options::of("doctor")).trim_end());
     }
     let looked_at = run.hosts.clone();
     run.hosts.retain(|host| sick.contains(&host.name));
