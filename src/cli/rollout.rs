@@ -35,9 +35,6 @@ impl Waves {
             return Err(anyhow!("--batch 0: no host would ever be changed").hint("a number (5) or a part (25%)"));
         }
         let canary = self.canary.as_deref().map(|text| canary(text, hosts)).transpose()?;
-        if matches!(canary, Some(Canary::Share(share)) if share.is_none()) {
-            return Err(anyhow!("--canary 0: no host would be changed first").hint("a number (3) or a part (10%)"));
-        }
         Ok(Rollout {
             // `--canary 0` takes the one of the inventory away.
             canary: canary.or(below.canary).filter(|canary| !canary.is_nobody()),

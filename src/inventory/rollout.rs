@@ -82,7 +82,7 @@ pub enum Canary {
 impl Canary {
     /// Whether it is no host at all: a way to say that there shall be none.
     pub fn is_nobody(&self) -> bool {
-        matches!(self, Canary::Share(Share::Count(0) | Share::Percent(0)))
+        matches!(self, Canary::Share(share) if share.is_none())
     }
 }
 
