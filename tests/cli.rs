@@ -76,7 +76,6 @@ fn an_empty_pattern_is_never_the_whole_fleet() {
         (&["-l", "@last-drifted", "check"], "no run of fleet.yml is known of"),
         (&["probe", " "], "it is empty"),
         (&["history", "show", ""], "there is no record of run ``"),
-        (&["plan", "--canary", "0%"], "no host would be changed first"),
         (&["plan", "--batch", "0"], "no host would ever be changed"),
         (&["plan", "--canary", "wbe01"], "no group or host `wbe01` (did you mean `web01`?)"),
         (&["plan", "--out", "none/plan.json"], "write none/plan.json: there is no folder none"),

@@ -118,14 +118,14 @@ fn typed() -> Option<Cli> {
 mod tests {
     use super::*;
 
-    fn values(candidates: Vec<CompletionCandidate>) -> Vec<String> {
+    fn values(candidates: &[CompletionCandidate]) -> Vec<String> {
         candidates.iter().map(|candidate| candidate.get_value().to_string_lossy().into_owned()).collect()
     }
 
     #[test]
     fn the_last_part_of_a_pattern_is_completed() {
         let names = ["db".to_owned(), "web1".into(), "web2".into(), "서버".into()];
-        let of = |typed: &str| values(last_part(OsStr::new(typed), &names));
+        let of = |typed: &str| values(&last_part(OsStr::new(typed), &names));
         assert_eq!(of("w"), ["web1", "web2"]);
         assert_eq!(of("db,!w"), ["db,!web1", "db,!web2"]);
         assert_eq!(of("&서"), ["&서버"]);
