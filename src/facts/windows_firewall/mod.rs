@@ -2,11 +2,16 @@
 //! allow, each profile for itself (MS-GPFAS 2.2.2). Read from the registry; nothing is guessed: what
 //! a rule says that cannot be judged here makes the answer [`Door::Unsure`].
 
-use std::net::IpAddr;
+mod rule;
+mod shut;
 
 use ipnet::IpNet;
 
 use super::registry::Registry;
+pub use rule::network;
+use rule::{Fit, Rule, fit};
+pub use shut::Shut;
+use shut::by;
 
 /// The host's own store.
 const LOCAL: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy";
@@ -19,9 +24,6 @@ const POLICY: &str = r"HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall";
 
 /// The store of a device management such as Intune.
 const MANAGED: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\SharedAccess\Parameters\FirewallPolicy\Mdm";
-
-/// The NTP port.
-const NTP: u16 = 123;
 
 /// What cannot let NTP in, or keep it out: rules for what goes out, for TCP and ICMP.
 const OTHERS: &str = r#"findstr /v /c:"|Dir=Out|" /c:"|Protocol=6|" /c:"|Protocol=1|" /c:"|Protocol=58|""#;
@@ -71,59 +73,6 @@ pub enum Door {
     Unsure(String),
 }
 
-/// What keeps somebody out.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Shut {
-    /// A rule that blocks; block rules win over those that allow. Its name, and whether a policy has made it.
-    Block(String, bool),
-    /// "Block all incoming connections" of a profile.
-    Shields(&'static str),
-    /// A policy lets the host's own rules not count in a profile, and has none itself.
-    OwnRulesIgnored(&'static str),
-    /// No rule lets it in.
-    NoRule,
-}
-
-impl Shut {
-    /// Says what it is.
-    pub fn why(&self) -> String {
-        match self {
-            Shut::Block(name, policy) => {
-                format!("the {}rule `{name}` blocks it, and wins over every rule that allows", by(*policy))
-            }
-            Shut::Shields(profile) => format!("profile {profile} blocks all incoming connections"),
-            Shut::OwnRulesIgnored(profile) => {
-                format!("a policy ignores the host's own rules in profile {profile} (AllowLocalPolicyMerge is 0)")
-            }
-            Shut::NoRule => "no active inbound rule for udp/123 lets it in".to_owned(),
-        }
-    }
-
-    /// Says what somebody has to do about it; nobody else's rule is changed by us.
-    pub fn remedy(&self, from: IpNet) -> String {
-        match self {
-            Shut::Block(name, false) => format!(
-                "decide about the rule `{name}`: narrow it so that it spares {from}, or `netsh advfirewall firewall set rule name=\"{name}\" dir=in new enable=no`"
-            ),
-            Shut::Block(name, true) => format!("narrow the rule `{name}` in its policy so that it spares {from}"),
-            Shut::Shields(profile) => format!(
-                "`netsh advfirewall set {}profile firewallpolicy blockinbound,allowoutbound`, or in the policy that says so",
-                profile.to_ascii_lowercase()
-            ),
-            Shut::OwnRulesIgnored(_) => {
-                format!("put an inbound rule for udp/123 from {from} into the policy, or let it merge local rules")
-            }
-            Shut::NoRule => format!(
-                "`netsh advfirewall firewall add rule name=fleetclock-ntp dir=in action=allow protocol=UDP localport=123 remoteip={from}`"
-            ),
-        }
-    }
-}
-
-fn by(policy: bool) -> &'static str {
-    if policy { "policy's " } else { "" }
-}
-
 /// The firewall of a host, as far as NTP is concerned.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Firewall {
@@ -142,32 +91,13 @@ struct Profile {
     lets_in: bool,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Rule {
-    name: String,
-    policy: bool,
-    block: bool,
-    profiles: Vec<String>,
-    remote: Vec<String>,
-    /// It says more than is judged here.
-    doubtful: bool,
-}
-
-/// How far a rule is about somebody.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Fit {
-    No,
-    Part,
-    All,
-}
-
 impl Firewall {
     /// Reads the answers of the commands. A host outside a domain is never in the profile Domain.
     pub fn parse(registry: &Registry, domain_member: bool) -> Self {
         let profiles = PROFILES.iter().filter(|names| domain_member || names.name != "Domain");
-        let mut rules = rules(registry, RULES, false);
+        let mut rules = rule::rules(registry, RULES, false);
         for store in [POLICY, MANAGED] {
-            rules.extend(self::rules(registry, &format!("{store}\\FirewallRules"), true));
+            rules.extend(rule::rules(registry, &format!("{store}\\FirewallRules"), true));
         }
         Firewall {
             profiles: profiles.map(|names| profile(registry, names)).collect(),
@@ -263,92 +193,6 @@ fn profile(registry: &Registry, names: &Names) -> Profile {
         own_rules_count: policy("AllowLocalPolicyMerge") != Some(0),
         lets_in: setting("DefaultInboundAction", 1) == 0,
     }
-}
-
-fn rules(registry: &Registry, key: &str, policy: bool) -> Vec<Rule> {
-    registry.texts(key).filter_map(|text| rule(text, policy)).collect()
-}
-
-/// `v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|RA4=10.0.0.0/8|Name=x|`: a rule that
-/// may be about questions to the time service; several fields of a kind are alternatives.
-fn rule(text: &str, policy: bool) -> Option<Rule> {
-    let fields: Vec<(&str, &str)> = text.split('|').filter_map(|field| field.split_once('=')).collect();
-    let all = |names: &'static [&'static str]| {
-        fields.iter().filter(move |(key, _)| names.contains(key)).map(|(_, value)| *value)
-    };
-    let is = |name: &'static str, wanted: &str| {
-        fields.iter().any(|(key, value)| *key == name && value.eq_ignore_ascii_case(wanted))
-    };
-    let only = |name: &'static str, fits: &dyn Fn(&str) -> bool| {
-        fields.iter().filter(|(key, _)| *key == name).all(|(_, value)| fits(value))
-    };
-    let ports: Vec<&str> = all(&["LPort", "LPort2_10", "LPort2_20", "LPort2_24", "LPort2_29"]).collect();
-    let concerns = is("Active", "TRUE")
-        && is("Dir", "In")
-        && only("Protocol", &|value| matches!(value, "17" | "256" | "*"))
-        && only("Svc", &|value| value == "*" || value.eq_ignore_ascii_case("w32time"))
-        && only("App", &|value| value.to_ascii_lowercase().ends_with("svchost.exe"))
-        && (ports.is_empty() || ports.iter().any(|port| holds_port(port)));
-    let known = |key: &str| {
-        let more = ["RPort", "LA4", "LA6", "IF", "LU", "RU", "RM", "Sec", "AppPkg", "PFN", "RA4NOT"];
-        !more.iter().any(|start| key.starts_with(start))
-    };
-    concerns.then(|| Rule {
-        name: all(&["Name"]).next().unwrap_or("without a name").to_owned(),
-        policy,
-        block: is("Action", "Block"),
-        profiles: all(&["Profile"]).map(str::to_owned).collect(),
-        remote: all(&["RA4", "RA6", "RA42", "RA62"]).map(str::to_owned).collect(),
-        doubtful: fields.iter().any(|(key, _)| !known(key)) || is("Action", "ByPass"),
-    })
-}
-
-fn holds_port(text: &str) -> bool {
-    let (first, last) = text.split_once('-').unwrap_or((text, text));
-    matches!((first.trim().parse::<u16>(), last.trim().parse::<u16>()), (Ok(first), Ok(last)) if (first..=last).contains(&NTP))
-}
-
-fn fit(rule: &Rule, from: IpNet) -> Fit {
-    let best = rule.remote.iter().map(|remote| fit_one(remote, from)).max_by_key(|fit| *fit as u8);
-    match best {
-        Some(Fit::No) => Fit::No,
-        Some(Fit::Part) => Fit::Part,
-        // A rule that blocks a part blocks somebody; one that allows has to allow all.
-        _ if rule.doubtful => Fit::Part,
-        _ => Fit::All,
-    }
-}
-
-/// `10.0.0.0/255.255.255.0`, `10.0.0.0/24`, `10.0.0.1`, `10.0.0.1-10.0.0.9`, or a word such as
-/// `LocalSubnet`, of which it is not known here what it stands for.
-fn fit_one(remote: &str, from: IpNet) -> Fit {
-    if let Some((first, last)) = remote.split_once('-')
-        && let (Ok(first), Ok(last)) = (first.parse::<IpAddr>(), last.parse::<IpAddr>())
-    {
-        let (low, high) = (from.network(), from.broadcast());
-        let same = first.is_ipv4() == low.is_ipv4();
-        return match (same && first <= low && high <= last, same && low <= last && first <= high) {
-            (true, _) => Fit::All,
-            (_, true) => Fit::Part,
-            _ => Fit::No,
-        };
-    }
-    match network(remote) {
-        Some(network) if network.contains(&from) => Fit::All,
-        Some(network) if from.contains(&network) => Fit::Part,
-        Some(_) => Fit::No,
-        None => Fit::Part,
-    }
-}
-
-/// A network in one of the spellings of Windows.
-pub fn network(text: &str) -> Option<IpNet> {
-    if let Some((address, mask)) = text.split_once('/')
-        && let (Ok(address), Ok(mask)) = (address.parse::<IpAddr>(), mask.parse::<IpAddr>())
-    {
-        return IpNet::with_netmask(address, mask).ok().map(|net| net.trunc());
-    }
-    text.parse::<IpNet>().map(|net| net.trunc()).or_else(|_| text.parse::<IpAddr>().map(IpNet::from)).ok()
 }
 
 #[cfg(test)]
