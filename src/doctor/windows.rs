@@ -9,7 +9,7 @@ use super::evidence::Peer;
 use super::record::Parts;
 use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::ntp::powershell;
+use crate::ntp::{powershell, stripchart};
 use crate::provider::Provider;
 use crate::provider::w32time::W32Time;
 
@@ -72,7 +72,7 @@ pub fn charts(spec: &HostSpec, parts: &Parts) -> Vec<Ask> {
     let ask = |address: String| Ask {
         name: format!("{CHART}{address}"),
         shown: shown(PROBE),
-        body: powershell::fallback(&address, 2),
+        body: stripchart::command(&address, 2),
     };
     powershell::unmeasured(spec.time.addresses(), &powershell::parse(printed)).into_iter().map(ask).collect()
 }
@@ -118,7 +118,7 @@ pub(super) fn complete(evidence: &mut Evidence) {
     evidence.peers = peers.map(|peer| Peer { address: peer.address.clone(), mark: '*', reach: u8::MAX }).collect();
     evidence.answers = powershell::parse(evidence.text(PROBE));
     let chart = |(name, slice): (&String, &crate::resource::Slice)| {
-        Some(powershell::parse_fallback(name.strip_prefix(CHART)?, &slice.stdout))
+        Some(stripchart::parse(name.strip_prefix(CHART)?, &slice.stdout))
     };
     let charts: Vec<_> = evidence.parts.iter().filter_map(chart).collect();
     evidence.answers.extend(charts);

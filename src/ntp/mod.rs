@@ -12,5 +12,6 @@ pub mod packet;
 pub mod powershell;
 pub mod remote;
 pub mod report;
+pub mod stripchart;
 pub mod timestamp;
 pub mod wire;

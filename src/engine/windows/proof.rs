@@ -13,8 +13,8 @@ use crate::engine::verdict::{self, Verdict};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Var;
 use crate::ntp::exchange::COARSE;
-use crate::ntp::powershell;
 use crate::ntp::report::SourceReport as Measured;
+use crate::ntp::{powershell, stripchart};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{DaemonStatus, Peer, Provider};
 use crate::report::{HostReport, SourceReport};
@@ -93,9 +93,9 @@ fn measured(session: &mut Session<'_>, printed: &str, daemon: Option<&DaemonStat
     if open.is_empty() {
         return Ok(reports);
     }
-    let lines: Vec<String> = open.iter().map(|source| powershell::fallback(source, 2)).collect();
+    let lines: Vec<String> = open.iter().map(|source| stripchart::command(source, 2)).collect();
     let slices = run(session, &lines, session.spec.limits.read)?;
-    let charts = open.iter().zip(slices).map(|(source, slice)| powershell::parse_fallback(source, &slice.stdout));
+    let charts = open.iter().zip(slices).map(|(source, slice)| stripchart::parse(source, &slice.stdout));
     reports.extend(charts.map(|chart| complete(chart, daemon)));
     Ok(reports)
 }
@@ -189,7 +189,7 @@ mod tests {
         let status = W32Time.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
         let source = status.peers[0].address.clone();
         let chart = "11:00:01, d:+00.0040000s o:-00.0100000s  [ * ]\n";
-        let whole = complete(powershell::parse_fallback(&source, chart), Some(&status));
+        let whole = complete(stripchart::parse(&source, chart), Some(&status));
         let report = &status.report;
         let [delay, dispersion, since] =
             [report.root_delay_s, report.root_dispersion_s, report.since_s].map(Option::unwrap);
@@ -197,10 +197,10 @@ mod tests {
         let bound = whole.error_bound_ns.unwrap() as f64 / 1e9;
         assert!((bound - least).abs() < 1e-6 && since > 1000.0 && delay > 0.0, "{bound} {least}");
         // No delay, another source, or no word of the service: no bound.
-        let alone = powershell::parse_fallback(&source, "11:00:01, -00.0100000s\n");
+        let alone = stripchart::parse(&source, "11:00:01, -00.0100000s\n");
         assert_eq!(complete(alone, Some(&status)).error_bound_ns, None);
-        let other = powershell::parse_fallback("192.0.2.9", chart);
+        let other = stripchart::parse("192.0.2.9", chart);
         assert_eq!(complete(other, Some(&status)).error_bound_ns, None);
-        assert_eq!(complete(powershell::parse_fallback(&source, chart), None).error_bound_ns, None);
+        assert_eq!(complete(stripchart::parse(&source, chart), None).error_bound_ns, None);
     }
 }
