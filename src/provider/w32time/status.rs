@@ -190,11 +190,15 @@ fn reference(value: &str) -> Option<u32> {
     u32::from_str_radix(value.strip_prefix("0x")?.get(..8)?, 16).ok()
 }
 
-/// `6 (64s)`: log2 of the interval, and the interval.
+/// What `w32tm` prints in place of the seconds of an exponent that it takes for too large.
+const TOO_SELDOM: u8 = 17;
+
+/// `6 (64s)`: log2 of the interval, and the interval. `17 (out of valid range)` has no seconds.
 fn interval(value: &str) -> Option<f64> {
     let (exponent, rest) = value.split_once('(')?;
-    exponent.trim().parse::<u8>().ok()?;
-    leading(rest.trim()).map(f64::from)
+    let exponent = exponent.trim().parse::<u8>().ok()?;
+    let seconds = leading(rest.trim()).map(f64::from);
+    seconds.or_else(|| (exponent == TOO_SELDOM).then(|| f64::from(exponent).exp2()))
 }
 
 /// `-0.0001991s`, with a comma in some languages, and the letter of the language.

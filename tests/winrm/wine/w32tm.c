@@ -106,19 +106,19 @@ static const char *leap_text(DWORD leap) {
 static const char *stratum_text(DWORD stratum) {
     switch (stratum) {
     case 0: return tr("unspecified", "지정되지 않음");
-    case 1: return tr("primary reference - syncd by radio clock", "주 참조 - 무선 시계로 동기화됨");
+    case 1: return tr("primary reference - syncd by radio clock", "기본 참조 - 라디오 클록으로 동기화됨");
     default: return tr("secondary reference - syncd by (S)NTP", "보조 참조 - (S)NTP로 동기화됨");
     }
 }
 
 static void reference_text(DWORD id, char *out, size_t size) {
     if (id == 0x4c4f434c)
-        snprintf(out, size, "0x%08lX (%s:  \"LOCL\")", id, tr("source name", "원본 이름"));
+        snprintf(out, size, tr("0x%08lX (source name:  \"LOCL\")", "0x%08lX(원본 이름: \"LOCL\")"), id);
     else if (id)
-        snprintf(out, size, "0x%08lX (%s:  %lu.%lu.%lu.%lu)", id, tr("source IP", "원본 IP"), id >> 24, id >> 16 & 255,
-                 id >> 8 & 255, id & 255);
+        snprintf(out, size, tr("0x%08lX (source IP:  %lu.%lu.%lu.%lu)", "0x%08lX(원본 IP: %lu.%lu.%lu.%lu)"), id, id >> 24,
+                 id >> 16 & 255, id >> 8 & 255, id & 255);
     else
-        snprintf(out, size, "0x00000000 (%s)", tr("unspecified", "지정되지 않음"));
+        snprintf(out, size, "%s", tr("0x00000000 (unspecified)", "0x00000000(지정되지 않음)"));
 }
 
 static void basic_status(void) {
@@ -128,11 +128,11 @@ static void basic_status(void) {
     DWORD poll = reg_dword(STATE_KEY, "MinPoll", 10);
     line("Leap Indicator", "윤초 조정", leap_text(reg_dword(STATE_KEY, "Leap", 3)));
     DWORD stratum = reg_dword(STATE_KEY, "Stratum", 0);
-    snprintf(text, sizeof text, "%lu (%s)", stratum, stratum_text(stratum));
+    snprintf(text, sizeof text, tr("%lu (%s)", "%lu(%s)"), stratum, stratum_text(stratum));
     line("Stratum", "계층", text);
     snprintf(text, sizeof text,
-             precision == -23 ? tr("-23 (119.209ns per tick)", "-23 (틱당 119.209ns)")
-                              : tr("-6 (15.625ms per tick)", "-6 (틱당 15.625ms)"));
+             precision == -23 ? tr("-23 (119.209ns per tick)", "-23(틱당 119.209ns)")
+                              : tr("-6 (15.625ms per tick)", "-6(틱당 15.625ms)"));
     line("Precision", "정밀도", text);
     snprintf(text, sizeof text, "%.7fs", reg_dword(STATE_KEY, "RootDelayUs", 0) / 1e6);
     line("Root Delay", "루트 지연", text);
@@ -144,10 +144,10 @@ static void basic_status(void) {
         clock_text(last, text, sizeof text);
     else
         strcpy(text, tr("unspecified", "지정되지 않음"));
-    line("Last Successful Sync Time", "마지막으로 성공한 동기화 시간", text);
+    line("Last Successful Sync Time", "마지막으로 동기화한 시간", text);
     reg_text(STATE_KEY, "Source", text, sizeof text);
     line("Source", "원본", text);
-    snprintf(text, sizeof text, "%lu (%lus)", poll, 1ul << poll);
+    snprintf(text, sizeof text, tr("%lu (%lus)", "%lu(%lus)"), poll, 1ul << poll);
     line("Poll Interval", "폴링 간격", text);
 }
 
@@ -178,6 +178,13 @@ static const char *machine_text(DWORD machine) {
     }
 }
 
+// As a server (64), and one that says it is reliable (512).
+static const char *role_text(void) {
+    bool reliable = (w32time_dword("Config", "AnnounceFlags", 10) & 5) == 5;
+    if (!w32time_dword("TimeProviders\\NtpServer", "Enabled", 0)) return tr("0 (None)", "0 (없음)");
+    return reliable ? tr("576 (Reliable Time Service)", "576 (안정적인 시간 서비스)") : tr("64 (Time Service)", "64 (시간 서비스)");
+}
+
 static void verbose_status(void) {
     char text[64];
     bool hypervisor = reg_dword(STATE_KEY, "RefId", 0) == 0x564d5450;
@@ -186,13 +193,13 @@ static void verbose_status(void) {
     snprintf(text, sizeof text, "%.7fs", reg_number(STATE_KEY, "PhaseOffset", 0) / 1e7);
     line("Phase Offset", "단계 오프셋", text);
     line("ClockRate", "클록 속도", "0.0156250s");
-    line("State Machine", "상태 컴퓨터", machine_text(reg_dword(STATE_KEY, "Machine", 0)));
+    line("State Machine", "상태 시스템", machine_text(reg_dword(STATE_KEY, "Machine", 0)));
     line("Time Source Flags", "시간 원본 플래그",
          hypervisor ? tr("3 (Authenticated Hardware )", "3 (인증됨 하드웨어 )") : tr("0 (None)", "0 (없음)"));
-    line("Server Role", "서버 역할", tr("0 (None)", "0 (없음)"));
+    line("Server Role", "서버 역할", role_text());
     line("Last Sync Error", "마지막 동기화 오류", error_text(reg_dword(STATE_KEY, "LastError", 1)));
     snprintf(text, sizeof text, "%.7fs", last ? (clock_now() - last) / 1e7 : 0);
-    line("Time since Last Good Sync Time", "마지막으로 성공한 동기화 이후의 시간", text);
+    line("Time since Last Good Sync Time", "마지막으로 동기화한 후 지난 시간", text);
 }
 
 static void peers(void) {
