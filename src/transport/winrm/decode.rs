@@ -65,6 +65,20 @@ impl CodePage {
     }
 }
 
+/// Begins what a PowerShell writes to its error output when nobody looks: a document, and no text.
+const CLIXML: &[u8] = b"#< CLIXML";
+
+/// The same with such documents replaced by what they say.
+pub(super) fn without_clixml(bytes: Vec<u8>) -> Vec<u8> {
+    if !bytes.windows(CLIXML.len()).any(|window| window == CLIXML) {
+        return bytes;
+    }
+    let mut decoder = winrm_rs::StderrDecoder::new();
+    let mut text = decoder.push(&bytes);
+    text.extend(decoder.finish());
+    text
+}
+
 /// The last number of each line: `Active code page: 949`, `    OEMCP    REG_SZ    949`.
 fn numbers(head: &[u8]) -> impl Iterator<Item = u32> {
     head.split(|byte| *byte == b'\n').filter_map(|line| {

@@ -14,6 +14,13 @@ const NO_LOGIN: &str = "expected 401 for NTLM negotiate, got ";
 /// The crate's words after the status of an answer to Basic.
 const FROM_BASIC: &str = " from WinRM";
 
+/// The crate's words for a fault in which it finds none.
+const NO_REASON: &str = "SOAP fault";
+
+/// Said where the id of a new shell is not where it is looked for.
+const OLD_WINRM: &str = "WinRM 1.1 and some of 2.0 give the id as a selector only, which is not understood here: \
+    Windows Management Framework 3.0 or later has a newer WinRM";
+
 /// What this side can do in TLS, for whoever compares it with what the host can.
 const OURS: &str = "TLS 1.2 with ECDHE and AES-GCM or ChaCha20, and TLS 1.3";
 
@@ -76,7 +83,11 @@ impl Peer {
             WinrmError::Ntlm(NtlmError::InvalidMessage(text)) => {
                 self.lost(&format!("its NTLM login or encryption is not as it has to be: {text}"))
             }
-            WinrmError::Soap(SoapError::Fault { code, reason }) => self.fault(code, reason),
+            WinrmError::Soap(SoapError::Fault { code, reason }) => self.fault(code, &plain(reason)),
+            WinrmError::Soap(SoapError::MissingElement(name)) if name == "ShellId" => self.lost(&format!(
+                "its answer is not one of WinRM: {}; {OLD_WINRM}",
+                SoapError::MissingElement(name.clone())
+            )),
             WinrmError::Soap(other) => self.lost(&format!("its answer is not one of WinRM: {other}")),
             other => self.lost(&other.to_string()),
         }
@@ -190,13 +201,29 @@ impl Peer {
                 "a local account other than Administrator also needs LocalAccountTokenFilterPolicy=1 (UAC remote filter, KB 951016)",
             ),
             "QuotaLimit" => self.login(
-                &format!("a quota of the host is used up: {reason}"),
+                format!("a quota of the host is used up: {reason}").trim_end_matches(": "),
                 "shells that were left open end after two hours; MaxShellsPerUser is in `winrm get winrm/config/winrs`",
             ),
             "TimedOut" => self.lost("the host did not answer in time"),
+            _ if reason.is_empty() => self.lost(&format!("the host answers with a fault that has no text ({name})")),
             _ => self.lost(&format!("{reason} ({name})")),
         }
     }
+}
+
+/// The words of a fault: a provider's message has elements in it, and where the crate finds no message at
+/// all it has words of its own.
+fn plain(reason: &str) -> String {
+    let mut words = String::new();
+    let mut rest = reason;
+    while let Some((before, after)) = rest.split_once('<') {
+        let Some((_, behind)) = after.split_once('>') else { break };
+        words.push_str(before);
+        rest = behind;
+    }
+    words.push_str(rest);
+    let words = words.split_whitespace().collect::<Vec<_>>().join(" ");
+    if words == NO_REASON { String::new() } else { words }
 }
 
 /// Whether the host did not go on with the login, as where it offers another.
@@ -341,6 +368,24 @@ mod tests {
     }
 
     #[test]
+    fn a_fault_is_read_without_its_elements() {
+        for (reason, wanted) in [
+            (
+                "<f:ProviderFault provider=\"x\">The parameter is  incorrect. </f:ProviderFault>",
+                "The parameter is incorrect.",
+            ),
+            ("fewer than <b>30</b> and 2 < 3", "fewer than 30 and 2 < 3"),
+            ("SOAP fault", ""),
+            ("", ""),
+        ] {
+            assert_eq!(plain(reason), wanted);
+        }
+        let said = |code: &str, reason: &str| peer().fault(code, reason).to_string();
+        assert!(said("w:QuotaLimit", "").ends_with("a quota of the host is used up"), "{}", said("w:QuotaLimit", ""));
+        assert!(said("w:Odd", "").ends_with("a fault that has no text (Odd)"));
+    }
+
+    #[test]
     fn what_the_crate_calls_it_is_not_what_people_read() {
         let garbled = |text: &str| WinrmError::Ntlm(NtlmError::InvalidMessage(text.to_owned()));
         let gone = peer().error(&garbled("HTTP 401 to a sealed NTLM request on an authenticated connection: x"));
@@ -350,7 +395,10 @@ mod tests {
         );
         let spoiled = peer().error(&garbled("checksum mismatch")).to_string();
         assert!(spoiled.ends_with("not as it has to be: checksum mismatch"), "{spoiled}");
-        let empty = peer().error(&WinrmError::Soap(SoapError::MissingElement("ShellId".to_owned()))).to_string();
-        assert!(empty.ends_with("its answer is not one of WinRM: missing element: ShellId"), "{empty}");
+        let lacks =
+            |name: &str| peer().error(&WinrmError::Soap(SoapError::MissingElement(name.to_owned()))).to_string();
+        let empty = lacks("CommandId");
+        assert!(empty.ends_with("its answer is not one of WinRM: missing element: CommandId"), "{empty}");
+        assert!(lacks("ShellId").contains("Windows Management Framework 3.0"));
     }
 }

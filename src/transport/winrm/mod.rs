@@ -9,13 +9,15 @@ mod account;
 mod decode;
 mod error;
 mod offers;
+#[cfg(test)]
+mod replay;
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use tokio::runtime::{Builder, Runtime};
-use winrm_rs::{AuthMethod, ReceiveOutput, WinrmClient, WinrmConfig, WinrmCredentials, WinrmError};
+use winrm_rs::{AuthMethod, ReceiveOutput, SoapError, WinrmClient, WinrmConfig, WinrmCredentials, WinrmError};
 
 use super::worker::{Lease, Remote, Request, Stage};
 use super::{Output, Script, Shared, Transport, TransportError};
@@ -165,7 +167,7 @@ impl Winrm {
         idle().await;
         // Ends what still runs, and frees the slot of what has ended.
         let signalled = self.client.signal_terminate(&self.peer.host, &self.shell, &id).await;
-        result.and_then(|raw| signalled.map(|()| raw))
+        result.and_then(|raw| signalled.or_else(known_no_more).map(|()| raw))
     }
 
     async fn collect(&self, id: &str, deadline: Instant) -> Result<Raw, WinrmError> {
@@ -201,7 +203,16 @@ impl Winrm {
             self.code_page = Some(CodePage::take(&mut raw.stdout));
         }
         let page = self.code_page.unwrap_or_default();
-        Output { stdout: page.decode(&raw.stdout), stderr: page.decode(&raw.stderr), status: raw.status }
+        let text = |bytes: Vec<u8>| page.decode(&decode::without_clixml(bytes));
+        Output { stdout: text(raw.stdout), stderr: text(raw.stderr), status: raw.status }
+    }
+}
+
+/// A command that has come to its end may be known no more when it is ended; what it printed counts.
+fn known_no_more(error: WinrmError) -> Result<(), WinrmError> {
+    match error {
+        WinrmError::Soap(SoapError::Fault { code, .. }) if code.ends_with("InvalidSelectors") => Ok(()),
+        other => Err(other),
     }
 }
 
