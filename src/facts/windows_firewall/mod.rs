@@ -91,6 +91,14 @@ struct Profile {
     lets_in: bool,
 }
 
+impl Profile {
+    /// Whether a rule is in force here.
+    fn counts(&self, rule: &Rule) -> bool {
+        let named = rule.profiles.is_empty() || rule.profiles.iter().any(|name| name == self.name);
+        named && (rule.policy || self.own_rules_count)
+    }
+}
+
 impl Firewall {
     /// Reads the answers of the commands. A host outside a domain is never in the profile Domain.
     pub fn parse(registry: &Registry, domain_member: bool) -> Self {
@@ -109,6 +117,13 @@ impl Firewall {
     /// Whether a profile that the host can be in is on.
     pub fn is_on(&self) -> bool {
         self.profiles.iter().any(|profile| profile.on)
+    }
+
+    /// Names of the rules that let anybody ask for time, in a profile that is on and counts them.
+    pub fn open_to_all(&self) -> Vec<&str> {
+        let here = |rule: &&Rule| self.profiles.iter().any(|profile| profile.on && profile.counts(rule));
+        let open = |rule: &&Rule| !rule.block && rule.is_for_all();
+        self.rules.iter().filter(open).filter(here).map(|rule| rule.name.as_str()).collect()
     }
 
     /// The same with a rule of the host itself for some networks.
@@ -143,10 +158,8 @@ impl Firewall {
         if profile.shields {
             return Door::Closed(Shut::Shields(profile.name));
         }
-        let counts = |rule: &&Rule| rule.policy || profile.own_rules_count;
-        let here = |rule: &&Rule| rule.profiles.is_empty() || rule.profiles.iter().any(|name| name == profile.name);
         let fitting = |block: bool| {
-            let rules = self.rules.iter().filter(counts).filter(here).filter(move |rule| rule.block == block);
+            let rules = self.rules.iter().filter(move |rule| profile.counts(rule) && rule.block == block);
             rules.map(|rule| (rule, fit(rule, from))).filter(|(_, fit)| *fit != Fit::No)
         };
         if let Some((rule, fit)) = fitting(true).max_by_key(|(_, fit)| *fit == Fit::All) {
@@ -238,6 +251,36 @@ mod tests {
             "{policy}\\PublicProfile\n    AllowLocalPolicyMerge    REG_DWORD    0x0\n{policy}\\PrivateProfile\n    AllowLocalPolicyMerge    REG_DWORD    0x0\n"
         ));
         assert_eq!(alone.with_own([from]).door(from), Door::Closed(Shut::OwnRulesIgnored("Private")));
+    }
+
+    /// Ours, narrower ones, those of others that are off, block or say more, and those of another profile are none of them.
+    #[test]
+    fn a_rule_that_lets_anybody_in_is_named() {
+        let key = RULES.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let open = |fields: &str, more: &str| {
+            let rule = format!("v2.26|Active=TRUE|Dir=In|Protocol=17|{fields}|Name=wide|");
+            let text = format!("{key}\n    {{1}}    REG_SZ    {rule}\n{more}");
+            Firewall::parse(&Registry::parse(&text), false).open_to_all() == ["wide"]
+        };
+        for (fields, wanted) in [
+            ("Action=Allow|LPort=123", true),
+            ("Action=Allow|LPort=100-200|Profile=Public", true),
+            ("Action=Allow|Svc=w32time|LPort=123|RA4=0.0.0.0/0.0.0.0", true),
+            ("Action=Allow|LPort=123|RA4=0.0.0.0-255.255.255.255", true),
+            ("Action=Allow|LPort=123|RA6=::/0", true),
+            ("Action=Allow|LPort=123|RA4=10.0.0.0/255.0.0.0", false),
+            ("Action=Allow|LPort=123|RA4=LocalSubnet|RA6=LocalSubnet", false),
+            ("Action=Block|LPort=123", false),
+            ("Action=Allow|LPort=124", false),
+            ("Action=Allow|LPort=123|Profile=Domain", false),
+            ("Action=Allow|LPort=123|RPort=4000", false),
+        ] {
+            assert_eq!(open(fields, ""), wanted, "{fields}");
+        }
+        let off = LOCAL.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let off = ["StandardProfile", "PublicProfile"]
+            .map(|name| format!("{off}\\{name}\n    EnableFirewall    REG_DWORD    0x0\n"));
+        assert!(!open("Action=Allow|LPort=123", &off.concat()));
     }
 
     proptest::proptest! {

@@ -22,6 +22,17 @@ pub(super) struct Rule {
     pub(super) doubtful: bool,
 }
 
+impl Rule {
+    /// Whether it is about everybody, as far as it can be judged.
+    pub(super) fn is_for_all(&self) -> bool {
+        let all = |remote: &String| {
+            let whole = |net: &str| net.parse::<IpNet>().is_ok_and(|net| fit_one(remote, net) == Fit::All);
+            remote == "*" || whole("0.0.0.0/0") || whole("::/0")
+        };
+        !self.doubtful && (self.remote.is_empty() || self.remote.iter().any(all))
+    }
+}
+
 /// How far a rule is about somebody.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Fit {

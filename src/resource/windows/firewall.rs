@@ -8,7 +8,7 @@ use anyhow::{Result, bail};
 use ipnet::IpNet;
 
 use crate::facts::registry::Registry;
-use crate::facts::windows::WindowsFacts;
+use crate::facts::windows::{Kind, WindowsFacts};
 use crate::facts::windows_firewall::{
     Door, Firewall, RULES, Shut, network, query_managed, query_policy, query_profiles, query_rules,
 };
@@ -52,6 +52,10 @@ impl Rule {
         let networks = networks.into_iter().map(|network| network.trunc()).collect();
         let mut rule = Rule { networks, domain_member: facts.domain_member, warnings: Vec::new() };
         rule.warnings = rule.doubts(&facts.rules);
+        // A domain controller has such a rule by its role: its domain asks it, from anywhere.
+        if facts.kind != Kind::DomainController {
+            rule.warnings.extend(facts.rules.open_to_all().into_iter().filter(|name| *name != NAME).map(wide));
+        }
         Ok(rule)
     }
 
@@ -82,6 +86,13 @@ impl Rule {
         };
         self.networks.iter().filter_map(shut).collect()
     }
+}
+
+/// What is said of a rule of somebody else that lets anybody in.
+fn wide(name: &str) -> String {
+    format!(
+        "the firewall rule `{name}` lets anybody ask for time, not only the networks that are served: narrow it or switch it off if that is not meant"
+    )
 }
 
 fn closed(network: IpNet, shut: &Shut) -> String {
@@ -234,6 +245,21 @@ mod tests {
         assert!(deltas[0].from.as_deref().unwrap().contains("the rule `hardening` blocks it"), "{deltas:?}");
         let error = rule().fix(&seen, false).unwrap_err().to_string();
         assert!(error.contains("narrow it so that it spares 10.10.10.0/24"), "{error}");
+    }
+
+    #[test]
+    fn a_rule_beside_ours_that_lets_anybody_in_is_said() {
+        let warned = |rule: &str, kind: Kind| {
+            let mut facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
+            facts.rules = Firewall::parse(&Registry::parse(&seen(rule).stdout), false);
+            facts.kind = kind;
+            let rule = Rule::new("123/udp", vec!["10.10.10.0/24".parse().unwrap()], &facts).unwrap();
+            rule.warnings().iter().any(|text| text.contains("lets anybody ask for time"))
+        };
+        let wide = "v2.26|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|Name=NTP Sync Response(IN/UDP)|";
+        assert!(warned(wide, Kind::Server) && !warned(wide, Kind::DomainController));
+        assert!(!warned(&wide.replace("NTP Sync Response(IN/UDP)", NAME), Kind::Server));
+        assert!(!warned(&wide.replace("LPort=123", "LPort=123|RA4=10.9.0.1"), Kind::Server));
     }
 
     #[test]
