@@ -61,6 +61,10 @@ mod windows;
 mod windows_doctor;
 #[path = "lab/windows_faults.rs"]
 mod windows_faults;
+#[path = "lab/windows_logon.rs"]
+mod windows_logon;
+#[path = "lab/windows_powershell.rs"]
+mod windows_powershell;
 #[path = "lab/windows_safety.rs"]
 mod windows_safety;
 #[path = "lab/windows_steps.rs"]

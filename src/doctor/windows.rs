@@ -8,6 +8,7 @@ use super::asks::Ask;
 use super::evidence::Peer;
 use super::record::Parts;
 use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
+use crate::facts::windows_others;
 use crate::inventory::HostSpec;
 use crate::ntp::{powershell, stripchart};
 use crate::provider::Provider;
@@ -29,13 +30,19 @@ const FACTS: &[&str] = &[
     "public-profile",
     "firewall-policy",
     "firewall-managed",
+    "others",
+    "last-stop",
+    "after-boot",
 ];
 
 /// What `w32tm` says of the service.
 const STATUS: &str = "w32tm";
 
-/// The service of the ntpd that Meinberg makes for Windows.
-pub(super) const NTPD: &str = "ntpd";
+/// The state of the other time services that are known, and of what else moves the clock.
+pub(super) const RIVALS: &str = "rivals";
+
+/// What VMware's tools say of the clock.
+pub(super) const VMWARE: &str = "vmware";
 
 /// What the sources answered to PowerShell.
 pub const PROBE: &str = "exchange";
@@ -61,7 +68,8 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     if !sources.is_empty() {
         asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1, SAMPLES.2)));
     }
-    asks.push(ask(NTPD, facts::query_service("NTP")));
+    asks.push(ask(RIVALS, windows_others::query_states()));
+    asks.push(ask(VMWARE, windows_others::ASK_VMWARE.to_owned()));
     asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], SAMPLES.0, 2, SAMPLES.2)));
     asks
 }
@@ -89,7 +97,7 @@ pub fn shown(part: &str) -> String {
         STATUS | "status" => "w32tm /query /status /verbose",
         PROBE | "probe" => "w32tm /stripchart /computer:SOURCE /samples:4 /dataonly",
         ITSELF => "w32tm /stripchart /computer:127.0.0.1 /samples:2 /dataonly",
-        NTPD => "sc query NTP",
+        VMWARE => "VMwareToolboxCmd.exe timesync status",
         "config" => return format!("reg query {W32TIME}\\Parameters /v NtpServer"),
         "names" => "nslookup NAME",
         "routes" => "route print",

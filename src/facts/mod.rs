@@ -7,6 +7,7 @@ pub mod registry;
 pub mod versions;
 pub mod windows;
 pub mod windows_firewall;
+pub mod windows_others;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;

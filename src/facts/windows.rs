@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::registry::Registry;
+use super::registry::{Registry, Value};
 use super::windows_firewall::{self, Firewall};
+use super::windows_others::{self, Rival};
 use crate::resource::Slice;
 
 /// Where the Windows Time service keeps its configuration.
@@ -20,6 +21,8 @@ pub const OWED: &str = r"HKLM\SOFTWARE\fleetclock";
 
 const VERSION: &str = r"HKLM\SOFTWARE\Microsoft\Windows NT\CurrentVersion";
 const PRODUCT: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\ProductOptions";
+/// When Windows was shut down last: another value after each start.
+const LAST_STOP: &str = r"HKLM\SYSTEM\CurrentControlSet\Control\Windows";
 const NETLOGON: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\Netlogon";
 
 /// What a Windows host is.
@@ -48,6 +51,8 @@ pub struct WindowsFacts {
     pub rules: Firewall,
     /// Whether the time service runs.
     pub running: bool,
+    /// Names of the other time services that the host has, running or not.
+    pub others: Vec<&'static str>,
     /// The registry that was read.
     #[serde(skip)]
     pub registry: Registry,
@@ -87,6 +92,23 @@ pub fn query_owed(name: &str) -> String {
     query_value(OWED, name)
 }
 
+/// The one value of the time service that counts after the next start of Windows only (Microsoft: "requires system restart").
+pub const AFTER_A_BOOT: &str = "UtilizeSslTimeData";
+
+/// Which start of Windows it is: something that is another after the next.
+pub fn this_boot(registry: &Registry) -> String {
+    match registry.value(LAST_STOP, "ShutdownTime") {
+        Some(Value::Other(_, data)) if !data.is_empty() => data.clone(),
+        // A system that was never shut down.
+        _ => "first".to_owned(),
+    }
+}
+
+/// Whether a value was written that has to wait for the next start of Windows.
+pub fn waits_for_boot(registry: &Registry) -> bool {
+    registry.text(OWED, AFTER_A_BOOT) == Some(this_boot(registry).as_str())
+}
+
 /// The command that prints what runs have left: the lock, what the host took back, restarts.
 pub fn query_runs() -> String {
     format!("reg query \"{OWED}\" 2>&1")
@@ -112,6 +134,7 @@ pub fn queries() -> Vec<String> {
     ];
     all.extend(windows_firewall::query_profiles());
     all.extend([windows_firewall::query_policy(), windows_firewall::query_managed()]);
+    all.extend([windows_others::query(), query_value(LAST_STOP, "ShutdownTime"), query_owed(AFTER_A_BOOT)]);
     all
 }
 
@@ -139,6 +162,7 @@ pub fn parse(answers: &BTreeMap<String, Slice>) -> WindowsFacts {
         hypervisor_time: enabled("VMICTimeProvider"),
         firewall: rules.is_on(),
         rules,
+        others: windows_others::present(&registry).iter().map(|rival: &Rival| rival.service).collect(),
         running: service.is_some_and(|slice| service_state(&slice.stdout) == Some(RUNNING)),
         registry,
     }

@@ -116,6 +116,14 @@ const CASES: &[Case] = &[
         &["win FC105"],
         "reg delete HKLM\\SYSTEM\\CurrentControlSet\\Services\\NTP /f & REBOOT",
     ),
+    // `apply` stops this one, and it is not started by the next boot.
+    case(
+        "windows-nettime",
+        "win",
+        "NETTIME /v Type /t REG_DWORD /d 16 & NETTIME /v Start /t REG_DWORD /d 2 & NETTIME /v ErrorControl /t REG_DWORD /d 1 & NETTIME /v ObjectName /t REG_SZ /d LocalSystem & NETTIME /v ImagePath /t REG_EXPAND_SZ /d C:\\windows\\system32\\spoolsv.exe & REBOOT",
+        &["win FC105"],
+        "",
+    ),
     case(
         "windows-own-clock",
         "wcl",
@@ -139,6 +147,7 @@ fn line(text: &str) -> String {
         .replace("RULE", "netsh advfirewall firewall")
         .replace("action=block", "action=block protocol=UDP localport=123")
         .replace("MERGE", r"reg add HKLM\SOFTWARE\Policies\Microsoft\WindowsFirewall")
+        .replace("NETTIME", r"reg add HKLM\SYSTEM\CurrentControlSet\Services\NetTimeSvc /f")
         .replace("NTPD", r"reg add HKLM\SYSTEM\CurrentControlSet\Services\NTP /f")
         .replace("W32TIME", r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time")
         .replace("POLICY", r"HKLM\SOFTWARE\Policies\Microsoft\W32Time")

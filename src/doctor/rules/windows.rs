@@ -4,6 +4,7 @@ use super::{Find, ROW, Rule, Severity};
 use crate::doctor::{Patient, Seen, windows};
 use crate::facts::registry::Value;
 use crate::facts::windows::{POLICY, RUNNING, W32TIME, WindowsFacts, service_state};
+use crate::facts::windows_others::{self, Rival};
 use crate::inventory::spec::DomainTime;
 use crate::provider::w32time;
 use crate::report::number::signed;
@@ -29,9 +30,19 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC105",
         title: "Another time service runs on Windows",
-        cause: "The service `NTP` (ntpd for Windows) runs on {host}: it holds port 123 and moves the clock, as `w32time` does.",
-        fix: "on {host}: sc config NTP start= disabled & net stop NTP; then fleetclock apply -l {host}",
-        find: Find::Windows(ntpd),
+        cause: "The service `{service}` ({program}) runs on {host}: it moves the clock, as `w32time` does.",
+        fix: "fleetclock apply -l {host}, or on {host}: sc config {service} start= demand & net stop {service}, and net start w32time",
+        configuration: true,
+        find: Find::Windows(rivals),
+        ..ROW
+    },
+    Rule {
+        code: "FC116",
+        severity: Severity::Warning,
+        title: "The tools of a hypervisor set the clock of the Windows host",
+        cause: "{program} of {host} sets the clock by that of the machine below: two writers move one clock.",
+        fix: "on {host}: {remedy}",
+        find: Find::Windows(tools),
         ..ROW
     },
     Rule {
@@ -193,9 +204,41 @@ fn unregistered(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
     if is_registered(host, facts) { Vec::new() } else { vec![seen()] }
 }
 
-fn ntpd(host: &Patient<'_>, _: &WindowsFacts) -> Vec<Seen> {
-    let runs = service_state(host.evidence.text(windows::NTPD)) == Some(RUNNING);
-    if runs { vec![host.seen(windows::NTPD, "NTP is in state 4 (running)")] } else { Vec::new() }
+/// Whether a service beside W32Time runs.
+fn runs(host: &Patient<'_>, service: &str) -> bool {
+    service_state(windows_others::state_of(host.evidence.text(windows::RIVALS), service)) == Some(RUNNING)
+}
+
+fn rivals(host: &Patient<'_>, _: &WindowsFacts) -> Vec<Seen> {
+    let seen = |rival: &Rival| {
+        let command = format!("sc query {}", rival.service);
+        let seen = host.seen(windows::RIVALS, format!("{} is in state {RUNNING} (running)", rival.service));
+        Seen { about: command.clone(), command, ..seen }.with("service", rival.service).with("program", rival.program)
+    };
+    windows_others::RIVALS.iter().filter(|rival| runs(host, rival.service)).map(seen).collect()
+}
+
+/// Two writers fight only where W32Time writes.
+fn tools(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
+    if !facts.running {
+        return Vec::new();
+    }
+    let says_so = host.evidence.parts.get(windows::VMWARE).is_some_and(|slice| slice.status == 0);
+    let vmware = windows_others::has(&facts.registry, windows_others::VMWARE) && says_so;
+    let seen = vmware.then(|| {
+        host.seen(windows::VMWARE, "exit code 0: the tools synchronise the time")
+            .with("program", "VMware Tools")
+            .with("remedy", "\"C:\\Program Files\\VMware\\VMware Tools\\VMwareToolboxCmd.exe\" timesync disable")
+    });
+    let virtualbox = windows_others::virtualbox_sets(&facts.registry) && runs(host, windows_others::VIRTUALBOX);
+    let command = format!("reg query {}\\{} /v ImagePath", windows_others::SERVICES, windows_others::VIRTUALBOX);
+    let other = virtualbox.then(|| {
+        let seen = host.seen("others", "VBoxService runs, and its ImagePath is without --disable-timesync");
+        Seen { about: command.clone(), command, ..seen }
+            .with("program", "VBoxService (VirtualBox)")
+            .with("remedy", "put --disable-timesync behind the program in ImagePath of VBoxService, and start it anew")
+    });
+    seen.into_iter().chain(other).collect()
 }
 
 fn disabled(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {

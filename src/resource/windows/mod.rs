@@ -4,6 +4,7 @@
 //! Lines begin with a bare word and hold no `%`, `^`, `!`, `<`, `>`: what cmd.exe would read is
 //! refused by [`crate::transport::quote::cmd`].
 
+mod competing;
 mod firewall;
 mod registry;
 mod service;
@@ -36,8 +37,9 @@ pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn R
         }
         Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?, facts)?),
         Kind::Command { check, run, undo } => Box::new(super::command(check, run, undo, shown)),
-        Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => {
-            bail!("a Windows host takes registry, service, firewall and command, not this kind of step")
+        Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
+        Kind::Package { .. } | Kind::File { .. } => {
+            bail!("a Windows host takes registry, service, competing, firewall and command, not this kind of step")
         }
     })
 }

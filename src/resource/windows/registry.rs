@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 
 use crate::facts::registry::{Registry, Value};
-use crate::facts::windows::{POLICY, W32TIME, WindowsFacts, query};
+use crate::facts::windows::{AFTER_A_BOOT, OWED, POLICY, W32TIME, WindowsFacts, query, this_boot, waits_for_boot};
 use crate::report::hide::HIDDEN;
 use crate::resource::{Delta, Fix, Resource, Slice};
 use crate::transport::quote::cmd;
@@ -19,6 +19,8 @@ pub(super) struct Values {
     shown: BTreeMap<String, Value>,
     /// Values that a policy sets otherwise: the policy wins whatever stands here. And those that the service does not load before the next boot.
     warnings: Vec<String>,
+    /// Which start of Windows it is.
+    boot: String,
 }
 
 impl Values {
@@ -44,7 +46,7 @@ impl Values {
             .collect();
         let mut warnings: Vec<String> = overridden;
         warnings.extend(pending(&key, &values, &facts.registry));
-        Ok(Values { key, values, shown, warnings })
+        Ok(Values { key, values, shown, warnings, boot: this_boot(&facts.registry) })
     }
 
     /// The whole service is read at once, so a key of it is found in that answer.
@@ -90,16 +92,29 @@ fn same(is: &Value, wanted: &Value) -> bool {
     }
 }
 
-/// Microsoft: "requires system restart". The service goes on with what it has loaded until then.
-const AFTER_A_BOOT: &str = "UtilizeSslTimeData";
-
+/// What is said of a value that counts after the next start of Windows only, until that has come: a
+/// value that is written in this run, or was in an earlier one.
 fn pending(key: &str, values: &BTreeMap<String, Value>, registry: &Registry) -> Option<String> {
-    let wanted = values.get(AFTER_A_BOOT).filter(|_| key.to_ascii_lowercase().ends_with("w32time\\config"))?;
+    let wanted = values.get(AFTER_A_BOOT).filter(|_| is_loaded_at_boot(key, AFTER_A_BOOT))?;
     // Where the value is missing it is 0.
     let is = registry.value(key, AFTER_A_BOOT).unwrap_or(&Value::Number(0));
-    (is != wanted).then(|| {
-        format!("{AFTER_A_BOOT} is written now and counts after the next start of Windows; until then it is {is}")
+    if is != wanted {
+        return Some(format!(
+            "{AFTER_A_BOOT} is written now and counts after the next start of Windows; until then it is {is}"
+        ));
+    }
+    waits_for_boot(registry).then(|| {
+        format!("{AFTER_A_BOOT} was set to {is} and counts after the next start of Windows, which has not come yet")
     })
+}
+
+/// The line that notes at which start of Windows the value was written.
+fn note_boot(boot: &str) -> Result<String> {
+    Ok(format!("reg add \"{OWED}\" /v {AFTER_A_BOOT} /t REG_SZ /d {} /f\n", cmd(boot)?))
+}
+
+fn is_loaded_at_boot(key: &str, name: &str) -> bool {
+    name == AFTER_A_BOOT && key.to_ascii_lowercase().ends_with(r"w32time\config")
 }
 
 /// How the wanted value, or one in its place, may be shown.
@@ -141,6 +156,11 @@ impl Resource for Values {
         let registry = Registry::parse(&seen.stdout);
         let mut fix = Fix::default();
         for (name, wanted, was) in self.differing(&registry) {
+            if is_loaded_at_boot(&self.key, name) {
+                // Noted before it is written: a note too many is said, and a value too many is not.
+                fix.change.push_str(&note_boot(&self.boot)?);
+                fix.undo.push_str(&format!("-reg delete \"{OWED}\" /v {AFTER_A_BOOT} /f\n"));
+            }
             fix.change.push_str(&self.add(name, wanted)?);
             fix.undo.push_str(&self.put_back(name, was)?);
         }
@@ -233,16 +253,50 @@ mod tests {
         assert!(undo.contains("/d \"[fd00::1],0x8\""), "{undo}");
     }
 
+    /// The warning stays until Windows was started again, whichever run has written the value.
     #[test]
-    fn what_counts_after_a_boot_is_said() {
+    fn what_counts_after_a_boot_is_said_until_the_boot() {
         let config = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Config".to_owned();
         let wanted = BTreeMap::from([(AFTER_A_BOOT.to_owned(), Value::Number(0))]);
-        let key = config.replace("HKLM", "HKEY_LOCAL_MACHINE");
-        let warned = |line: &str| {
-            let facts = facts(&format!("{key}\n{line}"));
-            Values::new(config.clone(), wanted.clone(), wanted.clone(), &facts).unwrap().warnings().len()
+        let long = |key: &str| key.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let host = |value: &str, note: &str, stopped: &str| {
+            let line = |name: &str, kind: &str, data: &str| {
+                if data.is_empty() { String::new() } else { format!("    {name}    {kind}    {data}\n") }
+            };
+            format!(
+                "{}\n{}{}\n{}HKEY_LOCAL_MACHINE\\SYSTEM\\CurrentControlSet\\Control\\Windows\n{}",
+                long(&config),
+                line(AFTER_A_BOOT, "REG_DWORD", value),
+                long(OWED),
+                line(AFTER_A_BOOT, "REG_SZ", note),
+                line("ShutdownTime", "REG_BINARY", stopped)
+            )
         };
-        assert_eq!((warned("    UtilizeSslTimeData    REG_DWORD    0x1\n"), warned("")), (1, 0));
+        let values = |text: &str| Values::new(config.clone(), wanted.clone(), wanted.clone(), &facts(text)).unwrap();
+        for (value, note, stopped, said) in [
+            ("0x1", "", "A1", "is written now"),
+            ("0x0", "A1", "A1", "has not come yet"),
+            ("0x0", "first", "", "has not come yet"),
+            ("0x0", "A1", "B2", ""),
+            ("0x0", "", "A1", ""),
+            ("", "", "", ""),
+            // Somebody has set it back since.
+            ("0x1", "A1", "A1", "is written now"),
+        ] {
+            let warnings = values(&host(value, note, stopped)).warnings().join("; ");
+            assert!(
+                warnings.contains(said) && warnings.is_empty() == said.is_empty(),
+                "{value} {note} {stopped}: {warnings}"
+            );
+        }
+        let text = host("0x1", "", "A1");
+        let fix = values(&text).fix(&Slice { stdout: text.clone(), ..Slice::default() }, false).unwrap();
+        let lines: Vec<&str> = fix.change.lines().collect();
+        assert_eq!(lines[0], format!("reg add \"{OWED}\" /v {AFTER_A_BOOT} /t REG_SZ /d \"A1\" /f"));
+        assert!(
+            lines[1].ends_with("/d \"0\" /f")
+                && fix.undo.contains(&format!("-reg delete \"{OWED}\" /v {AFTER_A_BOOT} /f"))
+        );
     }
 
     #[test]

@@ -39,8 +39,8 @@ struct State {
 }
 
 /// `SERVICE_AUTO_START` and `SERVICE_DEMAND_START` (winnt.h).
-const AUTO: u32 = 2;
-const DEMAND: u32 = 3;
+pub(super) const AUTO: u32 = 2;
+pub(super) const DEMAND: u32 = 3;
 
 impl Service {
     pub(super) fn new(name: String, running: bool, enabled: bool, triggers: Option<bool>) -> Result<Self> {
@@ -156,7 +156,8 @@ impl Resource for Service {
     }
 }
 
-fn start_word(start: u32) -> String {
+/// The start type in words.
+pub(super) fn start_word(start: u32) -> String {
     match start {
         AUTO => "automatic".to_owned(),
         DEMAND => "on demand".to_owned(),
@@ -165,7 +166,8 @@ fn start_word(start: u32) -> String {
     }
 }
 
-fn start_argument(start: u32) -> &'static str {
+/// The start type as `sc config` takes it.
+pub(super) fn start_argument(start: u32) -> &'static str {
     match start {
         AUTO => "auto",
         4 => "disabled",

@@ -48,8 +48,20 @@ static SC_HANDLE open_service(bool *unregistered) {
     return NULL;
 }
 
+// Windows notes when it was shut down last; here it is noted at the next start.
+static void note_shutdown(void) {
+    HKEY key;
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    if (RegCreateKeyExA(HKEY_LOCAL_MACHINE, "SYSTEM\\CurrentControlSet\\Control\\Windows", 0, NULL, 0, KEY_WRITE, NULL, &key, NULL))
+        return;
+    RegSetValueExA(key, "ShutdownTime", 0, REG_BINARY, (const BYTE *)&now, sizeof now);
+    RegCloseKey(key);
+}
+
 int main(void) {
     bool unregistered;
+    note_shutdown();
     SC_HANDLE service = open_service(&unregistered);
     if (!service) return unregistered ? 0 : 1;
     settle(service);
