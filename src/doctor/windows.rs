@@ -79,7 +79,7 @@ pub fn charts(spec: &HostSpec, parts: &Parts) -> Vec<Ask> {
     let printed = parts.get(PROBE).map_or("", |slice| slice.stdout.as_str());
     let ask = |address: String| Ask {
         name: format!("{CHART}{address}"),
-        shown: shown(PROBE),
+        shown: stripchart::command(&address, 2),
         body: stripchart::command(&address, 2),
     };
     powershell::unmeasured(spec.time.addresses(), &powershell::parse(printed)).into_iter().map(ask).collect()
@@ -95,8 +95,8 @@ pub fn shown(part: &str) -> String {
         "firewall-policy" => "reg query HKLM\\SOFTWARE\\Policies\\Microsoft\\WindowsFirewall /s",
         "rules" | "firewalld" | "filter" => "netsh advfirewall firewall show rule name=all dir=in",
         STATUS | "status" => "w32tm /query /status /verbose",
-        PROBE | "probe" => "w32tm /stripchart /computer:SOURCE /samples:4 /dataonly",
-        ITSELF => "w32tm /stripchart /computer:127.0.0.1 /samples:2 /dataonly",
+        PROBE | "probe" => "fleetclock's own NTP probe, on the host (w32tm /stripchart /computer:SOURCE asks alike)",
+        ITSELF => "fleetclock's own NTP probe, on the host (w32tm /stripchart /computer:127.0.0.1 asks alike)",
         VMWARE => "VMwareToolboxCmd.exe timesync status",
         "config" => return format!("reg query {W32TIME}\\Parameters /v NtpServer"),
         "names" => "nslookup NAME",

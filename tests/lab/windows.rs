@@ -243,16 +243,28 @@ fn a_domain_and_a_policy_are_respected() {
         "
 groups:
   masters: { role: master, isolated: true, serve: [10.10.10.0/24], hosts: { ntp1: 10.10.10.1 } }
-  windows: { role: slave, follows: [masters], hosts: { dc1: 10.10.10.2, member1: 10.10.10.3, member2: { address: 10.10.10.4, domain_time: replace } }, WINRM }
+  windows: { role: slave, follows: [masters], hosts: { dc1: 10.10.10.2, member1: 10.10.10.3, member2: { address: 10.10.10.4, domain_time: replace }, dc2: { address: 10.10.10.5, domain_time: replace } }, WINRM }
 ",
     );
     let lab = Lab::up("wdomain", &["ntp1=bookworm@10.10.10.1"], &text);
-    lab.windows(&["dc1=2016-dc@10.10.10.2", "member1=2022-member,ko@10.10.10.3", "member2=2022-member@10.10.10.4"]);
+    lab.windows(&[
+        "dc1=2016-dc@10.10.10.2",
+        "member1=2022-member,ko@10.10.10.3",
+        "member2=2022-member@10.10.10.4",
+        "dc2=2022-dc@10.10.10.5",
+    ]);
     lab.cmd(
         "member2",
         r"reg add HKLM\SOFTWARE\Policies\Microsoft\W32Time\Config /v MaxPollInterval /t REG_DWORD /d 12 /f",
     );
-    let (code, report) = json(&lab, &["apply", "--yes"]);
+    // A domain controller goes on serving its domain, whatever it is in the inventory.
+    let (code, report) = json(&lab, &["check", "-l", "dc2"]);
+    let deltas = host(&report, "dc2")["deltas"].to_string();
+    assert!(code == 3 && deltas.contains("NtpServer") && !deltas.contains(r"TimeProviders\\NtpServer"), "{report:#}");
+    lab.cmd("dc2", &format!("net stop w32time & reg delete {W32TIME} /f"));
+    let (_, report) = json(&lab, &["plan", "-l", "dc2"]);
+    assert!(error(&report, "dc2").contains("has no Windows Time service (`w32tm /register`"), "{report:#}");
+    let (code, report) = json(&lab, &["apply", "--yes", "-l", "ntp1,dc1,member1,member2"]);
     assert_eq!(code, 1, "{report:#}");
     assert!(error(&report, "dc1").contains("left alone: it is a domain controller"), "{report:#}");
     assert!(

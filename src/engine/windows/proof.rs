@@ -10,8 +10,6 @@ use crate::engine::session::{Failure, Session};
 use crate::engine::settling;
 use crate::engine::sources::{credit, joined};
 use crate::engine::verdict::{self, Verdict};
-use crate::inventory::HostSpec;
-use crate::inventory::spec::Var;
 use crate::ntp::exchange::COARSE;
 use crate::ntp::report::SourceReport as Measured;
 use crate::ntp::{powershell, stripchart};
@@ -146,11 +144,6 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
     }
 }
 
-/// Whether the inventory lets the hypervisor set the clock (the playbook's own variable).
-fn by_hypervisor(spec: &HostSpec) -> bool {
-    matches!(spec.vars.get("hypervisor_time"), Some(Var::Bool(true)))
-}
-
 /// Asks the service and the sources once, and judges.
 pub(crate) fn look(
     session: &mut Session<'_>,
@@ -162,7 +155,7 @@ pub(crate) fn look(
     lines.extend(probe(session, tries, timeout_ms));
     let slices = asked(session, &lines)?;
     let mut daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
-    if by_hypervisor(session.spec) {
+    if w32time::by_hypervisor(session.spec) {
         w32time::attach_hypervisor(&mut daemon);
     }
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{DaemonStatus, Provider};
 use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{ProviderChoice, StepPolicy};
+use crate::inventory::spec::{ProviderChoice, StepPolicy, Var};
 use crate::resource::Slice;
 
 /// The Windows Time service.
@@ -101,6 +101,11 @@ fn corrections(step: StepPolicy) -> (u32, u32) {
     }
 }
 
+/// Whether the inventory lets the hypervisor set the clock (the playbook's own variable).
+pub fn by_hypervisor(spec: &HostSpec) -> bool {
+    matches!(spec.vars.get("hypervisor_time"), Some(Var::Bool(true)))
+}
+
 /// Why a host is left alone, if it is: a domain has its own hierarchy of time.
 pub fn refusal(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
     use crate::facts::windows::Kind;
@@ -157,6 +162,33 @@ impl Provider for W32Time {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// A master vouches for its clock where nobody else does, and where the inventory wants that.
+    #[test]
+    fn who_has_a_source_does_not_vouch_without_it() {
+        use crate::inventory::spec::Role;
+        let announced = |role: Role, fed: bool, isolated: bool| {
+            let mut spec = crate::engine::sample::host("win1");
+            spec.role = role;
+            if !fed {
+                spec.time.sources.clear();
+            }
+            spec.time.isolated = isolated.then_some(8);
+            layout(&spec).announce
+        };
+        assert_eq!((announced(Role::Master, true, false), announced(Role::Master, true, true)), (10, 5));
+        assert_eq!((announced(Role::Master, false, false), announced(Role::Slave, true, false)), (5, 10));
+    }
+
+    #[test]
+    fn only_a_yes_leaves_the_clock_to_the_hypervisor() {
+        let left = |var: Option<Var>| {
+            let mut spec = crate::engine::sample::host("win1");
+            spec.vars.extend(var.map(|var| ("hypervisor_time".to_owned(), var)));
+            by_hypervisor(&spec)
+        };
+        assert_eq!([left(None), left(Some(Var::Bool(false))), left(Some(Var::Bool(true)))], [false, false, true]);
+    }
 
     #[test]
     fn the_type_of_a_policy_is_the_one_that_counts() {
