@@ -341,3 +341,17 @@ impl Evidence {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_family_is_no_name_of_a_source() {
+        let config =
+            Config::read("server -6 fd00::1 iburst key 7\n# server 10.0.0.9\npool -4 ntp.example\nserver 10.0.0.1");
+        assert_eq!(config.sources(), ["fd00::1", "10.0.0.1", "ntp.example"]);
+        assert_eq!(config.source("fd00::1").map(<[String]>::len), Some(3));
+        assert!(config.source("-6").is_none());
+    }
+}

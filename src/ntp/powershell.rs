@@ -20,6 +20,8 @@ const FILE_TIME_EPOCH: i64 = 116_444_736_000_000_000;
 /// Windows Sockets errors (winsock2.h).
 const NETWORK_UNREACHABLE: &[i32] = &[10051, 10065];
 const CONNECTION_RESET: i32 = 10054;
+/// `WSAEACCES`: the Windows filtering platform does not let the question out.
+const ACCESS_DENIED: i32 = 10013;
 /// `WSAHOST_NOT_FOUND`, `WSATRY_AGAIN`, `WSANO_RECOVERY`, `WSANO_DATA`.
 const NOT_RESOLVED: std::ops::RangeInclusive<i32> = 11001..=11004;
 
@@ -165,6 +167,7 @@ impl Wire for Recorded {
     fn send(&mut self, _packet: &[u8; LENGTH]) -> Result<(), Trouble> {
         match self.samples.front().map(|sample| &sample.answer) {
             Some(Err(CONNECTION_RESET)) => Err(Trouble::Refused),
+            Some(Err(ACCESS_DENIED)) => Err(Trouble::Filtered),
             Some(Err(code)) if NETWORK_UNREACHABLE.contains(code) => Err(Trouble::Unreachable),
             _ => Ok(()),
         }
@@ -268,6 +271,7 @@ mod tests {
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10060"), "timeout");
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10054"), "refused");
         assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10065"), "unreachable");
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10013"), "filtered");
         for code in NOT_RESOLVED {
             assert_eq!(outcome(&format!("ntp nowhere - - 0 error {code}")), "unresolved");
         }

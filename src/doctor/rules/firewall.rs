@@ -210,6 +210,11 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
     if !link.is_filtered() || link.answers_123() == Some(true) {
         return None;
     }
+    if link.client.evidence.windows().is_some() {
+        let text = format!("Windows refuses to send questions to {} (WSAEACCES)", link.source.address);
+        let seen = link.name_both(link.client.seen("probe", text));
+        return Some(seen.with("owner", "the Windows firewall, or of another filter,").with("remedy", LOOK_WINDOWS));
+    }
     let (mut text, mut remedy) =
         (format!("the kernel refuses to send questions to {} (EPERM)", link.source.address), LOOK.to_owned());
     if let Some((_, doubt)) = link.doubt().filter(|(name, _)| *name == link.client.name()) {
@@ -219,6 +224,8 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
     let seen = Seen { about: "refused".to_owned(), ..link.client.seen("filter", text) };
     Some(link.name_both(seen).with("owner", "the packet filter").with("remedy", remedy))
 }
+
+const LOOK_WINDOWS: &str = "look at `netsh advfirewall firewall show rule name=all dir=out` and `netsh advfirewall show allprofiles` (`BlockOutbound`)";
 
 /// Where a person finds what stops packets on their way out.
 const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT` and the BPF programs of control groups (`bpftool cgroup tree`)";
