@@ -25,9 +25,9 @@ pub(super) fn serves(config: &Config, from: IpAddr) -> bool {
 /// Returns whether ntpd answers questions about itself that come from the host, as those of ntpq do.
 pub(super) fn answers_itself(config: &Config) -> bool {
     let refuses = |flag: &String| matches!(flag.as_str(), "ignore" | "noquery");
-    let own = ["127.0.0.1", "::1"].into_iter().filter_map(|text| text.parse().ok());
-    // ntpq asks `localhost`, which is one of them first and the other one then.
-    own.into_iter().any(|address| restrict(config, address).is_none_or(|(_, flags)| !flags.iter().any(refuses)))
+    // At this address we ask.
+    let own = std::net::Ipv4Addr::LOCALHOST.into();
+    restrict(config, own).is_none_or(|(_, flags)| !flags.iter().any(refuses))
 }
 
 /// Returns how narrow a `restrict` line is and its flags, if it fits the address.

@@ -48,6 +48,7 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@NTPD@", status(ProviderChoice::Ntpd))
             .replace("@PASSED_CHRONY@", &passed(ProviderChoice::Chrony))
             .replace("@PASSED_NTPD@", &passed(ProviderChoice::Ntpd))
+            .replace("@HERE@", provider::HERE)
             .replace("@PROBE@", probe)
             .replace("@SALT@", salt)
             .replace("@SERVED@", &served(spec))

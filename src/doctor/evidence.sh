@@ -46,7 +46,7 @@ fc_talks=no
 fc_talk() {
   case $fc_daemon in
   chrony) timeout 10 chronyc -n -c tracking ;;
-  ntpd) timeout 12 ntpq -n -c 'rv 0 leap' ;;
+  ntpd) timeout 12 ntpq -n -c 'rv 0 leap' @HERE@ ;;
   *) false ;;
   esac >/dev/null 2>&1
 }
@@ -59,7 +59,7 @@ for fc_n in 1 2 3 4 5; do
   case "$fc_talks$fc_daemon:@ASKERS@" in
   *:) ;;
   yeschrony:*) fc_clients=$(chronyc -n -c clients) ;;
-  yesntpd:*) fc_clients=$(ntpq -n -c mrulist) ;;
+  yesntpd:*) fc_clients=$(ntpq -n -c mrulist @HERE@) ;;
   esac
   fc_asked=$(date +%s)
   [ $((fc_asked - fc_t)) -gt 1 ] || break
@@ -139,7 +139,7 @@ yesntpd) @NTPD@ ;;
 esac
 
 #: associations: ntpq -c associations
-[ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations
+[ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations @HERE@
 
 #: clients: chronyc -n clients
 [ -z "$fc_clients" ] || printf '%s\n' "$fc_clients"

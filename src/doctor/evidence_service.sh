@@ -59,8 +59,8 @@ esac
 case $fc_talks$fc_daemon in
 yeschrony) chronyc -n -c selectdata | fc_known ;;
 yesntpd)
-  for fc_a in $(ntpq -n -c associations | sed -n 's/^ *[0-9][0-9]* *\([0-9][0-9]*\) .*/\1/p' | head -n 12); do
-    ntpq -n -c "rv $fc_a srcadr,dstadr,srcport,stratum,reach,keyid,flash,rootdisp,rootdelay"
+  for fc_a in $(ntpq -n -c associations @HERE@ | sed -n 's/^ *[0-9][0-9]* *\([0-9][0-9]*\) .*/\1/p' | head -n 12); do
+    ntpq -n -c "rv $fc_a srcadr,dstadr,srcport,stratum,reach,keyid,flash,rootdisp,rootdelay" @HERE@
     echo
   done
   ;;

@@ -9,6 +9,7 @@ use anyhow::{Result, bail};
 use serde::Serialize;
 
 pub use chrony::{BEFORE_4, READ_OLD};
+pub use ntpd::HERE;
 
 use crate::exit::Hint;
 use crate::facts::versions::{CHRONY, NTP};

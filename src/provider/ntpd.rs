@@ -10,8 +10,19 @@ use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
 use crate::report::DaemonReport;
 use crate::resource::Slice;
 
+/// Where `ntpq` asks: 127.0.0.1, which files with `restrict` lines have, and `::1` often have not; by the name of
+/// the host itself it would ask there first. A service that was started with `-6` has only that.
+macro_rules! here {
+    () => {
+        "$(grep -qs ':007B ' /proc/net/udp && echo 127.0.0.1 || echo ::1)"
+    };
+}
+
 /// As many characters of an address an ntpq without `-w` shows.
 const SHORT: usize = 15;
+
+/// The same for the questions of others.
+pub const HERE: &str = here!();
 
 /// ntpd, asked through `ntpq` (control messages, RFC 9327).
 pub(super) struct Ntpd;
@@ -36,10 +47,14 @@ impl Provider for Ntpd {
     /// `-w` (ntp 4.2.7) keeps long addresses whole; an older ntpq knows it not and is asked without. One that
     /// gets no answer waits for ten seconds or twenty, for each question.
     fn status(&self) -> &'static str {
-        "fc_q() { timeout 8 ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as 2>&1; }\n\
-         fc_t=$(fc_q -w); fc_r=$?\n\
-         case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$? ;; esac\n\
-         printf '%s\\n' \"$fc_t\"; (exit $fc_r)"
+        concat!(
+            "fc_q() { timeout 8 ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as ",
+            here!(),
+            " 2>&1; }\n\
+             fc_t=$(fc_q -w); fc_r=$?\n\
+             case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$? ;; esac\n\
+             printf '%s\\n' \"$fc_t\"; (exit $fc_r)"
+        )
     }
 
     fn parse_status(&self, seen: &Slice) -> Result<DaemonStatus> {
@@ -107,20 +122,33 @@ impl LinuxProvider for Ntpd {
 
     /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
     fn followed(&self) -> &'static str {
-        r"{ ntpq -n -w -p 2>/dev/null || ntpq -n -p 2>/dev/null; } | sed -n -e '/^[*o][^ ]*$/{N;s/\n/ /;}' -e 's/^[*o]\([^ ]*\)  *\([^ ]*  *\)\{5\}[0-7]*[1-7] .*/\1/p'"
+        concat!(
+            "{ fc_h=",
+            here!(),
+            "; ntpq -n -w -p $fc_h 2>/dev/null || ntpq -n -p $fc_h 2>/dev/null; }",
+            r" | sed -n -e '/^[*o][^ ]*$/{N;s/\n/ /;}' -e 's/^[*o]\([^ ]*\)  *\([^ ]*  *\)\{5\}[0-7]*[1-7] .*/\1/p'"
+        )
     }
 
     fn ready(&self) -> &'static str {
-        "fc_t=$(timeout 5 ntpq -n -c 'rv 0 leap' 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
+        concat!(
+            "fc_t=$(timeout 5 ntpq -n -c 'rv 0 leap' ",
+            here!(),
+            " 2>/dev/null) && case $fc_t in *leap=11*|*leap=3*) false ;; *leap=*) ;; *) false ;; esac"
+        )
     }
 
     /// `ntpq` ends well though nobody answered.
     fn talks(&self) -> &'static str {
-        "case $(timeout 5 ntpq -n -c 'rv 0 leap' 2>&1) in *leap=*) ;; *) false ;; esac"
+        concat!("case $(timeout 5 ntpq -n -c 'rv 0 leap' ", here!(), " 2>&1) in *leap=*) ;; *) false ;; esac")
     }
 
     fn age(&self) -> &'static str {
-        "ntpq -n -c peers 2>/dev/null | while read -r fc_1 fc_2 fc_3 fc_4 fc_w fc_5; do case $fc_w in '' | *[!0-9]*) ;; *) echo \"$fc_w\" ;; esac; done | sort -n | head -n 1"
+        concat!(
+            "ntpq -n -c peers ",
+            here!(),
+            " 2>/dev/null | while read -r fc_1 fc_2 fc_3 fc_4 fc_w fc_5; do case $fc_w in '' | *[!0-9]*) ;; *) echo \"$fc_w\" ;; esac; done | sort -n | head -n 1"
+        )
     }
 }
 

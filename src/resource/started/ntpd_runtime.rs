@@ -5,18 +5,19 @@ use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use super::{Slice, is_one_of, lines};
+use crate::provider::HERE;
 use crate::transport::quote::sh;
 
 /// Shell text that prints what the file says of sources, and which the service has. An `ntpq` without
 /// `-w` cuts long addresses, and nothing is compared with it.
 pub(super) fn probe(config: &str) -> String {
-    PROBE.replace("@CONFIG@", &sh(config))
+    PROBE.replace("@HERE@", HERE).replace("@CONFIG@", &sh(config))
 }
 
 // Of the table only what does not change by itself: the address, and how it is asked. A long address
 // has a line of its own.
 const PROBE: &str = r#"
-if [ "${fc_pid:-0}" -gt 0 ] && fc_n=$(timeout 5 ntpq -n -w -c peers 2>/dev/null); then
+if [ "${fc_pid:-0}" -gt 0 ] && fc_n=$(timeout 5 ntpq -n -w -c peers @HERE@ 2>/dev/null); then
 case $fc_n in *====* | *'No association'*) echo peers=yes ;; esac
 printf '%s\n' "$fc_n" | sed -n -e '1,/^====/d' -e '/^.[^ ]*$/{N;s/\n/ /;}' -e 's/^.\([^ ]\{1,\}\)  *[^ ]\{1,\}  *[^ ]\{1,\}  *\([^ ]\) .*/peer=\1 \2/p' | sort -u
 grep -iE '^[[:space:]]*(server|peer|pool|manycastclient|broadcastclient|multicastclient|includefile|unpeer|unconfig)([[:space:]]|$)' @CONFIG@ 2>/dev/null | sed 's/^[[:space:]]*/conf=/'
