@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::Builder;
 use std::time::{Duration, Instant};
 
 use super::driver::{Driver, QUIET, Refusal};
@@ -31,15 +32,24 @@ impl Transport for Local {
             return Err(elevation.terminal_not_built());
         }
         let mut driver = Driver::new(script, settings.method, settings.password.clone(), false);
-        let mut child = spawn(driver.command()).map_err(|error| lost(&error))?;
-        let result = drive(&mut child, &mut driver, script.deadline, on_lines);
+        let own = |error: std::io::Error| TransportError::own("start a shell", &error);
+        let deadline = Instant::now() + script.deadline;
+        let mut child = spawn(driver.command()).map_err(own)?;
+        let mut result = drive(&mut child, &mut driver, deadline, on_lines);
+        let mut status = None;
+        if result.is_ok() && !driver.ended() {
+            status = end(&mut child, deadline);
+            result = if status.is_none() { Err(Stop::Deadline) } else { result };
+        }
         if result.is_err() {
             kill(&mut child);
         }
-        let status = child.wait().map_err(|error| lost(&error))?;
+        reap(child);
+        let status = status.map_or(-1, code);
         match result {
-            Ok(()) if driver.started() => Ok(driver.finish(code(status))),
-            Ok(()) => Err(elevation.ended_early(driver, code(status))),
+            Ok(()) if driver.started() => Ok(driver.finish(status)),
+            Ok(()) => Err(elevation.ended_early(driver, status)),
+            Err(Stop::Own(error)) => Err(own(error)),
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
             Err(Stop::Deadline) => Err(elevation
                 .late(&driver, script.deadline)
@@ -51,6 +61,8 @@ impl Transport for Local {
 enum Stop {
     Refused(Refusal),
     Deadline,
+    /// This machine is short of something.
+    Own(std::io::Error),
 }
 
 fn spawn(command: &str) -> std::io::Result<Child> {
@@ -61,20 +73,26 @@ fn spawn(command: &str) -> std::io::Result<Child> {
     shell.process_group(0).spawn()
 }
 
-fn drive(child: &mut Child, driver: &mut Driver, limit: Duration, on_lines: &mut dyn FnMut(&str)) -> Result<(), Stop> {
-    let deadline = Instant::now() + limit;
+/// Goes on until the script has come to its end, or both outputs have. What the script has left in the
+/// background may hold them open.
+fn drive(
+    child: &mut Child,
+    driver: &mut Driver,
+    deadline: Instant,
+    on_lines: &mut dyn FnMut(&str),
+) -> Result<(), Stop> {
     let (sender, pieces) = channel();
     let mut open = 0;
     if let Some(stdout) = child.stdout.take() {
         open += 1;
-        pump(stdout, sender.clone(), Piece::Stdout);
+        pump(stdout, sender.clone(), Piece::Stdout).map_err(Stop::Own)?;
     }
     if let Some(stderr) = child.stderr.take() {
         open += 1;
-        pump(stderr, sender, Piece::Stderr);
+        pump(stderr, sender, Piece::Stderr).map_err(Stop::Own)?;
     }
     let mut stdin = child.stdin.take();
-    while open > 0 {
+    while open > 0 && !driver.ended() {
         if let Some(pipe) = stdin.as_mut() {
             // A child that has gone makes this fail; its outputs then end, which is what counts.
             let count = driver.pending().len();
@@ -110,8 +128,12 @@ fn next(pieces: &Receiver<Piece>, deadline: Instant) -> Result<Piece, Stop> {
 }
 
 /// Reads a pipe on a thread of its own, so that neither output can block the other.
-fn pump(mut pipe: impl Read + Send + 'static, sender: Sender<Piece>, wrap: fn(Vec<u8>) -> Piece) {
-    std::thread::spawn(move || {
+fn pump(
+    mut pipe: impl Read + Send + 'static,
+    sender: Sender<Piece>,
+    wrap: fn(Vec<u8>) -> Piece,
+) -> std::io::Result<()> {
+    let read = move || {
         let mut buffer = vec![0; 65536];
         while let Ok(count) = pipe.read(&mut buffer) {
             let piece = buffer.get(..count).unwrap_or_default().to_vec();
@@ -120,9 +142,35 @@ fn pump(mut pipe: impl Read + Send + 'static, sender: Sender<Piece>, wrap: fn(Ve
             }
         }
         let _ = sender.send(Piece::End);
-    });
+    };
+    Builder::new().spawn(read).map(drop)
 }
 
+/// How a process ended, if it does so in time.
+fn end(child: &mut Child, deadline: Instant) -> Option<ExitStatus> {
+    loop {
+        match child.try_wait() {
+            Ok(None) if Instant::now() < deadline => pause(Duration::from_millis(2)),
+            ended => return ended.ok().flatten(),
+        }
+    }
+}
+
+/// Takes an ended process off the list of this machine. One that was not ended, because all of it is root's,
+/// keeps nobody waiting.
+fn reap(mut child: Child) {
+    const MOMENT: Duration = Duration::from_millis(500);
+    if end(&mut child, Instant::now() + MOMENT).is_none() {
+        let _ = Builder::new().spawn(move || child.wait());
+    }
+}
+
+#[expect(clippy::disallowed_methods, reason = "a process is given a moment to end")]
+fn pause(time: Duration) {
+    std::thread::sleep(time);
+}
+
+/// Ends everything that the script started, but what has root rights where this user has none.
 fn kill(child: &mut Child) {
     if let Ok(id) = i32::try_from(child.id()) {
         let _ = nix::sys::signal::killpg(nix::unistd::Pid::from_raw(id), nix::sys::signal::Signal::SIGKILL);
@@ -139,10 +187,6 @@ fn user() -> String {
         .ok()
         .flatten()
         .map_or_else(|| "the present user".to_owned(), |user| user.name)
-}
-
-fn lost(error: &std::io::Error) -> TransportError {
-    TransportError::Lost { to: "this machine".to_owned(), cause: error.to_string() }
 }
 
 #[cfg(test)]
@@ -170,6 +214,23 @@ mod tests {
     #[test]
     fn a_script_cannot_eat_itself() {
         assert_eq!(run("cat; echo after", 5).unwrap().stdout, "after\n");
+    }
+
+    #[test]
+    fn what_a_script_leaves_in_the_background_keeps_nobody_waiting() {
+        let started = Instant::now();
+        let output = run("sleep 7 & echo done; exit 3", 20).unwrap();
+        assert_eq!((output.stdout.as_str(), output.status), ("done\n", 3));
+        assert!(started.elapsed() < Duration::from_secs(5));
+    }
+
+    #[test]
+    fn a_process_that_cannot_be_ended_is_not_waited_for() {
+        let mut child = spawn("sleep 7").unwrap();
+        let started = Instant::now();
+        assert!(end(&mut child, started + Duration::from_millis(50)).is_none());
+        reap(child);
+        assert!(started.elapsed() < Duration::from_secs(5));
     }
 
     #[test]
