@@ -23,7 +23,10 @@ use crate::inventory::spec::Become;
 const LARGEST: usize = 64 << 20;
 
 /// Largest output of a login shell before ours is there, bytes: greetings, lectures and questions.
-const LARGEST_GREETING: usize = 1 << 20;
+pub(super) const LARGEST_GREETING: usize = 1 << 20;
+
+/// What is said of one that prints more.
+pub(super) const NOISY: &str = "the login shell printed more than 1 MiB before it ran anything";
 
 /// How long nothing is said until half a line is taken for a question.
 pub(super) const QUIET: Duration = Duration::from_millis(400);
@@ -96,7 +99,7 @@ impl Driver {
         let (command, terminal) = match Method::of(setting) {
             None => (started(&format!("echo {begin}; echo {begin} >&2; {shell}")), None),
             Some(method) if on_terminal => {
-                let terminal = Terminal::new(method, &token, &format!("{ours} %p: "), &begin, &shell);
+                let terminal = Terminal::new(method, &token, &format!("{ours} %p: "), &begin, &shell, script.deadline);
                 (terminal.pipes, Some(terminal.command))
             }
             Some(method) => {
@@ -266,11 +269,8 @@ impl Driver {
 
     fn check_size(&self) -> Result<(), Refusal> {
         let heard = self.heard.bytes.len();
-        let (largest, words) = if self.started() {
-            (LARGEST, "the host printed more than 64 MiB")
-        } else {
-            (LARGEST_GREETING, "the login shell printed more than 1 MiB before it ran anything")
-        };
+        let (largest, words) =
+            if self.started() { (LARGEST, "the host printed more than 64 MiB") } else { (LARGEST_GREETING, NOISY) };
         if self.stdout.bytes.len() + self.stderr.bytes.len() + heard > largest {
             return Err(Refusal::TooMuchOutput(words));
         }

@@ -18,6 +18,9 @@ pub(super) struct Elevation<'a> {
     pub(super) user: &'a str,
 }
 
+/// What sshd says in the place of a shell to a login that has to set a new password.
+const EXPIRED: &str = "Password change required but no TTY available";
+
 /// Whether a program has refused for want of a terminal, which it can have.
 pub(super) fn wants_terminal(driver: &Driver) -> bool {
     driver.terminal_command().is_none() && driver.begun() && driver.words().contains(NEEDS_TERMINAL)
@@ -76,10 +79,10 @@ impl Elevation<'_> {
     pub(super) fn ended_early(&self, driver: Driver, status: i32) -> TransportError {
         let (prompted, begun) = (driver.prompted(), driver.begun());
         let Output { stdout, stderr, .. } = driver.finish(status);
-        let words = decisive(&stdout, &stderr);
         if !begun {
-            return self.by_login_shell(&words, status);
+            return self.by_login_shell(&stdout, &stderr, status);
         }
+        let words = decisive(&stdout, &stderr);
         let Some(method) = self.method() else {
             let cause = format!("/bin/sh did not start (exit status {status}): {words}");
             return TransportError::Lost { to: self.to.to_owned(), cause };
@@ -96,7 +99,11 @@ impl Elevation<'_> {
     }
 
     /// What else is printed comes from the login shell: nologin, a forced command, a restricted shell.
-    fn by_login_shell(&self, words: &str, status: i32) -> TransportError {
+    fn by_login_shell(&self, stdout: &str, stderr: &str, status: i32) -> TransportError {
+        if [stdout, stderr].iter().any(|said| said.contains(EXPIRED)) {
+            return TransportError::expired(self.to.to_owned(), self.user.to_owned());
+        }
+        let words = &*decisive(stdout, stderr);
         if words.is_empty() && status == 0 && self.method().is_none() {
             let cause = "the login shell ended without a word and did not run the command".to_owned();
             return TransportError::Lost { to: self.to.to_owned(), cause };
@@ -130,13 +137,30 @@ impl Elevation<'_> {
         let last = words.lines().map(str::trim).rfind(|line| !line.is_empty()).unwrap_or_default();
         let said = if last.is_empty() { String::new() } else { format!("; the last that it said is `{last}`") };
         if !driver.begun() {
-            return Some(
-                self.login_shell(&format!("it waits for something, and did not come to it within {after}{said}")),
-            );
+            return Some(self.waits(&after, &said));
         }
         let answered = if driver.prompted() { " after its question was answered" } else { "" };
         let cause = format!("no shell came within {after}{answered}{said}");
         Some(self.error(&cause, "log in to the host, become root with it by hand, and see what it waits for"))
+    }
+
+    /// The login shell does not come to our command.
+    pub(super) fn waits(&self, after: &str, said: &str) -> TransportError {
+        self.login_shell(&format!("it waits for something, and did not come to it within {after}{said}"))
+    }
+
+    /// What was to become the shell was ended from outside.
+    pub(super) fn killed(&self, driver: &Driver, by: &str) -> TransportError {
+        match (driver.started(), driver.begun()) {
+            (true, _) => {
+                TransportError::Lost { to: self.to.to_owned(), cause: format!("the script was ended by {by}") }
+            }
+            (false, false) => self.login_shell(&format!("it was ended by {by}")),
+            (false, true) => {
+                let hint = "log in to the host, become root with it by hand, and see what ends it";
+                self.error(&format!("it was ended by {by} before a shell came"), hint)
+            }
+        }
     }
 
     /// doas was told not to ask.
@@ -172,7 +196,7 @@ impl Elevation<'_> {
             let cause = format!("no pipes could be made in /tmp, through which it is spoken to: {words}");
             return self.error(&cause, "let the user write into /tmp of the host");
         }
-        self.by_login_shell(&decisive("", words), status)
+        self.by_login_shell("", words, status)
     }
 
     fn error(&self, cause: &str, hint: &str) -> TransportError {

@@ -131,6 +131,16 @@ impl TransportError {
         }
     }
 
+    /// A login that has to set a new password first.
+    pub(super) fn expired(to: String, user: String) -> Self {
+        let cause = "the password has expired".to_owned();
+        let hint =
+            "log in once by hand and set a new one; for an account of a program, `chage -M -1 USER` on the host \
+                    takes the limit away"
+                .to_owned();
+        Self::Login { to, user, cause, hint }
+    }
+
     /// A script that did not end; who has sent it knows what it was for, and says so.
     pub(crate) fn late(to: String, after: Duration) -> Self {
         let hint = "log in to the host and see what keeps a script there".to_owned();

@@ -3,6 +3,8 @@
 //! carries the question and its answer; the three streams of the shell go through named pipes to a
 //! plain shell of the user, which carries the script.
 
+use std::time::Duration;
+
 use super::method::Method;
 use super::quote::sh;
 
@@ -21,13 +23,22 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    /// `begin` is said when the login shell has run our text, `shell` is the text that gets root rights.
-    pub(super) fn new(method: &Method, token: &str, prompt: &str, begin: &str, shell: &str) -> Self {
+    /// `begin` is said when the login shell has run our text, `shell` is the text that gets root rights; it may take
+    /// as long to come as the script has.
+    pub(super) fn new(
+        method: &Method,
+        token: &str,
+        prompt: &str,
+        begin: &str,
+        shell: &str,
+        deadline: Duration,
+    ) -> Self {
+        let longest = deadline.as_secs() + 2;
         let folder = format!("/tmp/fc-room-{token}");
         // Nobody waits for ever at a pipe whose other end never comes. One line: csh takes no more in quotes.
         let pipes = format!(
             "umask 077; d={folder}; echo {begin}; mkdir $d && mkfifo $d/in $d/out $d/err || exit; echo {READY}; \
-             (n=0; while [ -e $d ]; do sleep 1; n=$((n + 1)); [ $n -lt 60 ] || {{ rm -rf $d; kill 0; }}; done) \
+             (n=0; while [ -e $d ]; do sleep 1; n=$((n + 1)); [ $n -lt {longest} ] || {{ rm -rf $d; kill 0; }}; done) \
              </dev/null >/dev/null 2>&1 & \
              exec 3<&0; cat <&3 >$d/in & in=$!; cat <$d/err >&2 & err=$!; exec 3<&-; \
              cat <$d/out; wait $err; kill $in; exit 1"
@@ -55,4 +66,17 @@ pub(super) const ENGLISH: &str =
 /// A command line that any login shell understands.
 pub(super) fn started(text: &str) -> String {
     format!("exec /bin/sh -c {}", sh(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::inventory::spec::Become;
+
+    #[test]
+    fn a_slow_program_has_the_time_of_its_script() {
+        let method = Method::of(Become::Su).unwrap();
+        let terminal = Terminal::new(method, "t", "p", "b", "true", Duration::from_secs(90));
+        assert!(terminal.pipes.contains("[ $n -lt 92 ]"), "{}", terminal.pipes);
+    }
 }

@@ -7,11 +7,11 @@ use crate::report::{error, host};
 /// dzdo is sudo by another name, the others are stand-ins that ask as their manuals say.
 const ACCOUNTS: &str = r#"
 printf 'root:root-password\n' | chpasswd
-for u in tina nell tara rob rud greta kim max nina pia walt zoe false menu noisy quits; do
+for u in tina nell tara rob rud greta kim max nina pia walt zoe false menu noisy quits eva; do
   useradd -m -s /bin/bash $u; echo $u:$u-password | chpasswd
   mkdir /home/$u/.ssh; cp /home/ops/.ssh/authorized_keys /home/$u/.ssh/; chown -R $u /home/$u/.ssh; chmod 700 /home/$u/.ssh
 done
-usermod -s /bin/false false; usermod -s /usr/local/bin/menu menu; usermod -s /usr/bin/dash noisy
+chage -d 0 eva; usermod -s /bin/false false; usermod -s /usr/local/bin/menu menu; usermod -s /usr/bin/dash noisy
 cat >/etc/sudoers.d/become <<'CONF'
 tina,kim,max,tara,rob,rud,greta ALL=(ALL) ALL
 nell,noisy,quits,menu,false,pia ALL=(ALL) NOPASSWD: ALL
@@ -74,6 +74,8 @@ const HOSTS: &[(&str, &str, &str, &str)] = &[
     ("noisy-su", "noisy", "su", "FC_ROOT"),
     ("quits", "quits", "sudo", ""),
     ("quits-su", "quits", "su", "FC_ROOT"),
+    ("expired", "eva", "sudo", ""),
+    ("expired-su", "eva", "su", "FC_ROOT"),
 ];
 
 #[test]
@@ -152,6 +154,8 @@ const REFUSED: &[(&str, &str)] = &[
         "its login shell did not run the command, and su was not reached: it ended at once, with exit status 1",
     ),
     ("menu", "sudo was not reached: it waits for something, and did not come to it within 1"),
+    ("expired", "log in to 10.10.10.1:22 as `eva`: the password has expired"),
+    ("expired-su", "log in to 10.10.10.1:22 as `eva`: the password has expired"),
     ("quits", "its login shell did not run the command, and sudo was not reached: maintenance until noon"),
     ("quits-su", "its login shell did not run the command, and su was not reached: maintenance until noon"),
 ];

@@ -1,16 +1,18 @@
-//! Logging in: agent, key files, password. Each way is tried at most once, and the error says
+//! Logging in: key files, agent, password. Each way is tried at most once, and the error says
 //! which ones were; a refused password is never tried again, for it may lock an account.
 
-use std::net::Shutdown;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
-use socket2::SockRef;
-use ssh2::{KeyboardInteractivePrompt, Prompt, Session};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, recv};
+use ssh2::Session;
 
 use super::connect::Failure;
-use super::job::{Hop, Key};
+use super::interactive::Answer;
+use super::job::{Content, Hop, Key};
 use crate::transport::TransportError;
-use crate::transport::question::wants_other;
 
 /// How a login went that has several ways to go.
 enum Step {
@@ -20,40 +22,44 @@ enum Step {
     Partly(String),
 }
 
+/// A login on its way.
+struct Login<'a> {
+    session: &'a Session,
+    socket: &'a OwnedFd,
+    hop: &'a Hop,
+    /// What the server offers.
+    methods: String,
+    /// What was tried, in words.
+    tried: Vec<String>,
+    /// The keys that were shown to the server, in base64: it takes so many and no more (`MaxAuthTries`).
+    shown: Vec<String>,
+}
+
 /// Logs in.
 pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<(), Failure> {
-    let mut tried = Vec::new();
+    let mut login = Login { session, socket, hop, methods: String::new(), tried: Vec::new(), shown: Vec::new() };
     // The question for the methods also is the attempt `none`, which a few appliances accept.
-    let mut methods = methods(session, hop, &tried)?;
+    login.methods = login.offered()?;
     if session.authenticated() {
         return Ok(());
     }
-    if offers(&methods, "publickey") {
-        match by_key(session, hop, &methods, &mut tried)? {
+    if offers(&login.methods, "publickey") {
+        match login.by_key()? {
             Step::In => return Ok(()),
-            Step::Partly(next) => methods = next,
+            Step::Partly(next) => login.methods = next,
             Step::Refused => {}
         }
     }
     let mut sent = false;
     if let Some(password) = &hop.password {
-        sent = offers(&methods, "password") || offers(&methods, "keyboard-interactive");
-        if by_password(session, socket, hop, &methods, password, &mut tried)? {
+        sent = takes_password(&login.methods);
+        if login.by_password(password)? {
             return Ok(());
         }
     }
     // A password that was refused is not sent a second time, by whatever client.
-    let openssh = if sent { None } else { better_by_openssh(session, hop, &methods, &tried) };
-    Err(Failure { error: Box::new(refused(hop, &methods, &tried)), openssh })
-}
-
-/// What the server offers now.
-fn methods(session: &Session, hop: &Hop, tried: &[String]) -> Result<String, Failure> {
-    match session.auth_methods(&hop.user) {
-        Ok(methods) => Ok(methods.to_owned()),
-        Err(error) if session.authenticated() || is_answer(&error) => Ok(String::new()),
-        Err(error) => Err(lost(hop, &error, tried).into()),
-    }
+    let openssh = if sent { None } else { login.better_by_openssh() };
+    Err(Failure { error: Box::new(refused(hop, &login.methods, &login.tried)), openssh })
 }
 
 fn offers(methods: &str, name: &str) -> bool {
@@ -64,109 +70,195 @@ fn takes_password(methods: &str) -> bool {
     offers(methods, "password") || offers(methods, "keyboard-interactive")
 }
 
-fn by_password(
-    session: &Session,
-    socket: &OwnedFd,
-    hop: &Hop,
-    methods: &str,
-    password: &str,
-    tried: &mut Vec<String>,
-) -> Result<bool, Failure> {
-    if offers(methods, "password") {
-        match session.userauth_password(&hop.user, password) {
-            Ok(()) => return Ok(true),
-            Err(error) if is_answer(&error) => tried.push("password".to_owned()),
-            Err(error) => return Err(lost(hop, &error, tried).into()),
-        }
-    } else if offers(methods, "keyboard-interactive") {
-        let mut answer = Answer::new(password, socket);
-        match session.userauth_keyboard_interactive(&hop.user, &mut answer) {
-            Ok(()) if session.authenticated() => return Ok(true),
-            Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(lost(hop, &error, tried).into()),
-            _ => tried.push(answer.words()),
-        }
-    }
-    Ok(false)
-}
+/// LIBSSH2_ERROR_AUTHENTICATION_FAILED: the server answered, and said no. Of a key it has seen the public half only.
+const NO: ssh2::ErrorCode = ssh2::ErrorCode::Session(-18);
 
-/// Tries the keys of the agent, and then the files.
-fn by_key(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
-    match agent(session, hop, methods, tried)? {
-        Step::Refused => keys(session, hop, methods, tried),
-        done => Ok(done),
-    }
-}
+/// LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: the server knows the key and gives no login for it; or libssh2 waited in vain.
+const UNVERIFIED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-19);
 
-/// After a key that was no login: libssh2 does not say whether it was refused or was only the first of
-/// several factors. The server says it, by what it offers next; and is asked where a second one is at hand.
-fn after_refusal(session: &Session, hop: &Hop, methods_before: &str, tried: &[String]) -> Result<Step, Failure> {
-    if hop.password.is_none() || takes_password(methods_before) {
-        return Ok(Step::Refused);
-    }
-    let next = methods(session, hop, tried)?;
-    Ok(if takes_password(&next) { Step::Partly(next) } else { Step::Refused })
-}
+/// LIBSSH2_ERROR_PASSWORD_EXPIRED.
+const EXPIRED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-15);
 
-/// Whether the server answered, and said no: LIBSSH2_ERROR_AUTHENTICATION_FAILED and _PUBLICKEY_UNVERIFIED.
 fn is_answer(error: &ssh2::Error) -> bool {
-    matches!(error.code(), ssh2::ErrorCode::Session(-18 | -19))
+    matches!(error.code(), NO | UNVERIFIED)
 }
 
-/// The connection broke, or was too slow; that is no refusal, and says nothing of a password.
-fn lost(hop: &Hop, error: &ssh2::Error, tried: &[String]) -> TransportError {
-    let before = if tried.is_empty() { String::new() } else { format!("; tried {}", tried.join(", ")) };
-    let cause = format!("the login as `{}` did not come to its end: {}{before}", hop.user, error.message());
-    TransportError::Unreachable { to: hop.label(), cause, hint: None }
-}
-
-fn agent(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
-    let Some(mut agent) = session.agent().ok().filter(|_| !hop.no_agent) else { return Ok(Step::Refused) };
-    if agent.connect().is_err() || agent.list_identities().is_err() {
-        return Ok(Step::Refused);
-    }
-    let identities = agent.identities().unwrap_or_default();
-    if identities.is_empty() {
-        return Ok(Step::Refused);
-    }
-    tried.push(format!("agent ({} keys)", identities.len()));
-    for identity in &identities {
-        if agent.userauth(&hop.user, identity).is_ok() {
-            return Ok(Step::In);
-        }
-        match after_refusal(session, hop, methods, tried)? {
-            Step::Refused => {}
-            done => return Ok(done),
+impl Login<'_> {
+    /// What the server offers now.
+    fn offered(&self) -> Result<String, Failure> {
+        match self.session.auth_methods(&self.hop.user) {
+            Ok(methods) => Ok(methods.to_owned()),
+            Err(error) if self.session.authenticated() || is_answer(&error) => Ok(String::new()),
+            Err(error) => Err(self.lost(&error)),
         }
     }
-    Ok(Step::Refused)
-}
 
-fn keys(session: &Session, hop: &Hop, methods: &str, tried: &mut Vec<String>) -> Result<Step, Failure> {
-    for key in &hop.keys {
-        let Key { name, content, .. } = key;
-        let content = match content {
-            Ok(content) => content,
-            Err(why) => {
-                tried.push(format!("key {name} ({why})"));
-                continue;
-            }
-        };
-        match session.userauth_pubkey_memory(&hop.user, content.public.as_deref(), &content.private, None) {
-            Ok(()) => return Ok(Step::In),
-            Err(error) if is_answer(&error) => match after_refusal(session, hop, methods, tried)? {
-                Step::Refused => tried.push(format!("key {name} (refused)")),
-                done => {
-                    tried.push(format!("key {name} (accepted)"));
-                    return Ok(done);
+    fn by_password(&mut self, password: &str) -> Result<bool, Failure> {
+        let (session, user) = (self.session, &self.hop.user);
+        if offers(&self.methods, "password") {
+            match session.userauth_password(user, password) {
+                Ok(()) => return Ok(true),
+                Err(error) if is_answer(&error) => self.tried.push("password".to_owned()),
+                Err(error) if error.code() == EXPIRED => {
+                    return Err(TransportError::expired(self.hop.label(), user.clone()).into());
                 }
-            },
+                Err(error) => return Err(self.lost(&error)),
+            }
+        } else if offers(&self.methods, "keyboard-interactive") {
+            let mut answer = Answer::new(password, self.socket);
+            match session.userauth_keyboard_interactive(user, &mut answer) {
+                Ok(()) if session.authenticated() => return Ok(true),
+                Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(self.lost(&error)),
+                _ => self.tried.push(answer.words()),
+            }
+        }
+        Ok(false)
+    }
+
+    /// Tries the key files, and then the agent: a server takes some keys only, and these are the host's own.
+    fn by_key(&mut self) -> Result<Step, Failure> {
+        for key in &self.hop.keys {
+            let Key { name, content, public, .. } = key;
+            let content = match content {
+                Ok(content) => content,
+                Err(why) => {
+                    self.tried.push(format!("key {name} ({why})"));
+                    continue;
+                }
+            };
+            self.shown.extend(public.as_deref().and_then(blob).map(str::to_owned));
+            match self.by_file(name, content)? {
+                Step::Refused => {}
+                done => return Ok(done),
+            }
+        }
+        self.by_agent()
+    }
+
+    fn by_file(&mut self, name: &str, content: &Content) -> Result<Step, Failure> {
+        let (user, public) = (&self.hop.user, content.public.as_deref());
+        match self.session.userauth_pubkey_memory(user, public, &content.private, None) {
+            Ok(()) => Ok(Step::In),
+            Err(error) if is_answer(&error) => {
+                let step = self.after_refusal(&error)?;
+                let word = if matches!(step, Step::Refused) { "refused" } else { "accepted" };
+                self.tried.push(format!("key {name} ({word})"));
+                Ok(step)
+            }
             Err(error) => match unusable(&error) {
-                Some(why) => tried.push(format!("key {name} ({why})")),
-                None => return Err(lost(hop, &error, tried).into()),
+                Some(why) => {
+                    self.tried.push(format!("key {name} ({why})"));
+                    Ok(Step::Refused)
+                }
+                None => Err(self.lost(&error)),
             },
         }
     }
-    Ok(Step::Refused)
+
+    /// The keys that are configured come first here, too; they are the only ones with `IdentitiesOnly`.
+    fn by_agent(&mut self) -> Result<Step, Failure> {
+        let Ok(mut agent) = self.session.agent() else { return Ok(Step::Refused) };
+        if agent.connect().is_err() || agent.list_identities().is_err() {
+            return Ok(Step::Refused);
+        }
+        let own: Vec<&str> = self.hop.keys.iter().filter_map(|key| blob(key.public.as_deref()?)).collect();
+        let known = agent.identities().unwrap_or_default().into_iter();
+        let mut identities: Vec<_> = known.map(|identity| (STANDARD.encode(identity.blob()), identity)).collect();
+        identities.retain(|(blob, _)| !self.shown.contains(blob) && (!self.hop.own_keys || own.contains(&&**blob)));
+        identities.sort_by_key(|(blob, _)| !own.contains(&&**blob));
+        if identities.is_empty() {
+            return Ok(Step::Refused);
+        }
+        self.tried.push(format!("agent ({} keys)", identities.len()));
+        for (blob, identity) in identities {
+            self.shown.push(blob);
+            let step = match agent.userauth(&self.hop.user, &identity) {
+                Ok(()) => return Ok(Step::In),
+                Err(error) if is_answer(&error) => self.after_refusal(&error)?,
+                Err(error) if unusable(&error).is_none() => return Err(self.lost(&error)),
+                // Of a kind that libssh2 does not know.
+                Err(_) => Step::Refused,
+            };
+            if !matches!(step, Step::Refused) {
+                return Ok(step);
+            }
+        }
+        Ok(Step::Refused)
+    }
+
+    /// After a key that was no login: libssh2 does not say whether it was refused or was only the first of several
+    /// factors. The server says it, by what it offers next. It is asked only where a second one is at hand and the key
+    /// was known, because the question counts as a try.
+    fn after_refusal(&self, error: &ssh2::Error) -> Result<Step, Failure> {
+        if error.message().starts_with("Waiting for") && is_closed(self.socket) {
+            return Err(self.lost(error));
+        }
+        if error.code() == NO || self.hop.password.is_none() || takes_password(&self.methods) {
+            return Ok(Step::Refused);
+        }
+        let next = self.offered()?;
+        Ok(if takes_password(&next) { Step::Partly(next) } else { Step::Refused })
+    }
+
+    /// The connection broke, or was too slow; that is no refusal, and says nothing of a password. One that the
+    /// server has closed after a key is.
+    fn lost(&self, error: &ssh2::Error) -> Failure {
+        let Hop { user, .. } = self.hop;
+        if !self.shown.is_empty() && is_closed(self.socket) {
+            let error = too_many_keys(self.hop, self.shown.len(), &self.tried);
+            return Failure { error: Box::new(error), openssh: self.better_by_openssh() };
+        }
+        let tried = if self.tried.is_empty() { String::new() } else { format!("; tried {}", self.tried.join(", ")) };
+        let cause = format!("the login as `{user}` did not come to its end: {}{tried}", error.message());
+        TransportError::Unreachable { to: self.hop.label(), cause, hint: None }.into()
+    }
+
+    /// Why OpenSSH's client may log in where this one was refused.
+    fn better_by_openssh(&self) -> Option<String> {
+        if offers(&self.methods, "publickey")
+            && let Some(kind) = special_identity(self.session)
+        {
+            return Some(format!("the agent holds a {kind}"));
+        }
+        if let Some(reason) = self.hop.keys.iter().find_map(|key| key.openssh.clone()) {
+            return Some(reason);
+        }
+        if let Some(key) = self.tried.iter().find(|tried| tried.contains(UNUSABLE)) {
+            return Some(key.clone());
+        }
+        let gssapi = has_tickets() && offers(&self.methods, "gssapi-with-mic");
+        gssapi.then(|| format!("{} offers gssapi-with-mic", self.hop.label()))
+    }
+}
+
+/// The key itself in the line of a public key.
+fn blob(public: &str) -> Option<&str> {
+    public.split_whitespace().nth(1)
+}
+
+/// Whether the other side has closed the connection; it may be about to.
+fn is_closed(socket: &OwnedFd) -> bool {
+    use std::os::fd::AsRawFd as _;
+    let _ = poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::from(200u8));
+    let peeked = recv(socket.as_raw_fd(), &mut [0], MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT);
+    !matches!(peeked, Ok(1..) | Err(nix::errno::Errno::EAGAIN))
+}
+
+/// sshd ends a connection after `MaxAuthTries` keys and passwords, without a word that libssh2 hands on.
+fn too_many_keys(hop: &Hop, keys: usize, tried: &[String]) -> TransportError {
+    let keys = if keys == 1 { "one key".to_owned() } else { format!("{keys} keys") };
+    TransportError::Login {
+        to: hop.label(),
+        user: hop.user.clone(),
+        cause: format!(
+            "the server ended the connection after {keys}, as sshd does after too many (`MaxAuthTries`); tried {}",
+            tried.join(", ")
+        ),
+        hint:
+            "name the host's `key`, which is tried first; take foreign keys out of the agent (`ssh-add -d`), or write \
+               `IdentitiesOnly yes` for the host into the ssh_config"
+                .to_owned(),
+    }
 }
 
 /// Why a key cannot be used, if it is the key; else the connection is at fault.
@@ -179,19 +271,6 @@ fn unusable(error: &ssh2::Error) -> Option<String> {
 }
 
 const UNUSABLE: &str = "cannot be used by libssh2";
-
-/// Why OpenSSH's client may log in where this one was refused.
-fn better_by_openssh(session: &Session, hop: &Hop, methods: &str, tried: &[String]) -> Option<String> {
-    if offers(methods, "publickey")
-        && let Some(kind) = special_identity(session)
-    {
-        return Some(format!("the agent holds a {kind}"));
-    }
-    if let Some(key) = tried.iter().find(|tried| tried.contains(UNUSABLE)) {
-        return Some(key.clone());
-    }
-    (has_tickets() && offers(methods, "gssapi-with-mic")).then(|| format!("{} offers gssapi-with-mic", hop.label()))
-}
 
 /// Whether this user may have tickets of Kerberos.
 pub(super) fn has_tickets() -> bool {
@@ -217,66 +296,6 @@ pub(super) fn special(kind: &str) -> Option<&'static str> {
     }
 }
 
-/// Answers the first hidden question of a login with the password, and no other with anything.
-struct Answer<'a> {
-    password: &'a str,
-    /// Where the conversation is ended.
-    socket: &'a OwnedFd,
-    given: bool,
-    rounds: u32,
-    /// What was asked that we do not answer.
-    asked: Option<String>,
-}
-
-/// A server may say something in a round without a question; this many are enough.
-const ROUNDS: u32 = 16;
-
-impl<'a> Answer<'a> {
-    fn new(password: &'a str, socket: &'a OwnedFd) -> Self {
-        Answer { password, socket, given: false, rounds: 0, asked: None }
-    }
-
-    /// The question among these that has no answer here.
-    fn unanswered(&self, questions: &[Prompt<'_>]) -> Option<String> {
-        let mut hidden = usize::from(self.given);
-        let unanswered = questions.iter().find(|question| {
-            hidden += usize::from(!question.echo);
-            question.echo || hidden > 1 || wants_other(&question.text)
-        });
-        match unanswered {
-            Some(question) => Some(question.text.trim().chars().take(80).collect()),
-            None => (self.rounds > ROUNDS).then(|| "nothing, again and again".to_owned()),
-        }
-    }
-
-    /// How it went, for the list of what was tried.
-    fn words(&self) -> String {
-        match (&self.asked, self.given) {
-            (None, _) => "keyboard-interactive".to_owned(),
-            (Some(asked), true) => {
-                format!("keyboard-interactive (the password was given once; then the server asked `{asked}`)")
-            }
-            (Some(asked), false) => {
-                format!("keyboard-interactive (the server asked `{asked}`, and the password was not given)")
-            }
-        }
-    }
-}
-
-impl KeyboardInteractivePrompt for Answer<'_> {
-    fn prompt<'b>(&mut self, _user: &str, _instructions: &str, prompts: &[Prompt<'b>]) -> Vec<String> {
-        self.rounds += 1;
-        self.asked = self.asked.take().or_else(|| self.unanswered(prompts));
-        if self.asked.is_some() {
-            // There is no other way to end the conversation; nothing is sent any more.
-            let _ = SockRef::from(self.socket).shutdown(Shutdown::Both);
-            return Vec::new();
-        }
-        self.given |= !prompts.is_empty();
-        prompts.iter().map(|_| self.password.to_owned()).collect()
-    }
-}
-
 /// The ways in which this program logs in, as SSH calls them.
 const OURS: [&str; 3] = ["publickey", "password", "keyboard-interactive"];
 
@@ -299,63 +318,4 @@ fn refused(target: &Hop, methods: &str, tried: &[String]) -> TransportError {
     };
     let cause = format!("refused; the server offers {offered}{rest}");
     TransportError::Login { to: target.label(), user: target.user.clone(), cause, hint: hint.to_owned() }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use std::io::Read as _;
-    use std::os::unix::net::UnixStream;
-
-    fn question(text: &str, echo: bool) -> Prompt<'_> {
-        Prompt { text: text.into(), echo }
-    }
-
-    /// The answers to each round, and what is said of it.
-    fn talk(rounds: &[&[(&str, bool)]]) -> (Vec<String>, String, bool) {
-        let (ours, mut theirs) = UnixStream::pair().unwrap();
-        let ours = OwnedFd::from(ours);
-        let mut answer = Answer::new("pw", &ours);
-        let mut answers = Vec::new();
-        for round in rounds {
-            let questions: Vec<_> = round.iter().map(|(text, echo)| question(text, *echo)).collect();
-            answers.extend(answer.prompt("u", "", &questions));
-        }
-        theirs.set_nonblocking(true).unwrap();
-        let ended = theirs.read(&mut [0]).is_ok();
-        (answers, answer.words(), ended)
-    }
-
-    #[test]
-    fn the_password_answers_the_first_hidden_question_and_no_other() {
-        let (answers, words, ended) = talk(&[&[("Password: ", false)], &[]]);
-        assert_eq!((answers, words.as_str(), ended), (vec!["pw".to_owned()], "keyboard-interactive", false));
-        let (answers, words, ended) = talk(&[&[("Password: ", false)], &[("One-time code: ", false)]]);
-        assert_eq!((answers, ended), (vec!["pw".to_owned()], true));
-        assert!(words.ends_with("given once; then the server asked `One-time code:`)"), "{words}");
-        for round in [&[("Password: ", false), ("Code: ", false)], &[("Code: ", true), ("Password: ", false)]] {
-            let (answers, words, ended) = talk(&[round]);
-            assert_eq!((answers, ended), (Vec::<String>::new(), true));
-            assert!(words.contains("asked `Code:`, and the password was not given"), "{words}");
-        }
-    }
-
-    #[test]
-    fn a_second_factor_does_not_get_the_password() {
-        for text in ["Verification code: ", "(ops@h) YubiKey for `ops': ", "Password & verification code: "] {
-            let (answers, words, ended) = talk(&[&[(text, false)]]);
-            assert_eq!((answers, ended), (Vec::<String>::new(), true), "{text}");
-            assert!(words.contains("and the password was not given"), "{words}");
-        }
-        for text in ["Password: ", "Password for ops@pincode.example: ", "Passwort: "] {
-            assert_eq!(talk(&[&[(text, false)]]).0, ["pw"], "{text}");
-        }
-    }
-
-    #[test]
-    fn a_server_that_asks_nothing_for_ever_is_left() {
-        let rounds = [&[][..]; 20];
-        let (answers, words, ended) = talk(&rounds);
-        assert!(answers.is_empty() && ended && words.contains("again and again"), "{words}");
-    }
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use super::auth;
-use super::job::SshJob;
+use super::job::{Key, SshJob};
 use super::system::{SEEN, SystemJob};
 use super::target::{Target, home};
 use super::way::Way;
@@ -72,8 +72,13 @@ fn demanded(way: &Way, job: &SshJob) -> Option<String> {
     if let Some(place) = authority {
         return Some(format!("{place} has a certificate authority for its host key"));
     }
-    let mut keys = job.hops.iter().flat_map(|hop| &hop.keys);
-    keys.find_map(|key| key.openssh.clone())
+    job.hops.iter().find_map(|hop| by_keys(&hop.keys))
+}
+
+/// A token is asked for only where there is no other key: somebody has to touch it.
+fn by_keys(keys: &[Key]) -> Option<String> {
+    let alone = keys.iter().all(|key| key.in_token);
+    keys.iter().filter(|key| alone || !key.in_token).find_map(|key| key.openssh.clone())
 }
 
 fn refuse(cause: &str, hint: &str) -> TransportError {
@@ -309,7 +314,7 @@ pub(super) mod tests {
     }
 
     /// Machines on a way of which the ssh_config says this.
-    fn targets(policies: &[Option<HostKeyPolicy>]) -> Vec<Target> {
+    pub(in crate::transport::ssh) fn targets(policies: &[Option<HostKeyPolicy>]) -> Vec<Target> {
         let target = |policy: &Option<HostKeyPolicy>| {
             let more = crate::transport::ssh::target::More { host_key: *policy, ..Default::default() };
             let (host, user) = ("h".to_owned(), "ops".to_owned());
@@ -342,6 +347,27 @@ pub(super) mod tests {
     fn a_path_that_would_be_more_than_a_word_is_refused() {
         for bad in ["/a\"b", "/a\nHost x"] {
             assert!(word(Path::new(bad)).unwrap_err().is_own(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_used_from_the_start_only_where_it_is_the_only_key() {
+        let key = |in_token, openssh: Option<&str>| Key {
+            name: String::new(),
+            content: Err(String::new()),
+            public: None,
+            in_token,
+            openssh: openssh.map(str::to_owned),
+        };
+        let (plain, token, signed) = (|| key(false, None), || key(true, Some("token")), || key(false, Some("signed")));
+        for (keys, wanted) in [
+            (vec![], None),
+            (vec![plain()], None),
+            (vec![token()], Some("token")),
+            (vec![plain(), token()], None),
+            (vec![plain(), token(), signed()], Some("signed")),
+        ] {
+            assert_eq!(by_keys(&keys).as_deref(), wanted);
         }
     }
 

@@ -1,6 +1,6 @@
 //! From an address to a session that is logged in, directly or through bastions.
 
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -140,7 +140,7 @@ fn shown(session: &Session, hop: &Hop) -> Result<Vec<u8>, TransportError> {
 /// nothing has been tried by then, so it is safe to come again, while there is time.
 fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
     let deadline = Instant::now() + timeout;
-    let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
+    let mut pauses = super::pauses();
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
         let Fresh { mut session, socket, heard } = session(hop, left, timeout, previous)?;
@@ -187,7 +187,7 @@ fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>
         None => (tcp(hop, left, timeout)?.into(), None),
         Some(bastion) => tunnel(bastion, hop).map(|(stream, heard)| (stream.into(), Some(heard)))?,
     };
-    session.set_tcp_stream(socket.try_clone().map_err(|error| unreachable(hop, &error.to_string()))?);
+    session.set_tcp_stream(socket.try_clone().map_err(|error| TransportError::own("open a connection", &error))?);
     Ok(Fresh { session, socket, heard })
 }
 
@@ -207,29 +207,42 @@ fn restrict(session: &Session, hop: &Hop) -> Result<(), Failure> {
 
 /// Tries each address of the host within the time limit.
 pub(super) fn tcp(target: &Hop, left: Duration, timeout: Duration) -> Result<TcpStream, TransportError> {
+    let failed = |error: std::io::Error, cause: String| match TransportError::is_shortage(&error) {
+        true => TransportError::own("open a connection", &error),
+        false => unreachable(target, &cause),
+    };
     let addresses: Vec<_> = (target.host.as_str(), target.port)
         .to_socket_addrs()
-        .map_err(|error| unreachable(target, &format!("resolve the name: {error}")))?
+        .map_err(|error| {
+            let cause = format!("resolve the name: {error}");
+            failed(error, cause)
+        })?
         .collect();
+    let stream = first_of(&addresses, left).map_err(|error| {
+        let cause = match error.kind() {
+            std::io::ErrorKind::TimedOut => format!("timed out after {}", humantime::format_duration(timeout)),
+            _ => error.to_string(),
+        };
+        failed(error, cause)
+    })?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// The first address that answers, or why the last did not. One that is silent, as those of a family without a
+/// route often are, leaves the others their share of the time.
+fn first_of(addresses: &[SocketAddr], left: Duration) -> std::io::Result<TcpStream> {
     let deadline = Instant::now() + left;
-    let mut last = "the name has no address".to_owned();
-    for address in addresses {
-        let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        match TcpStream::connect_timeout(&address, left) {
-            Ok(stream) => {
-                let _ = stream.set_nodelay(true);
-                return Ok(stream);
-            }
-            Err(error) if error.kind() == std::io::ErrorKind::TimedOut => {
-                last = format!("timed out after {}", humantime::format_duration(timeout));
-            }
-            Err(error) if TransportError::is_shortage(&error) => {
-                return Err(TransportError::own("open a connection", &error));
-            }
-            Err(error) => last = error.to_string(),
+    let mut last = std::io::Error::other("the name has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let share = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let left = deadline.saturating_duration_since(Instant::now()) / share;
+        match TcpStream::connect_timeout(address, left.max(Duration::from_millis(1))) {
+            Err(error) if !TransportError::is_shortage(&error) => last = error,
+            done => return done,
         }
     }
-    Err(unreachable(target, &last))
+    Err(last)
 }
 
 /// Acknowledges at once what has arrived. sshd keeps its next small packet back until then (Nagle,
@@ -241,4 +254,29 @@ pub(super) fn acknowledge(socket: &OwnedFd) {
 
 pub(super) fn unreachable(target: &Hop, cause: &str) -> TransportError {
     TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+
+    #[test]
+    fn an_address_that_is_silent_leaves_time_for_the_next() {
+        let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        silent.listen(0).unwrap();
+        let address = silent.local_addr().unwrap().as_socket().unwrap();
+        // As many as its queue holds; the kernel drops what comes then.
+        let moment = Duration::from_millis(200);
+        let held: Vec<_> = std::iter::from_fn(|| TcpStream::connect_timeout(&address, moment).ok()).take(64).collect();
+        assert!(held.len() < 64, "the address answers");
+        let good = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [address, good.local_addr().unwrap()];
+        let stream = first_of(&addresses, Duration::from_secs(2)).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        let error = first_of(&addresses[..1], moment).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(first_of(&[], moment).unwrap_err().to_string(), "the name has no address");
+    }
 }

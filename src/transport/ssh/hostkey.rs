@@ -43,19 +43,7 @@ impl Known {
     /// # Errors
     /// One of them is there and cannot be read: then nothing can be said of any key.
     pub(super) fn read(settings: &SshSettings, target: &Target, files: &KnownFiles) -> Result<Self, TransportError> {
-        let configured = target.more.known_hosts.as_ref();
-        let usual = || configured.and_then(|files| files.first().cloned());
-        let own = settings.known_hosts.clone().or_else(usual);
-        let own = own.or_else(|| home().map(|home| home.join(".ssh/known_hosts")));
-        let mut places: Vec<PathBuf> = own.iter().cloned().collect();
-        match configured {
-            _ if settings.known_hosts.is_some() => {}
-            Some(files) => places.extend(files.iter().skip(1).cloned()),
-            None => {
-                places.extend(home().map(|home| home.join(".ssh/known_hosts2")));
-                places.extend(of_the_system());
-            }
-        }
+        let (places, own) = places(settings, target);
         let usual = || known_name(&target.host, target.port);
         let name = target.more.alias.as_ref().map_or_else(usual, |alias| alias.to_lowercase());
         let mut entries = Vec::new();
@@ -148,7 +136,7 @@ impl Known {
     fn unknown(&self, key: &[u8], to: &str) -> TransportError {
         let file = self.file.as_ref().map_or("~/.ssh/known_hosts".into(), |file| file.display().to_string());
         let cause = format!("{} is not in {file}", fingerprint(key));
-        let hint = "compare the fingerprint at the server's console and connect once with ssh, or set \
+        let hint = "compare the fingerprint at the server's console, then `fleetclock trust HOST`; or set \
                     `ssh: { host_key: accept-new }`"
             .to_owned();
         refuse(to, cause, hint)
@@ -167,8 +155,24 @@ impl Known {
 }
 
 /// The files that are there for all users.
-pub(super) fn of_the_system() -> Vec<PathBuf> {
+fn of_the_system() -> Vec<PathBuf> {
     ["/etc/ssh/ssh_known_hosts", "/etc/ssh/ssh_known_hosts2"].map(PathBuf::from).to_vec()
+}
+
+/// The files, and the one of them that new keys go to.
+fn places(settings: &SshSettings, target: &Target) -> (Vec<PathBuf>, Option<PathBuf>) {
+    if let Some(file) = &settings.known_hosts {
+        return (vec![file.clone()], Some(file.clone()));
+    }
+    let mut places = target.more.known_hosts.clone().unwrap_or_else(of_the_user);
+    let own = places.first().cloned();
+    places.extend(target.more.global_known_hosts.clone().unwrap_or_else(of_the_system));
+    (places, own)
+}
+
+fn of_the_user() -> Vec<PathBuf> {
+    let Some(home) = home() else { return Vec::new() };
+    [".ssh/known_hosts", ".ssh/known_hosts2"].map(|name| home.join(name)).to_vec()
 }
 
 fn refuse(to: &str, cause: String, hint: String) -> TransportError {
@@ -213,6 +217,26 @@ mod tests {
     #[test]
     fn a_host_known_by_one_type_of_key_is_asked_for_that_type() {
         assert_eq!(known("ssh-rsa", "").algorithms().unwrap(), "rsa-sha2-512,rsa-sha2-256,ssh-rsa");
+    }
+
+    #[test]
+    fn the_inventory_or_else_the_ssh_config_says_which_files_there_are() {
+        let path = |name: &str| PathBuf::from(name);
+        let (usual, system) = (of_the_user(), of_the_system());
+        let all = |own: &[PathBuf], others: &[PathBuf]| [own, others].concat();
+        for (inventory, user, global, wanted, own) in [
+            (None, None, None, all(&usual, &system), usual.first().cloned()),
+            (None, None, Some(vec![path("/g")]), all(&usual, &[path("/g")]), usual.first().cloned()),
+            (None, Some(vec![path("/u"), path("/v")]), None, all(&[path("/u"), path("/v")], &system), Some(path("/u"))),
+            (None, Some(vec![]), Some(vec![path("/g")]), vec![path("/g")], None),
+            (Some(path("/i")), Some(vec![path("/u")]), Some(vec![path("/g")]), vec![path("/i")], Some(path("/i"))),
+        ] {
+            let settings = crate::transport::ssh::carrier::tests::settings();
+            let settings = SshSettings { known_hosts: inventory, ..settings };
+            let mut target = crate::transport::ssh::carrier::tests::targets(&[None]).remove(0);
+            (target.more.known_hosts, target.more.global_known_hosts) = (user, global);
+            assert_eq!(places(&settings, &target), (wanted, own));
+        }
     }
 
     #[test]

@@ -28,8 +28,8 @@ pub(super) struct Hop {
     pub(super) algorithms: Option<String>,
     pub(super) keys: Vec<Key>,
     pub(super) password: Option<String>,
-    /// Whether the agent's keys are left alone.
-    pub(super) no_agent: bool,
+    /// Whether the agent is asked for the configured keys only.
+    pub(super) own_keys: bool,
     /// Algorithms that the ssh_config allows.
     pub(super) kex: Option<String>,
     pub(super) ciphers: Option<String>,
@@ -42,6 +42,10 @@ pub(super) struct Key {
     /// Its file, for messages.
     pub(super) name: String,
     pub(super) content: Result<Content, String>,
+    /// The public half on one line, as far as it is known: an agent may have the key.
+    pub(super) public: Option<String>,
+    /// Whether the secret half is in a security token.
+    pub(super) in_token: bool,
     /// Why OpenSSH's own client has to use it.
     pub(super) openssh: Option<String>,
 }

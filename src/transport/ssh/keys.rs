@@ -35,15 +35,16 @@ impl Keys {
         if let Some(key) = known.get(&name) {
             return Ok(key.clone());
         }
-        let content = match input::text(path, LARGEST) {
-            Ok(text) => open(text, passphrase),
+        let (public, content) = match input::text(path, LARGEST) {
+            Ok(text) => (public(&text).or_else(|| beside(path)), open(text, passphrase)),
             Err(error) if TransportError::is_shortage(&error) => {
                 return Err(TransportError::own(&format!("read the key {}", path.display()), &error));
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => (beside(path), Err(error.to_string())),
         };
-        let openssh = certificate(path).or_else(|| content.as_ref().ok().and_then(in_token));
-        let key = Key { name: path.display().to_string(), content, openssh };
+        let token = public.as_deref().and_then(in_token);
+        let (in_token, openssh) = (token.is_some(), certificate(path).or(token));
+        let key = Key { name: path.display().to_string(), content, public, in_token, openssh };
         known.insert(name, key.clone());
         Ok(key)
     }
@@ -56,9 +57,21 @@ fn certificate(path: &Path) -> Option<String> {
     Path::new(&name).exists().then(|| format!("{} is a certificate for its key", Path::new(&name).display()))
 }
 
+/// The public half of a key of OpenSSH, which is open even where the secret one is not.
+fn public(text: &str) -> Option<String> {
+    PrivateKey::from_openssh(text).ok()?.public_key().to_openssh().ok()
+}
+
+/// The public half in the file beside it, which `ssh-keygen` writes.
+fn beside(path: &Path) -> Option<String> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".pub");
+    input::text(Path::new(&name), LARGEST).ok()?.lines().next().map(str::to_owned)
+}
+
 /// A key of which the secret half is in a security token.
-fn in_token(content: &Content) -> Option<String> {
-    let kind = content.public.as_deref()?.split(' ').next()?;
+fn in_token(public: &str) -> Option<String> {
+    let kind = public.split(' ').next()?;
     special(kind).map(|what| format!("its key is a {what} ({kind})"))
 }
 
@@ -68,7 +81,7 @@ const WRONG: &str = "cannot be opened; wrong `passphrase`?";
 
 fn open(text: String, passphrase: Option<&str>) -> Result<Content, String> {
     let Ok(key) = PrivateKey::from_openssh(&text) else { return open_pem(text, passphrase) };
-    let public = key.public_key().to_openssh().ok();
+    let public = public(&text);
     if !key.is_encrypted() {
         return Ok(Content { private: text, public });
     }
@@ -131,6 +144,26 @@ mod tests {
         std::fs::remove_file(&file).unwrap();
         assert!(keys.get(&file, Some("a passphrase")).unwrap().content.is_ok());
         assert!(keys.get(&file, None).unwrap().content.is_err());
+    }
+
+    #[test]
+    fn the_public_half_of_a_locked_key_is_known() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        let public = |text: &str| {
+            std::fs::write(&file, text).unwrap();
+            let key = Keys::default().get(&file, None).unwrap();
+            assert!(key.content.is_err() && !key.in_token);
+            key.public
+        };
+        assert!(public(ENCRYPTED).unwrap().starts_with("ssh-ed25519 AAAA"));
+        let pem = include_str!("../../../tests/ssh/id_pem");
+        assert_eq!(public(pem), None);
+        std::fs::write(dir.path().join("key.pub"), "ecdsa-sha2-nistp256 AAAA me\n").unwrap();
+        assert_eq!(public(pem).as_deref(), Some("ecdsa-sha2-nistp256 AAAA me"));
+        std::fs::write(dir.path().join("key.pub"), "sk-ssh-ed25519@openssh.com AAAA me\n").unwrap();
+        let key = Keys::default().get(&file, None).unwrap();
+        assert!(key.in_token && key.openssh.unwrap().contains("key in a security token"));
     }
 
     #[test]

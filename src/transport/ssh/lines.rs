@@ -126,6 +126,15 @@ pub(super) fn kind(name: &str) -> Kind {
     }
 }
 
+/// Whether a setting is followed without an `ssh` to ask.
+fn unasked(name: &str, value: &str) -> bool {
+    match name {
+        "host" | "include" | "ignoreunknown" => true,
+        "hostname" | "user" | "port" | "identityfile" | "proxyjump" => !value.contains(['%', '$']),
+        _ => false,
+    }
+}
+
 /// What the files hold.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Lines {
@@ -139,6 +148,8 @@ pub(super) struct Lines {
     host_names: HashSet<String>,
     /// Settings that only OpenSSH can follow, each with its place.
     pub(super) beyond: Vec<(String, String)>,
+    /// Settings that are followed where there is an `ssh` to ask, each with its place.
+    pub(super) asked: Vec<(String, String)>,
 }
 
 /// Largest ssh_config that is read, bytes.
@@ -214,8 +225,12 @@ impl Lines {
             _ if value.contains('%') || name.starts_with("canonical") => self.single = true,
             _ => {}
         }
-        if name != "match" && kind(&name) == Kind::Beyond {
-            self.beyond.push((line.get(..end).unwrap_or_default().to_owned(), place.to_owned()));
+        let setting = || (line.get(..end).unwrap_or_default().to_owned(), place.to_owned());
+        match kind(&name) {
+            _ if name == "match" => {}
+            Kind::Beyond => self.beyond.push(setting()),
+            Kind::Followed if !unasked(&name, value) => self.asked.push(setting()),
+            _ => {}
         }
         Vec::new()
     }
@@ -274,7 +289,7 @@ mod tests {
         let mut lines = Lines::default();
         lines.read(&file, dir.path()).unwrap();
         lines.read(&dir.path().join("not there"), dir.path()).unwrap();
-        for (_, place) in &mut lines.beyond {
+        for (_, place) in lines.beyond.iter_mut().chain(&mut lines.asked) {
             *place = place.rsplit('/').next().unwrap().to_owned();
         }
         lines
@@ -310,6 +325,30 @@ mod tests {
         let found = lines("Host web1 web2\n  HostName Web1\n");
         assert!(found.names("web1") && !found.names("web2"));
         assert_eq!(lines("Host *\n\n# nothing\n"), Lines { hosts: vec!["*".into()], ..Lines::default() });
+    }
+
+    #[test]
+    fn what_takes_an_ssh_to_ask_is_found_with_its_place() {
+        let found = lines(
+            "Host a\n  HostName b\n  Port 2222\n  User ops\n  IdentityFile ~/k\n  ProxyJump gate\n  LogLevel INFO\n",
+        );
+        assert_eq!(found.asked, []);
+        for text in [
+            "HostKeyAlias farm",
+            "UserKnownHostsFile /a",
+            "GlobalKnownHostsFile /a",
+            "StrictHostKeyChecking accept-new",
+            "IdentitiesOnly yes",
+            "Ciphers aes256-ctr",
+            "MACs hmac-sha2-256",
+            "KexAlgorithms curve25519-sha256",
+            "CanonicalizeHostname yes",
+            "HostName %h.corp",
+            "IdentityFile ~/.ssh/%h",
+        ] {
+            let name = text.split(' ').next().unwrap().to_owned();
+            assert_eq!(lines(&format!("Host *\n{text}\n")).asked, [(name, "config:2".to_owned())]);
+        }
     }
 
     #[test]

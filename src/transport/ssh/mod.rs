@@ -8,6 +8,7 @@ mod carrier;
 mod connect;
 mod disagree;
 mod hostkey;
+mod interactive;
 mod job;
 mod keys;
 mod known;
@@ -29,7 +30,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use ssh2::{BlockDirections, Channel};
 
-use super::driver::Driver;
+use super::driver::{Driver, LARGEST_GREETING};
 use super::terminal::{BEGUN, READY};
 use super::{Transport, TransportError};
 use crate::inventory::spec::{Become, ElevateSettings};
@@ -37,7 +38,7 @@ pub(super) use carrier::Reasons;
 pub(super) use connect::Failure;
 use connect::{Connected, Judge};
 pub(super) use job::SshJob;
-use scripts::{Account, Carrier, Scripts, Stop};
+use scripts::{Account, Carrier, SILENCES, Scripts, Stop};
 pub(super) use way::{Counts, Files, connect};
 
 /// An SSH connection to one host, by libssh2.
@@ -71,7 +72,7 @@ impl Ssh {
     }
 
     fn channel(&self) -> Result<Channel, TransportError> {
-        self.ask("open a channel for it", || self.connected.session.channel_session())
+        self.ask("open a channel", || self.connected.session.channel_session())
     }
 
     fn exec(&self, command: &str) -> Result<Channel, TransportError> {
@@ -85,6 +86,9 @@ impl Ssh {
         let deadline = Instant::now() + self.timeout;
         loop {
             match question() {
+                Err(error) if error.code() == REFUSED => {
+                    return Err(self.lost(&"the server refused a further channel (`MaxSessions` in its sshd_config)"));
+                }
                 Err(error) if error.code() != AGAIN => return Err(self.lost(&format!("{what}: {}", error.message()))),
                 Err(_) if Instant::now() >= deadline => {
                     return Err(self.lost(&format!("{what}: no answer within `timeout`")));
@@ -98,7 +102,10 @@ impl Ssh {
     /// Nobody may wait at the pipes for a terminal that is refused, and the pipes must be there when it opens them.
     fn start_on_terminal(&self, account: &Account, command: &str, on_terminal: &str) -> Result<Shell, TransportError> {
         let mut terminal = self.channel()?;
-        let refused = |error: ssh2::Error| account.elevation().no_terminal(error.message());
+        let refused = |error: ssh2::Error| match error.code() {
+            DENIED => account.elevation().no_terminal(error.message()),
+            _ => self.lost(&format!("ask for a terminal: {}", error.message())),
+        };
         terminal.request_pty("dumb", None, None).map_err(refused)?;
         let mut channel = self.exec(command)?;
         self.pipes(account, &mut channel)?;
@@ -108,18 +115,24 @@ impl Ssh {
 
     /// Waits until the pipes are there.
     fn pipes(&self, account: &Account, channel: &mut Channel) -> Result<(), TransportError> {
-        let (mut said, mut byte) = (Vec::new(), [0]);
-        while !said.ends_with(READY.as_bytes()) {
-            let read = channel.read(&mut byte);
-            if matches!(&read, Err(error) if error.kind() == ErrorKind::TimedOut) || said.len() > LONGEST_GREETING {
-                return Err(account.elevation().login_shell("it waits for something, and did not come to it in time"));
+        let (mut said, mut buffer, mut heard) = (Vec::new(), [0; 4096], Instant::now());
+        while !said.trim_ascii_end().ends_with(READY.as_bytes()) {
+            let read = channel.read(&mut buffer);
+            let silent = matches!(&read, Err(error) if error.kind() == ErrorKind::TimedOut);
+            if said.len() > LARGEST_GREETING || (silent && heard.elapsed() >= self.timeout * SILENCES) {
+                return Err(account.no_greeting(said.len()));
             }
-            if read.map_err(|error| self.lost(&error))? > 0 {
-                said.extend_from_slice(&byte);
+            if silent {
+                continue;
+            }
+            let count = read.map_err(|error| self.lost(&error))?;
+            if count > 0 {
+                said.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                heard = Instant::now();
                 continue;
             }
             // Its other output has ended as well, or ends with the connection.
-            let _ = channel.stderr().take(LONGEST_GREETING as u64).read_to_end(&mut said);
+            let _ = channel.stderr().take(LARGEST_GREETING as u64).read_to_end(&mut said);
             let words = String::from_utf8_lossy(&said).into_owned();
             let status = channel.wait_close().and_then(|()| channel.exit_status()).unwrap_or(-1);
             return Err(account.elevation().no_pipes(words.contains(BEGUN), &words, status));
@@ -215,15 +228,23 @@ impl Carrier for Ssh {
         }
         let signal = channel.exit_signal().ok().and_then(|signal| signal.exit_signal);
         match (signal, channel.exit_status()) {
-            (Some(signal), _) => Err(Stop::Lost(format!("the script was ended by signal {signal}"))),
+            (Some(signal), _) => Err(Stop::Killed(format!("signal {signal}"))),
             (None, Ok(status)) => Ok(status),
             (None, Err(error)) => Err(Stop::Lost(error.message().to_owned())),
         }
     }
 }
 
-/// The most that a login shell says before the pipes are there, bytes.
-const LONGEST_GREETING: usize = 64 << 10;
+/// LIBSSH2_ERROR_CHANNEL_FAILURE: the server opens no channel.
+const REFUSED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-21);
+
+/// LIBSSH2_ERROR_CHANNEL_REQUEST_DENIED.
+const DENIED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-22);
+
+/// How long a server is left alone that has closed a connection before it said its name.
+fn pauses() -> impl Iterator<Item = Duration> {
+    [200, 500, 1000, 2000].into_iter().map(Duration::from_millis)
+}
 
 /// LIBSSH2_ERROR_EAGAIN: there is no answer yet.
 const AGAIN: ssh2::ErrorCode = ssh2::ErrorCode::Session(-37);

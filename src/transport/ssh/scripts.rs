@@ -5,13 +5,13 @@ use std::time::{Duration, Instant};
 
 use super::{Become, ElevateSettings};
 use crate::inventory::Secret;
-use crate::transport::driver::{Driver, QUIET, Refusal};
+use crate::transport::driver::{Driver, LARGEST_GREETING, NOISY, QUIET, Refusal};
 use crate::transport::elevate::{Elevation, wants_terminal};
 use crate::transport::method::Method;
 use crate::transport::{Output, Script, Transport, TransportError};
 
 /// How many time limits a login shell may be silent for before it runs our command.
-const SILENCES: u32 = 3;
+pub(super) const SILENCES: u32 = 3;
 
 /// Whose connection it is.
 pub(super) struct Account {
@@ -32,6 +32,15 @@ impl Account {
 
     pub(super) fn elevation(&self) -> Elevation<'_> {
         Elevation { settings: &self.elevate, to: &self.label, user: &self.user }
+    }
+
+    /// The login shell does not come to our command: it prints, or waits.
+    pub(super) fn no_greeting(&self, length: usize) -> TransportError {
+        if length > LARGEST_GREETING {
+            return self.elevation().refused(&Refusal::TooMuchOutput(NOISY));
+        }
+        let after = humantime::format_duration(self.timeout * SILENCES).to_string();
+        self.elevation().waits(&after, "")
     }
 
     pub(super) fn lost(&self, cause: &dyn std::fmt::Display) -> TransportError {
@@ -59,6 +68,8 @@ pub(super) enum Stop {
     Refused(Refusal),
     Deadline,
     Lost(String),
+    /// The shell was ended by this.
+    Killed(String),
 }
 
 /// What has a connection: it opens channels and moves bytes, and decides nothing.
@@ -186,7 +197,7 @@ where
                 self.shell = Some(shell);
                 Ok(driver.finish(0))
             }
-            Ok(Some(_)) | Err(Stop::Lost(_)) if driver.met_windows() => Err(self.account.windows()),
+            Ok(Some(_)) | Err(Stop::Lost(_) | Stop::Killed(_)) if driver.met_windows() => Err(self.account.windows()),
             Ok(Some(status)) if driver.started() => Ok(driver.finish(status)),
             Ok(Some(status)) => Err(elevation.ended_early(driver, status)),
             Err(Stop::Refused(refusal)) => Err(elevation.refused(&refusal)),
@@ -194,6 +205,7 @@ where
                 .late(&driver, started.elapsed())
                 .unwrap_or_else(|| TransportError::late(self.account.label.clone(), script.deadline))),
             Err(Stop::Lost(cause)) => Err(self.account.lost(&cause)),
+            Err(Stop::Killed(by)) => Err(elevation.killed(&driver, &by)),
         }
     }
 }

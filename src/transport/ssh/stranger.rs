@@ -20,6 +20,11 @@ pub(super) fn no_handshake(hop: &Hop, error: &ssh2::Error, left: Duration, heard
     let nameless = DROPPED.contains(&error.code()) || error.code() == TIMED_OUT;
     let said = || heard.map_or_else(|| first_words(hop, left), |heard| words(&heard.bytes()));
     match nameless.then(said).flatten() {
+        Some(said) if is_busy(&said) => TransportError::Unreachable {
+            to: hop.label(),
+            cause: format!("the SSH server turns connections away: it says `{said}`"),
+            hint: Some(BUSY_HINT.to_owned()),
+        },
         Some(said) => TransportError::Unreachable {
             to: hop.label(),
             cause: format!("what answers there is no SSH server: it says `{said}`"),
@@ -27,6 +32,15 @@ pub(super) fn no_handshake(hop: &Hop, error: &ssh2::Error, left: Duration, heard
         },
         None => unreachable(hop, &format!("SSH handshake: {}", error.message())),
     }
+}
+
+const BUSY_HINT: &str = "raise `MaxStartups` in its sshd_config, or let `PerSourcePenalties` leave this machine alone \
+                         (`PerSourcePenaltyExemptList`); or lower `--forks`";
+
+/// What sshd says in the place of its name where it takes no more connections: beyond `MaxStartups`, and under
+/// `PerSourcePenalties` (OpenSSH 9.8 and later).
+fn is_busy(words: &str) -> bool {
+    ["Exceeded MaxStartups", "Not allowed at this time"].iter().any(|sign| words.starts_with(sign))
 }
 
 /// What it answers to the name of an SSH client. There may be no time left but the one that this process
@@ -53,6 +67,18 @@ fn words(bytes: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_server_that_is_busy_is_one_of_ssh() {
+        for (words, busy) in [
+            ("Exceeded MaxStartups", true),
+            ("Not allowed at this time", true),
+            ("220 mail.example ESMTP", false),
+            ("HTTP/1.1 400 Bad Request", false),
+        ] {
+            assert_eq!(is_busy(words), busy, "{words}");
+        }
+    }
 
     #[test]
     fn only_words_of_something_else_are_shown() {

@@ -31,12 +31,13 @@ pub(super) struct Target {
 pub(super) struct More {
     /// The name that known_hosts has it under, in the place of its own.
     pub(super) alias: Option<String>,
-    /// The files of known host keys.
+    /// The files of known host keys: the user's own, and those of the machine.
     pub(super) known_hosts: Option<Vec<PathBuf>>,
+    pub(super) global_known_hosts: Option<Vec<PathBuf>>,
     /// What an unknown host key means, where the inventory does not say it.
     pub(super) host_key: Option<HostKeyPolicy>,
-    /// Whether the agent's keys are left alone.
-    pub(super) no_agent: bool,
+    /// Whether the agent is asked for the configured keys only.
+    pub(super) own_keys: bool,
     /// Algorithms that are allowed: key exchange, ciphers, MACs.
     pub(super) kex: Option<String>,
     pub(super) ciphers: Option<String>,
@@ -119,30 +120,37 @@ fn read(path: Option<&Path>) -> Result<Config, TransportError> {
         lines.read(own, &home().unwrap_or_default().join(".ssh")).map_err(failed)?;
     }
     if path.is_none() {
-        lines.read(Path::new("/etc/ssh/ssh_config"), Path::new("/etc/ssh")).map_err(failed)?;
+        lines.read(Path::new(OF_THE_SYSTEM), Path::new("/etc/ssh")).map_err(failed)?;
     }
     if is_installed() {
         return Ok(Config { lines, parsed: None });
     }
-    if let Some((name, place)) = lines.beyond.first() {
+    if let Some((name, place)) = lines.beyond.first().or_else(|| lines.asked.first()) {
         return Err(TransportError::Own {
             what: "read the ssh_config".to_owned(),
-            cause: format!("{place} has `{name}`, which only OpenSSH's client can follow, and it is not installed"),
+            cause: format!("{place} has `{name}`, which takes OpenSSH's client, and that is not installed"),
             hint: "install it, or name another file with `ssh: { config: ... }`; no host was contacted".to_owned(),
         });
     }
-    let parsed = own.map_or_else(|| Ok(SshConfig::default()), |own| config(&own))?;
+    let system = path.is_none().then(|| PathBuf::from(OF_THE_SYSTEM));
+    let parsed = config(&own.into_iter().chain(system).collect::<Vec<_>>())?;
     Ok(Config { lines, parsed: Some(parsed) })
 }
 
-/// Parses the ssh_config file; a file that is not there is an empty one.
-fn config(path: &Path) -> Result<SshConfig, TransportError> {
-    let what = format!("read the ssh_config {}", path.display());
-    let text = match super::lines::text(path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(SshConfig::default()),
-        Err(error) => return Err(TransportError::own(&what, &error)),
-    };
+const OF_THE_SYSTEM: &str = "/etc/ssh/ssh_config";
+
+/// Parses files as one, of which the first comes first; a file that is not there is an empty one.
+fn config(files: &[PathBuf]) -> Result<SshConfig, TransportError> {
+    let names: Vec<String> = files.iter().map(|file| file.display().to_string()).collect();
+    let what = format!("read the ssh_config {}", names.join(", "));
+    let mut text = Vec::new();
+    for file in files {
+        match super::lines::text(file) {
+            Ok(bytes) => text.extend([bytes, b"\nHost *\n".to_vec()].concat()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(TransportError::own(&what, &error)),
+        }
+    }
     let rule = ParseRule::ALLOW_UNKNOWN_FIELDS | ParseRule::ALLOW_UNSUPPORTED_FIELDS;
     SshConfig::default().parse(&mut text.as_slice(), rule).map_err(|error| TransportError::Own {
         what,
@@ -173,18 +181,16 @@ impl Found {
     fn of(answer: &Answer) -> Self {
         let paths = |name: &str| {
             let words = answer.set(name)?.iter().flat_map(|value| value.split_whitespace());
+            let words = words.filter(|word| !word.eq_ignore_ascii_case("none"));
             Some(words.map(|word| expand(Path::new(word))).collect::<Vec<_>>())
         };
         let text = |name: &str| answer.one(name).map(str::to_owned);
-        let known_hosts = paths("userknownhostsfile").map(|mut files| {
-            files.extend(paths("globalknownhostsfile").unwrap_or_else(super::hostkey::of_the_system));
-            files
-        });
         let more = More {
             alias: text("hostkeyalias"),
-            known_hosts,
+            known_hosts: paths("userknownhostsfile"),
+            global_known_hosts: paths("globalknownhostsfile"),
             host_key: answer.one("stricthostkeychecking").and_then(policy),
-            no_agent: answer.one("identitiesonly") == Some("yes"),
+            own_keys: answer.one("identitiesonly") == Some("yes"),
             kex: text("kexalgorithms"),
             ciphers: text("ciphers"),
             macs: text("macs"),
@@ -228,7 +234,7 @@ fn policy(word: &str) -> Option<HostKeyPolicy> {
 
 fn usual_keys() -> Vec<PathBuf> {
     let Some(home) = home() else { return Vec::new() };
-    ["id_ed25519", "id_ecdsa", "id_rsa"]
+    ["id_ed25519", "id_ecdsa", "id_rsa", "id_ed25519_sk", "id_ecdsa_sk"]
         .iter()
         .map(|name| home.join(".ssh").join(name))
         .filter(|path| path.exists())
@@ -302,11 +308,28 @@ mod tests {
         assert_eq!(web.jump.iter().map(|jump| jump.address.as_str()).collect::<Vec<_>>(), ["gate", "inner"]);
         assert_eq!(web.keys, [home().unwrap().join("k")]);
         assert_eq!(web.more.alias.as_deref(), Some("farm"));
-        assert_eq!(web.more.known_hosts.unwrap()[..2], ["/a", "/b"].map(PathBuf::from));
+        assert_eq!(web.more.known_hosts.unwrap(), ["/a", "/b"].map(PathBuf::from));
+        assert_eq!(web.more.global_known_hosts, None);
+        let global = target("Host *\n  GlobalKnownHostsFile /g\n", "h").unwrap().more;
+        assert_eq!((global.known_hosts, global.global_known_hosts), (None, Some(vec![PathBuf::from("/g")])));
+        let none = target("Host *\n  UserKnownHostsFile none\n", "h").unwrap().more;
+        assert_eq!(none.known_hosts, Some(Vec::new()));
         assert_eq!((web.more.host_key, web.more.beyond.len()), (Some(HostKeyPolicy::AcceptNew), 0));
         assert_eq!(target(text, "tunnel").unwrap().more.beyond, ["proxycommand"]);
         let usual = target(text, "other").unwrap();
         assert_eq!((usual.host.as_str(), usual.port, usual.more.beyond.len()), ("other", 22, 0));
+    }
+
+    #[test]
+    fn without_an_ssh_to_ask_the_first_file_comes_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let (own, system) = (dir.path().join("own"), dir.path().join("system"));
+        std::fs::write(&own, "Host web\n  User ops\n").unwrap();
+        std::fs::write(&system, "User eve\nPort 2222\n").unwrap();
+        let parsed = config(&[own, dir.path().join("none"), system]).unwrap();
+        let found = |host: &str| (parsed.query(host).user, parsed.query(host).port);
+        assert_eq!(found("web"), (Some("ops".to_owned()), Some(2222)));
+        assert_eq!(found("db"), (Some("eve".to_owned()), Some(2222)));
     }
 
     #[test]

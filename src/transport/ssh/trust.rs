@@ -123,7 +123,7 @@ impl HostKey {
         if let Some((_, place)) = self.known.iter().find(|(_, place)| !place.starts_with(&own)) {
             return Err(refuse(
                 format!("the old key is in {place}"),
-                "that file is the system's; take the line out there",
+                "that is not the file that is written; take the line out there",
             ));
         }
         let failed = |error: std::io::Error| {

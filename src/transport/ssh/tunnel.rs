@@ -36,19 +36,21 @@ pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<(UnixStream
     let channel = bastion
         .channel_direct_tcpip(&target.host, target.port, None)
         .map_err(|error| failed(error.message().to_owned()))?;
-    let (ours, theirs) = UnixStream::pair().map_err(|error| failed(error.to_string()))?;
-    theirs.set_nonblocking(true).map_err(|error| failed(error.to_string()))?;
-    let wake = wake.try_clone().map_err(|error| failed(error.to_string()))?;
+    let own = |error: std::io::Error| TransportError::own("open a way through the bastion", &error);
+    let (ours, theirs) = UnixStream::pair().map_err(own)?;
+    theirs.set_nonblocking(true).map_err(own)?;
+    let wake = wake.try_clone().map_err(own)?;
     bastion.set_blocking(false);
     let session = bastion.clone();
     let heard = Heard::default();
     let listener = heard.clone();
-    std::thread::spawn(move || {
+    let pump = move || {
         let mut pump = Pump { channel, socket: theirs, bastion: wake, heard: listener };
         pump.run();
         let _ = pump.socket.shutdown(Shutdown::Both);
         free(&session, &pump.bastion);
-    });
+    };
+    std::thread::Builder::new().spawn(pump).map_err(own)?;
     Ok((ours, heard))
 }
 
@@ -81,11 +83,15 @@ impl Pump {
 
     /// Sleeps until one of the two sides may have something.
     fn wait(&self, out: &Pipe, back: &Pipe) {
-        let interest = |waiting: &Pipe| {
-            if waiting.is_empty() { PollFlags::POLLIN } else { PollFlags::POLLIN | PollFlags::POLLOUT }
+        // A side of which nothing can be taken is not waited for: it would be ready all the time. But the bastion
+        // says there, too, that it takes more.
+        let interest = |reads: bool, writes: bool| {
+            let flag = |wanted: bool, flag| if wanted { flag } else { PollFlags::empty() };
+            flag(reads, PollFlags::POLLIN) | flag(writes, PollFlags::POLLOUT)
         };
-        let mut sides =
-            [PollFd::new(self.socket.as_fd(), interest(back)), PollFd::new(self.bastion.as_fd(), interest(out))];
+        let socket = interest(out.is_empty(), !back.is_empty());
+        let bastion = interest(back.is_empty() || !out.is_empty(), !out.is_empty());
+        let mut sides = [PollFd::new(self.socket.as_fd(), socket), PollFd::new(self.bastion.as_fd(), bastion)];
         acknowledge(&self.bastion);
         // Bytes may already be inside the session, where poll does not see them: wake up in any case.
         let _ = poll(&mut sides, PollTimeout::from(100u8));

@@ -12,7 +12,7 @@ use super::job::{Hop, SshJob};
 use super::keys::Keys;
 use super::target::{Configs, Target};
 use crate::inventory::Secret;
-use crate::inventory::spec::{Client, SshSettings};
+use crate::inventory::spec::{Client, Jump, SshSettings};
 use crate::transport::worker::{Lease, NotConnected, Remote, Request, Stage};
 use crate::transport::{Shared, Transport, TransportError};
 
@@ -44,10 +44,7 @@ impl Way {
     pub(super) fn find(address: &str, s: &SshSettings, shared: &Shared) -> Result<Self, TransportError> {
         let configs = &shared.files.configs;
         let target = configs.target(address, s.user.as_deref(), s.port, s)?;
-        let hop = |jump: &crate::inventory::spec::Jump| {
-            configs.target(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, s)
-        };
-        let mut targets: Vec<Target> = target.jump.iter().map(hop).collect::<Result<_, _>>()?;
+        let mut targets = bastions(configs, &target, s)?;
         let permits = targets.iter().map(|hop| shared.bastions.permit(&hop.label(), s.jump_limit));
         let permits = permits.collect::<Result<_, _>>()?;
         targets.push(target);
@@ -74,7 +71,7 @@ impl Way {
                 algorithms: known.algorithms(),
                 keys: keys.collect::<Result<_, _>>()?,
                 password: reveal(&s.password),
-                no_agent: target.more.no_agent,
+                own_keys: target.more.own_keys,
                 kex: target.more.kex.clone(),
                 ciphers: target.more.ciphers.clone(),
                 macs: target.more.macs.clone(),
@@ -98,6 +95,36 @@ impl Way {
         // A login asks several questions, and `timeout` is the limit for each.
         lease.begin(Stage::Login, s.timeout * if is_last { 2 } else { 3 }, Duration::ZERO);
         if is_last { judged } else { judged.map_err(|error| through(error, &target.label())) }
+    }
+}
+
+/// The bastions before a host, outermost first. The first that is named may have bastions of its own in the
+/// ssh_config; the others are reached through the one before them, whatever stands there.
+fn bastions(configs: &Configs, target: &Target, s: &SshSettings) -> Result<Vec<Target>, TransportError> {
+    let hop = |jump: &Jump, before: Vec<Jump>| {
+        let settings = SshSettings { jump: before, ..s.clone() };
+        configs.target(&jump.address, jump.user.as_deref().or(s.user.as_deref()), jump.port, &settings)
+    };
+    let (mut bastions, mut jumps, mut seen) = (Vec::new(), target.jump.clone(), vec![target.label()]);
+    while let Some((first, others)) = jumps.split_first() {
+        let outer = hop(first, Vec::new())?;
+        let others = others.iter().map(|jump| hop(jump, vec![first.clone()])).collect::<Result<Vec<_>, _>>()?;
+        jumps = outer.jump.clone();
+        if !jumps.is_empty() && seen.contains(&outer.label()) {
+            return Err(circle(&outer.label(), seen.last().map_or("", String::as_str)));
+        }
+        seen.push(outer.label());
+        bastions.splice(0..0, std::iter::once(outer).chain(others));
+    }
+    Ok(bastions)
+}
+
+fn circle(bastion: &str, before: &str) -> TransportError {
+    TransportError::Own {
+        what: "find the way through bastions".to_owned(),
+        cause: format!("by the ssh_config the way to {before} leads through {bastion}, which it has come from"),
+        hint: "leave the bastion itself out of the lines with its `ProxyJump` (`Host * !gate`); no host was contacted"
+            .to_owned(),
     }
 }
 
@@ -177,5 +204,47 @@ impl Counts {
         *used.entry(bastion.to_owned()).or_default() += 1;
         drop(used);
         Ok(Permit { bastion: bastion.to_owned(), counts: Arc::clone(self) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn jump(address: &str) -> Jump {
+        Jump { user: None, address: address.to_owned(), port: None }
+    }
+
+    /// The bastions of a host by an ssh_config, with those of the inventory.
+    fn way(text: &str, jump: Vec<Jump>) -> Result<Vec<String>, TransportError> {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("config");
+        std::fs::write(&file, text).unwrap();
+        let settings = SshSettings { config: Some(file), jump, ..carrier::tests::settings() };
+        let configs = Configs::default();
+        let target = configs.target("in", None, None, &settings)?;
+        let word = |target: Target| format!("{} {}", target.host, target.more.beyond.join(" ")).trim().to_owned();
+        Ok(bastions(&configs, &target, &settings)?.into_iter().map(word).collect())
+    }
+
+    #[test]
+    fn the_first_bastion_is_reached_as_the_ssh_config_says() {
+        let text = "Host in\n  ProxyJump mid,near\nHost mid\n  ProxyJump out\nHost near\n  ProxyJump nowhere\n";
+        assert_eq!(way(text, vec![]).unwrap(), ["out", "mid", "near"]);
+        assert_eq!(way(text, vec![jump("mid")]).unwrap(), ["out", "mid"]);
+        assert_eq!(way(text, vec![jump("other"), jump("mid")]).unwrap(), ["other", "mid"]);
+        assert_eq!(way("Host *\n", vec![]).unwrap(), Vec::<String>::new());
+        let command = "Host gate\n  ProxyCommand nc x 22\n";
+        assert_eq!(way(command, vec![jump("gate")]).unwrap(), ["gate proxycommand"]);
+        assert_eq!(way(command, vec![jump("other"), jump("gate")]).unwrap(), ["other", "gate"]);
+    }
+
+    #[test]
+    fn a_way_that_leads_to_itself_is_refused() {
+        for text in ["Host *\n  ProxyJump gate\n", "Host in b\n  ProxyJump a\nHost a\n  ProxyJump b\n"] {
+            let error = way(text, vec![]).unwrap_err();
+            assert!(error.is_own() && error.to_string().contains("leads through"), "{error}");
+        }
+        assert_eq!(way("Host * !gate\n  ProxyJump gate\n", vec![]).unwrap(), ["gate"]);
     }
 }

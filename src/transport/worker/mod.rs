@@ -162,13 +162,10 @@ impl Lease {
                 "it sends without an end, and kept this machine computing".to_owned(),
                 "see what answers at this address and port; a server of SSH or WinRM does not do that",
             ),
-            End::Died(how) => {
-                broke(how, "only this host is concerned; if what answers there is a usual server, please report it")
+            End::Died(how) => broke(how, UNUSUAL),
+            End::Garbled => {
+                broke("the process that talked to it said what could not be understood".to_owned(), UNUSUAL)
             }
-            End::Garbled => broke(
-                "the process that talked to it said what could not be understood".to_owned(),
-                "only this host is concerned; if what answers there is a usual server, please report it",
-            ),
         }
     }
 

@@ -19,10 +19,10 @@ pub use askpass::answer_ssh;
 pub(super) use look::SEEN;
 use pipes::Piped;
 
-use super::LONGEST_GREETING;
-use super::scripts::{Account, Carrier, Scripts, Stop};
+use super::pauses;
+use super::scripts::{Account, Carrier, SILENCES, Scripts, Stop};
 use crate::inventory::spec::Become;
-use crate::transport::driver::Driver;
+use crate::transport::driver::{Driver, LARGEST_GREETING};
 use crate::transport::terminal::{BEGUN, READY};
 use crate::transport::{Transport, TransportError};
 
@@ -100,22 +100,25 @@ impl System {
 
     /// Reads what a channel says to its end; or until the pipes are there.
     fn greeting(&self, account: &Account, channel: &mut Piped, pipes: bool) -> Result<String, TransportError> {
-        let deadline = Instant::now() + account.timeout;
-        let (mut said, mut byte) = (Vec::new(), [0]);
+        let mut heard = Instant::now();
+        let (mut said, mut buffer) = (Vec::new(), [0; 4096]);
         loop {
             let ended = channel.stdout.ended() && channel.stderr.ended();
-            if ended || (pipes && said.ends_with(READY.as_bytes())) {
-                return Ok(String::from_utf8_lossy(&said).into_owned());
+            if ended || (pipes && said.trim_ascii_end().ends_with(READY.as_bytes())) {
+                return Ok(String::from_utf8_lossy(said.trim_ascii_end()).into_owned());
             }
-            if said.len() > LONGEST_GREETING || Instant::now() >= deadline {
-                return Err(account.elevation().login_shell("it waits for something, and did not come to it in time"));
+            if said.len() > LARGEST_GREETING || heard.elapsed() >= account.timeout * SILENCES {
+                return Err(account.no_greeting(said.len()));
             }
-            let mut count = channel.stdout.read(&mut byte);
+            let mut count = channel.stdout.read(&mut buffer);
             if !pipes || channel.stdout.ended() {
-                count = count.or_else(|| channel.stderr.read(&mut byte));
+                count = count.or_else(|| channel.stderr.read(&mut buffer));
             }
             match count {
-                Some(_) => said.extend_from_slice(&byte),
+                Some(count) => {
+                    heard = Instant::now();
+                    said.extend_from_slice(buffer.get(..count).unwrap_or_default());
+                }
                 None => pipes::wait(&mut channel.events(false), Duration::from_millis(100)),
             }
         }
@@ -199,7 +202,7 @@ impl Carrier for System {
                 let words = last_words(&mut self.master);
                 Err(Stop::Lost(words.unwrap_or_else(|| "the connection is gone".to_owned())))
             }
-            Some(255) => Err(Stop::Lost("the script was ended by a signal, or its channel was closed".to_owned())),
+            Some(255) => Err(Stop::Killed("a signal, or its channel was closed".to_owned())),
             code => Ok(code.or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(-1)),
         }
     }
@@ -209,7 +212,7 @@ impl Carrier for System {
 /// been tried by then, so it is safe to come again, while there is time.
 fn log_in(job: &SystemJob, program: &Path, answers: &Mutex<Answers>) -> Result<Piped, TransportError> {
     let deadline = Instant::now() + job.patience;
-    let mut pauses = [200, 500, 1000, 2000].into_iter().map(Duration::from_millis);
+    let mut pauses = pauses();
     loop {
         let mut command = ssh();
         command.args(["-M", "-N", "-T", "-S"]).arg(job.folder.join("c")).args(&job.arguments);
