@@ -1,7 +1,7 @@
 //! Files of known host keys, in OpenSSH's format (sshd(8), SSH_KNOWN_HOSTS FILE FORMAT), each parsed
 //! once in a run and again when it has changed.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -31,8 +31,12 @@ struct Parsed {
     lines: Vec<Line>,
     /// Lines by the names that they have literally.
     plain: HashMap<String, Vec<usize>>,
-    /// Lines with patterns or hashes, which have to be tried.
-    others: Vec<usize>,
+    /// Lines with patterns, which have to be tried.
+    patterns: Vec<usize>,
+    /// Lines with hashes of which nobody has said the name yet. Each is of one name: it is tried until then.
+    hashed: Vec<usize>,
+    /// The names that were tried at those.
+    tried: HashSet<String>,
     /// The number of the last line.
     last: usize,
 }
@@ -47,7 +51,11 @@ struct Line {
 
 enum Names {
     Patterns(String),
-    Hash { salt: Vec<u8>, hash: Vec<u8> },
+    /// The HMAC that has its salt, for half of the work is the same for every name.
+    Hash {
+        keyed: Hmac<Sha1>,
+        hash: Vec<u8>,
+    },
 }
 
 impl KnownFiles {
@@ -128,7 +136,7 @@ impl Parsed {
         entry.place = format!("{}:{number}", file.display());
         let index = self.lines.len();
         let names = match hash(names) {
-            Some((salt, hash)) => Names::Hash { salt, hash },
+            Some((keyed, hash)) => Names::Hash { keyed, hash },
             None => Names::Patterns(names.to_owned()),
         };
         match &names {
@@ -137,19 +145,38 @@ impl Parsed {
                     self.plain.entry(name.to_lowercase()).or_default().push(index);
                 }
             }
-            _ => self.others.push(index),
+            Names::Patterns(_) => self.patterns.push(index),
+            Names::Hash { .. } => {
+                self.hashed.push(index);
+                self.tried.clear();
+            }
         }
         self.lines.push(Line { names, entry });
     }
 
-    fn entries(&self, name: &str) -> Vec<Entry> {
+    fn entries(&mut self, name: &str) -> Vec<Entry> {
         let name = name.to_lowercase();
+        self.try_hashed(&name);
         let mut found: Vec<usize> = self.plain.get(&name).cloned().unwrap_or_default();
         let speaks = |index: &usize| self.lines.get(*index).is_some_and(|line| line.names.speak_of(&name));
-        found.extend(self.others.iter().copied().filter(speaks));
+        found.extend(self.patterns.iter().copied().filter(speaks));
         found.sort_unstable();
         found.dedup();
         found.iter().filter_map(|index| Some(self.lines.get(*index)?.entry.clone())).collect()
+    }
+
+    /// Finds the hashed lines of a name; from then on they are found as the others are.
+    fn try_hashed(&mut self, name: &str) {
+        if self.hashed.is_empty() || !self.tried.insert(name.to_owned()) {
+            return;
+        }
+        let lines = &self.lines;
+        let speaks = |index: &usize| lines.get(*index).is_some_and(|line| line.names.speak_of(name));
+        let (found, left): (Vec<usize>, Vec<usize>) = self.hashed.iter().partition(|index| speaks(index));
+        self.hashed = left;
+        if !found.is_empty() {
+            self.plain.entry(name.to_owned()).or_default().extend(found);
+        }
     }
 }
 
@@ -157,8 +184,8 @@ impl Names {
     fn speak_of(&self, name: &str) -> bool {
         match self {
             Names::Patterns(names) => listed(names, name),
-            Names::Hash { salt, hash } => {
-                let Ok(mut mac) = Hmac::<Sha1>::new_from_slice(salt) else { return false };
+            Names::Hash { keyed, hash } => {
+                let mut mac = keyed.clone();
                 mac.update(name.as_bytes());
                 mac.verify_slice(hash).is_ok()
             }
@@ -188,9 +215,9 @@ fn split(line: &str) -> Option<(&str, Entry)> {
 }
 
 /// `|1|salt|HMAC-SHA1(salt, name)`.
-fn hash(names: &str) -> Option<(Vec<u8>, Vec<u8>)> {
+fn hash(names: &str) -> Option<(Hmac<Sha1>, Vec<u8>)> {
     let (salt, hash) = names.strip_prefix("|1|")?.split_once('|')?;
-    Some((STANDARD.decode(salt).ok()?, STANDARD.decode(hash).ok()?))
+    Some((Hmac::new_from_slice(&STANDARD.decode(salt).ok()?).ok()?, STANDARD.decode(hash).ok()?))
 }
 
 /// A comma separated list of patterns; a leading `!` excludes.
@@ -274,6 +301,28 @@ mod tests {
         let names = format!("|1|{}|{hash}", STANDARD.encode([0; 20]));
         assert!(known(&names, "example.com"));
         assert!(!known(&names, "example.org"));
+    }
+
+    #[test]
+    fn hashed_lines_are_found_by_every_name_and_again() {
+        let hashed = |name: &str| {
+            let mut mac = Hmac::<Sha1>::new_from_slice(name.as_bytes()).unwrap();
+            mac.update(name.as_bytes());
+            let hash = STANDARD.encode(mac.finalize().into_bytes());
+            format!("|1|{}|{hash} ssh-ed25519 {KEY}", STANDARD.encode(name))
+        };
+        let mut parsed = Parsed::default();
+        let lines =
+            [hashed("a"), hashed("b"), format!("a ssh-rsa {KEY}"), hashed("a"), format!("@revoked {}", hashed("b"))];
+        lines.iter().enumerate().for_each(|(index, line)| parsed.add(line, Path::new("f"), index + 1));
+        let mut places = |name: &str| -> Vec<String> { parsed.entries(name).into_iter().map(|e| e.place).collect() };
+        for _ in 0..2 {
+            assert_eq!(places("B"), ["f:2", "f:5"]);
+            assert_eq!(places("a"), ["f:1", "f:3", "f:4"]);
+            assert_eq!(places("c"), [""; 0]);
+        }
+        parsed.add(&hashed("c"), Path::new("f"), 6);
+        assert_eq!((parsed.entries("c").len(), parsed.hashed.len()), (1, 0));
     }
 
     #[test]
