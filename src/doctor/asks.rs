@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use crate::firewall;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::ProviderChoice;
 use crate::provider;
 use crate::transport::quote::sh;
+use crate::{facts, firewall};
 
 /// All questions, one after the other.
 const SCRIPT: &str = concat!(include_str!("evidence.sh"), "\n", include_str!("evidence_service.sh"));
@@ -60,6 +60,7 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
             .replace("@IPTABLES@", firewall::IPTABLES)
             .replace("@KEEPERS@", firewall::KEEPERS)
             .replace("@BESIDE@", firewall::BESIDE)
+            .replace("@CLOUD@", facts::linux::CLOUD)
     };
     let mut before = String::new();
     let mut asks = Vec::new();

@@ -244,12 +244,7 @@ for fc_p in /sys/class/ptp/ptp*; do
 done
 
 #: cloud: grep -n -A 3 '^ntp:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt
-if command -v cloud-init >/dev/null 2>&1 && [ ! -e /etc/cloud/cloud-init.disabled ]; then
-  for fc_f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt; do
-    fc_t=$(grep -n -A 3 '^ntp:' "$fc_f" 2>/dev/null) || continue
-    case $fc_t in *'enabled: false'*) ;; *) echo "$fc_f:${fc_t%%:*}" ;; esac
-  done
-fi
+@CLOUD@
 
 #: keys: the file that `keyfile` or `keys` of $fc_config names
 # Never the keys themselves: a digest with the salt of this run tells whether two are the same.

@@ -8,8 +8,7 @@ use super::evidence::{Listener, Peer, Route};
 use super::{Link, Patient, Seen, access};
 use crate::facts::windows::WindowsFacts;
 use crate::facts::windows_firewall;
-use crate::firewall::firewalld::Door;
-use crate::firewall::ruleset::Chain;
+use crate::firewall::firewalld::{Door, lets_in};
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
 use crate::ntp::report::{FILTERED, SourceReport, answers_123};
@@ -131,10 +130,8 @@ impl<'a> Link<'a> {
 
     /// Returns whether firewalld's own rules were read and let the questions in.
     pub fn firewalld_lets_in(&self) -> bool {
-        let Some(server) = self.server else { return false };
-        let of_firewalld = |chain: &Chain| chain.table == "firewalld";
-        let passes = |packet: Packet<'_>| walk::verdict(&server.evidence.filter, &packet, true) == Verdict::Passes;
-        server.evidence.filter.chains.iter().any(of_firewalld) && self.packet(true, false).is_some_and(passes)
+        let packet = self.server.zip(self.packet(true, false));
+        packet.is_some_and(|(server, packet)| lets_in(&server.evidence.filter, &packet, true))
     }
 
     /// The interface of the server where the client's packets come in.

@@ -1,5 +1,6 @@
 //! From a host as it is to the list of what has to change: two executions, nothing touched.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -187,7 +188,9 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.warnings.extend(provider.shortcomings(&spec.time, &facts));
+    report.warnings.extend(cloud(&facts, provider.layout(&facts).config));
     report.warnings.extend(obstacles(&steps, &seen)?);
+    report.warnings.extend(steps.iter().zip(&seen).flat_map(|(step, slice)| step.resource.doubts(slice)));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);
@@ -279,6 +282,14 @@ pub(crate) fn deltas(steps: &[Step], seen: &[Slice]) -> Result<Vec<Delta>> {
     Ok(all)
 }
 
+/// What cloud-init will do to the file that is written here.
+fn cloud(facts: &Facts, config: &str) -> Option<String> {
+    let place = facts.cloud.first()?;
+    Some(format!(
+        "{place} has `ntp:`: cloud-init writes {config} anew at the first boot of a clone or of a restored image; take it out there, and out of what the cloud hands to the machine"
+    ))
+}
+
 /// What `apply` will refuse for: a difference that cannot be mended as the host is now.
 fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
     let mut all = Vec::new();
@@ -313,6 +324,7 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
     let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
+    let filter = Cell::new(filter(spec));
     let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
         match kind {
             Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
@@ -320,24 +332,28 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
                 let started = Some(resource::started::Wanted::new(spec, chrony, layout.config));
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
+            // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
+            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && port == resource::firewall::NTP => {
+                Ok(Box::new(resource::firewall::Firewalld::new(&from, filter.take())?))
+            }
             kind => resource::build(kind, shown, facts, firewall, &render),
         }
     };
     let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
-    steps.extend(filter(spec, firewall));
+    steps.extend(filter.take().map(|filter| Step {
+        name: "Let no packet filter keep the followers out".to_owned(),
+        id: None,
+        restart_on: Vec::new(),
+        resource: Box::new(filter),
+        unit: None,
+    }));
     Ok(steps)
 }
 
 /// What every master needs, whatever its playbook does: rules that let its followers in.
-fn filter(spec: &HostSpec, opened: Firewall) -> Option<Step> {
+fn filter(spec: &HostSpec) -> Option<Filter> {
     let (networks, followers) = (spec.time.serve.clone(), spec.time.followers.clone());
-    (!networks.is_empty()).then(|| Step {
-        name: "Let no packet filter keep the followers out".to_owned(),
-        id: None,
-        restart_on: Vec::new(),
-        resource: Box::new(Filter { host: spec.name.clone(), networks, followers, opened }),
-        unit: None,
-    })
+    (!networks.is_empty()).then(|| Filter { host: spec.name.clone(), networks, followers })
 }
 
 /// Fills in a template, and once more without the secrets.

@@ -28,6 +28,7 @@ pub fn linux(family: &str) -> Facts {
         arch: std::env::consts::ARCH.to_owned(),
         hostname: String::new(),
         platform: String::new(),
+        cloud: Vec::new(),
         uid: 0,
         packages: BTreeMap::new(),
         versions: BTreeMap::new(),

@@ -16,6 +16,15 @@ const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntp
 /// Units that keep time, and the firewall.
 const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd firewalld";
 
+/// Shell text that prints the places, `FILE:LINE`, where cloud-init is told to write a time configuration; nothing
+/// where it is not installed or switched off.
+pub const CLOUD: &str = r#"if command -v cloud-init >/dev/null 2>&1 && [ ! -e /etc/cloud/cloud-init.disabled ] && ! grep -qs 'cloud-init=disabled' /proc/cmdline; then
+for fc_f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt; do
+fc_t=$(grep -n -A 3 '^ntp:' "$fc_f" 2>/dev/null) || continue
+case $fc_t in *'enabled: false'*) ;; *) echo "$fc_f:${fc_t%%:*}" ;; esac
+done
+fi"#;
+
 /// Returns shell text that prints `key=value` lines; a tool that is missing leaves its line out.
 ///
 /// Every process that it starts is paid by each host of each run, and so is every line that it
@@ -78,6 +87,8 @@ done
 ip -o addr 2>/dev/null | while read -r fc_x fc_x fc_f fc_a fc_x; do
 case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
 done
+{{ {CLOUD}
+}} | sed 's/^/cloud=/'
 fc_ufw=
 [ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
 printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
@@ -126,6 +137,7 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         arch: value("arch").to_owned(),
         hostname: value("host").to_owned(),
         platform: value("platform").to_owned(),
+        cloud: all("cloud"),
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
         lacks: lacks(&versions, value("id"), value("version")),
         versions,

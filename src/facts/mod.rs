@@ -55,6 +55,8 @@ pub struct Facts {
     pub hostname: String,
     /// The container manager, else the maker of the machine (`QEMU`, `VMware, Inc.`, `Dell Inc.`).
     pub platform: String,
+    /// Where cloud-init is told to write a time configuration: `FILE:LINE`.
+    pub cloud: Vec<String>,
     /// User id that the scripts run as; 0 is root.
     pub uid: u32,
     /// Installed time packages with their versions.

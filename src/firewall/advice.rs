@@ -93,7 +93,7 @@ impl Asked<'_> {
 
     /// A rich rule before all others, in the policy or in the zone.
     fn firewalld(&self, zone: Option<&str>) -> String {
-        if self.stop.base.table != "firewalld" && self.stop.base.tool != Tool::Nft {
+        if self.stop.base.tool != Tool::Nft && !self.stop.is_end_of_zone(self.rules) {
             return self.direct();
         }
         let place = match (policy_of(&self.stop.chain.name), zone) {
@@ -213,14 +213,13 @@ impl Stop {
         self.base.tool == Tool::Legacy
     }
 
-    /// Returns whether it is one of firewalld's own table.
-    pub fn is_firewalld(&self) -> bool {
-        self.base.table == "firewalld"
-    }
-
-    /// Returns whether it is a rule of firewalld that comes before those which let something into a zone.
-    pub fn comes_before_zone(&self) -> bool {
+    /// Returns whether it is the end of a zone of firewalld, where what the zone has not let in is stopped: to open
+    /// the zone opens it.
+    pub fn is_end_of_zone(&self, rules: &Ruleset) -> bool {
         let name = &self.chain.name;
-        name.contains("_policy_") || name.ends_with("_deny") || name.ends_with("_pre")
+        let earlier = ["_policy_", "_direct", "panic"].iter().any(|word| name.contains(word))
+            || ["_deny", "_pre", "_log"].iter().any(|end| name.ends_with(end));
+        // In words of iptables the zones have chains, and what is stopped by nobody's choice stands at the end of INPUT.
+        rules.is_of_firewalld(&self.base) && !earlier
     }
 }

@@ -1,14 +1,16 @@
 //! firewalld: which zone a packet is in, as firewalld finds it, and whether that zone lets NTP in.
 //! `apply`, `check` and `doctor` all ask here.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
+use serde_json::Value;
 
-use super::dbus;
-use super::zone::networks;
-pub use super::zone::{Door, Ipsets, Zone};
+use super::known::{self, Known};
+use super::packet::Truth;
+pub use super::zone::{Door, Zone};
+use super::{Packet, Ruleset, Verdict, dbus, walk};
 
 /// Where the rich rules stand that were added by us, on the host: state, zone and rule in a line, with tabs.
 pub const RECORD: &str = "/var/lib/fleetclock/firewalld";
@@ -24,47 +26,22 @@ done
 [ -z "$fc_r" ] || echo "${1%%,*} $fc_r"
 }"#;
 
-/// Functions that print the state, after [`WAY`]: `fc_firewalld ADDRESS,ADDRESS...`, for networks that ask. It is asked over
-/// D-Bus: the same questions by `firewall-cmd` start a Python each and take thirty times as long. Neighbours come and
-/// go, so they are printed only where a zone is bound to hardware addresses; a saved plan compares what is printed.
-pub const FUNCTIONS: &str = r#"fc_d=org.fedoraproject.FirewallD1; fc_p=/org/fedoraproject/FirewallD1
-fc_bus() { busctl call $fc_d "$@"; }
-fc_firewalld() {
-fc_z=$(fc_bus $fc_p $fc_d getDefaultZone) || { echo off; return; }
-echo "default $fc_z"
-fc_t=$(fc_bus $fc_p $fc_d.zone getActiveZones)
-echo "active $fc_t"
-fc_x=
-for fc_a in "$@"; do
-fc_way "$fc_a" | sed 's/^/route /; s/[ \\]*cache.*//'
-done
-fc_m=$(printf %s "$fc_t" | tr A-F a-f)
-ip neigh 2>/dev/null | while read -r fc_a fc_x fc_i fc_x fc_x fc_l; do
-case $fc_x in *:*:*:*:*:*)
-case $fc_m in *"$fc_x"* | *ipset:*) echo "neighbour $fc_a $fc_x" ;; esac ;;
-esac
-done
-# In the reply each zone has a map of its own: the word before its number of keys.
-[ -z "${fc_all-}" ] || fc_x=$(fc_bus $fc_p $fc_d.zone getZones | sed 's/^as [0-9]* "//; s/"$//; s/" "/" 1 "sources"\n"/g; s/^/"/; s/$/" 1 "sources"/')
-for fc_n in $(printf '%s\n%s\n%s\n' "$fc_z" "$fc_t" "${fc_x-}" | grep -oE '"[^"]*" [0-9]+ "(interfaces|sources)"|^s "[^"]*"' | sed 's/^s //; s/"\([^"]*\)".*/\1/' | sort -u); do
-fc_zone "$fc_n"
-done
-for fc_n in $(printf '%s' "$fc_t" | grep -oE 'ipset:[^"]*' | sort -u); do
-echo "ipset ${fc_n#ipset:} $(fc_bus $fc_p $fc_d.ipset getEntries s "${fc_n#ipset:}" 2>/dev/null)"
-done
-[ ! -r /var/lib/fleetclock/firewalld ] || sed 's/^/ours /' /var/lib/fleetclock/firewalld
-}
-fc_zone() {
-fc_o=$(fc_bus $fc_p/config $fc_d.config getZoneByName s "$1")
-fc_o=${fc_o#o \"}; fc_o=${fc_o%\"}
-if fc_s=$(fc_bus $fc_p $fc_d.zone getZoneSettings2 s "$1" 2>/dev/null); then
-printf '%s\n' "running $1 $fc_s" "permanent $1 $(fc_bus "$fc_o" $fc_d.config.zone getSettings2)"
-else
-printf '%s\n' "running $1 $(fc_bus $fc_p $fc_d getZoneSettings s "$1")" "permanent $1 $(fc_bus "$fc_o" $fc_d.config.zone getSettings)"
-fi
-}"#;
+/// Functions that print the state, after [`WAY`]: `fc_firewalld ADDRESS,ADDRESS...`, for networks that ask.
+pub const FUNCTIONS: &str = include_str!("firewalld.sh");
 
-/// The state of firewalld.
+/// One of firewalld's two states: as it works now, or as it will after its next start.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct State {
+    /// The zones.
+    pub zones: BTreeMap<String, Zone>,
+    policies: BTreeMap<String, Zone>,
+    /// What names in them stand for.
+    known: Known,
+    /// Rules in the words of iptables.
+    direct: BTreeSet<String>,
+}
+
+/// The two states of firewalld.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Firewalld {
     /// The zone of interfaces that are in no other.
@@ -73,14 +50,10 @@ pub struct Firewalld {
     interfaces: BTreeMap<String, String>,
     /// Which interface leads to an address.
     routes: BTreeMap<IpAddr, String>,
-    /// The hardware addresses that are known.
-    neighbours: BTreeMap<IpAddr, String>,
-    /// The ipsets that zones are bound to.
-    pub ipsets: Ipsets,
-    /// The zones as they work now.
-    pub running: BTreeMap<String, Zone>,
-    /// The zones as they will be after the next start.
-    pub permanent: BTreeMap<String, Zone>,
+    /// As it works now.
+    pub running: State,
+    /// As it will after its next start.
+    pub permanent: State,
     /// The rules that were added by us: state, zone, rule.
     pub ours: Vec<(String, String, String)>,
 }
@@ -107,20 +80,23 @@ impl Firewalld {
                 let device = value.split(' ').skip_while(|word| *word != "dev").nth(1);
                 self.routes.extend(name.parse().ok().zip(device.map(str::to_owned)));
             }
-            "neighbour" => self.neighbours.extend(name.parse().ok().map(|address| (address, value.to_lowercase()))),
-            "running" => drop(self.running.insert(name.to_owned(), Zone::read(value))),
-            "permanent" => drop(self.permanent.insert(name.to_owned(), Zone::read(value))),
-            "ipset" => {
-                let entries = dbus::values(value).unwrap_or_default();
-                let texts = entries.first().and_then(|list| list.as_array()).cloned().unwrap_or_default();
-                let texts = texts.iter().filter_map(|entry| entry.as_str().map(str::to_owned)).collect();
-                self.ipsets.insert(name.to_owned(), texts);
+            "neighbour" => {
+                let entry = name.parse().ok().map(|address| (address, value.to_lowercase()));
+                self.running.known.neighbours.extend(entry.clone());
+                self.permanent.known.neighbours.extend(entry);
             }
+            "running" => self.running.setting("zone", name, value),
+            "permanent" => self.permanent.setting("zone", name, value),
             "ours" => {
                 let mut fields = rest.splitn(3, '\t').map(str::to_owned);
                 let row = (fields.next(), fields.next(), fields.next());
                 self.ours.extend(row.0.zip(row.1).zip(row.2).map(|((state, zone), rule)| (state, zone, rule)));
             }
+            "service" | "ipset" | "policy" | "direct" => match name.split_once('/') {
+                Some(("running", name)) => self.running.setting(word, name, value),
+                Some(("permanent", name)) => self.permanent.setting(word, name, value),
+                _ => {}
+            },
             _ => {}
         }
     }
@@ -135,62 +111,106 @@ impl Firewalld {
         }
     }
 
-    /// Returns the zone that a packet from `from` is in, when it comes in by `device`: sources
-    /// come before interfaces, and both before the default.
+    fn state(&self, permanent: bool) -> &State {
+        if permanent { &self.permanent } else { &self.running }
+    }
+
+    /// Returns the zone that a packet from `from` is in now, when it comes in by `device`.
     pub fn zone(&self, from: IpAddr, device: Option<&str>) -> &str {
-        let from = IpNet::from(from);
-        let by_source = self.bindings().into_iter().find(|(_, source)| self.binds(source, from)).map(|(zone, _)| zone);
-        by_source.unwrap_or_else(|| self.zone_of(device))
+        let bindings = self.bindings(false, device);
+        let first = bindings.iter().find(|(_, source)| match source {
+            Some(source) => self.running.known.is_from(source, IpNet::from(from)) == Truth::Yes,
+            None => true,
+        });
+        first.map_or(&self.default, |(zone, _)| zone)
     }
 
-    /// All zones that are bound to sources, in the order in which firewalld looks: by priority, then by name.
-    fn bindings(&self) -> Vec<(&str, &str)> {
-        let mut zones: Vec<(&String, &Zone)> = self.running.iter().collect();
-        zones.sort_by_key(|(name, zone)| (zone.priority, *name));
-        let all = zones.into_iter().flat_map(|(name, zone)| zone.sources.iter().map(move |source| (name, source)));
-        all.map(|(name, source)| (name.as_str(), source.as_str())).collect()
-    }
-
-    /// Whether a source of a zone has an address, or all of a network.
-    fn binds(&self, source: &str, from: IpNet) -> bool {
-        let by_mac = || {
-            let mac = self.neighbours.get(&from.addr()).filter(|_| from.prefix_len() == from.max_prefix_len());
-            mac.is_some_and(|mac| self.macs(source).contains(mac))
-        };
-        networks(source, &self.ipsets).iter().any(|network| network.contains(&from)) || by_mac()
-    }
-
-    /// The hardware addresses that a source stands for.
-    fn macs(&self, source: &str) -> Vec<String> {
-        match source.strip_prefix("ipset:") {
-            Some(name) => self.ipsets.get(name).into_iter().flatten().map(|entry| entry.to_lowercase()).collect(),
-            None => vec![source.to_lowercase()],
+    /// All zones that a packet may be in which comes in by an interface, and the source that it must have, in the
+    /// order in which firewalld looks: by priority, sources before interfaces, by name.
+    fn bindings(&self, permanent: bool, device: Option<&str>) -> Vec<(&str, Option<&str>)> {
+        let zones = &self.state(permanent).zones;
+        let mut all: Vec<(i64, &str, Option<&str>)> = Vec::new();
+        for (name, zone) in zones {
+            all.extend(zone.sources.iter().map(|source| (zone.priority, name.as_str(), Some(source.as_str()))));
         }
+        if let Some(name) = device.and_then(|device| self.zone_of(device, permanent)) {
+            all.push((zones.get(name).map_or(0, |zone| zone.priority), name, None));
+        }
+        all.sort_by_key(|(priority, name, source)| (*priority, source.is_none(), *name));
+        all.into_iter().map(|(_, name, source)| (name, source)).collect()
     }
 
-    fn zone_of(&self, device: Option<&str>) -> &str {
-        let bound = device.and_then(|device| self.interfaces.get(device)).filter(|zone| !zone.is_empty());
-        bound.unwrap_or(&self.default)
+    /// The zone that an interface is bound to; one that only its network manager has bound stays.
+    fn zone_of(&self, device: &str, permanent: bool) -> Option<&str> {
+        let own = |(_, zone): &(&String, &Zone)| zone.interfaces.iter().any(|name| name == device);
+        let saved = self.permanent.zones.iter().find(own).filter(|_| permanent).map(|(name, _)| name);
+        saved.or_else(|| self.interfaces.get(device)).filter(|zone| !zone.is_empty()).map(String::as_str)
     }
 
     /// Returns where packets of a network arrive: the parts of it that sources of zones have, each with its
     /// zone, and the rest with the zone of the interface that leads there.
-    pub fn split(&self, network: IpNet) -> Vec<(IpNet, &str)> {
+    pub fn split(&self, network: IpNet, permanent: bool) -> Vec<(IpNet, &str)> {
         let (mut parts, mut taken): (Vec<(IpNet, &str)>, Vec<IpNet>) = (Vec::new(), Vec::new());
-        for (zone, source) in self.bindings() {
-            for own in self.sources_in(source, network) {
-                if taken.iter().any(|other| other.contains(&own)) {
-                    continue;
+        let device = self.routes.get(&asker(network)).map(String::as_str);
+        for (zone, source) in self.bindings(permanent, device).into_iter().chain([(self.default.as_str(), None)]) {
+            let own = source.map_or_else(|| vec![network], |source| self.state(permanent).sources_in(source, network));
+            for own in own {
+                if !IpNet::aggregate(&taken).iter().any(|other| other.contains(&own)) {
+                    parts.push((own, zone));
+                    taken.push(own);
                 }
-                parts.push((own, zone));
-                taken.push(own);
             }
         }
-        if !IpNet::aggregate(&taken).iter().any(|all| all.contains(&network)) {
-            let device = self.routes.get(&asker(network)).map(String::as_str);
-            parts.push((network, self.zone_of(device)));
-        }
         parts
+    }
+
+    /// Returns what a zone does with questions from a network, now or after the next start.
+    pub fn door(&self, zone: &str, from: IpNet, permanent: bool) -> Option<Door> {
+        let state = self.state(permanent);
+        let mut policies: Vec<(&str, &Zone)> = state.policies.iter().map(|(name, own)| (name.as_str(), own)).collect();
+        policies.retain(|(_, policy)| policy.is_policy_of(zone));
+        policies.sort_by_key(|(name, policy)| (policy.priority, *name));
+        Some(state.zones.get(zone)?.door(&policies, from, &state.known))
+    }
+
+    /// Returns the zones that let NTP in, now; one that lets everything in is no sign that NTP was meant.
+    pub fn open_zones(&self, from: IpAddr) -> Vec<&str> {
+        let open = |zone: &Zone| !zone.lets_all_in() && zone.door(&[], from.into(), &self.running.known) == Door::Open;
+        self.running.zones.iter().filter(|(_, zone)| open(zone)).map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// Returns what a rich rule has to be about: the service, or the port where somebody has changed the service.
+    pub fn element(&self) -> &'static str {
+        let is_ntp = |state: &State| state.known.service("ntp") == Truth::Yes;
+        match is_ntp(&self.running) && is_ntp(&self.permanent) {
+            true => "service name=\"ntp\"",
+            false => "port port=\"123\" protocol=\"udp\"",
+        }
+    }
+
+    /// Returns the direct rules that will work after the next start and do not now: what they do is not read.
+    pub fn direct_later(&self) -> Vec<&str> {
+        self.permanent.direct.difference(&self.running.direct).map(String::as_str).collect()
+    }
+}
+
+impl State {
+    fn setting(&mut self, word: &str, name: &str, value: &str) {
+        let first = || dbus::values(value).and_then(|values| values.into_iter().next()).unwrap_or_default();
+        match word {
+            "zone" => drop(self.zones.insert(name.to_owned(), Zone::read(value))),
+            "policy" => drop(self.policies.insert(name.to_owned(), Zone::read(value))),
+            "service" => drop(self.known.services.insert(name.to_owned(), known::service(&first()))),
+            "ipset" => {
+                let entries = first().as_array().cloned().unwrap_or_default();
+                let texts = entries.iter().filter_map(|entry| entry.as_str().map(str::to_owned)).collect();
+                self.known.ipsets.insert(name.to_owned(), texts);
+            }
+            // The permanent ones have chains before them, and what is passed through behind.
+            "direct" if name == "settings" => self.direct.extend(direct(&first()[1])),
+            "direct" => self.direct.extend(direct(&first())),
+            _ => {}
+        }
     }
 
     /// The parts of a network that a source has; of hardware addresses those that are known.
@@ -200,24 +220,28 @@ impl Firewalld {
             (false, true) => Some(own),
             (false, false) => None,
         };
-        let macs = self.macs(source);
-        let known = self.neighbours.iter().filter(|(address, mac)| network.contains(*address) && macs.contains(mac));
+        let macs = self.known.macs(source);
+        let neighbours = self.known.neighbours.iter();
+        let known = neighbours.filter(|(address, mac)| network.contains(*address) && macs.contains(mac));
         let by_mac = known.map(|(address, _)| IpNet::from(*address));
-        networks(source, &self.ipsets).into_iter().filter_map(within).chain(by_mac).collect()
+        self.known.networks(source).into_iter().filter_map(within).chain(by_mac).collect()
     }
+}
 
-    /// Returns whether a zone lets a network in, now or after the next start.
-    pub fn door(&self, zone: &str, from: IpNet, permanent: bool) -> Option<Door> {
-        let zones = if permanent { &self.permanent } else { &self.running };
-        Some(zones.get(zone)?.door(from, &self.ipsets))
-    }
+/// Direct rules in words: `ipv4 filter INPUT 0 -p udp -j DROP`.
+fn direct(rules: &Value) -> Vec<String> {
+    let words = |word: &Value| match word {
+        Value::Array(list) => list.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(" "),
+        word => word.as_str().unwrap_or_default().to_owned(),
+    };
+    let rule = |rule: &Value| rule.as_array().map(|list| list.iter().map(words).collect::<Vec<_>>().join(" "));
+    rules.as_array().into_iter().flatten().filter_map(rule).collect()
+}
 
-    /// Returns the zones that let NTP in, now; one that lets everything in is no sign that NTP was meant.
-    pub fn open_zones(&self, from: IpAddr) -> Vec<&str> {
-        let from = IpNet::from(from);
-        let open = |zone: &Zone| !zone.lets_all_in() && zone.door(from, &self.ipsets) == Door::Open;
-        self.running.iter().filter(|(_, zone)| open(zone)).map(|(name, _)| name.as_str()).collect()
-    }
+/// Returns whether rules of firewalld are among those that were read, and all together let a packet pass.
+pub fn lets_in(rules: &Ruleset, packet: &Packet<'_>, asked: bool) -> bool {
+    rules.chains.iter().any(|chain| rules.is_of_firewalld(chain))
+        && walk::verdict(rules, packet, asked) == Verdict::Passes
 }
 
 /// Returns an address of a network that a packet may come from.
@@ -302,16 +326,16 @@ mod tests {
     #[test]
     fn a_firewalld_that_could_not_be_asked_is_not_taken_for_none() {
         let firewalld = Firewalld::read("default \n").unwrap();
-        assert!(firewalld.running.is_empty());
+        assert!(firewalld.running.zones.is_empty());
         assert_eq!(Firewalld::read(""), None);
     }
 
-    const BOUND: &str = "default s \"public\"\nactive a{sa{sas}} 1 \"dmz\" 1 \"interfaces\" 1 \"eth1\"\nroute 10.10.10.1 10.10.10.1 dev eth1 src 10.10.10.9\nneighbour 10.10.10.7 02:00:00:00:00:07\nipset lan as 2 \"10.10.10.64/26\" \"10.20.0.0/16\"\n";
+    const BOUND: &str = "default s \"public\"\nactive a{sa{sas}} 1 \"dmz\" 1 \"interfaces\" 1 \"eth1\"\nroute 10.10.10.1 10.10.10.1 dev eth1 src 10.10.10.9\nneighbour 10.10.10.7 02:00:00:00:00:07\nipset running/lan as 2 \"10.10.10.64/26\" \"10.20.0.0/16\"\n";
 
     fn split(sources: &str, network: &str) -> Vec<String> {
         let text = format!("{BOUND}running public a{{sv}} 0\nrunning dmz a{{sv}} 0\n{sources}");
         let firewalld = Firewalld::read(&text).unwrap();
-        let parts = firewalld.split(network.parse().unwrap());
+        let parts = firewalld.split(network.parse().unwrap(), false);
         parts.into_iter().map(|(network, zone)| format!("{network} {zone}")).collect()
     }
 
@@ -330,6 +354,46 @@ mod tests {
         let halves = bound("a", "10.10.10.0/25") + &bound("b", "10.10.10.128/25");
         assert_eq!(split(&halves, all), ["10.10.10.0/25 a", "10.10.10.128/25 b"]);
         assert_eq!(split(&two, "10.10.10.7/32"), ["10.10.10.7/32 a"]);
+    }
+
+    #[test]
+    fn after_the_next_start_other_zones_may_be_bound() {
+        let text = format!(
+            "{BOUND}running public a{{sv}} 0\npermanent work a{{sv}} 1 \"sources\" as 1 \"10.10.10.20\"\npermanent inner a{{sv}} 1 \"interfaces\" as 1 \"eth1\"\n"
+        );
+        let firewalld = Firewalld::read(&text).unwrap();
+        let all = "10.10.10.0/24".parse().unwrap();
+        assert_eq!(firewalld.split(all, false), [(all, "dmz")]);
+        assert_eq!(firewalld.split(all, true), [("10.10.10.20/32".parse().unwrap(), "work"), (all, "inner")]);
+    }
+
+    #[test]
+    fn an_interface_may_come_before_a_source() {
+        let zones =
+            "running work a{sv} 1 \"sources\" as 1 \"10.10.10.0/28\"\nrunning dmz a{sv} 1 \"ingress_priority\" i -1\n";
+        assert_eq!(split(zones, "10.10.10.0/24"), ["10.10.10.0/24 dmz"]);
+        let firewalld = Firewalld::read(&format!("{BOUND}{zones}")).unwrap();
+        let from = "10.10.10.2".parse().unwrap();
+        assert_eq!((firewalld.zone(from, Some("eth1")), firewalld.zone(from, Some("eth0"))), ("dmz", "work"));
+    }
+
+    #[test]
+    fn services_and_policies_and_direct_rules_are_those_of_their_state() {
+        let text = concat!(
+            "default s \"public\"\n",
+            "running public a{sv} 1 \"services\" as 1 \"ntp\"\npermanent public a{sv} 1 \"services\" as 1 \"ntp\"\n",
+            "service running/ntp a{sv} 1 \"ports\" a(ss) 1 \"124\" \"udp\"\n",
+            "service permanent/ntp (sssa(ss)asa{ss}asa(ss)) \"\" \"NTP\" \"words\" 1 \"123\" \"udp\" 0 0 0 0\n",
+            "policy permanent/noise a{sv} 4 \"target\" s \"REJECT\" \"priority\" i -1 \"ingress_zones\" as 1 \"public\" \"egress_zones\" as 1 \"HOST\"\n",
+            "direct running/rules a(sssias) 1 \"ipv4\" \"filter\" \"INPUT\" 0 2 \"-p\" \"udp\"\n",
+            "direct permanent/settings (a(sss)a(sssias)a(sas)) 0 2 \"ipv4\" \"filter\" \"INPUT\" 0 2 \"-p\" \"udp\" \"ipv4\" \"filter\" \"INPUT\" 1 2 \"-j\" \"DROP\" 0\n",
+        );
+        let firewalld = Firewalld::read(text).unwrap();
+        let door = |permanent| firewalld.door("public", "10.10.10.2/32".parse().unwrap(), permanent).unwrap();
+        assert_eq!(door(false), Door::Closed);
+        assert_eq!(door(true), Door::Refused { policy: Some("noise".to_owned()), words: "target REJECT".to_owned() });
+        assert_eq!(firewalld.element(), "port port=\"123\" protocol=\"udp\"");
+        assert_eq!(firewalld.direct_later(), ["ipv4 filter INPUT 1 -j DROP"]);
     }
 
     #[test]

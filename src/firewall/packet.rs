@@ -68,11 +68,11 @@ pub enum Truth {
 }
 
 impl Truth {
-    fn of(holds: bool) -> Self {
+    pub(super) fn of(holds: bool) -> Self {
         if holds { Truth::Yes } else { Truth::No }
     }
 
-    fn turned(self, not: bool) -> Self {
+    pub(super) fn turned(self, not: bool) -> Self {
         match self {
             Truth::Yes if not => Truth::No,
             Truth::No if not => Truth::Yes,
@@ -93,7 +93,8 @@ impl Truth {
         all
     }
 
-    fn any(list: impl IntoIterator<Item = Truth>) -> Self {
+    /// At least one holds.
+    pub(super) fn any(list: impl IntoIterator<Item = Truth>) -> Self {
         Truth::all(list.into_iter().map(|one| one.turned(true))).turned(true)
     }
 }
@@ -219,7 +220,7 @@ fn fit(value: &Value<'_>, item: &Item) -> Truth {
 }
 
 /// All of it, a part of it, or none.
-fn overlap(all: bool, some: bool) -> Truth {
+pub(super) fn overlap(all: bool, some: bool) -> Truth {
     match (all, some) {
         (true, _) => Truth::Yes,
         (false, true) => Truth::Unknown,

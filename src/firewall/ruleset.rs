@@ -230,6 +230,13 @@ impl Ruleset {
         self.chains.iter().find(|other| other.name == name && other.is_beside(chain))
     }
 
+    /// Returns whether a chain is one that firewalld writes, or calls its own from.
+    pub fn is_of_firewalld(&self, chain: &Chain) -> bool {
+        let zones = |other: &Chain| matches!(other.name.as_str(), "INPUT_ZONES" | "INPUT_POLICIES");
+        chain.table == "firewalld"
+            || chain.tool != Tool::Nft && self.chains.iter().any(|other| zones(other) && other.is_beside(chain))
+    }
+
     /// Returns whether all that decides about a packet is known; `device` is where it comes or leaves.
     pub fn is_read(&self, device: Option<&str>) -> bool {
         let beside = |line: &String| line.split_once(' ').is_some_and(|(_, own)| device.is_none_or(|name| name == own));

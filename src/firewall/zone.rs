@@ -1,14 +1,17 @@
-//! One zone of firewalld: whom it lets ask for time.
-
-use std::collections::BTreeMap;
+//! The settings of a zone of firewalld, or of a policy: what they do with questions for the time.
+//!
+//! firewalld goes through policies with a priority below 0, the zone, and the other policies, each of them:
+//! rich rules with a priority below 0, those that refuse, those that let in beside services and ports, rich rules
+//! above 0. What none of them has decided is for the target of the zone.
 
 use ipnet::IpNet;
 use serde_json::Value;
 
-/// Entries of the ipsets, by name.
-pub type Ipsets = BTreeMap<String, Vec<String>>;
+use super::known::{Known, Port};
+use super::packet::Truth;
+use super::rich::Rich;
 
-/// One zone.
+/// A zone, or a policy.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Zone {
     target: String,
@@ -19,11 +22,17 @@ pub struct Zone {
     pub rules: Vec<String>,
     /// Networks, addresses, MAC addresses and ipsets (`ipset:NAME`) whose packets are in it.
     pub sources: Vec<String>,
-    /// Where it comes among others that have the same source (since firewalld 2.0; lower is earlier).
+    /// The interfaces that are bound to it.
+    pub interfaces: Vec<String>,
+    /// Where it comes among others: lower is earlier. Of a zone since firewalld 2.0.
     pub priority: i64,
+    /// Of a policy: the zones whose packets it is about.
+    ingress: Vec<String>,
+    /// Of a policy: where they go.
+    egress: Vec<String>,
 }
 
-/// Whether a zone lets NTP in from an address.
+/// Whether a zone lets NTP in from an address, or from all of a network.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Door {
     /// Open to it.
@@ -32,11 +41,34 @@ pub enum Door {
     OpenTo(Vec<String>),
     /// Closed.
     Closed,
+    /// Refused before it could be let in.
+    Refused {
+        /// The policy that does it; else the zone.
+        policy: Option<String>,
+        /// In these words.
+        words: String,
+    },
+    /// Because of these words it cannot be told.
+    Doubt(String),
+}
+
+impl Door {
+    /// Returns whether opening the zone would let it in: nothing refuses it before.
+    pub fn is_shut(&self) -> bool {
+        matches!(self, Door::Closed | Door::OpenTo(_))
+    }
 }
 
 /// The places of the settings in the reply of a firewalld before 0.9, which does not name them.
-const OLD: &[(&str, usize)] =
-    &[("target", 4), ("services", 5), ("ports", 6), ("sources", 11), ("rules_str", 12), ("protocols", 13)];
+const OLD: &[(&str, usize)] = &[
+    ("target", 4),
+    ("services", 5),
+    ("ports", 6),
+    ("interfaces", 10),
+    ("sources", 11),
+    ("rules_str", 12),
+    ("protocols", 13),
+];
 
 impl Zone {
     /// Reads the settings as firewalld tells them.
@@ -49,31 +81,19 @@ impl Zone {
         let list = |key: &str| setting(key).as_array().cloned().unwrap_or_default();
         let texts = |key: &str| list(key).iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
         let pair = |value: &Value| Some((value[0].as_str()?.to_owned(), value[1].as_str()?.to_owned()));
-        let priority = setting("ingress_priority");
+        let number = |key: &str| setting(key).as_i64().or_else(|| setting(key).as_str()?.parse().ok());
+        let rules: Vec<String> = texts("rules_str");
         Zone {
             target: setting("target").as_str().unwrap_or_default().to_owned(),
             services: texts("services"),
             ports: list("ports").iter().filter_map(pair).collect(),
             protocols: texts("protocols"),
-            rules: texts("rules_str"),
+            rules: if rules.is_empty() { texts("rich_rules") } else { rules },
             sources: texts("sources"),
-            priority: priority.as_i64().or_else(|| priority.as_str()?.parse().ok()).unwrap_or(0),
-        }
-    }
-
-    /// Returns whether NTP is let in from an address, or from all of a network.
-    pub fn door(&self, from: IpNet, ipsets: &Ipsets) -> Door {
-        let everybody = self.lets_all_in()
-            || self.services.iter().any(|service| service == "ntp")
-            || self.protocols.iter().any(|protocol| protocol == "udp")
-            || self.ports.iter().any(|(port, protocol)| protocol == "udp" && holds(port));
-        let rules: Vec<Rich<'_>> = self.rules.iter().map(|rule| Rich(rule)).filter(Rich::lets_ntp_in).collect();
-        if everybody || rules.iter().any(|rule| rule.covers(from, ipsets)) {
-            Door::Open
-        } else if rules.is_empty() {
-            Door::Closed
-        } else {
-            Door::OpenTo(rules.iter().map(Rich::source).collect())
+            interfaces: texts("interfaces"),
+            priority: number("ingress_priority").or_else(|| number("priority")).unwrap_or(0),
+            ingress: texts("ingress_zones"),
+            egress: texts("egress_zones"),
         }
     }
 
@@ -81,82 +101,117 @@ impl Zone {
     pub fn lets_all_in(&self) -> bool {
         self.target == "ACCEPT"
     }
-}
 
-/// A rich rule: `rule family="ipv4" source address="10.0.0.0/8" service name="ntp" accept`.
-struct Rich<'a>(&'a str);
-
-impl Rich<'_> {
-    fn value(&self, key: &str) -> Option<&str> {
-        let (_, rest) = self.0.split_once(&format!(" {key}=\""))?;
-        rest.split_once('"').map(|(value, _)| value)
+    /// Returns whether it is a policy for what comes to this host out of a zone.
+    pub(super) fn is_policy_of(&self, zone: &str) -> bool {
+        let has = |list: &[String], name: &str| list.iter().any(|own| own == name);
+        has(&self.egress, "HOST") && (has(&self.ingress, zone) || has(&self.ingress, "ANY"))
     }
 
-    /// It accepts NTP from any port, as often as it comes.
-    fn lets_ntp_in(&self) -> bool {
-        let words: Vec<&str> = self.0.split(' ').collect();
-        let has = |word: &str| words.contains(&word);
-        let (_, after) = self.0.rsplit_once(" accept").unwrap_or(("", " no"));
-        let about = match (has("service"), has("port"), has("protocol")) {
-            (true, ..) => self.0.contains("service name=\"ntp\""),
-            (_, true, _) => {
-                self.value("port").is_some_and(holds) && self.value("protocol").is_some_and(|name| name == "udp")
-            }
-            (.., true) => self.0.contains("protocol value=\"udp\""),
-            // Whatever comes from there.
-            _ => has("source"),
+    /// Returns what becomes of questions from a network in this zone, with the policies that are about it.
+    pub(super) fn door(&self, policies: &[(&str, &Zone)], from: IpNet, known: &Known) -> Door {
+        let mut way = Way { from, known, others: Vec::new(), maybe: false, doubt: None, policy: None };
+        let (before, after): (Vec<_>, Vec<_>) = policies.iter().partition(|(_, policy)| policy.priority < 0);
+        let through = |way: &mut Way<'_>, list: &[&(&str, &Zone)]| {
+            list.iter().find_map(|(name, policy)| {
+                way.policy = Some((*name).to_owned());
+                way.through(policy).or_else(|| way.ends(policy))
+            })
         };
-        let others =
-            ["NOT", "limit", "destination", "source-port", "icmp-block", "icmp-type", "forward-port", "masquerade"];
-        after.is_empty() && about && !others.iter().any(|word| has(word))
+        let zone = |way: &mut Way<'_>| {
+            way.policy = None;
+            way.through(self)
+        };
+        let door = through(&mut way, &before).or_else(|| zone(&mut way)).or_else(|| through(&mut way, &after));
+        door.unwrap_or_else(|| way.end(self))
+    }
+}
+
+/// The way of questions from a network through zones and policies.
+struct Way<'a> {
+    from: IpNet,
+    known: &'a Known,
+    /// Who else was let in on the way.
+    others: Vec<String>,
+    /// Whether something may have let it in on the way.
+    maybe: bool,
+    /// What may have refused it on the way.
+    doubt: Option<String>,
+    /// The policy that it is in.
+    policy: Option<String>,
+}
+
+impl Way<'_> {
+    /// Through what a zone or policy has, but for its target.
+    fn through(&mut self, zone: &Zone) -> Option<Door> {
+        let mut rules: Vec<Rich<'_>> = zone.rules.iter().map(|rule| Rich::read(rule)).collect();
+        rules.sort_by_key(|rule| (rule.priority(), rule.accepts()));
+        let (before, rest): (Vec<_>, Vec<_>) =
+            rules.into_iter().partition(|rule| (rule.priority(), rule.accepts()) < (0, Some(true)));
+        let first = before.iter().find_map(|rule| self.rule(rule));
+        let own = first.or_else(|| self.openings(zone));
+        own.or_else(|| rest.iter().find_map(|rule| self.rule(rule)))
     }
 
-    fn source(&self) -> String {
-        let named =
-            self.value("ipset").map(|name| format!("ipset:{name}")).or_else(|| self.value("mac").map(str::to_owned));
-        named.or_else(|| self.value("address").map(str::to_owned)).unwrap_or_else(|| "any".to_owned())
-    }
-
-    fn covers(&self, from: IpNet, ipsets: &Ipsets) -> bool {
-        let family = self.value("family");
-        if family.is_some_and(|family| (family == "ipv4") != from.addr().is_ipv4()) {
-            return false;
+    fn rule(&mut self, rule: &Rich<'_>) -> Option<Door> {
+        let accepts = rule.accepts()?;
+        let about = rule.is_about_ntp(self.known);
+        let holds = Truth::all([about, rule.covers(self.from, self.known)]);
+        match (holds, accepts) {
+            (Truth::Yes, true) => return Some(self.open()),
+            (Truth::Yes, false) => return Some(self.refused(rule.text())),
+            (Truth::Unknown, false) => drop(self.doubt.get_or_insert_with(|| rule.text().to_owned())),
+            (Truth::Unknown | Truth::No, true) => {
+                self.maybe |= holds == Truth::Unknown;
+                self.others.extend((about == Truth::Yes).then(|| rule.source()));
+            }
+            (Truth::No, false) => {}
         }
-        let source = self.source();
-        source == "any" || networks(&source, ipsets).iter().any(|network| network.contains(&from))
+        None
     }
-}
 
-/// Returns the networks that a source stands for; a MAC address stands for none.
-pub(super) fn networks(source: &str, ipsets: &Ipsets) -> Vec<IpNet> {
-    if let Some(name) = source.strip_prefix("ipset:") {
-        let entries = ipsets.get(name).map(Vec::as_slice).unwrap_or_default();
-        return entries.iter().flat_map(|entry| plain(entry)).collect();
+    /// Services, ports and protocols.
+    fn openings(&mut self, zone: &Zone) -> Option<Door> {
+        let port = |(ports, protocol): &(String, String)| Port { ports, protocol }.holds_ntp();
+        let services = zone.services.iter().map(|service| self.known.service(service));
+        let protocol = |name: &String| Port { ports: "", protocol: name }.is_all_udp();
+        let all = services.chain(zone.ports.iter().map(port)).chain(zone.protocols.iter().map(protocol));
+        let open = Truth::any(all);
+        self.maybe |= open == Truth::Unknown;
+        (open == Truth::Yes).then(|| self.open())
     }
-    plain(source)
-}
 
-/// An address, a network, or a range of addresses.
-fn plain(text: &str) -> Vec<IpNet> {
-    if let Ok(network) = text.parse::<IpNet>() {
-        return vec![network.trunc()];
+    fn open(&self) -> Door {
+        self.doubt.clone().map_or(Door::Open, Door::Doubt)
     }
-    if let Ok(address) = text.parse::<std::net::IpAddr>() {
-        return vec![IpNet::from(address)];
-    }
-    let Some((first, last)) = text.split_once('-') else { return Vec::new() };
-    match (first.parse(), last.parse(), first.parse(), last.parse()) {
-        (Ok(first), Ok(last), ..) => ipnet::Ipv4Subnets::new(first, last, 0).map(IpNet::V4).collect(),
-        (.., Ok(first), Ok(last)) => ipnet::Ipv6Subnets::new(first, last, 0).map(IpNet::V6).collect(),
-        _ => Vec::new(),
-    }
-}
 
-/// Whether a port or a range of ports has that of NTP.
-fn holds(ports: &str) -> bool {
-    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
-    ports == "ntp"
-        || matches!((first.parse::<u16>(), last.parse::<u16>()), (Ok(first), Ok(last)) if (first..=last).contains(&123))
+    fn refused(&self, words: &str) -> Door {
+        match self.maybe {
+            true => Door::Doubt(words.to_owned()),
+            false => Door::Refused { policy: self.policy.clone(), words: words.to_owned() },
+        }
+    }
+
+    /// What a policy does with what it has not decided about.
+    fn ends(&self, policy: &Zone) -> Option<Door> {
+        match policy.target.as_str() {
+            "ACCEPT" => Some(self.open()),
+            "DROP" | "REJECT" | "%%REJECT%%" => {
+                Some(self.refused(&format!("target {}", policy.target.trim_matches('%'))))
+            }
+            _ => None,
+        }
+    }
+
+    fn end(self, zone: &Zone) -> Door {
+        if zone.lets_all_in() {
+            self.open()
+        } else if self.others.is_empty() {
+            Door::Closed
+        } else {
+            Door::OpenTo(self.others)
+        }
+    }
 }
 
 #[cfg(test)]
@@ -164,13 +219,23 @@ mod tests {
     use super::*;
 
     fn zone(settings: &str) -> Zone {
-        Zone::read(&format!("a{{sv}} 1 {settings}"))
+        const KEYS: &[&str] = &["services", "target", "ports", "source_ports", "protocols", "rules_str", "rich_rules"];
+        let more = ["priority", "ingress_zones", "egress_zones"];
+        let has = |key: &&&str| settings.contains(&format!("\"{key}\" "));
+        let count = KEYS.iter().chain(&more).filter(has).count();
+        Zone::read(&format!("a{{sv}} {count} {settings}"))
+    }
+
+    fn door(settings: &str, from: &str) -> Door {
+        let set = vec!["10.10.10.0/25".to_owned(), "10.10.20.1-10.10.20.9".to_owned()];
+        let neighbours = [("10.10.20.8".parse().unwrap(), "02:00:00:00:00:08".to_owned())].into();
+        let services = [("time".to_owned(), Truth::Yes), ("six".to_owned(), Truth::Unknown)].into();
+        let known = Known { ipsets: [("lan".to_owned(), set)].into(), services, neighbours };
+        zone(settings).door(&[], from.parse().unwrap(), &known)
     }
 
     fn is_open(settings: &str, from: &str) -> bool {
-        let sets =
-            Ipsets::from([("lan".to_owned(), vec!["10.10.10.0/25".to_owned(), "10.10.20.1-10.10.20.9".to_owned()])]);
-        zone(settings).door(from.parse().unwrap(), &sets) == Door::Open
+        door(settings, from) == Door::Open
     }
 
     #[test]
@@ -184,6 +249,13 @@ mod tests {
             r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.0.0.0/8\" accept""#,
             r#""rules_str" as 1 "rule priority=\"-5\" source ipset=\"lan\" port port=\"123\" protocol=\"udp\" log prefix=\"x\" accept""#,
             r#""rules_str" as 1 "rule service name=\"ntp\" accept""#,
+            r#""services" as 1 "time""#,
+            r#""rules_str" as 1 "rule source NOT address=\"10.9.0.0/16\" service name=\"ntp\" accept""#,
+            r#""rules_str" as 2 "rule priority=\"-1\" family=\"ipv4\" service name=\"ntp\" accept" "rule family=\"ipv4\" drop""#,
+            r#""services" as 1 "ntp" "rules_str" as 1 "rule priority=\"32767\" drop""#,
+            r#""services" as 1 "ntp" "rules_str" as 1 "rule service name=\"ntp\" log prefix=\"x drop\" level=\"info\" limit value=\"3/m\"""#,
+            r#""services" as 1 "ntp" "rules_str" as 1 "rule family=\"ipv4\" icmp-block name=\"echo-request\"""#,
+            r#""services" as 1 "ntp" "rules_str" as 1 "rule source mac=\"02:00:00:00:00:09\" port port=\"124\" protocol=\"udp\" drop""#,
         ] {
             assert!(is_open(settings, "10.10.10.0/26"), "{settings}");
         }
@@ -203,7 +275,7 @@ mod tests {
             r#""rules_str" as 1 "rule family=\"ipv6\" service name=\"ntp\" accept""#,
             r#""rules_str" as 1 "rule service name=\"ntp\" accept limit value=\"3/m\"""#,
             r#""rules_str" as 1 "rule service name=\"ntp\" drop""#,
-            r#""rules_str" as 1 "rule source NOT address=\"10.9.0.0/16\" service name=\"ntp\" accept""#,
+            r#""rules_str" as 1 "rule source NOT address=\"10.10.10.7\" service name=\"ntp\" accept""#,
             r#""rules_str" as 1 "rule source-port port=\"123\" protocol=\"udp\" accept""#,
         ] {
             assert!(!is_open(settings, "10.10.10.0/26"), "{settings}");
@@ -211,10 +283,61 @@ mod tests {
     }
 
     #[test]
+    fn what_refuses_comes_before_what_lets_in() {
+        let rules =
+            |first: &str, second: &str| format!(r#""services" as 1 "ntp" "rules_str" as 2 "{first}" "{second}""#);
+        let drop = r#"rule family=\"ipv4\" source address=\"10.10.10.2\" service name=\"ntp\" reject"#;
+        let accept = r#"rule family=\"ipv4\" service name=\"ntp\" accept"#;
+        for (first, second) in [(accept, drop), (drop, accept)] {
+            let settings = rules(first, second);
+            assert!(
+                matches!(door(&settings, "10.10.10.2/32"), Door::Refused { words, .. } if words.contains("reject"))
+            );
+            assert_eq!(door(&settings, "10.10.10.3/32"), Door::Open);
+            assert!(matches!(door(&settings, "10.10.10.0/24"), Door::Doubt(words) if words.contains("10.10.10.2")));
+        }
+        let one = |rule: &str| format!(r#""services" as 1 "ntp" "rules_str" as 1 "{rule}""#);
+        let by_mac = one(r#"rule source mac=\"02:00:00:00:00:08\" drop"#);
+        assert!(matches!(door(&by_mac, "10.10.20.8/32"), Door::Refused { .. }));
+        assert!(matches!(door(&by_mac, "10.10.20.9/32"), Door::Doubt(_)), "whose address it is, is not known");
+        let limited = one(r#"rule service name=\"ntp\" drop limit value=\"1/s\""#);
+        assert!(matches!(door(&limited, "10.10.20.9/32"), Door::Doubt(_)));
+        let unsure = one(r#"rule service name=\"six\" drop"#);
+        assert!(matches!(door(&unsure, "10.10.20.9/32"), Door::Doubt(_)));
+        assert_eq!(door(r#""services" as 1 "six""#, "10.10.20.9/32"), Door::Closed);
+        assert!(!is_open(r#""target" s "DROP""#, "10.10.20.9/32"));
+    }
+
+    #[test]
+    fn policies_come_before_a_zone_or_behind_it() {
+        let open = zone(r#""services" as 1 "ntp""#);
+        let shut = zone(r#""target" s "DROP""#);
+        let policy =
+            |settings: &str| zone(&format!(r#""ingress_zones" as 1 "ANY" "egress_zones" as 1 "HOST" {settings}"#));
+        let from = "10.10.10.2/32".parse().unwrap();
+        let through = |zone: &Zone, settings: &str| {
+            let policy = policy(settings);
+            assert!(policy.is_policy_of("public"));
+            zone.door(&[("p", &policy)], from, &Known::default())
+        };
+        let refused = |door: Door| matches!(door, Door::Refused { policy: Some(_), words } if words == "target DROP");
+        assert!(refused(through(&open, r#""priority" i -1 "target" s "DROP""#)));
+        assert_eq!(through(&open, r#""priority" i 1 "target" s "DROP""#), Door::Open);
+        assert_eq!(through(&shut, r#""priority" i 1 "services" as 1 "ntp" "target" s "CONTINUE""#), Door::Open);
+        assert_eq!(through(&shut, r#""priority" i -1 "services" as 1 "ntp" "target" s "CONTINUE""#), Door::Open);
+        assert_eq!(through(&shut, r#""priority" i 1 "target" s "ACCEPT""#), Door::Open);
+        let rule =
+            r#""priority" i -1 "rich_rules" as 1 "rule family=\"ipv4\" port port=\"123\" protocol=\"udp\" drop""#;
+        assert!(matches!(through(&open, rule), Door::Refused { .. }));
+        let elsewhere = zone(r#""ingress_zones" as 1 "internal" "egress_zones" as 1 "HOST""#);
+        assert!(!elsewhere.is_policy_of("public") && elsewhere.is_policy_of("internal"));
+    }
+
+    #[test]
     fn an_old_firewalld_does_not_name_its_settings() {
         let text = r#"(sssbsasa(ss)asba(ssss)asasasasa(ss)b) "" "Public" "words" false "default" 1 "ssh" 1 "123" "udp" 0 false 0 1 "eth0" 1 "10.0.0.0/8" 0 0 0 false"#;
         let zone = Zone::read(text);
-        assert_eq!(zone.door("10.1.1.1/32".parse().unwrap(), &Ipsets::new()), Door::Open);
-        assert_eq!(zone.sources, ["10.0.0.0/8"]);
+        assert_eq!(zone.door(&[], "10.1.1.1/32".parse().unwrap(), &Known::default()), Door::Open);
+        assert_eq!((zone.sources, zone.interfaces), (vec!["10.0.0.0/8".to_owned()], vec!["eth0".to_owned()]));
     }
 }

@@ -8,7 +8,6 @@ use ipnet::IpNet;
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::facts::Firewall;
 use crate::firewall::advice::{advice, short};
 use crate::firewall::firewalld::{WAY, askers};
 use crate::firewall::{self, ClientPort, Packet, Ruleset, Sender, Stop, Verdict, walk};
@@ -22,8 +21,12 @@ pub struct Filter {
     pub networks: Vec<IpNet>,
     /// The followers that are known by their addresses; each is in one of the networks.
     pub followers: Vec<IpAddr>,
-    /// The firewall that another step opens.
-    pub opened: Firewall,
+}
+
+/// What was read of the rules, and by which way the networks that are served lead.
+pub(super) struct Rules {
+    pub(super) set: Ruleset,
+    routes: String,
 }
 
 /// Most networks and followers that an error names.
@@ -46,19 +49,8 @@ impl Resource for Filter {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let part = |begin: &str, end: &str| {
-            let (_, rest) = seen.stdout.split_once(begin).unwrap_or(("", ""));
-            rest.split_once(end).map_or(rest, |(part, _)| part).to_owned()
-        };
-        let nft = seen.stdout.split_once("#: iptables\n").map_or("", |(nft, _)| nft);
-        let rules = firewall::read(nft, &part("#: iptables\n", "#: keepers\n"), &part("#: keepers\n", "#: routes\n"));
-        let routes = part("#: routes\n", "\u{0}");
-        let stopped: Vec<_> =
-            self.networks.iter().flat_map(|network| self.stopped(&rules, &routes, *network)).collect();
-        match stopped.as_slice() {
-            [] => Ok(Vec::new()),
-            list => Err(self.refusal(&rules, list)),
-        }
+        self.refuse(&Rules::read(&seen.stdout), &|_, _| false)?;
+        Ok(Vec::new())
     }
 
     fn fix(&self, _seen: &Slice, _refresh: bool) -> Result<Fix> {
@@ -66,32 +58,55 @@ impl Resource for Filter {
     }
 }
 
-impl Filter {
-    /// Who stops the questions of a network; where rules tell its parts apart, of which followers.
-    fn stopped<'a>(&self, rules: &Ruleset, routes: &'a str, network: IpNet) -> Vec<(Stop, Packet<'a>)> {
-        let prefix = format!("{network} ");
-        let route = routes.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();
-        let after = |word: &str| route.split(' ').skip_while(|other| *other != word).nth(1);
-        let Some(to) = after("src").and_then(|text| text.parse::<IpAddr>().ok()) else { return Vec::new() };
-        let (to, device) = (IpNet::from(to), after("dev"));
-        let (port, sender) = (ClientPort::Chosen, Sender::Probe);
-        let packet = |from| Packet { inbound: true, answer: false, from, to, device, port, sender };
-        let stop = |packet: Packet<'a>| match walk::verdict(rules, &packet, false) {
-            Verdict::Stopped(stop) if !self.opens(&stop) => Some((*stop, packet)),
-            _ => None,
+impl Rules {
+    /// Reads what the probe printed.
+    pub(super) fn read(text: &str) -> Self {
+        let part = |begin: &str, end: &str| {
+            let (_, rest) = text.split_once(begin).unwrap_or(("", ""));
+            rest.split_once(end).map_or(rest, |(part, _)| part).to_owned()
         };
-        match walk::verdict(rules, &packet(network), false) {
-            Verdict::Maybe(_) => {
-                let own = self.followers.iter().filter(|address| network.contains(*address));
-                own.filter_map(|address| stop(packet(IpNet::from(*address)))).collect()
-            }
-            _ => stop(packet(network)).into_iter().collect(),
-        }
+        let nft = text.split_once("#: iptables\n").map_or("", |(nft, _)| nft);
+        let set = firewall::read(nft, &part("#: iptables\n", "#: keepers\n"), &part("#: keepers\n", "#: routes\n"));
+        Rules { set, routes: part("#: routes\n", "\u{0}") }
     }
 
-    /// Whether the step for firewalld opens what this rule closes: the end of a zone, not what comes first.
-    fn opens(&self, stop: &Stop) -> bool {
-        self.opened == Firewall::Firewalld && stop.is_firewalld() && !stop.comes_before_zone()
+    /// A question from `from`, which is in a network that is served; `None` where no way leads there.
+    pub(super) fn question(&self, network: IpNet, from: IpNet) -> Option<Packet<'_>> {
+        let prefix = format!("{network} ");
+        let route = self.routes.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();
+        let after = |word: &str| route.split(' ').skip_while(|other| *other != word).nth(1);
+        let to = IpNet::from(after("src")?.parse::<IpAddr>().ok()?);
+        let (device, port, sender) = (after("dev"), ClientPort::Chosen, Sender::Probe);
+        Some(Packet { inbound: true, answer: false, from, to, device, port, sender })
+    }
+}
+
+impl Filter {
+    /// Fails if rules keep followers out, but for those that `opens` says are about to be opened.
+    pub(super) fn refuse(&self, rules: &Rules, opens: &dyn Fn(&Stop, IpNet) -> bool) -> Result<()> {
+        let stopped: Vec<_> = self.networks.iter().flat_map(|network| self.stopped(rules, opens, *network)).collect();
+        if stopped.is_empty() { Ok(()) } else { Err(self.refusal(&rules.set, &stopped)) }
+    }
+
+    /// Who stops the questions of a network; where rules tell its parts apart, of which followers.
+    fn stopped<'a>(
+        &self,
+        rules: &'a Rules,
+        opens: &dyn Fn(&Stop, IpNet) -> bool,
+        network: IpNet,
+    ) -> Vec<(Stop, Packet<'a>)> {
+        let Some(packet) = rules.question(network, network) else { return Vec::new() };
+        let stop = |packet: Packet<'a>| match walk::verdict(&rules.set, &packet, false) {
+            Verdict::Stopped(stop) if !opens(&stop, packet.from) => Some((*stop, packet)),
+            _ => None,
+        };
+        match walk::verdict(&rules.set, &packet, false) {
+            Verdict::Maybe(_) => {
+                let own = self.followers.iter().filter(|address| network.contains(*address));
+                own.filter_map(|address| stop(Packet { from: IpNet::from(*address), ..packet })).collect()
+            }
+            _ => stop(packet).into_iter().collect(),
+        }
     }
 
     fn refusal(&self, rules: &Ruleset, list: &[(Stop, Packet<'_>)]) -> anyhow::Error {
@@ -124,10 +139,9 @@ mod tests {
         Slice { stdout: format!("{rules}#: keepers\n#: routes\n{ROUTE}"), ..Slice::default() }
     }
 
-    fn refused(case: &str, opened: Firewall) -> Option<(String, String)> {
+    fn refused(case: &str) -> Option<(String, String)> {
         let followers = vec!["10.10.10.2".parse().unwrap(), "10.10.10.3".parse().unwrap()];
-        let filter =
-            Filter { host: "m1".to_owned(), networks: vec!["10.10.10.0/24".parse().unwrap()], followers, opened };
+        let filter = Filter { host: "m1".to_owned(), networks: vec!["10.10.10.0/24".parse().unwrap()], followers };
         let error = filter.diff(&seen(case)).err()?;
         Some((error.to_string(), crate::exit::hint(&error).unwrap().to_owned()))
     }
@@ -147,7 +161,7 @@ mod tests {
             ("fail2ban", "10.10.10.2", "fail2ban-client set ntp unbanip 10.10.10.2"),
             ("docker", "10.10.10.0/24", "a person must decide"),
         ] {
-            let (message, hint) = refused(case, Firewall::None).unwrap();
+            let (message, hint) = refused(case).unwrap();
             assert!(message.contains(&format!("what {who} asks")), "{case}: {message}");
             assert!(hint.contains(fix), "{case}: {hint}");
         }
@@ -156,16 +170,23 @@ mod tests {
     #[test]
     fn what_lets_them_in_or_cannot_be_judged_is_no_refusal() {
         for case in ["rhel-iptables-open", "ufw-open", "limit-then-drop", "rpfilter", "no-track", "firewalld-rich"] {
-            assert_eq!(refused(case, Firewall::None), None, "{case}");
+            assert_eq!(refused(case), None, "{case}");
         }
     }
 
-    /// What the step for firewalld opens is no refusal; what comes before the zones is.
+    /// The end of a zone is what opening the zone opens; a policy or a rule that refuses comes before it.
     #[test]
-    fn firewalld_is_opened_by_another_step() {
-        assert_eq!(refused("firewalld-closed", Firewall::Firewalld), None);
-        assert!(refused("firewalld-closed", Firewall::None).is_some());
-        assert!(refused("firewalld-policy", Firewall::Firewalld).is_some());
-        assert!(refused("firewalld-rich-drop", Firewall::Firewalld).is_some());
+    fn the_end_of_a_zone_is_told_from_what_comes_before() {
+        let is_end = |case: &str, from: &str| {
+            let (rules, from) = (Rules::read(&seen(case).stdout), from.parse().unwrap());
+            let packet = rules.question("10.10.10.0/24".parse().unwrap(), from).unwrap();
+            let Verdict::Stopped(stop) = walk::verdict(&rules.set, &packet, false) else { panic!("{case}") };
+            stop.is_end_of_zone(&rules.set)
+        };
+        assert!(is_end("firewalld-closed", "10.10.10.0/24"));
+        assert!(!is_end("firewalld-policy", "10.10.10.2/32"));
+        assert!(!is_end("firewalld-rich-drop", "10.10.10.2/32"));
+        assert!(!is_end("firewalld-direct", "10.10.10.2/32"));
+        assert!(!is_end("rhel-iptables-services", "10.10.10.0/24"));
     }
 }

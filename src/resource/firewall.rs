@@ -4,11 +4,15 @@
 use anyhow::{Context as _, Result, anyhow};
 use ipnet::IpNet;
 
+use super::filter::{Filter, Rules};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, WAY, askers};
+use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, WAY, askers, lets_in};
 use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
+
+/// What is opened.
+pub const NTP: &str = "123/udp";
 
 /// firewalld: running and permanent state, each for itself. `--reload` is never used, as it would drop
 /// other people's running rules.
@@ -16,7 +20,12 @@ use crate::transport::quote::sh;
 pub struct Firewalld {
     /// Who may ask; empty on a host that serves nobody, where only our own old rules are of interest.
     pub networks: Vec<IpNet>,
+    /// The followers, whom no rule may keep out: neither one of firewalld nor any other.
+    pub filter: Option<Filter>,
 }
+
+/// Begins what was read of the rules.
+const RULES: &str = "#: rules\n";
 
 /// The words of the two states, and the option that means them.
 const STATES: [(&str, &str); 2] = [("permanent", "--permanent "), ("running", "")];
@@ -27,8 +36,8 @@ struct Row {
     zone: String,
     state: &'static str,
     rule: String,
-    /// Whom it lets in, for people.
-    from: String,
+    /// Whom it lets in.
+    network: IpNet,
 }
 
 /// What has to change.
@@ -48,16 +57,17 @@ impl Resource for Firewalld {
     fn probe(&self) -> String {
         let addresses: Vec<String> = self.networks.iter().map(|network| askers(*network)).collect();
         let ask = format!("{WAY}\n{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
-        match self.networks.is_empty() {
-            true => format!("[ ! -s {RECORD} ] || {{\n{ask}\n}}"),
-            false => ask,
+        match &self.filter {
+            _ if self.networks.is_empty() => format!("[ ! -s {RECORD} ] || {{\n{ask}\n}}"),
+            Some(filter) => format!("{ask}\nprintf '%s' '{RULES}'\n{}", filter.probe()),
+            None => ask,
         }
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let work = self.work(seen)?;
+        let Judged { work, .. } = self.judged(seen)?;
         let delta = |row: &Row, open: bool| {
-            let property = format!("123/udp from {} ({})", row.from, row.state);
+            let property = format!("123/udp from {} ({})", row.network, row.state);
             let word = Some("open".to_owned());
             let (from, to) = if open { (None, word) } else { (word, None) };
             Delta::new(format!("firewalld zone {}", row.zone), &property, from, to)
@@ -67,7 +77,7 @@ impl Resource for Firewalld {
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
-        let work = self.work(seen)?;
+        let Judged { work, .. } = self.judged(seen)?;
         if work.add.is_empty() && work.remove.is_empty() {
             return Ok(Fix::default());
         }
@@ -81,83 +91,181 @@ impl Resource for Firewalld {
         }
         Ok(fix)
     }
+
+    fn doubts(&self, seen: &Slice) -> Vec<String> {
+        self.judged(seen).map(|judged| judged.doubts).unwrap_or_default()
+    }
 }
 
 impl Firewalld {
-    fn work(&self, seen: &Slice) -> Result<Work> {
-        let Some(state) = firewalld::Firewalld::read(&seen.stdout) else { return Ok(Work::default()) };
-        if seen.stdout.starts_with("off") {
+    /// Opens for networks, separated by blanks; `filter` says which followers no rule may keep out.
+    ///
+    /// # Errors
+    /// One of them is no network.
+    pub fn new(from: &str, filter: Option<Filter>) -> Result<Self> {
+        let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
+        Ok(Firewalld { networks: from.split_whitespace().map(network).collect::<Result<_>>()?, filter })
+    }
+
+    fn judged(&self, seen: &Slice) -> Result<Judged> {
+        let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
+        let Some(state) = firewalld::Firewalld::read(text) else { return Ok(Judged::default()) };
+        if text.starts_with("off") {
             return match self.networks.is_empty() {
                 // Nobody is served, and what does not run lets nobody in.
-                true => Ok(Work::default()),
+                true => Ok(Judged::default()),
                 false => Err(anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
                     .hint("start firewalld, or say `firewall: none` for this host")),
             };
         }
-        self.judged(state, &decisive("", &seen.stderr))
+        let rules = Rules::read(rules);
+        let judged = self.compare(state, &rules, &decisive("", &seen.stderr))?;
+        // The rules themselves say more than the settings.
+        if let Some(filter) = &self.filter {
+            filter.refuse(&rules, &|stop, from| stop.is_end_of_zone(&rules.set) && judged.work.opens(from))?;
+        }
+        match judged.refused {
+            Some((message, hint)) => Err(anyhow!(message).hint(&hint)),
+            None => Ok(judged),
+        }
     }
 
-    fn judged(&self, mut state: firewalld::Firewalld, why: &str) -> Result<Work> {
-        let wanted: Vec<(IpNet, String)> = self.wanted(&state);
-        let mut work = Work::default();
-        work.sort_out(&state, &wanted);
+    fn compare(&self, mut state: firewalld::Firewalld, rules: &Rules, why: &str) -> Result<Judged> {
+        let parts = |state: &firewalld::Firewalld, word: &str| -> Vec<Part> {
+            let of = |network: &IpNet| -> Vec<Part> {
+                let parts = state.split(*network, word == "permanent").into_iter();
+                parts.map(|(from, zone)| Part { network: *network, from, zone: zone.to_owned() }).collect()
+            };
+            self.networks.iter().flat_map(of).collect()
+        };
+        let wanted = STATES.map(|(word, _)| (word, parts(&state, word)));
+        let mut judged = Judged::default();
+        judged.work.sort_out(&state, &wanted);
         // What goes lets nobody in any more.
-        for row in &work.remove {
-            let zones = if row.state == "permanent" { &mut state.permanent } else { &mut state.running };
+        for row in &judged.work.remove {
+            let zones = if row.state == "permanent" { &mut state.permanent.zones } else { &mut state.running.zones };
             zones.entry(row.zone.clone()).and_modify(|zone| zone.rules.retain(|rule| *rule != row.rule));
         }
-        for (network, zone) in &wanted {
-            for (word, _) in STATES {
-                let door = state.door(zone, *network, word == "permanent");
-                let door = door.with_context(|| format!("firewalld: zone `{zone}` could not be read: {why}"))?;
-                if door != Door::Open {
-                    work.add.push(row(zone, word, network));
-                }
+        let goes = !judged.work.remove.is_empty();
+        for (word, part) in wanted.iter().flat_map(|(word, parts)| parts.iter().map(move |part| (*word, part))) {
+            let open_now = word == "running" && !goes && part.is_let_in(rules);
+            for (from, door) in self.doors(&state, word, part) {
+                let door = door.with_context(|| format!("firewalld: zone `{}` could not be read: {why}", part.zone))?;
+                let row = row(&part.zone, word, from, state.element());
+                judged.take(row, &door, open_now);
             }
         }
-        work.ours.extend(work.add.iter().cloned());
-        work.ours.sort();
-        work.ours.dedup();
-        Ok(work)
+        judged.doubts.extend(state.direct_later().iter().map(|rule| {
+            format!(
+                "firewalld: the direct rule `{rule}` works after the next start only, and what it does was not judged"
+            )
+        }));
+        judged.work.ours.extend(judged.work.add.iter().cloned());
+        judged.work.ours.sort();
+        judged.work.ours.dedup();
+        Ok(judged)
     }
 
-    /// Where the packets of each network arrive.
-    fn wanted(&self, state: &firewalld::Firewalld) -> Vec<(IpNet, String)> {
-        let parts = self.networks.iter().flat_map(|network| state.split(*network));
-        parts.map(|(network, zone)| (network, zone.to_owned())).collect()
+    /// Whether a part of a network is let in; where rules tell its parts apart, each follower in it.
+    fn doors(&self, state: &firewalld::Firewalld, word: &str, part: &Part) -> Vec<(IpNet, Option<Door>)> {
+        let door = |from: IpNet| (from, state.door(&part.zone, from, word == "permanent"));
+        let all = door(part.from);
+        if !matches!(all.1, Some(Door::Doubt(_))) || part.from.prefix_len() == part.from.max_prefix_len() {
+            return vec![all];
+        }
+        let followers = self.filter.iter().flat_map(|filter| &filter.followers);
+        followers.filter(|address| part.from.contains(*address)).map(|address| door(IpNet::from(*address))).collect()
+    }
+}
+
+/// Where packets of a network that is served arrive.
+#[derive(Debug, Clone)]
+struct Part {
+    network: IpNet,
+    /// All of the network, or a part of it.
+    from: IpNet,
+    zone: String,
+}
+
+impl Part {
+    /// Whether the rules themselves let it in, whatever the settings of the zone say.
+    fn is_let_in(&self, rules: &Rules) -> bool {
+        rules.question(self.network, self.from).is_some_and(|packet| lets_in(&rules.set, &packet, false))
+    }
+}
+
+/// What has to change, and what could not be told.
+#[derive(Debug, Default)]
+struct Judged {
+    work: Work,
+    doubts: Vec<String>,
+    /// What keeps somebody out and is not ours to take away, and the way out.
+    refused: Option<(String, String)>,
+}
+
+impl Judged {
+    /// Takes what a zone does with those whom a rule would let in; `open_now`: the rules as they work let them in.
+    fn take(&mut self, row: Row, door: &Door, open_now: bool) {
+        let Row { zone, network, .. } = &row;
+        let is_permanent = row.state == "permanent";
+        let when = if is_permanent { " after its next start" } else { "" };
+        match door {
+            _ if open_now => {}
+            Door::Open => {}
+            Door::Closed | Door::OpenTo(_) => self.work.add.push(row),
+            Door::Refused { policy, words } => {
+                let option = if is_permanent { "--permanent " } else { "" };
+                let (kind, name) = policy.as_ref().map_or(("zone", zone), |policy| ("policy", policy));
+                let first = row.rule.replacen("rule ", "rule priority=\"-32768\" ", 1);
+                let message = format!("firewalld keeps {network} out{when}: {kind} `{name}`: {words}");
+                let command = format!("firewall-cmd {option}--{kind}={name} --add-rich-rule='{first}'");
+                self.refused.get_or_insert((message, format!("let NTP in before it: {command}")));
+            }
+            Door::Doubt(words) => {
+                let what = format!("whether zone `{zone}` lets {network} in{when} could not be told");
+                self.doubts.push(format!("firewalld: {what}: {words}"));
+            }
+        }
     }
 }
 
 impl Work {
+    /// Whether what is done lets somebody in now.
+    fn opens(&self, from: IpNet) -> bool {
+        self.add.iter().any(|row| row.state == "running" && row.network.contains(&from))
+    }
+
     /// Which of our own rules stay, and which are no longer wanted.
-    fn sort_out(&mut self, state: &firewalld::Firewalld, parts: &[(IpNet, String)]) {
+    fn sort_out(&mut self, state: &firewalld::Firewalld, wanted: &[(&'static str, Vec<Part>)]) {
         for (word, zone, rule) in &state.ours {
-            let Some((word, _)) = STATES.iter().find(|(known, _)| known == word) else { continue };
-            let zones = if *word == "permanent" { &state.permanent } else { &state.running };
+            let Some((word, parts)) = wanted.iter().find(|(known, _)| known == word) else { continue };
+            let zones = if *word == "permanent" { &state.permanent.zones } else { &state.running.zones };
             // One that somebody has taken away is not ours any more.
             if !zones.get(zone).is_some_and(|zone| zone.rules.contains(rule)) {
                 continue;
             }
-            let row = Row { zone: zone.clone(), state: word, rule: rule.clone(), from: source(rule) };
-            let wanted = parts.iter().any(|(network, part)| part == zone && self::rule(network) == *rule);
-            if wanted { self.ours.push(row) } else { self.remove.push(row) }
+            let Some(network) = source(rule) else { continue };
+            let row = Row { zone: zone.clone(), state: word, rule: rule.clone(), network };
+            let is_wanted =
+                parts.iter().any(|part| part.zone == *zone && self::rule(part.from, state.element()) == *rule);
+            if is_wanted { self.ours.push(row) } else { self.remove.push(row) }
         }
     }
 }
 
-fn row(zone: &str, state: &'static str, network: &IpNet) -> Row {
-    Row { zone: zone.to_owned(), state, rule: rule(network), from: network.to_string() }
+fn row(zone: &str, state: &'static str, network: IpNet, element: &str) -> Row {
+    Row { zone: zone.to_owned(), state, rule: rule(network, element), network }
 }
 
-fn rule(network: &IpNet) -> String {
+fn rule(network: IpNet, element: &str) -> String {
     let family = if network.addr().is_ipv4() { "ipv4" } else { "ipv6" };
-    format!("rule family=\"{family}\" source address=\"{network}\" service name=\"ntp\" accept")
+    format!("rule family=\"{family}\" source address=\"{network}\" {element} accept")
 }
 
 /// Whom a rule of ours lets in.
-fn source(rule: &str) -> String {
-    let address = rule.split_once("address=\"").and_then(|(_, rest)| rest.split_once('"'));
-    address.map_or_else(|| rule.to_owned(), |(address, _)| address.to_owned())
+fn source(rule: &str) -> Option<IpNet> {
+    let (_, rest) = rule.split_once("address=\"")?;
+    rest.split_once('"')?.0.parse().ok()
 }
 
 /// One call of `firewall-cmd` for each zone, however many networks.
@@ -200,7 +308,7 @@ mod tests {
         r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.9.0.0/16\" service name=\"ntp\" accept""#;
 
     fn firewalld() -> Firewalld {
-        Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()] }
+        Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()], filter: None }
     }
 
     fn seen(running: &str, permanent: &str, more: &str) -> Slice {
@@ -238,7 +346,8 @@ mod tests {
 
     #[test]
     fn the_zone_is_that_of_the_source() {
-        let work = "running work a{sv} 1 \"sources\" as 1 \"10.10.10.20\"\npermanent work a{sv} 0\n";
+        let bound = |state: &str| format!("{state} work a{{sv}} 1 \"sources\" as 1 \"10.10.10.20\"\n");
+        let work = &(bound("running") + &bound("permanent"));
         let deltas = firewalld().diff(&seen(NTP, NTP, work)).unwrap();
         let shown: Vec<String> = deltas.iter().map(|delta| format!("{} {}", delta.resource, delta.property)).collect();
         let open = |state: &str| format!("firewalld zone work 123/udp from 10.10.10.20/32 ({state})");
@@ -249,7 +358,7 @@ mod tests {
     fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
         let both = format!("\"rules_str\" as 2 {} {}", &RULE[17..], &OTHER[17..]);
         assert_eq!(firewalld().diff(&seen(&both, &both, "")).unwrap(), []);
-        let rule = rule(&"10.9.0.0/16".parse().unwrap());
+        let rule = rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
         let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
         let slice = seen(&both, &both, &ours);
         let deltas = firewalld().diff(&slice).unwrap();
@@ -258,11 +367,11 @@ mod tests {
         assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
         assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
         // A follower that only a rule which goes lets in gets one of its own.
-        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()] };
+        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()], filter: None };
         let shown: Vec<String> = one.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
         assert!(shown.len() == 4 && shown[0] == "123/udp from 10.9.0.7/32 (permanent)", "{shown:?}");
         // Whoever serves nobody has none.
-        let nobody = Firewalld { networks: Vec::new() };
+        let nobody = Firewalld { networks: Vec::new(), filter: None };
         assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
         assert_eq!(nobody.diff(&Slice::default()).unwrap(), []);
     }

@@ -14,8 +14,7 @@ pub mod service;
 pub mod started;
 pub mod windows;
 
-use anyhow::{Context, Result, bail};
-use ipnet::IpNet;
+use anyhow::{Result, bail};
 
 use crate::facts::{Facts, Firewall};
 use crate::playbook::Kind;
@@ -88,6 +87,11 @@ pub trait Resource: Send + Sync {
         None
     }
 
+    /// Returns what could not be told of what was read.
+    fn doubts(&self, _seen: &Slice) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Returns the secrets that programs may quote when they speak of it: what templates have made
     /// of them, and what they were before.
     fn secrets(&self, _seen: &Slice) -> Vec<String> {
@@ -153,15 +157,13 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
 }
 
 fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
-    if port != "123/udp" {
+    if port != firewall::NTP {
         bail!("firewall: only 123/udp can be opened, not `{port}`");
     }
-    let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
-    let networks = from.split_whitespace().map(network).collect::<Result<Vec<_>>>()?;
     match active {
         // ufw is opened by people; `filter` sees whether it is, and says how.
-        Firewall::Ufw => Ok(Box::new(firewall::Firewalld { networks: Vec::new() })),
-        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld { networks })),
+        Firewall::Ufw => Ok(Box::new(firewall::Firewalld::new("", None)?)),
+        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(from, None)?)),
         Firewall::None | Firewall::Windows => bail!("firewall: none is active"),
     }
 }

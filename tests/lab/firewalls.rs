@@ -85,6 +85,186 @@ fn a_question_that_does_not_leave_is_no_unreachable_master(lab: &Lab) {
 mod slow {
     use super::*;
 
+    /// What is made of firewalld on each master (`on` the one of this age, where only that can), and how it ends:
+    /// `opens` by an apply, `open` already, `refused`, or `doubt`: it opens, with a word of what could not be told.
+    struct Case {
+        on: &'static str,
+        ends: &'static str,
+        state: &'static str,
+    }
+
+    const fn all(ends: &'static str, state: &'static str) -> Case {
+        Case { on: "", ends, state }
+    }
+
+    /// `p`: firewall-cmd --permanent; `MAC`: the hardware address of the follower.
+    const CASES: &[Case] = &[
+        all("opens", "p --zone=work --add-source=10.10.10.2; reload"),
+        all("opens", "p --zone=work --add-source=MAC; reload"),
+        all(
+            "opens",
+            "p --new-ipset=lan --type=hash:ip; p --ipset=lan --add-entry=10.10.10.2; p --zone=work --add-source=ipset:lan; reload",
+        ),
+        all(
+            "opens",
+            "p --new-ipset=macs --type=hash:mac; p --ipset=macs --add-entry=MAC; p --zone=work --add-source=ipset:macs; reload",
+        ),
+        all("opens", "p --zone=drop --add-source=10.10.10.2; p --zone=drop --add-icmp-block=echo-request; reload"),
+        all("opens", "p --set-target=DROP; p --add-icmp-block=echo-request; reload"),
+        // Running and permanent differ in where packets arrive.
+        all("opens", "firewall-cmd -q --zone=work --add-source=10.10.10.2; p --add-service=ntp"),
+        all("opens", "p --zone=work --add-source=10.10.10.2; firewall-cmd -q --add-service=ntp"),
+        all("opens", "firewall-cmd -q --add-service=ntp"),
+        all("opens", "p --add-service=ntp"),
+        Case {
+            on: "trixie",
+            ends: "opens",
+            state: "p --zone=work --add-source=10.10.10.2; p --zone=work --add-service=ntp; p --zone=dmz --add-interface=host0; p --zone=dmz --set-ingress-priority=-10; reload",
+        },
+        // Policies come before the zone, or behind it.
+        all(
+            "refused",
+            "p --add-service=ntp; p --new-policy=noise; p --policy=noise --add-ingress-zone=ANY; p --policy=noise --add-egress-zone=HOST; p --policy=noise --add-rich-rule='rule family=ipv4 port port=123 protocol=udp drop'; reload",
+        ),
+        all(
+            "refused",
+            "p --add-service=ntp; firewall-cmd -q --add-service=ntp; p --new-policy=noise; p --policy=noise --add-ingress-zone=public; p --policy=noise --add-egress-zone=HOST; p --policy=noise --set-target=REJECT",
+        ),
+        all(
+            "open",
+            "p --new-policy=calm; p --policy=calm --add-ingress-zone=ANY; p --policy=calm --add-egress-zone=HOST; p --policy=calm --add-service=ntp; reload",
+        ),
+        all(
+            "opens",
+            "p --new-policy=late; p --policy=late --add-ingress-zone=ANY; p --policy=late --add-egress-zone=HOST; p --policy=late --set-priority=10; p --policy=late --set-target=REJECT; reload",
+        ),
+        // Rich rules: what refuses comes first, priorities before all.
+        all(
+            "refused",
+            "p --add-service=ntp; p --add-rich-rule='rule family=ipv4 source address=10.10.10.2 service name=ntp drop'; reload",
+        ),
+        all("refused", "p --add-service=ntp; p --add-rich-rule='rule source mac=MAC reject'; reload"),
+        all(
+            "refused",
+            "p --add-service=ntp; p --new-ipset=bad --type=hash:ip; p --ipset=bad --add-entry=10.10.10.2; p --add-rich-rule='rule source ipset=bad drop'; reload",
+        ),
+        all(
+            "open",
+            "p --add-rich-rule='rule priority=-5 family=ipv4 service name=ntp accept'; p --add-rich-rule='rule family=ipv4 source address=10.10.10.0/24 service name=ntp drop'; reload",
+        ),
+        all("opens", "p --add-rich-rule='rule priority=32767 family=ipv4 port port=1-1000 protocol=udp drop'; reload"),
+        all("opens", "p --add-rich-rule='rule family=ipv4 service name=ntp accept limit value=1/m'; reload"),
+        // Services are what their definitions say.
+        all(
+            "open",
+            "p --new-service=clocks; p --service=clocks --add-port=123/udp; firewall-cmd -q --reload; p --add-service=clocks; reload",
+        ),
+        all(
+            "opens",
+            "sed s/123/124/ /usr/lib/firewalld/services/ntp.xml >/etc/firewalld/services/ntp.xml; p --add-service=ntp; reload",
+        ),
+        // Rules in the words of iptables.
+        all(
+            "refused",
+            "p --add-service=ntp; p --direct --add-rule ipv4 filter INPUT 0 -s 10.10.10.2 -p udp --dport 123 -j DROP; reload",
+        ),
+        all("doubt", "p --direct --add-rule ipv4 filter INPUT 0 -s 10.99.0.0/16 -p udp --dport 123 -j DROP"),
+        all(
+            "opens",
+            "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld",
+        ),
+        all(
+            "refused",
+            "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld; p --add-service=ntp; p --add-rich-rule='rule family=ipv4 source address=10.10.10.2 drop'; reload",
+        ),
+    ];
+
+    const MASTERS: [(&str, &str); 3] = [("server1", "bookworm"), ("server3", "trixie"), ("server4", "bullseye")];
+    const FRESH: &str = "rm -rf /etc/firewalld/zones/* /etc/firewalld/policies/* /etc/firewalld/ipsets/* /etc/firewalld/services/* /etc/firewalld/direct.xml /var/lib/fleetclock/firewalld; sed -i s/^FirewallBackend=.*/FirewallBackend=nftables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld; ping -c 1 -W 1 10.10.10.2 >/dev/null || true";
+    const ASK: &str = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(0.7)\nfor i in range(2):\n  try:\n    s.sendto(b'\\x23'+bytes(47),(sys.argv[1],123)); s.recv(100); print('answered'); break\n  except OSError: pass\nelse: print('silent')";
+
+    /// Whether the packets of the follower get an answer: the truth.
+    fn is_answered(lab: &Lab, name: &str) -> bool {
+        let address = format!("10.10.10.{}", name.trim_start_matches("server"));
+        lab.sh("server2", &format!("python3 -c \"{ASK}\" {address}")) == "answered"
+    }
+
+    #[test]
+    #[ignore = "needs the lab: ./test --slow runs it"]
+    fn firewalld_is_judged_as_it_decides() {
+        let hosts = [
+            "server1=bookworm@10.10.10.1",
+            "server2=bookworm@10.10.10.2",
+            "server3=trixie@10.10.10.3",
+            "server4=bullseye@10.10.10.4",
+        ];
+        let masters = inventory("serve: [10.10.10.0/24]")
+            .replace("server1: 10.10.10.1 }", "server1: 10.10.10.1, server3: 10.10.10.3, server4: 10.10.10.4 }");
+        let lab = Lab::up("judged", &hosts, &masters);
+        for (name, _) in MASTERS {
+            lab.sh(name, "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends iptables >/dev/null 2>&1 || true");
+        }
+        assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+        let mac = lab.sh("server2", "ip -o link show host0 | sed -n 's/.*link.ether \\([^ ]*\\).*/\\1/p'");
+        let only = std::env::var("CASES").unwrap_or_default();
+        let mut wrong = Vec::new();
+        for (at, case) in CASES.iter().enumerate().filter(|(_, case)| case.state.contains(&only)) {
+            let masters: Vec<&str> = MASTERS
+                .iter()
+                .filter(|(_, kind)| case.on.is_empty() || case.on == *kind)
+                .map(|(name, _)| *name)
+                .collect();
+            let words = "set -e\np() { firewall-cmd -q --permanent \"$@\"; }\nreload() { firewall-cmd -q --reload; }";
+            let state = case.state.replace("MAC", &mac);
+            for name in &masters {
+                lab.sh(name, &format!("{FRESH}\n{words}\n{state}\nping -c 1 -W 1 10.10.10.2 >/dev/null || true"));
+            }
+            wrong
+                .extend(judged(&lab, &masters, case.ends).into_iter().map(|why| format!("{at} {}: {why}", case.state)));
+        }
+        assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    }
+
+    /// `check`, `doctor` and `apply` against what the packets say: before, after, and after the next start.
+    fn judged(lab: &Lab, masters: &[&str], ends: &str) -> Vec<String> {
+        let limit = masters.join(",");
+        let before: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
+        let (_, checked) = lab.json(&["check", "-l", &limit]);
+        let (_, told) = lab.json(&["doctor", "-l", &format!("{limit},server2")]);
+        let (_, applied) = lab.json(&["apply", "--yes", "-l", &limit]);
+        let after: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
+        for name in masters {
+            lab.sh(name, "systemctl restart firewalld");
+        }
+        let mut wrong = Vec::new();
+        for (at, name) in masters.iter().enumerate() {
+            let status =
+                |report: &crate::report::Report| host(report, name)["status"].as_str().unwrap_or_default().to_owned();
+            let (was, done) = (status(&checked), status(&applied));
+            let warnings = host(&checked, name)["warnings"].to_string();
+            let keeps_out = |code: &str| {
+                ("FC034".."FC035").contains(&code)
+                    || ("FC040".."FC050").contains(&code) && !["FC041", "FC049"].contains(&code)
+            };
+            let findings = host(&told, name)["findings"].as_array().cloned().unwrap_or_default();
+            let blamed = findings.iter().any(|finding| keeps_out(finding["code"].as_str().unwrap_or_default()));
+            let fits = match ends {
+                "open" => was == "unchanged" && before[at] && after[at],
+                "refused" => was == "failed" && done == "failed" && before[at] == after[at],
+                "doubt" => was == "drifted" && done == "changed" && after[at] && warnings.contains("was not judged"),
+                _ => was == "drifted" && done == "changed" && after[at],
+            };
+            let stays = is_answered(lab, name);
+            let promised = ends == "refused" || stays;
+            if !fits || !promised || blamed == before[at] {
+                let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
+                let errors = format!("{} {}", host(&checked, name)["error"], host(&applied, name)["error"]);
+                wrong.push(format!("{name}: expected {ends}: answered {} {} {stays}, check {was}, apply {done}, doctor {codes:?}, {warnings} {errors}", before[at], after[at]));
+            }
+        }
+        wrong
+    }
+
     /// Who stops NTP and how, what `doctor` calls it, how it is taken away, and whether it is the master's.
     const STOPS: &[(&str, &str, &str, &str)] = &[
         ("server1", "FC046", "ufw allow 22/tcp; ufw --force enable", "ufw --force reset"),

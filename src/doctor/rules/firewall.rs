@@ -238,7 +238,10 @@ fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
 /// What firewalld itself stops, in a zone that is open.
 fn overruled(link: &Link<'_>) -> Option<Seen> {
     let server = link.server.filter(|_| link.is_silent() && !link.by_port())?;
-    let stop = link.stop_at_server().or_else(|| link.stop_of_answers()).filter(|stop| stop.stop.is_firewalld())?;
+    let stop = link
+        .stop_at_server()
+        .or_else(|| link.stop_of_answers())
+        .filter(|stop| server.evidence.filter.is_of_firewalld(&stop.stop.base))?;
     Some(stopped(link, &server, &stop).with("zone", link.zone().unwrap_or("?")))
 }
 
@@ -309,7 +312,7 @@ fn wrong_source(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn not_running(link: &Link<'_>) -> Option<Seen> {
-    let (server, zone, _) = shut(link, |door| *door != Door::Open)?;
+    let (server, zone, _) = shut(link, Door::is_shut)?;
     let permanent = server.evidence.firewalld.as_ref()?.door(zone, IpNet::from(link.from()?), true)?;
     let text = format!("zone {zone} is open in the permanent configuration and closed in the running one");
     let reload = "firewall-cmd --reload (drops rules that are running only)";
@@ -317,7 +320,7 @@ fn not_running(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn wrong_zone(link: &Link<'_>) -> Option<Seen> {
-    let (server, zone, _) = shut(link, |door| *door != Door::Open)?;
+    let (server, zone, _) = shut(link, Door::is_shut)?;
     let open = server.evidence.firewalld.as_ref()?.open_zones(link.from()?).join(", ");
     let text = format!("zone {zone} has no ntp, {open} has");
     let fix = remedy(&server, &both(zone, link.from()?));
@@ -334,15 +337,18 @@ fn closed(link: &Link<'_>) -> Option<Seen> {
 /// Networks that are served now, and will not be.
 fn not_permanent(host: &Patient<'_>) -> Vec<Seen> {
     let Some(firewalld) = &host.evidence.firewalld else { return Vec::new() };
+    let open_now = |network: IpNet| {
+        let mut parts = firewalld.split(network, false).into_iter();
+        parts.all(|(part, zone)| firewalld.door(zone, part, false) == Some(Door::Open))
+    };
     let seen = |(network, zone): (IpNet, &str)| {
-        let is_open = |permanent| firewalld.door(zone, network, permanent).map(|door| door == Door::Open);
-        let (open, stays) = (is_open(false)?, is_open(true)?);
+        let shut = firewalld.door(zone, network, true).is_some_and(|door| door.is_shut());
         let mut seen =
             host.seen("firewalld", format!("zone {zone} is open for {network} in the running configuration only"));
         seen.command = format!("firewall-cmd --permanent --zone={zone} --list-all");
         let fix = remedy(host, &opening(zone, &network.to_string(), true));
         let seen = seen.beyond_apply(host.spec.firewall == FirewallChoice::None).with("remedy", fix);
-        (open && !stays).then(|| seen.with("zone", zone).with("network", network.to_string()))
+        (shut && open_now(network)).then(|| seen.with("zone", zone).with("network", network.to_string()))
     };
-    host.spec.time.serve.iter().flat_map(|network| firewalld.split(*network)).filter_map(seen).collect()
+    host.spec.time.serve.iter().flat_map(|network| firewalld.split(*network, true)).filter_map(seen).collect()
 }
