@@ -38,6 +38,8 @@ mod login;
 mod login_openssh;
 #[path = "lab/matrix.rs"]
 mod matrix;
+#[path = "lab/own.rs"]
+mod own;
 #[path = "lab/polite_slow.rs"]
 mod polite_slow;
 #[path = "lab/report.rs"]

@@ -9,6 +9,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::{self, Facts, Firewall};
+use crate::firewall::firewalld::Opening;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::playbook::context::Contexts;
@@ -325,6 +326,7 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
     let filter = Cell::new(filter(spec));
+    let is_ntp = |port: &str| Opening::read(port).is_ok_and(|port| port.is_ntp());
     let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
         match kind {
             Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
@@ -333,8 +335,8 @@ fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Cont
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
             // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
-            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && port == resource::firewall::NTP => {
-                Ok(Box::new(resource::firewall::Firewalld::new(&from, filter.take())?))
+            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && is_ntp(&port) => {
+                Ok(Box::new(resource::firewall::Firewalld::new(Opening::default(), &from, filter.take())?))
             }
             kind => resource::build(kind, shown, facts, firewall, &render),
         }

@@ -7,13 +7,17 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
+pub use super::known::Opening;
 use super::known::{self, Known};
 use super::packet::Truth;
 pub use super::zone::{Door, Zone};
 use super::{Packet, Ruleset, Verdict, dbus, walk};
 
-/// Where the rich rules stand that were added by us, on the host: state, zone and rule in a line, with tabs.
-pub const RECORD: &str = "/var/lib/fleetclock/firewalld";
+/// Returns where the rich rules stand that were added by us, on the host: state, zone and rule in a line, with tabs.
+pub fn record(wanted: &Opening) -> String {
+    let more = if wanted.is_ntp() { String::new() } else { format!("-{}-{}", wanted.ports(), wanted.protocol()) };
+    format!("/var/lib/fleetclock/firewalld{more}")
+}
 
 /// Function that prints the way to the first of some addresses that is not the host's own:
 /// `fc_way ADDRESS,ADDRESS`.
@@ -62,7 +66,14 @@ impl Firewalld {
     /// Reads what the functions printed; `None` when firewalld does not run. One that runs and could
     /// not be asked has no zones.
     pub fn read(text: &str) -> Option<Self> {
+        Self::read_for(text, &Opening::default())
+    }
+
+    /// The same, for another port than that of NTP.
+    pub fn read_for(text: &str, wanted: &Opening) -> Option<Self> {
         let mut firewalld = Firewalld::default();
+        firewalld.running.known.wanted = wanted.clone();
+        firewalld.permanent.known.wanted = wanted.clone();
         for line in text.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             firewalld.line(word, rest);
@@ -179,12 +190,13 @@ impl Firewalld {
         self.running.zones.iter().filter(|(_, zone)| open(zone)).map(|(name, _)| name.as_str()).collect()
     }
 
-    /// Returns what a rich rule has to be about: the service, or the port where somebody has changed the service.
-    pub fn element(&self) -> &'static str {
-        let is_ntp = |state: &State| state.known.service("ntp") == Truth::Yes;
-        match is_ntp(&self.running) && is_ntp(&self.permanent) {
-            true => "service name=\"ntp\"",
-            false => "port port=\"123\" protocol=\"udp\"",
+    /// Returns what a rich rule has to be about: the service, or the port where there is none, or not any more.
+    pub fn element(&self) -> String {
+        let wanted = &self.running.known.wanted;
+        let is_service = |state: &State| wanted.is_ntp() && state.known.service("ntp") == Truth::Yes;
+        match is_service(&self.running) && is_service(&self.permanent) {
+            true => SERVICE.to_owned(),
+            false => port(wanted),
         }
     }
 
@@ -200,7 +212,10 @@ impl State {
         match word {
             "zone" => drop(self.zones.insert(name.to_owned(), Zone::read(value))),
             "policy" => drop(self.policies.insert(name.to_owned(), Zone::read(value))),
-            "service" => drop(self.known.services.insert(name.to_owned(), known::service(&first()))),
+            "service" => {
+                let about = known::service(&first(), &self.known.wanted);
+                self.known.services.insert(name.to_owned(), about);
+            }
             "ipset" => {
                 let entries = first().as_array().cloned().unwrap_or_default();
                 let texts = entries.iter().filter_map(|entry| entry.as_str().map(str::to_owned)).collect();
@@ -226,6 +241,18 @@ impl State {
         let by_mac = known.map(|(address, _)| IpNet::from(*address));
         self.known.networks(source).into_iter().filter_map(within).chain(by_mac).collect()
     }
+}
+
+/// What a rich rule is about that lets NTP in.
+const SERVICE: &str = "service name=\"ntp\"";
+
+fn port(wanted: &Opening) -> String {
+    format!("port port=\"{}\" protocol=\"{}\"", wanted.ports(), wanted.protocol())
+}
+
+/// Returns whether a rich rule is one that lets in what is wanted, and nothing else.
+pub fn is_for(rule: &str, wanted: &Opening) -> bool {
+    wanted.is_ntp() && rule.contains(SERVICE) || rule.contains(&port(wanted))
 }
 
 /// Direct rules in words: `ipv4 filter INPUT 0 -p udp -j DROP`.

@@ -40,7 +40,9 @@ fc_firewalld() {
     echo "direct running/rules $(fc_bus $fc_p $fc_d.direct getAllRules)"
     echo "direct permanent/settings $(fc_bus $fc_p/config $fc_d.config.direct getSettings)"
   fi
-  [ ! -r /var/lib/fleetclock/firewalld ] || sed 's/^/ours /' /var/lib/fleetclock/firewalld
+  for fc_f in /var/lib/fleetclock/firewalld /var/lib/fleetclock/firewalld-*; do
+    [ ! -r "$fc_f" ] || sed 's/^/ours /' "$fc_f"
+  done
 }
 # The names of the files that an administrator has made or changed.
 fc_files() {

@@ -69,8 +69,8 @@ impl<'a> Rich<'a> {
         }
     }
 
-    /// Returns whether it is about NTP, whoever asks.
-    pub(super) fn is_about_ntp(&self, known: &Known) -> Truth {
+    /// Returns whether it is about what is wanted, whoever asks.
+    pub(super) fn is_about(&self, known: &Known) -> Truth {
         let element = self.element(known);
         // Only so many in a minute, or only to one address.
         let limited = self.parts.last().is_some_and(|part| part.word == "limit") || self.part("destination").is_some();
@@ -83,14 +83,15 @@ impl<'a> Rich<'a> {
         if self.part("service").is_some() {
             known.service(of("service", "name"))
         } else if self.part("port").is_some() {
-            port("port").holds_ntp()
+            port("port").holds(&known.wanted)
         } else if self.part("protocol").is_some() {
-            Port { ports: "", protocol: of("protocol", "value") }.is_all_udp()
+            Port { ports: "", protocol: of("protocol", "value") }.is_all_of(&known.wanted)
         } else if self.part("source-port").is_some() {
             // The port that a client asks from is chosen by its kernel, or 123.
-            Truth::all([port("source-port").of_a_client(), Truth::Unknown])
+            let may = if known.wanted.is_ntp() { port("source-port").of_a_client() } else { Truth::Unknown };
+            Truth::all([may, Truth::Unknown])
         } else if self.part("forward-port").is_some() {
-            Truth::all([port("forward-port").holds_ntp(), Truth::Unknown])
+            Truth::all([port("forward-port").holds(&known.wanted), Truth::Unknown])
         } else if OTHERS.iter().any(|word| self.part(word).is_some()) {
             Truth::No
         } else {

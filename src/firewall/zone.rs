@@ -155,7 +155,7 @@ impl Way<'_> {
 
     fn rule(&mut self, rule: &Rich<'_>) -> Option<Door> {
         let accepts = rule.accepts()?;
-        let about = rule.is_about_ntp(self.known);
+        let about = rule.is_about(self.known);
         let holds = Truth::all([about, rule.covers(self.from, self.known)]);
         match (holds, accepts) {
             (Truth::Yes, true) => return Some(self.open()),
@@ -172,9 +172,9 @@ impl Way<'_> {
 
     /// Services, ports and protocols.
     fn openings(&mut self, zone: &Zone) -> Option<Door> {
-        let port = |(ports, protocol): &(String, String)| Port { ports, protocol }.holds_ntp();
+        let port = |(ports, protocol): &(String, String)| Port { ports, protocol }.holds(&self.known.wanted);
         let services = zone.services.iter().map(|service| self.known.service(service));
-        let protocol = |name: &String| Port { ports: "", protocol: name }.is_all_udp();
+        let protocol = |name: &String| Port { ports: "", protocol: name }.is_all_of(&self.known.wanted);
         let all = services.chain(zone.ports.iter().map(port)).chain(zone.protocols.iter().map(protocol));
         let open = Truth::any(all);
         self.maybe |= open == Truth::Unknown;
@@ -230,7 +230,7 @@ mod tests {
         let set = vec!["10.10.10.0/25".to_owned(), "10.10.20.1-10.10.20.9".to_owned()];
         let neighbours = [("10.10.20.8".parse().unwrap(), "02:00:00:00:00:08".to_owned())].into();
         let services = [("time".to_owned(), Truth::Yes), ("six".to_owned(), Truth::Unknown)].into();
-        let known = Known { ipsets: [("lan".to_owned(), set)].into(), services, neighbours };
+        let known = Known { ipsets: [("lan".to_owned(), set)].into(), services, neighbours, ..Known::default() };
         zone(settings).door(&[], from.parse().unwrap(), &known)
     }
 

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::template::{Engine, Render};
 use crate::assets::Assets;
 use crate::facts::registry;
+use crate::firewall::firewalld::Opening;
 use crate::report::hide::HIDDEN;
 
 /// One step as it is written. Exactly one of the kinds is set.
@@ -209,7 +210,7 @@ pub enum Kind {
     },
     /// A port is open for some networks.
     Firewall {
-        /// `123/udp`.
+        /// `123/udp`, `60000-60100/udp`.
         port: String,
         /// Networks, separated by blanks.
         from: String,
@@ -307,7 +308,9 @@ impl StepFile {
             return Ok(Kind::Competing { keep: fill(&c.keep)? });
         }
         if let Some(f) = &self.firewall {
-            return Ok(Kind::Firewall { port: fill(&f.port)?, from: fill(&f.from)? });
+            let port = fill(&f.port)?;
+            Opening::read(&port).with_context(|| self.context("firewall"))?;
+            return Ok(Kind::Firewall { port, from: fill(&f.from)? });
         }
         if let Some(c) = &self.command {
             let undo = c.undo.as_deref().map(fill).transpose()?.filter(|undo| !undo.trim().is_empty());

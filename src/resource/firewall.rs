@@ -1,4 +1,4 @@
-//! udp/123 open for the networks that are served, and for nobody else. Other people's rules are never
+//! A port open for some networks, that of NTP for those that are served, and for nobody else. Other people's rules are never
 //! taken away; those that an earlier run has added are, when the inventory no longer wants them.
 
 use anyhow::{Context as _, Result, anyhow};
@@ -7,12 +7,9 @@ use ipnet::IpNet;
 use super::filter::{Filter, Rules};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::firewall::firewalld::{self, Door, FUNCTIONS, RECORD, WAY, askers, lets_in};
+use crate::firewall::firewalld::{self, Door, FUNCTIONS, Opening, WAY, askers, is_for, lets_in};
 use crate::report::decisive::decisive;
 use crate::transport::quote::sh;
-
-/// What is opened.
-pub const NTP: &str = "123/udp";
 
 /// firewalld: running and permanent state, each for itself. `--reload` is never used, as it would drop
 /// other people's running rules.
@@ -20,6 +17,8 @@ pub const NTP: &str = "123/udp";
 pub struct Firewalld {
     /// Who may ask; empty on a host that serves nobody, where only our own old rules are of interest.
     pub networks: Vec<IpNet>,
+    /// What is opened.
+    pub port: Opening,
     /// The followers, whom no rule may keep out: neither one of firewalld nor any other.
     pub filter: Option<Filter>,
 }
@@ -58,7 +57,7 @@ impl Resource for Firewalld {
         let addresses: Vec<String> = self.networks.iter().map(|network| askers(*network)).collect();
         let ask = format!("{WAY}\n{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
         match &self.filter {
-            _ if self.networks.is_empty() => format!("[ ! -s {RECORD} ] || {{\n{ask}\n}}"),
+            _ if self.networks.is_empty() => format!("[ ! -s {} ] || {{\n{ask}\n}}", self.record()),
             Some(filter) => format!("{ask}\nprintf '%s' '{RULES}'\n{}", filter.probe()),
             None => ask,
         }
@@ -67,7 +66,7 @@ impl Resource for Firewalld {
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let Judged { work, .. } = self.judged(seen)?;
         let delta = |row: &Row, open: bool| {
-            let property = format!("123/udp from {} ({})", row.network, row.state);
+            let property = format!("{} from {} ({})", self.port, row.network, row.state);
             let word = Some("open".to_owned());
             let (from, to) = if open { (None, word) } else { (word, None) };
             Delta::new(format!("firewalld zone {}", row.zone), &property, from, to)
@@ -81,7 +80,7 @@ impl Resource for Firewalld {
         if work.add.is_empty() && work.remove.is_empty() {
             return Ok(Fix::default());
         }
-        let mut fix = Fix { change: record(&work.ours), undo: RESTORE.to_owned(), settle: String::new() };
+        let mut fix = Fix { change: self.note(&work.ours), undo: self.restore(), settle: String::new() };
         for (state, option) in STATES {
             for (rows, verb, back) in [(&work.add, "add", "remove"), (&work.remove, "remove", "add")] {
                 let rows: Vec<&Row> = rows.iter().filter(|row| row.state == state).collect();
@@ -102,14 +101,41 @@ impl Firewalld {
     ///
     /// # Errors
     /// One of them is no network.
-    pub fn new(from: &str, filter: Option<Filter>) -> Result<Self> {
+    pub fn new(port: Opening, from: &str, filter: Option<Filter>) -> Result<Self> {
         let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
-        Ok(Firewalld { networks: from.split_whitespace().map(network).collect::<Result<_>>()?, filter })
+        Ok(Firewalld { networks: from.split_whitespace().map(network).collect::<Result<_>>()?, port, filter })
+    }
+
+    fn record(&self) -> String {
+        firewalld::record(&self.port)
+    }
+
+    /// Writes down which rules are ours, before any is there: a run that dies leaves none unknown.
+    fn note(&self, ours: &[Row]) -> String {
+        let record = self.record();
+        let line = |row: &Row| sh(&format!("{}\t{}\t{}", row.state, row.zone, row.rule));
+        let lines: Vec<String> = ours.iter().map(line).collect();
+        let write = match lines.is_empty() {
+            true => format!("rm -f {record}"),
+            false => format!("printf '%s\\n' {} >{record}.new && mv {record}.new {record}", lines.join(" ")),
+        };
+        format!(
+            "mkdir -p {}\n[ ! -e {record} ] || cp -p {record} \"$FC_KEEP/record\"\n: >\"$FC_KEEP/begun\"\n{write}\n",
+            record.rsplit_once('/').map_or("/", |(folder, _)| folder)
+        )
+    }
+
+    /// Puts the record back as it was, if this run has touched it.
+    fn restore(&self) -> String {
+        let record = self.record();
+        format!(
+            "if [ -e \"$FC_KEEP/record\" ]; then cp -p \"$FC_KEEP/record\" {record}\nelif [ -e \"$FC_KEEP/begun\" ]; then rm -f {record}; fi\n"
+        )
     }
 
     fn judged(&self, seen: &Slice) -> Result<Judged> {
         let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
-        let Some(state) = firewalld::Firewalld::read(text) else { return Ok(Judged::default()) };
+        let Some(state) = firewalld::Firewalld::read_for(text, &self.port) else { return Ok(Judged::default()) };
         if text.starts_with("off") {
             return match self.networks.is_empty() {
                 // Nobody is served, and what does not run lets nobody in.
@@ -140,7 +166,7 @@ impl Firewalld {
         };
         let wanted = STATES.map(|(word, _)| (word, parts(&state, word)));
         let mut judged = Judged::default();
-        judged.work.sort_out(&state, &wanted);
+        judged.work.sort_out(&state, &wanted, &self.port);
         // What goes lets nobody in any more.
         for row in &judged.work.remove {
             let zones = if row.state == "permanent" { &mut state.permanent.zones } else { &mut state.running.zones };
@@ -151,7 +177,7 @@ impl Firewalld {
             let open_now = word == "running" && !goes && part.is_let_in(rules);
             for (from, door) in self.doors(&state, word, part) {
                 let door = door.with_context(|| format!("firewalld: zone `{}` could not be read: {why}", part.zone))?;
-                let row = row(&part.zone, word, from, state.element());
+                let row = row(&part.zone, word, from, &state.element());
                 judged.take(row, &door, open_now);
             }
         }
@@ -219,7 +245,7 @@ impl Judged {
                 let first = row.rule.replacen("rule ", "rule priority=\"-32768\" ", 1);
                 let message = format!("firewalld keeps {network} out{when}: {kind} `{name}`: {words}");
                 let command = format!("firewall-cmd {option}--{kind}={name} --add-rich-rule='{first}'");
-                self.refused.get_or_insert((message, format!("let NTP in before it: {command}")));
+                self.refused.get_or_insert((message, format!("let it in before that: {command}")));
             }
             Door::Doubt(words) => {
                 let what = format!("whether zone `{zone}` lets {network} in{when} could not be told");
@@ -236,8 +262,8 @@ impl Work {
     }
 
     /// Which of our own rules stay, and which are no longer wanted.
-    fn sort_out(&mut self, state: &firewalld::Firewalld, wanted: &[(&'static str, Vec<Part>)]) {
-        for (word, zone, rule) in &state.ours {
+    fn sort_out(&mut self, state: &firewalld::Firewalld, wanted: &[(&'static str, Vec<Part>)], port: &Opening) {
+        for (word, zone, rule) in state.ours.iter().filter(|(.., rule)| is_for(rule, port)) {
             let Some((word, parts)) = wanted.iter().find(|(known, _)| known == word) else { continue };
             let zones = if *word == "permanent" { &state.permanent.zones } else { &state.running.zones };
             // One that somebody has taken away is not ours any more.
@@ -247,7 +273,7 @@ impl Work {
             let Some(network) = source(rule) else { continue };
             let row = Row { zone: zone.clone(), state: word, rule: rule.clone(), network };
             let is_wanted =
-                parts.iter().any(|part| part.zone == *zone && self::rule(part.from, state.element()) == *rule);
+                parts.iter().any(|part| part.zone == *zone && self::rule(part.from, &state.element()) == *rule);
             if is_wanted { self.ours.push(row) } else { self.remove.push(row) }
         }
     }
@@ -281,22 +307,6 @@ fn commands(option: &str, verb: &str, rows: &[&Row]) -> String {
     zones.iter().map(command).collect()
 }
 
-/// Writes down which rules are ours, before any is there: a run that dies leaves none unknown.
-fn record(ours: &[Row]) -> String {
-    let lines: Vec<String> = ours.iter().map(|row| sh(&format!("{}\t{}\t{}", row.state, row.zone, row.rule))).collect();
-    let write = match lines.is_empty() {
-        true => format!("rm -f {RECORD}"),
-        false => format!("printf '%s\\n' {} >{RECORD}.new && mv {RECORD}.new {RECORD}", lines.join(" ")),
-    };
-    format!(
-        "mkdir -p {}\n[ ! -e {RECORD} ] || cp -p {RECORD} \"$FC_KEEP/record\"\n: >\"$FC_KEEP/begun\"\n{write}\n",
-        RECORD.rsplit_once('/').map_or("/", |(folder, _)| folder)
-    )
-}
-
-/// Puts the record back as it was, if this run has touched it.
-const RESTORE: &str = "if [ -e \"$FC_KEEP/record\" ]; then cp -p \"$FC_KEEP/record\" /var/lib/fleetclock/firewalld\nelif [ -e \"$FC_KEEP/begun\" ]; then rm -f /var/lib/fleetclock/firewalld; fi\n";
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -308,7 +318,7 @@ mod tests {
         r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.9.0.0/16\" service name=\"ntp\" accept""#;
 
     fn firewalld() -> Firewalld {
-        Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()], filter: None }
+        Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()], port: Opening::default(), filter: None }
     }
 
     fn seen(running: &str, permanent: &str, more: &str) -> Slice {
@@ -367,13 +377,35 @@ mod tests {
         assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
         assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
         // A follower that only a rule which goes lets in gets one of its own.
-        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()], filter: None };
+        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()], port: Opening::default(), filter: None };
         let shown: Vec<String> = one.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
         assert!(shown.len() == 4 && shown[0] == "123/udp from 10.9.0.7/32 (permanent)", "{shown:?}");
         // Whoever serves nobody has none.
-        let nobody = Firewalld { networks: Vec::new(), filter: None };
+        let nobody = Firewalld { networks: Vec::new(), port: Opening::default(), filter: None };
         assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
         assert_eq!(nobody.diff(&Slice::default()).unwrap(), []);
+    }
+
+    #[test]
+    fn another_port_has_rules_and_a_record_of_its_own() {
+        let port = Opening::read("4460/tcp").unwrap();
+        let nts = Firewalld { port, ..firewalld() };
+        // What lets NTP in says nothing of it, and is not ours to take away.
+        let rule = rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
+        let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
+        let slice = seen(OTHER, OTHER, &ours);
+        let shown: Vec<String> = nts.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
+        assert_eq!(shown, ["4460/tcp from 10.10.10.0/24 (permanent)", "4460/tcp from 10.10.10.0/24 (running)"]);
+        let fix = nts.fix(&slice, false).unwrap();
+        assert!(fix.change.contains("port port=\"4460\" protocol=\"tcp\" accept"), "{}", fix.change);
+        assert!(
+            fix.change.contains("firewalld-4460-tcp")
+                && fix.undo.contains("rm -f /var/lib/fleetclock/firewalld-4460-tcp")
+        );
+        let open = r#""ports" a(ss) 1 "4000-5000" "tcp""#;
+        assert_eq!(nts.diff(&seen(open, open, "")).unwrap(), []);
+        let part = r#""ports" a(ss) 1 "4461" "tcp""#;
+        assert_eq!(nts.diff(&seen(part, part, "")).unwrap().len(), 2);
     }
 
     #[test]

@@ -14,9 +14,11 @@ pub mod service;
 pub mod started;
 pub mod windows;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 
+use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
+use crate::firewall::firewalld::Opening;
 use crate::playbook::Kind;
 pub use crate::report::Delta;
 use crate::report::hide::HIDDEN;
@@ -157,13 +159,19 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
 }
 
 fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
-    if port != firewall::NTP {
-        bail!("firewall: only 123/udp can be opened, not `{port}`");
-    }
+    let port = Opening::read(port).context("firewall: port")?;
     match active {
+        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(port, from, None)?)),
         // ufw is opened by people; `filter` sees whether it is, and says how.
-        Firewall::Ufw => Ok(Box::new(firewall::Firewalld::new("", None)?)),
-        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(from, None)?)),
-        Firewall::None | Firewall::Windows => bail!("firewall: none is active"),
+        Firewall::Ufw if port.is_ntp() => Ok(Box::new(firewall::Firewalld::new(port, "", None)?)),
+        Firewall::Ufw => {
+            let network = from.split_whitespace().next().unwrap_or("NETWORK");
+            let command = format!("ufw allow from {network} to any port {} proto {}", port.ports(), port.protocol());
+            Err(anyhow!("firewall: ufw is not changed here, and whether it lets {port} in is not looked at").hint(
+                &format!("leave the step out (`when: host.firewall != \"ufw\"`), and open it yourself: {command}"),
+            ))
+        }
+        Firewall::None | Firewall::Windows => Err(anyhow!("firewall: none is active that could be opened for {port}")
+            .hint("leave the step out there: `when: host.firewall != \"none\"`")),
     }
 }

@@ -68,6 +68,7 @@ fn what_fails_before_and_in_the_change_leaves_the_old_state() {
     // And then it works.
     lab.inventory(&one(", extra: ['# one more line']"));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
+    crate::own::playbooks_are_done_and_undone(&lab);
     crate::secrets::are_hidden_everywhere(&lab);
 }
 

@@ -85,7 +85,7 @@ fn a_question_that_does_not_leave_is_no_unreachable_master(lab: &Lab) {
 mod slow {
     use super::*;
 
-    /// What is made of firewalld on each master (`on` the one of this age, where only that can), and how it ends:
+    /// What is made of firewalld on a master (`on` the one of this age, where only that can), and how it ends:
     /// `opens` by an apply, `open` already, `refused`, or `doubt`: it opens, with a word of what could not be told.
     struct Case {
         on: &'static str,
@@ -180,7 +180,9 @@ mod slow {
     ];
 
     const MASTERS: [(&str, &str); 3] = [("server1", "bookworm"), ("server3", "trixie"), ("server4", "bullseye")];
-    const FRESH: &str = "rm -rf /etc/firewalld/zones/* /etc/firewalld/policies/* /etc/firewalld/ipsets/* /etc/firewalld/services/* /etc/firewalld/direct.xml /var/lib/fleetclock/firewalld; sed -i s/^FirewallBackend=.*/FirewallBackend=nftables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld; ping -c 1 -W 1 10.10.10.2 >/dev/null || true";
+    const FRESH: &str = "rm -rf /etc/firewalld/zones/* /etc/firewalld/policies/* /etc/firewalld/ipsets/* /etc/firewalld/services/* /etc/firewalld/direct.xml /var/lib/fleetclock/firewalld; sed -i s/^FirewallBackend=.*/FirewallBackend=nftables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld";
+    const WORDS: &str = "set -e\np() { firewall-cmd -q --permanent \"$@\"; }\nreload() { firewall-cmd -q --reload; }";
+    const PING: &str = "ping -c 1 -W 1 10.10.10.2 >/dev/null || true";
     const ASK: &str = "import socket,sys\ns=socket.socket(socket.AF_INET,socket.SOCK_DGRAM); s.settimeout(0.7)\nfor i in range(2):\n  try:\n    s.sendto(b'\\x23'+bytes(47),(sys.argv[1],123)); s.recv(100); print('answered'); break\n  except OSError: pass\nelse: print('silent')";
 
     /// Whether the packets of the follower get an answer: the truth.
@@ -207,37 +209,40 @@ mod slow {
         assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
         let mac = lab.sh("server2", "ip -o link show host0 | sed -n 's/.*link.ether \\([^ ]*\\).*/\\1/p'");
         let only = std::env::var("CASES").unwrap_or_default();
+        let mut cases: Vec<&Case> = CASES.iter().filter(|case| case.state.contains(&only)).collect();
         let mut wrong = Vec::new();
-        for (at, case) in CASES.iter().enumerate().filter(|(_, case)| case.state.contains(&only)) {
-            let masters: Vec<&str> = MASTERS
-                .iter()
-                .filter(|(_, kind)| case.on.is_empty() || case.on == *kind)
-                .map(|(name, _)| *name)
-                .collect();
-            let words = "set -e\np() { firewall-cmd -q --permanent \"$@\"; }\nreload() { firewall-cmd -q --reload; }";
-            let state = case.state.replace("MAC", &mac);
-            for name in &masters {
-                lab.sh(name, &format!("{FRESH}\n{words}\n{state}\nping -c 1 -W 1 10.10.10.2 >/dev/null || true"));
+        // One case on each master at a time; another day, another master.
+        let day = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+        let mut masters = MASTERS;
+        masters.rotate_left(usize::try_from(day).unwrap() % MASTERS.len());
+        while !cases.is_empty() {
+            let mut round = Vec::new();
+            for (name, kind) in masters {
+                let next = cases.iter().position(|case| case.on.is_empty() || case.on == kind);
+                round.extend(next.map(|at| (name, cases.remove(at))));
             }
-            wrong
-                .extend(judged(&lab, &masters, case.ends).into_iter().map(|why| format!("{at} {}: {why}", case.state)));
+            for (name, case) in &round {
+                lab.sh(name, &format!("{FRESH}\n{WORDS}\n{}\n{PING}", case.state.replace("MAC", &mac)));
+            }
+            wrong.extend(judged(&lab, &round));
         }
         assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     }
 
     /// `check`, `doctor` and `apply` against what the packets say: before, after, and after the next start.
-    fn judged(lab: &Lab, masters: &[&str], ends: &str) -> Vec<String> {
+    fn judged(lab: &Lab, round: &[(&str, &Case)]) -> Vec<String> {
+        let masters: Vec<&str> = round.iter().map(|(name, _)| *name).collect();
         let limit = masters.join(",");
         let before: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
         let (_, checked) = lab.json(&["check", "-l", &limit]);
         let (_, told) = lab.json(&["doctor", "-l", &format!("{limit},server2")]);
         let (_, applied) = lab.json(&["apply", "--yes", "-l", &limit]);
         let after: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
-        for name in masters {
+        for name in &masters {
             lab.sh(name, "systemctl restart firewalld");
         }
         let mut wrong = Vec::new();
-        for (at, name) in masters.iter().enumerate() {
+        for (at, (name, Case { ends, state, .. })) in round.iter().enumerate() {
             let status =
                 |report: &crate::report::Report| host(report, name)["status"].as_str().unwrap_or_default().to_owned();
             let (was, done) = (status(&checked), status(&applied));
@@ -248,18 +253,18 @@ mod slow {
             };
             let findings = host(&told, name)["findings"].as_array().cloned().unwrap_or_default();
             let blamed = findings.iter().any(|finding| keeps_out(finding["code"].as_str().unwrap_or_default()));
-            let fits = match ends {
+            let fits = match *ends {
                 "open" => was == "unchanged" && before[at] && after[at],
                 "refused" => was == "failed" && done == "failed" && before[at] == after[at],
                 "doubt" => was == "drifted" && done == "changed" && after[at] && warnings.contains("was not judged"),
                 _ => was == "drifted" && done == "changed" && after[at],
             };
             let stays = is_answered(lab, name);
-            let promised = ends == "refused" || stays;
+            let promised = *ends == "refused" || stays;
             if !fits || !promised || blamed == before[at] {
                 let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
                 let errors = format!("{} {}", host(&checked, name)["error"], host(&applied, name)["error"]);
-                wrong.push(format!("{name}: expected {ends}: answered {} {} {stays}, check {was}, apply {done}, doctor {codes:?}, {warnings} {errors}", before[at], after[at]));
+                wrong.push(format!("{state}: {name}: expected {ends}: answered {} {} {stays}, check {was}, apply {done}, doctor {codes:?}, {warnings} {errors}", before[at], after[at]));
             }
         }
         wrong
