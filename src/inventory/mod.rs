@@ -2,6 +2,7 @@
 //! tree into settings, the settings into complete hosts; all mistakes are said in one go.
 
 mod check;
+mod connection;
 mod family;
 mod links;
 mod load;
