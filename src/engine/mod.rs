@@ -21,6 +21,7 @@ mod seal;
 mod session;
 mod settling;
 pub(crate) mod sources;
+mod steps;
 mod transaction;
 pub mod undo;
 pub(crate) mod verdict;

@@ -1,0 +1,158 @@
+//! From a playbook to the steps of a host, and what each of them has to change.
+
+use std::cell::Cell;
+
+use anyhow::{Context as _, Result, anyhow};
+
+use crate::exit::Hint;
+use crate::facts::{Facts, Firewall};
+use crate::firewall::firewalld::Opening;
+use crate::inventory::HostSpec;
+use crate::inventory::spec::{FirewallChoice, ProviderChoice};
+use crate::playbook::context::Contexts;
+use crate::playbook::template::Engine;
+use crate::playbook::{Kind, Playbook, StepFile, context};
+use crate::provider::LinuxProvider;
+use crate::report::Delta;
+use crate::report::shape::Wanted;
+use crate::resource::filter::Filter;
+use crate::resource::{self, Rendered, Resource, Slice};
+
+use super::Context;
+
+/// One step of the playbook, ready to be asked and changed.
+pub(crate) struct Step {
+    pub(crate) name: String,
+    pub(crate) id: Option<String>,
+    pub(crate) restart_on: Vec<String>,
+    pub(crate) resource: Box<dyn Resource>,
+    /// The unit whose restart is owed while the step is unfinished.
+    pub(crate) unit: Option<String>,
+}
+
+/// Compares what was read with what is wanted; a step that only has to load anew what another
+/// changes says so.
+pub(crate) fn deltas(steps: &[Step], seen: &[Slice]) -> Result<Vec<Delta>> {
+    let mut all = Vec::new();
+    let mut changed: Vec<&str> = Vec::new();
+    for (step, slice) in steps.iter().zip(seen) {
+        let mut own = step.resource.diff(slice).with_context(|| format!("step `{}`", step.name))?;
+        if own.is_empty() && owes(step, &changed) {
+            own.push(restart(step));
+        }
+        if own.iter().any(Delta::is_loaded) {
+            changed.extend(step.id.as_deref());
+        }
+        all.append(&mut own);
+    }
+    Ok(all)
+}
+
+/// Whether something that the step has loaded is changed by another.
+pub(crate) fn owes(step: &Step, changed: &[&str]) -> bool {
+    step.restart_on.iter().any(|id| changed.contains(&id.as_str()))
+}
+
+fn restart(step: &Step) -> Delta {
+    Delta {
+        resource: step.resource.label(),
+        property: "restart".to_owned(),
+        from: Some("running with the old configuration".to_owned()),
+        to: Some("restarted".to_owned()),
+        diff: None,
+    }
+}
+
+/// Turns the playbook into resources for this host.
+pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Result<Vec<Step>> {
+    let firewall = firewall(spec.firewall, facts);
+    let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
+    let render = |name: &str| render(name, &contexts, cx);
+    let layout = provider.layout(facts);
+    let filter = Cell::new(filter(spec));
+    let is_ntp = |port: &str| Opening::read(port).is_ok_and(|port| port.is_ntp());
+    let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
+        match kind {
+            Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
+                let chrony = provider.choice() == ProviderChoice::Chrony;
+                let started = Some(resource::started::Wanted::new(spec, chrony, layout.config));
+                Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
+            }
+            // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
+            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && is_ntp(&port) => {
+                Ok(Box::new(resource::firewall::Firewalld::new(Opening::default(), &from, filter.take())?))
+            }
+            kind => resource::build(kind, shown, facts, firewall, &render),
+        }
+    };
+    let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
+    steps.extend(filter.take().map(|filter| Step {
+        name: "Let no packet filter keep the followers out".to_owned(),
+        id: None,
+        restart_on: Vec::new(),
+        resource: Box::new(filter),
+        unit: None,
+    }));
+    Ok(steps)
+}
+
+/// What every master needs, whatever its playbook does: rules that let its followers in.
+fn filter(spec: &HostSpec) -> Option<Filter> {
+    let (networks, followers) = (spec.time.serve.clone(), spec.time.followers.clone());
+    (!networks.is_empty()).then(|| Filter { host: spec.name.clone(), networks, followers })
+}
+
+/// Fills in a template, and once more without the secrets.
+fn render(name: &str, contexts: &Contexts, cx: &Context) -> Result<Rendered> {
+    let asset = cx.assets.read(&format!("templates/{name}"))?;
+    let text = Engine.render(name, &asset.text, &contexts.real)?;
+    let known = (*cx.hidden).clone();
+    let shown = match &contexts.shown {
+        None => Wanted::plain(known),
+        Some(context) => Wanted::new(Engine.render(name, &asset.text, context).ok(), known),
+    };
+    Ok(Rendered { text, shown })
+}
+
+/// Makes a resource of a step, and of the same step as it may be shown.
+pub(crate) type Build<'a> = dyn Fn(Kind, &Kind) -> Result<Box<dyn Resource>> + 'a;
+
+/// Goes through a playbook; `build` makes a resource of each step that holds here.
+pub(crate) fn follow(playbook: &str, contexts: &Contexts, cx: &Context, build: &Build<'_>) -> Result<Vec<Step>> {
+    let playbook = Playbook::load(&cx.assets, playbook)?;
+    let mut steps = Vec::new();
+    for file in &playbook.steps {
+        let step = step(file, contexts, build);
+        steps.extend(step.with_context(|| format!("playbook `{}` ({})", playbook.name, playbook.origin))?);
+    }
+    Ok(steps)
+}
+
+fn step(file: &StepFile, contexts: &Contexts, build: &Build<'_>) -> Result<Option<Step>> {
+    if let Some(condition) = &file.when
+        && !Engine.holds(condition, &contexts.real).with_context(|| format!("step `{}`: when", file.name))?
+    {
+        return Ok(None);
+    }
+    let kind = file.resolve(&Engine, &contexts.real)?;
+    let shown = match &contexts.shown {
+        None => kind.clone(),
+        Some(context) => file.resolve(&Engine, context).unwrap_or_else(|_| kind.hidden()),
+    };
+    let unit = match &kind {
+        Kind::Service { name, .. } => Some(name.clone()),
+        _ => None,
+    };
+    let resource = build(kind, &shown).with_context(|| format!("step `{}`", file.name))?;
+    Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
+}
+
+/// The firewall that is to be opened: the declared one, else the active one. The inventory has no `windows` here.
+fn firewall(choice: FirewallChoice, facts: &Facts) -> Firewall {
+    match choice {
+        FirewallChoice::Auto => facts.firewall,
+        FirewallChoice::None | FirewallChoice::Windows => Firewall::None,
+        FirewallChoice::Firewalld => Firewall::Firewalld,
+        FirewallChoice::Ufw => Firewall::Ufw,
+    }
+}
