@@ -46,6 +46,10 @@ fn init_writes_inventories_that_are_valid_and_replaces_none() {
     assert_eq!(std::fs::read_to_string(dir.path().join("fleet.yml")).unwrap(), "mine");
     run(dir.path(), &["-i", "air.yml", "init", "--airgap"], 0);
     run(dir.path(), &["-i", "air.yml", "inventory", "validate"], 0);
+    // Who runs a public server does not want to be asked every 16 seconds.
+    run(dir.path(), &["-i", "new.yml", "init"], 0);
+    let text = std::fs::read_to_string(dir.path().join("new.yml")).unwrap();
+    assert!(text.contains("upstream") && !text.contains("minpoll"), "{text}");
 }
 
 /// Hosts on this machine where nobody listens.
@@ -141,6 +145,73 @@ fn exported_assets_are_used_and_not_overwritten() {
     assert_eq!(stdout, "changed\n");
     let (_, stderr) = run(dir.path(), &["assets", "export", "mine"], 2);
     assert!(stderr.starts_with("error: export: "), "{stderr}");
+}
+
+/// Playbooks of one's own that are wrong, with what is said of them; each once, and no host is contacted.
+const WRONG: &[(&str, &str, &str)] = &[
+    (
+        "- name: x\n  file: { path: /etc/x, template: own.j2 }\n  run: 3\n",
+        "",
+        "error: the playbook of host `s1`: playbook `own.yml` (mine/playbooks/own.yml:3:3): unknown key `run`, expected one of name, id, when, restart_on, package, file, service, registry, competing, firewall, command\n3 |   run: 3\n  |   ^\n",
+    ),
+    (
+        "- name: x\n  file: { path: /etc/x, template: none.j2 }\n",
+        "",
+        "error: the playbook of host `s1`: playbook `own.yml` (mine/playbooks/own.yml): there is no templates/none.j2 (looked for in mine and in the program)\nhint:  `fleetclock assets list` shows those that there are\n",
+    ),
+    (
+        "- name: x\n  file: { path: /etc/x, template: own.j2 }\n",
+        "a\n{{ vars.site }}\n",
+        "error: playbook `own.yml` (mine/playbooks/own.yml): host `s1`: the inventory has no `vars: { site: ... }` for it: step `x`: template `own.j2`:2: undefined value: `vars.site`\nhint:  HINT\n",
+    ),
+    (
+        "- name: x\n  file: { path: /etc/x, template: own.j2 }\n",
+        "{{ ntp.sorces }}\n",
+        "error: playbook `own.yml` (mine/playbooks/own.yml): step `x`: there is no `ntp.sorces`; ntp has sources, named, serve, serve_masks, isolated, step, extra\nhint:  HINT\n",
+    ),
+    (
+        "- name: x\n  firewall: { port: 99999/udp, from: 10.0.0.0/8 }\n",
+        "",
+        "error: playbook `own.yml` (mine/playbooks/own.yml): host `s1`: step `x`: firewall: `99999/udp` is no port; write 123/udp, 4460/tcp or 60000-60100/udp\nhint:  HINT\n",
+    ),
+];
+
+#[test]
+fn what_is_wrong_with_a_playbook_of_ones_own_is_said_once() {
+    let dir = tempfile::tempdir().unwrap();
+    run(dir.path(), &["assets", "export", "mine"], 0);
+    let hosts = "hosts: { s1: { address: 10.0.0.2, role: slave, upstream: [10.0.0.9], playbook: own } }\n";
+    std::fs::write(dir.path().join("fleet.yml"), hosts).unwrap();
+    let hint = "what there is: `fleetclock inventory show HOST` (vars), `fleetclock facts --format json` (facts), docs/inventory.md";
+    for (playbook, template, words) in WRONG {
+        std::fs::write(dir.path().join("mine/playbooks/own.yml"), playbook).unwrap();
+        std::fs::write(dir.path().join("mine/templates/own.j2"), template).unwrap();
+        for verb in [&["inventory", "validate"][..], &["check"]] {
+            let (stdout, stderr) = run(dir.path(), &[&["--assets", "mine"], verb].concat(), 2);
+            let lines: String =
+                stderr.lines().map(|line| line.strip_prefix("       ").unwrap_or(line).to_owned() + "\n").collect();
+            assert_eq!((stdout.as_str(), lines), ("", words.replace("HINT", hint)));
+        }
+    }
+}
+
+/// Its name is for people: with another one, no file of it changes, and no service is started anew.
+#[test]
+fn a_host_with_another_name_has_the_same_files() {
+    let dir = tempfile::tempdir().unwrap();
+    let inventory = |master: &str, slave: &str, provider: &str| {
+        format!(
+            "defaults: {{ provider: {provider} }}\ngroups:\n  m: {{ role: master, isolated: true, hosts: {{ {master}: 10.0.0.1 }} }}\n  s: {{ role: slave, follows: [m], hosts: {{ {slave}: 10.0.0.2 }} }}\n"
+        )
+    };
+    for provider in ["chrony", "ntpd"] {
+        let files = |master: &str, slave: &str| {
+            std::fs::write(dir.path().join("fleet.yml"), inventory(master, slave, provider)).unwrap();
+            [master, slave].map(|host| run(dir.path(), &["render", host], 0).0)
+        };
+        let (one, other) = (files("old1", "old2"), files("new1", "new2"));
+        assert!(one[1].contains("10.0.0.1") && one == other, "{provider}: {one:?} {other:?}");
+    }
 }
 
 #[test]

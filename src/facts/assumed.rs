@@ -29,6 +29,7 @@ pub fn linux(family: &str) -> Facts {
         hostname: String::new(),
         platform: String::new(),
         cloud: Vec::new(),
+        right: true,
         uid: 0,
         packages: BTreeMap::new(),
         versions: BTreeMap::new(),

@@ -89,6 +89,7 @@ case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
 done
 {{ {CLOUD}
 }} | sed 's/^/cloud=/'
+[ ! -e /usr/share/zoneinfo/right/UTC ] || echo right=yes
 fc_ufw=
 [ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
 printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
@@ -138,6 +139,7 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         hostname: value("host").to_owned(),
         platform: value("platform").to_owned(),
         cloud: all("cloud"),
+        right: value("right") == "yes",
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
         lacks: lacks(&versions, value("id"), value("version")),
         versions,

@@ -57,6 +57,9 @@ pub struct Facts {
     pub platform: String,
     /// Where cloud-init is told to write a time configuration: `FILE:LINE`.
     pub cloud: Vec<String>,
+    /// Whether there are zones of the kind `right/UTC`, which know the leap seconds; newer systems have them in a
+    /// package of their own.
+    pub right: bool,
     /// User id that the scripts run as; 0 is root.
     pub uid: u32,
     /// Installed time packages with their versions.

@@ -94,8 +94,7 @@ fn fits(playbook: &Playbook, assets: &Assets, hosts: &[&HostSpec]) -> Result<()>
     for host in hosts {
         let context = sample(host, &playbook.name);
         for read in &steps {
-            fill(read, &engine, host, &context)
-                .with_context(|| format!("host `{}`, step `{}`", host.name, read.step.name))?;
+            fill(read, &engine, host, &context).with_context(|| format!("host `{}`", host.name))?;
         }
     }
     Ok(())
@@ -135,16 +134,19 @@ fn is_known(name: &str, known: &Value) -> Result<()> {
 /// Fills in a step for one host. What hangs on facts is left until they are read.
 fn fill(read: &Read<'_>, engine: &Compiled, host: &HostSpec, context: &Value) -> Result<()> {
     let Read { step, used, template } = read;
+    let in_step = || format!("step `{}`", step.name);
     if used.iter().any(|name| name.starts_with("facts.")) {
         return Ok(());
     }
     if let Some(condition) = &step.when
-        && !Engine.holds(condition, context)?
+        && !Engine.holds(condition, context).with_context(in_step)?
     {
         return Ok(());
     }
     let filled = step.resolve(engine, context).and_then(|kind| match (kind, template) {
-        (Kind::File { template: name, .. }, Some(text)) => engine.render(&name, text, context).map(drop),
+        (Kind::File { template: name, .. }, Some(text)) => {
+            engine.render(&name, text, context).map(drop).with_context(in_step)
+        }
         _ => Ok(()),
     });
     let missing: BTreeSet<&str> = used

@@ -4,7 +4,7 @@ use anyhow::{Context, Result, bail};
 
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::ProviderChoice;
+use crate::inventory::spec::{ProviderChoice, TimeSpec};
 use crate::report::DaemonReport;
 use crate::resource::Slice;
 
@@ -94,6 +94,20 @@ impl LinuxProvider for Chrony {
                 Layout { service: "chronyd", config: "/etc/chrony.conf", driftfile: "/var/lib/chrony/drift", ..debian }
             }
         }
+    }
+
+    /// It says nothing of a zone of `leapsectz` that is not there but a line in its log, and goes on without.
+    fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
+        let zone = |line: &String| line.trim().strip_prefix("leapsectz ").map(|zone| zone.trim().to_owned());
+        let missing = time.extra.iter().filter_map(zone).find(|zone| zone.starts_with("right/") && !facts.right);
+        let words = missing.map(|zone| {
+            let package = match facts.family {
+                Family::Debian => "; `apt-get install tzdata-legacy` brings it",
+                Family::RedHat | Family::Suse => "",
+            };
+            format!("`leapsectz {zone}`: this system has no zone {zone}, and chronyd goes on without leap seconds from it{package}")
+        });
+        words.into_iter().collect()
     }
 
     fn ready(&self) -> &'static str {
@@ -206,6 +220,26 @@ mod tests {
     }
 
     const SYNCED: &str = "0A0A0A01,10.10.10.1,11,1795150000.1,0.000001,-0.000002,0.000002,-1.5,0.0,0.1,0.000200,0.000300,16.1,Normal\n--\n^,*,10.10.10.1,10,6,377,23,0.000001,0.000001,0.000100\n^,?,10.10.10.9,0,6,0,4294967295,0.0,0.0,0.0\n";
+
+    #[test]
+    fn leap_seconds_of_a_zone_that_is_not_there_are_said_to_be_missing() {
+        let time = |extra: &str| {
+            let text =
+                format!("hosts: {{ h: {{ address: 10.0.0.9, role: master, isolated: true, extra: ['{extra}'] }} }}");
+            crate::inventory::parse("t.yml".as_ref(), &text).unwrap().hosts.remove(0).time
+        };
+        let new = Facts { right: false, ..crate::facts::linux::tests_facts("") };
+        let old = Facts { right: true, ..new.clone() };
+        for (extra, lacks) in [
+            ("leapsectz right/UTC", true),
+            (" leapsectz  right/UTC ", true),
+            ("leapsectz Etc/UTC", false),
+            ("makestep 1 3", false),
+        ] {
+            assert_eq!(!Chrony.shortcomings(&time(extra), &new).is_empty(), lacks, "{extra}");
+            assert!(Chrony.shortcomings(&time(extra), &old).is_empty(), "{extra}");
+        }
+    }
 
     #[test]
     fn a_selected_source_is_synchronised() {

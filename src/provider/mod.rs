@@ -138,7 +138,7 @@ pub trait LinuxProvider: Provider {
         None
     }
 
-    /// Returns what an old version of it makes of what is wanted, and cannot do better.
+    /// Returns what it makes of what is wanted on this system, and cannot do better.
     fn shortcomings(&self, _time: &TimeSpec, _facts: &Facts) -> Vec<String> {
         Vec::new()
     }
