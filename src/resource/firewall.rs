@@ -343,6 +343,37 @@ mod tests {
         assert!(fix.undo.contains("--remove-rich-rule="));
     }
 
+    /// The same beside what a real firewalld has made of its zones, a case of `tests/firewall`.
+    fn beside(case: &str, settings: &str) -> (Firewalld, Slice) {
+        let path = format!("{}/tests/firewall/{case}.txt", env!("CARGO_MANIFEST_DIR"));
+        let text = std::fs::read_to_string(path).unwrap();
+        let (_, rules) = text.split_once("#: nft\n").unwrap();
+        let route = "10.10.10.0/24 10.10.10.1 dev host0 src 10.10.10.1 uid 0\n";
+        let more = format!("{RULES}{rules}#: keepers\n#: routes\n{route}");
+        let followers = vec!["10.10.10.2".parse().unwrap()];
+        let filter = Filter { host: "m1".to_owned(), networks: firewalld().networks, followers };
+        (Firewalld { filter: Some(filter), ..firewalld() }, seen(settings, settings, &more))
+    }
+
+    #[test]
+    fn what_the_rules_stop_is_opened_or_refused_and_never_called_open() {
+        let (resource, slice) = beside("firewalld-closed", "");
+        assert_eq!(resource.diff(&slice).unwrap().len(), 2);
+        // The settings say that it is open, and the rules stop it: no change would help.
+        let (resource, slice) = beside("firewalld-closed", NTP);
+        let error = resource.diff(&slice).unwrap_err();
+        assert!(error.to_string().contains("keeps followers out"), "{error}");
+        let (resource, slice) = beside("firewalld-rich-drop", "");
+        assert!(resource.diff(&slice).is_err());
+    }
+
+    #[test]
+    fn what_the_rules_let_in_is_open_now_whatever_the_settings_say() {
+        let (resource, slice) = beside("firewalld-rich", "");
+        let shown: Vec<String> = resource.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
+        assert_eq!(shown, ["123/udp from 10.10.10.0/24 (permanent)"]);
+    }
+
     #[test]
     fn a_wider_opening_is_enough() {
         for (running, permanent) in [
