@@ -93,10 +93,11 @@ impl Asked<'_> {
 
     /// A rich rule before all others, in the policy or in the zone.
     fn firewalld(&self, zone: Option<&str>) -> String {
-        if self.stop.base.tool != Tool::Nft && !self.stop.is_end_of_zone(self.rules) {
+        if self.stop.base.tool != Tool::Nft && !self.stop.is_by_zones(self.rules) {
             return self.direct();
         }
-        let place = match (policy_of(&self.stop.chain.name), zone) {
+        let name = &self.stop.chain.name;
+        let place = match (policy_of(name), zone.or_else(|| zone_of(name))) {
             (Some(policy), _) => format!("--policy={policy}"),
             (None, Some(zone)) => format!("--zone={zone}"),
             (None, None) => "--zone=ZONE".to_owned(),
@@ -207,19 +208,22 @@ fn policy_of(chain: &str) -> Option<&str> {
     Some(ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
 }
 
+/// `filter_IN_public_deny`, or `IN_public_deny` in words of iptables: the zone `public`.
+fn zone_of(chain: &str) -> Option<&str> {
+    let name = chain.strip_prefix("filter_").unwrap_or(chain).strip_prefix("IN_")?;
+    let ends = ["_pre", "_log", "_deny", "_allow", "_post"];
+    Some(ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
+}
+
 impl Stop {
     /// Returns whether it is a rule of iptables-legacy.
     pub fn is_legacy(&self) -> bool {
         self.base.tool == Tool::Legacy
     }
 
-    /// Returns whether it is the end of a zone of firewalld, where what the zone has not let in is stopped: to open
-    /// the zone opens it.
-    pub fn is_end_of_zone(&self, rules: &Ruleset) -> bool {
-        let name = &self.chain.name;
-        let earlier = ["_policy_", "_direct", "panic"].iter().any(|word| name.contains(word))
-            || ["_deny", "_pre", "_log"].iter().any(|end| name.ends_with(end));
+    /// Returns whether firewalld has made it out of zones and policies, and not out of a direct rule.
+    pub fn is_by_zones(&self, rules: &Ruleset) -> bool {
         // In words of iptables the zones have chains, and what is stopped by nobody's choice stands at the end of INPUT.
-        rules.is_of_firewalld(&self.base) && !earlier
+        rules.is_of_firewalld(&self.base) && !self.chain.name.contains("_direct")
     }
 }

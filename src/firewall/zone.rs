@@ -48,8 +48,13 @@ pub enum Door {
         /// In these words.
         words: String,
     },
-    /// Because of these words it cannot be told.
-    Doubt(String),
+    /// It may be refused before, and that cannot be told.
+    Doubt {
+        /// Because of these words.
+        words: String,
+        /// Whether it is closed even if nothing refuses it.
+        shut: bool,
+    },
 }
 
 impl Door {
@@ -110,7 +115,16 @@ impl Zone {
 
     /// Returns what becomes of questions from a network in this zone, with the policies that are about it.
     pub(super) fn door(&self, policies: &[(&str, &Zone)], from: IpNet, known: &Known) -> Door {
-        let mut way = Way { from, known, others: Vec::new(), maybe: false, doubt: None, policy: None };
+        let mut way = Way {
+            from,
+            known,
+            others: Vec::new(),
+            maybe: false,
+            doubt: None,
+            late: false,
+            late_doubt: false,
+            policy: None,
+        };
         let (before, after): (Vec<_>, Vec<_>) = policies.iter().partition(|(_, policy)| policy.priority < 0);
         let through = |way: &mut Way<'_>, list: &[&(&str, &Zone)]| {
             list.iter().find_map(|(name, policy)| {
@@ -120,10 +134,10 @@ impl Zone {
         };
         let zone = |way: &mut Way<'_>| {
             way.policy = None;
-            way.through(self)
+            way.zone(self)
         };
         let door = through(&mut way, &before).or_else(|| zone(&mut way)).or_else(|| through(&mut way, &after));
-        door.unwrap_or_else(|| way.end(self))
+        door.unwrap_or_else(|| if self.lets_all_in() { way.open() } else { way.shut() })
     }
 }
 
@@ -135,21 +149,35 @@ struct Way<'a> {
     others: Vec<String>,
     /// Whether something may have let it in on the way.
     maybe: bool,
-    /// What may have refused it on the way.
+    /// What may have refused it before the zone could let it in.
     doubt: Option<String>,
+    /// Whether the openings of the zone were passed: what refuses it now, opening the zone would come before.
+    late: bool,
+    /// Whether something may have refused it since.
+    late_doubt: bool,
     /// The policy that it is in.
     policy: Option<String>,
 }
 
 impl Way<'_> {
-    /// Through what a zone or policy has, but for its target.
-    fn through(&mut self, zone: &Zone) -> Option<Door> {
+    /// Through what a policy has, but for its target.
+    fn through(&mut self, policy: &Zone) -> Option<Door> {
+        self.halves(policy, false)
+    }
+
+    /// Through what the zone has, but for its target.
+    fn zone(&mut self, zone: &Zone) -> Option<Door> {
+        self.halves(zone, true)
+    }
+
+    fn halves(&mut self, zone: &Zone, is_zone: bool) -> Option<Door> {
         let mut rules: Vec<Rich<'_>> = zone.rules.iter().map(|rule| Rich::read(rule)).collect();
         rules.sort_by_key(|rule| (rule.priority(), rule.accepts()));
         let (before, rest): (Vec<_>, Vec<_>) =
             rules.into_iter().partition(|rule| (rule.priority(), rule.accepts()) < (0, Some(true)));
         let first = before.iter().find_map(|rule| self.rule(rule));
         let own = first.or_else(|| self.openings(zone));
+        self.late |= is_zone;
         own.or_else(|| rest.iter().find_map(|rule| self.rule(rule)))
     }
 
@@ -160,10 +188,15 @@ impl Way<'_> {
         match (holds, accepts) {
             (Truth::Yes, true) => return Some(self.open()),
             (Truth::Yes, false) => return Some(self.refused(rule.text())),
+            (Truth::Unknown, false) if self.late => self.late_doubt = true,
             (Truth::Unknown, false) => drop(self.doubt.get_or_insert_with(|| rule.text().to_owned())),
             (Truth::Unknown | Truth::No, true) => {
                 self.maybe |= holds == Truth::Unknown;
-                self.others.extend((about == Truth::Yes).then(|| rule.source()));
+                match about {
+                    Truth::Yes => self.others.push(rule.source()),
+                    Truth::Unknown if holds == Truth::Unknown => self.others.push(format!("`{}`", rule.text())),
+                    Truth::Unknown | Truth::No => {}
+                }
             }
             (Truth::No, false) => {}
         }
@@ -182,12 +215,25 @@ impl Way<'_> {
     }
 
     fn open(&self) -> Door {
-        self.doubt.clone().map_or(Door::Open, Door::Doubt)
+        match &self.doubt {
+            Some(words) => Door::Doubt { words: words.clone(), shut: false },
+            None if self.late_doubt => self.shut(),
+            None => Door::Open,
+        }
+    }
+
+    fn shut(&self) -> Door {
+        match &self.doubt {
+            Some(words) => Door::Doubt { words: words.clone(), shut: true },
+            None if self.others.is_empty() => Door::Closed,
+            None => Door::OpenTo(self.others.clone()),
+        }
     }
 
     fn refused(&self, words: &str) -> Door {
         match self.maybe {
-            true => Door::Doubt(words.to_owned()),
+            _ if self.late => self.shut(),
+            true => Door::Doubt { words: words.to_owned(), shut: false },
             false => Door::Refused { policy: self.policy.clone(), words: words.to_owned() },
         }
     }
@@ -200,16 +246,6 @@ impl Way<'_> {
                 Some(self.refused(&format!("target {}", policy.target.trim_matches('%'))))
             }
             _ => None,
-        }
-    }
-
-    fn end(self, zone: &Zone) -> Door {
-        if zone.lets_all_in() {
-            self.open()
-        } else if self.others.is_empty() {
-            Door::Closed
-        } else {
-            Door::OpenTo(self.others)
         }
     }
 }
@@ -294,16 +330,24 @@ mod tests {
                 matches!(door(&settings, "10.10.10.2/32"), Door::Refused { words, .. } if words.contains("reject"))
             );
             assert_eq!(door(&settings, "10.10.10.3/32"), Door::Open);
-            assert!(matches!(door(&settings, "10.10.10.0/24"), Door::Doubt(words) if words.contains("10.10.10.2")));
+            assert!(
+                matches!(door(&settings, "10.10.10.0/24"), Door::Doubt { words, shut: false } if words.contains("10.10.10.2"))
+            );
         }
         let one = |rule: &str| format!(r#""services" as 1 "ntp" "rules_str" as 1 "{rule}""#);
         let by_mac = one(r#"rule source mac=\"02:00:00:00:00:08\" drop"#);
         assert!(matches!(door(&by_mac, "10.10.20.8/32"), Door::Refused { .. }));
-        assert!(matches!(door(&by_mac, "10.10.20.9/32"), Door::Doubt(_)), "whose address it is, is not known");
+        assert!(matches!(door(&by_mac, "10.10.20.9/32"), Door::Doubt { .. }), "whose address it is, is not known");
         let limited = one(r#"rule service name=\"ntp\" drop limit value=\"1/s\""#);
-        assert!(matches!(door(&limited, "10.10.20.9/32"), Door::Doubt(_)));
+        assert!(matches!(door(&limited, "10.10.20.9/32"), Door::Doubt { .. }));
+        let late = r#""rules_str" as 1 "rule priority=\"1\" service name=\"ntp\" drop""#;
+        assert_eq!(door(late, "10.10.20.9/32"), Door::Closed, "to open the zone comes before it");
+        let late = format!(r#""target" s "ACCEPT" {}"#, late.replace("drop", r#"drop limit value=\"1/s\""#));
+        assert_eq!(door(&late, "10.10.20.9/32"), Door::Closed);
+        let some = r#""rules_str" as 1 "rule service name=\"ntp\" accept limit value=\"1/m\"""#;
+        assert!(matches!(door(some, "10.10.20.9/32"), Door::OpenTo(others) if others[0].contains("limit")));
         let unsure = one(r#"rule service name=\"six\" drop"#);
-        assert!(matches!(door(&unsure, "10.10.20.9/32"), Door::Doubt(_)));
+        assert!(matches!(door(&unsure, "10.10.20.9/32"), Door::Doubt { .. }));
         assert_eq!(door(r#""services" as 1 "six""#, "10.10.20.9/32"), Door::Closed);
         assert!(!is_open(r#""target" s "DROP""#, "10.10.20.9/32"));
     }
@@ -326,6 +370,8 @@ mod tests {
         assert_eq!(through(&shut, r#""priority" i 1 "services" as 1 "ntp" "target" s "CONTINUE""#), Door::Open);
         assert_eq!(through(&shut, r#""priority" i -1 "services" as 1 "ntp" "target" s "CONTINUE""#), Door::Open);
         assert_eq!(through(&shut, r#""priority" i 1 "target" s "ACCEPT""#), Door::Open);
+        // What comes behind the zone stops nothing that the zone lets in.
+        assert_eq!(through(&shut, r#""priority" i 1 "target" s "REJECT""#), Door::Closed);
         let rule =
             r#""priority" i -1 "rich_rules" as 1 "rule family=\"ipv4\" port port=\"123\" protocol=\"udp\" drop""#;
         assert!(matches!(through(&open, rule), Door::Refused { .. }));

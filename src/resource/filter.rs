@@ -174,19 +174,18 @@ mod tests {
         }
     }
 
-    /// The end of a zone is what opening the zone opens; a policy or a rule that refuses comes before it.
     #[test]
-    fn the_end_of_a_zone_is_told_from_what_comes_before() {
-        let is_end = |case: &str, from: &str| {
+    fn what_zones_stop_is_told_from_what_others_stop() {
+        let by_zones = |case: &str, from: &str| {
             let (rules, from) = (Rules::read(&seen(case).stdout), from.parse().unwrap());
             let packet = rules.question("10.10.10.0/24".parse().unwrap(), from).unwrap();
             let Verdict::Stopped(stop) = walk::verdict(&rules.set, &packet, false) else { panic!("{case}") };
-            stop.is_end_of_zone(&rules.set)
+            stop.is_by_zones(&rules.set)
         };
-        assert!(is_end("firewalld-closed", "10.10.10.0/24"));
-        assert!(!is_end("firewalld-policy", "10.10.10.2/32"));
-        assert!(!is_end("firewalld-rich-drop", "10.10.10.2/32"));
-        assert!(!is_end("firewalld-direct", "10.10.10.2/32"));
-        assert!(!is_end("rhel-iptables-services", "10.10.10.0/24"));
+        assert!(by_zones("firewalld-closed", "10.10.10.0/24"));
+        assert!(by_zones("firewalld-policy", "10.10.10.2/32"));
+        assert!(by_zones("firewalld-rich-drop", "10.10.10.2/32"));
+        assert!(!by_zones("firewalld-direct", "10.10.10.2/32"));
+        assert!(!by_zones("rhel-iptables-services", "10.10.10.0/24"));
     }
 }

@@ -148,7 +148,7 @@ impl Firewalld {
         let judged = self.compare(state, &rules, &decisive("", &seen.stderr))?;
         // The rules themselves say more than the settings.
         if let Some(filter) = &self.filter {
-            filter.refuse(&rules, &|stop, from| stop.is_end_of_zone(&rules.set) && judged.work.opens(from))?;
+            filter.refuse(&rules, &|stop, from| stop.is_by_zones(&rules.set) && judged.work.opens(from))?;
         }
         match judged.refused {
             Some((message, hint)) => Err(anyhow!(message).hint(&hint)),
@@ -196,11 +196,15 @@ impl Firewalld {
     fn doors(&self, state: &firewalld::Firewalld, word: &str, part: &Part) -> Vec<(IpNet, Option<Door>)> {
         let door = |from: IpNet| (from, state.door(&part.zone, from, word == "permanent"));
         let all = door(part.from);
-        if !matches!(all.1, Some(Door::Doubt(_))) || part.from.prefix_len() == part.from.max_prefix_len() {
+        let Some(Door::Doubt { shut, .. }) = &all.1 else { return vec![all] };
+        if part.from.prefix_len() == part.from.max_prefix_len() {
             return vec![all];
         }
+        let closed = shut.then_some((part.from, Some(Door::Closed)));
         let followers = self.filter.iter().flat_map(|filter| &filter.followers);
-        followers.filter(|address| part.from.contains(*address)).map(|address| door(IpNet::from(*address))).collect()
+        let own = followers.filter(|address| part.from.contains(*address)).map(|address| door(IpNet::from(*address)));
+        // Those who are merely not let in yet are, with the network.
+        closed.into_iter().chain(own.filter(|(_, door)| !door.as_ref().is_some_and(Door::is_shut))).collect()
     }
 }
 
@@ -245,11 +249,17 @@ impl Judged {
                 let first = row.rule.replacen("rule ", "rule priority=\"-32768\" ", 1);
                 let message = format!("firewalld keeps {network} out{when}: {kind} `{name}`: {words}");
                 let command = format!("firewall-cmd {option}--{kind}={name} --add-rich-rule='{first}'");
-                self.refused.get_or_insert((message, format!("let it in before that: {command}")));
+                // What is so now comes before what will be.
+                if !is_permanent || self.refused.is_none() {
+                    self.refused = Some((message, format!("let it in before that: {command}")));
+                }
             }
-            Door::Doubt(words) => {
+            Door::Doubt { words, shut } => {
                 let what = format!("whether zone `{zone}` lets {network} in{when} could not be told");
                 self.doubts.push(format!("firewalld: {what}: {words}"));
+                if *shut {
+                    self.work.add.push(row);
+                }
             }
         }
     }
@@ -363,8 +373,12 @@ mod tests {
         let (resource, slice) = beside("firewalld-closed", NTP);
         let error = resource.diff(&slice).unwrap_err();
         assert!(error.to_string().contains("keeps followers out"), "{error}");
-        let (resource, slice) = beside("firewalld-rich-drop", "");
-        assert!(resource.diff(&slice).is_err());
+        // A rule that refuses comes before what the zone would let in.
+        let drop = r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.10.10.2\" service name=\"ntp\" drop""#;
+        let (resource, slice) = beside("firewalld-rich-drop", drop);
+        let error = resource.diff(&slice).unwrap_err();
+        let hint = crate::exit::hint(&error).unwrap();
+        assert!(hint.contains("firewall-cmd --zone=public --add-rich-rule"), "{error}: {hint}");
     }
 
     #[test]

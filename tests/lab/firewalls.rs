@@ -86,7 +86,8 @@ mod slow {
     use super::*;
 
     /// What is made of firewalld on a master (`on` the one of this age, where only that can), and how it ends:
-    /// `opens` by an apply, `open` already, `refused`, or `doubt`: it opens, with a word of what could not be told.
+    /// `opens` by an apply, `open` already, `refused`, `sometimes` open and by an apply always, or `doubt`: it opens,
+    /// with a word of what could not be told.
     struct Case {
         on: &'static str,
         ends: &'static str,
@@ -146,14 +147,14 @@ mod slow {
         all("refused", "p --add-service=ntp; p --add-rich-rule='rule source mac=MAC reject'; reload"),
         all(
             "refused",
-            "p --add-service=ntp; p --new-ipset=bad --type=hash:ip; p --ipset=bad --add-entry=10.10.10.2; p --add-rich-rule='rule family=ipv4 source ipset=bad drop'; reload",
+            "p --add-service=ntp; p --new-ipset=bad --type=hash:ip; p --ipset=bad --add-entry=10.10.10.2; firewall-cmd --reload >/dev/null; p --add-rich-rule='rule family=ipv4 source ipset=bad drop'; reload",
         ),
         all(
             "open",
             "p --add-rich-rule='rule priority=-5 family=ipv4 service name=ntp accept'; p --add-rich-rule='rule family=ipv4 source address=10.10.10.0/24 service name=ntp drop'; reload",
         ),
         all("opens", "p --add-rich-rule='rule priority=32767 family=ipv4 port port=1-1000 protocol=udp drop'; reload"),
-        all("opens", "p --add-rich-rule='rule family=ipv4 service name=ntp accept limit value=1/m'; reload"),
+        all("sometimes", "p --add-rich-rule='rule family=ipv4 service name=ntp accept limit value=1/m'; reload"),
         // Services are what their definitions say.
         all(
             "open",
@@ -169,14 +170,16 @@ mod slow {
             "p --add-service=ntp; p --direct --add-rule ipv4 filter INPUT 0 -s 10.10.10.2 -p udp --dport 123 -j DROP; reload",
         ),
         all("doubt", "p --direct --add-rule ipv4 filter INPUT 0 -s 10.99.0.0/16 -p udp --dport 123 -j DROP"),
-        all(
-            "opens",
-            "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld",
-        ),
-        all(
-            "refused",
-            "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld; p --add-service=ntp; p --add-rich-rule='rule family=ipv4 source address=10.10.10.2 drop'; reload",
-        ),
+        Case {
+            on: "bookworm",
+            ends: "opens",
+            state: "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld",
+        },
+        Case {
+            on: "bookworm",
+            ends: "refused",
+            state: "sed -i s/^FirewallBackend=.*/FirewallBackend=iptables/ /etc/firewalld/firewalld.conf; systemctl restart firewalld; p --add-service=ntp; p --add-rich-rule='rule family=ipv4 source address=10.10.10.2 drop'; reload",
+        },
     ];
 
     const MASTERS: [(&str, &str); 3] = [("server1", "bookworm"), ("server3", "trixie"), ("server4", "bullseye")];
@@ -243,7 +246,8 @@ mod slow {
         let before: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
         let (_, checked) = lab.json(&["check", "-l", &limit]);
         let (_, told) = lab.json(&["doctor", "-l", &format!("{limit},server2")]);
-        let (_, applied) = lab.json(&["apply", "--yes", "-l", &limit]);
+        // Each alone: masters that keep their followers out would stop the others.
+        let applied = masters.iter().map(|name| lab.json(&["apply", "--yes", "-l", name]).1).collect::<Vec<_>>();
         let after: Vec<bool> = masters.iter().map(|name| is_answered(lab, name)).collect();
         for name in &masters {
             lab.sh(name, "systemctl restart firewalld");
@@ -252,7 +256,7 @@ mod slow {
         for (at, (name, Case { ends, state, .. })) in round.iter().enumerate() {
             let status =
                 |report: &crate::report::Report| host(report, name)["status"].as_str().unwrap_or_default().to_owned();
-            let (was, done) = (status(&checked), status(&applied));
+            let (was, done) = (status(&checked), status(&applied[at]));
             let warnings = host(&checked, name)["warnings"].to_string();
             let keeps_out = |code: &str| {
                 ("FC034".."FC035").contains(&code)
@@ -268,9 +272,9 @@ mod slow {
             };
             let stays = is_answered(lab, name);
             let promised = *ends == "refused" || stays;
-            if !fits || !promised || blamed == before[at] {
+            if !fits || !promised || *ends != "sometimes" && blamed == before[at] {
                 let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
-                let errors = format!("{} {}", host(&checked, name)["error"], host(&applied, name)["error"]);
+                let errors = format!("{} {}", host(&checked, name)["error"], host(&applied[at], name)["error"]);
                 wrong.push(format!("{state}: {name}: expected {ends}: answered {} {} {stays}, check {was}, apply {done}, doctor {codes:?}, {warnings} {errors}", before[at], after[at]));
             }
         }

@@ -238,11 +238,19 @@ fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
 /// What firewalld itself stops, in a zone that is open.
 fn overruled(link: &Link<'_>) -> Option<Seen> {
     let server = link.server.filter(|_| link.is_silent() && !link.by_port())?;
-    let stop = link
-        .stop_at_server()
-        .or_else(|| link.stop_of_answers())
-        .filter(|stop| server.evidence.filter.is_of_firewalld(&stop.stop.base))?;
-    Some(stopped(link, &server, &stop).with("zone", link.zone().unwrap_or("?")))
+    let zone = link.zone().unwrap_or("?");
+    if let Some(stop) = link.stop_at_server().or_else(|| link.stop_of_answers()) {
+        let of_firewalld = server.evidence.filter.is_of_firewalld(&stop.stop.base);
+        return of_firewalld.then(|| stopped(link, &server, &stop).with("zone", zone));
+    }
+    // What hangs on a hardware address is no stop for those who read the rules, and the settings know it.
+    let (zone, door) = link.door().filter(|_| !link.firewalld_lets_in())?;
+    let Door::Refused { policy, words } = door else { return None };
+    let (kind, name) = policy.map_or(("zone", zone.to_owned()), |policy| ("policy", policy));
+    let rule = opening(zone, &link.from()?.to_string(), false).replacen("'rule ", "'rule priority=\"-32768\" ", 1);
+    let remedy = rule.replacen(&format!("--zone={zone}"), &format!("--{kind}={name}"), 1);
+    let seen = shown(link, &server, zone, &format!("{kind} {name}: {words}"));
+    Some(seen.beyond_apply(true).with("remedy", format!("{remedy}, and the same with --permanent")))
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {
