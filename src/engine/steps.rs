@@ -2,9 +2,8 @@
 
 use std::cell::Cell;
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result};
 
-use crate::exit::Hint;
 use crate::facts::{Facts, Firewall};
 use crate::firewall::firewalld::Opening;
 use crate::inventory::HostSpec;
