@@ -212,9 +212,10 @@ mod slow {
         }
         assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
         let mac = lab.sh("server2", "ip -o link show host0 | sed -n 's/.*link.ether \\([^ ]*\\).*/\\1/p'");
-        let only = std::env::var("CASES").unwrap_or_default();
+        let only = std::env::var_os("CASES").unwrap_or_default();
         // `CASES=3,17`: these alone.
-        let chosen = |at: &usize| only.is_empty() || only.split(',').any(|number| number == at.to_string());
+        let chosen =
+            |at: &usize| only.is_empty() || only.to_string_lossy().split(',').any(|number| number == at.to_string());
         let mut cases: Vec<&Case> =
             CASES.iter().enumerate().filter(|(at, _)| chosen(at)).map(|(_, case)| case).collect();
         let mut wrong = Vec::new();
