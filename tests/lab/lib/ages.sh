@@ -60,9 +60,7 @@ age() {
   # The other names of systemctl lead to what stands in front of it now.
   for name in halt poweroff reboot runlevel shutdown telinit; do ln -s systemctl "$lab/real/$name"; done
   # The unit starts what stands in front, too.
-  for name in chrony chronyd; do
-    sed -i 's|/usr/sbin/chronyd|/usr/local/sbin/chronyd|' "$root/etc/systemd/system/$name.service.d/lab.conf"
-  done
+  sed -i 's|/usr/sbin/chronyd|/usr/local/sbin/chronyd|' "$root"/etc/systemd/system/chron*.service.d/lab.conf
 }
 
 shape_el7() {

@@ -16,13 +16,15 @@ build_one() {
   local kind=$1 tree started=$SECONDS
   case $kind in bookworm | bullseye | trixie | rhel | suse | el7 | focal | vm) ;; *) die "no kind '$kind' (bookworm bullseye trixie rhel suse el7 focal vm)" ;; esac
   tree=$(base_tree "$kind")
-  [[ -d $tree ]] && return 0
+  [[ -d $tree ]] && { touch "$tree"; return 0; }
   mkdir -p "$cache/base"
   exec 9>"$cache/base/$kind.lock"
   flock 9
   [[ -d $tree ]] && { exec 9>&-; return 0; }
   say "building the $kind tree (about a minute, once)"
-  rm -rf "$cache/base/$kind-"* "$tree.new"
+  rm -rf "$tree.new"
+  # Trees of older recipes go when nobody can be using them: another work tree may have labs on them.
+  find "$cache/base" -maxdepth 1 -name "$kind-*" -mtime +2 -exec rm -rf {} +
   if ! "make_$kind" "$tree.new" >"$cache/base/$kind.log" 2>&1; then
     tail -20 "$cache/base/$kind.log" >&2
     rm -rf "$tree.new"
@@ -49,13 +51,14 @@ make_debian() {
     chroot "$tree" apt-get -d -y -qq install --no-install-recommends "$package" || return
   done
   rm -f "$tree"/etc/apt/apt.conf.d/99mmdebstrap
-  prepare_common "$tree"
+  prepare_common "$tree" chrony /etc/chrony/chrony.conf
 }
 
+# `prepare_common TREE UNIT CONFIG`: the unit and the file of its chrony.
 prepare_common() {
   local tree=$1 unit
   prepare_users "$tree"
-  prepare_clock "$tree"
+  prepare_clock "$@"
   for unit in systemd-networkd-wait-online.service apt-daily.timer apt-daily-upgrade.timer e2scrub_all.timer \
     man-db.timer dpkg-db-backup.timer fstrim.timer systemd-resolved.service console-getty.service getty@.service \
     systemd-logind-varlink.socket; do
@@ -93,19 +96,16 @@ prepare_users() {
   chmod 0600 "$tree/etc/doas.conf"
 }
 
-# The clock belongs to the machine: the daemons may believe that they set it, and chronyd is told not to.
+# The clock belongs to the machine: the daemons may believe that they set it, and chronyd is told not to. One
+# drop-in for the unit that the system's package has: one for its other name would rule it, too.
 prepare_clock() {
-  local tree=$1 unit
-  for unit in chrony chronyd; do
-    mkdir -p "$tree/etc/systemd/system/$unit.service.d"
-    local config=/etc/chrony/chrony.conf
-    [[ $unit == chronyd ]] && config=/etc/chrony.conf
-    cat >"$tree/etc/systemd/system/$unit.service.d/lab.conf" <<CONF
+  local tree=$1 unit=$2 config=$3
+  mkdir -p "$tree/etc/systemd/system/$unit.service.d"
+  cat >"$tree/etc/systemd/system/$unit.service.d/lab.conf" <<CONF
 [Service]
 ExecStart=
 ExecStart=!/usr/sbin/chronyd -F 1 -x -f $config
 CONF
-  done
   # timesyncd refuses to run in a container; a real server has it running.
   mkdir -p "$tree/etc/systemd/system/systemd-timesyncd.service.d"
   printf '[Unit]\nConditionVirtualization=\n' >"$tree/etc/systemd/system/systemd-timesyncd.service.d/lab.conf"

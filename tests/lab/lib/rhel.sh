@@ -9,7 +9,7 @@ make_rhel() {
   chroot "$tree" apt-get -d -y -qq install --no-install-recommends chrony || return
   rhel_repository "$tree" "$old" || return
   rhel_shape "$tree" || return
-  prepare_common "$tree"
+  prepare_common "$tree" chronyd /etc/chrony.conf
   # chronyd runs as Debian's build of it wants: the user of that name is made by the package.
   sed -i 's|chronyd -F 1 -x|chronyd -F 1 -x -u chrony|' "$tree/etc/systemd/system/chronyd.service.d/lab.conf"
 }

@@ -9,7 +9,7 @@ make_suse() {
   chroot "$tree" apt-get -d -y -qq install --no-install-recommends chrony || return
   suse_repository "$tree" "$old" || return
   suse_shape "$tree" || return
-  prepare_common "$tree"
+  prepare_common "$tree" chronyd /etc/chrony.conf
   sed -i 's|chronyd -F 1 -x|chronyd -F 1 -x -u chrony|' "$tree/etc/systemd/system/chronyd.service.d/lab.conf"
 }
 
