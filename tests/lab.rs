@@ -48,6 +48,8 @@ mod report;
 mod rollout;
 #[path = "lab/safety.rs"]
 mod safety;
+#[path = "lab/scale.rs"]
+mod scale;
 #[path = "lab/secrets.rs"]
 mod secrets;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]
