@@ -4,9 +4,8 @@ use anyhow::Result;
 
 use super::Global;
 use super::fail_on::FailOn;
-use super::run::{Run, into_report};
-use crate::engine::Extent;
-use crate::engine::fleet::plan_all;
+use super::run::Run;
+use crate::engine::fleet::check_all;
 use crate::exit::{Condition, Exit};
 
 /// Options of `check`.
@@ -20,6 +19,6 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start("check", global)?;
     run.red = args.fail_on.or(&Condition::ALL);
-    let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Configuration, cx));
-    Ok(run.print(plans.into_iter().map(into_report).collect(), true))
+    let reports = run.watched(run.names(), |cx| check_all(run.hosts.clone(), run.forks, cx));
+    Ok(run.print(reports, true))
 }

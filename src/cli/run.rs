@@ -26,6 +26,7 @@ use crate::report::hide::Hider;
 use crate::report::text::{self, Options};
 use crate::report::{FleetReport, HostReport, SCHEMA, Status, Summary, Wave, json, spread};
 use crate::transport::Connections;
+use crate::transport::places::Forks;
 
 /// What planning a host came to, as its report.
 pub(super) fn into_report(plan: PlanResult) -> HostReport {
@@ -46,7 +47,7 @@ pub(super) struct Run {
     pub(super) rollout: Rollout,
     /// The order that came of it, for the report.
     pub(super) waves: Vec<Wave>,
-    pub(super) forks: usize,
+    pub(super) forks: Forks,
     pub(super) format: Format,
     pub(super) verbosity: Verbosity,
     pub(super) assets: Option<PathBuf>,
@@ -84,7 +85,7 @@ impl Run {
         let forks = super::limits::forks(global.forks);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(forks + 4)
+            .max_blocking_threads(forks.most + forks.aside + 4)
             .enable_all()
             .build()
             .context("start the runtime")?;

@@ -10,6 +10,7 @@ use crate::inventory::HostSpec;
 use crate::report::decisive::decisive;
 use crate::report::{Delta, ErrorReport, HostReport, Status};
 use crate::resource::{Slice, command};
+use crate::transport::places::Forks;
 use crate::transport::quote::sh;
 
 use super::Context;
@@ -67,7 +68,7 @@ cat "$fc_f/about"
 done"#;
 
 /// Asks all hosts for their last run.
-pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<LookResult> {
+pub async fn look_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> Vec<LookResult> {
     start(&cx, &hosts);
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || host(&spec, |report| look(&spec, &cx, report)));
@@ -81,8 +82,8 @@ pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> V
 }
 
 /// Takes the runs back that were looked at, on all hosts at the same time.
-pub async fn undo_all(looks: Vec<LookResult>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
-    each(looks, forks, move |look| {
+pub async fn undo_all(looks: Vec<LookResult>, forks: Forks, cx: Arc<Context>) -> Vec<HostReport> {
+    each(looks, forks.steady(), move |look| {
         let last = match look {
             Ok(last) => last,
             Err(report) => return *report,

@@ -119,7 +119,8 @@ impl Worker {
     }
 
     fn ssh(&mut self, job: &SshJob) -> std::io::Result<()> {
-        let connected = Ssh::connect(job, &mut |hop, key| judged(&mut self.link, hop, key));
+        let reached = message::handed(&self.link)?;
+        let connected = Ssh::connect(job, reached, &mut |hop, key| judged(&mut self.link, hop, key));
         match connected {
             Ok(ssh) => {
                 self.connection = Some(Box::new(ssh));
