@@ -41,7 +41,7 @@ impl From<anyhow::Error> for Failure {
 
 /// The way out where the login is not root.
 pub(crate) const BECOME: &str =
-    "say `become` and a program that the host has (`sudo`, `doas`, `su` and others: docs/become.md), or log in as root";
+    "set `become` to a program that the host has (`sudo`, `doas`, `su` and others: docs/become.md), or log in as root";
 
 /// An open connection to a host.
 pub(crate) struct Session<'a> {

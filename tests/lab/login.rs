@@ -68,7 +68,7 @@ fn every_way_in_and_every_refusal() {
         ("doas-unasked", "set `become_password`, or use `permit nopass`"),
         ("doas-none", "not permitted"),
         ("password-wrong", "tried"),
-        ("no-root", "`become: sudo`"),
+        ("no-root", "set `become`"),
         ("nobody", "log in to 10.10.10.1:22 as `nosuchuser`: refused"),
         ("passphrase-missing", "set `passphrase`"),
         (
