@@ -4,12 +4,12 @@
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Duration, Instant};
 
-use fleetclock::engine::event::{Event, Phase};
-use fleetclock::report::console::{self, Verbosity};
-use fleetclock::report::text::Options;
-use fleetclock::report::{
+use fleetclock::model::event::{Event, Phase};
+use fleetclock::model::{
     DaemonReport, Delta, ErrorReport, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary,
 };
+use fleetclock::report::console::{self, Verbosity};
+use fleetclock::report::text::Options;
 
 fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);

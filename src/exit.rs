@@ -1,11 +1,8 @@
 //! Exit codes, and hints that travel with an error.
 
-use std::collections::BTreeSet;
 use std::fmt;
 
-use serde::Serialize;
-
-use crate::report::Status;
+use crate::model::Condition;
 
 /// Every exit code of the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,45 +24,9 @@ pub enum Exit {
     Interrupted = 130,
 }
 
-/// What can be wrong with a run. Where several hold, the first one in this order gives the exit code:
-/// what was found on the hosts that answered comes before what could not be found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    /// A host failed, or was not started.
-    Failed,
-    /// A clock is outside its limits; of `doctor`, a host is not well.
-    Limits,
-    /// A host is not configured as wanted.
-    Drift,
-    /// A host was not to be reached.
-    Unreachable,
-}
-
-impl Condition {
-    /// All of them, in their order.
-    pub const ALL: [Condition; 4] = [Condition::Failed, Condition::Limits, Condition::Drift, Condition::Unreachable];
-
-    fn of(status: Status) -> Option<Condition> {
-        match status {
-            Status::Failed | Status::FailedUndone | Status::FailedNotUndone | Status::NotStarted => {
-                Some(Condition::Failed)
-            }
-            Status::OutOfLimits => Some(Condition::Limits),
-            Status::Drifted => Some(Condition::Drift),
-            Status::Unreachable => Some(Condition::Unreachable),
-            Status::Unchanged | Status::Changed => None,
-        }
-    }
-
-    /// Returns all that hold of hosts that ended so, in their order.
-    pub fn holding(statuses: impl IntoIterator<Item = Status>) -> Vec<Condition> {
-        let seen: BTreeSet<Condition> = statuses.into_iter().filter_map(Condition::of).collect();
-        seen.into_iter().collect()
-    }
-
-    fn exit(self) -> Exit {
-        match self {
+impl From<Condition> for Exit {
+    fn from(condition: Condition) -> Exit {
+        match condition {
             Condition::Failed => Exit::Failed,
             Condition::Limits => Exit::OutOfLimits,
             Condition::Drift => Exit::Pending,
@@ -78,7 +39,7 @@ impl Exit {
     /// Returns the code of a run of which these conditions hold, as far as they are in `red`, the ones that
     /// the user wants to be told of by the exit code.
     pub fn of(holding: &[Condition], red: &[Condition]) -> Exit {
-        holding.iter().find(|condition| red.contains(condition)).map_or(Exit::Ok, |condition| condition.exit())
+        holding.iter().find(|condition| red.contains(condition)).map_or(Exit::Ok, |condition| (*condition).into())
     }
 
     /// Returns the number.
@@ -154,6 +115,7 @@ pub fn message(error: &anyhow::Error) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Status;
     use anyhow::{Context, anyhow};
 
     #[test]

@@ -17,7 +17,7 @@ use serde_json::Value;
 use crate::exit::Hint;
 use crate::files;
 use crate::input;
-use crate::report::FleetReport;
+use crate::model::FleetReport;
 
 /// Largest record that is read; one of 10,000 hosts that all change has 90 MB.
 const LARGEST: u64 = 512 << 20;

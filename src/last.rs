@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::Hint as _;
-use crate::report::{HostReport, Status};
+use crate::model::{HostReport, Status};
 use crate::{files, history, input};
 
 /// Verbs that compare a host with the inventory, or change it; how another one ends says nothing of that.
@@ -94,7 +94,7 @@ pub fn is_failed(status: Status) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample::host;
+    use crate::model::sample::host;
 
     #[test]
     fn each_host_is_known_by_its_own_last_run() {

@@ -13,7 +13,7 @@ use fleetclock::doctor::diagnose::Looked;
 use fleetclock::doctor::wanted::wanted;
 use fleetclock::doctor::{Evidence, diagnose, record, rules};
 use fleetclock::inventory::{self, HostSpec};
-use fleetclock::report::Finding;
+use fleetclock::model::Finding;
 
 const FOLDER: &str = "tests/doctor";
 

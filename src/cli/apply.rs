@@ -17,9 +17,11 @@ use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
-use crate::exit::{Condition, Exit, Hint};
+use crate::exit::{Exit, Hint};
 use crate::history::History;
-use crate::report::{console, names};
+use crate::model::Condition;
+use crate::report::console;
+use crate::text::names;
 
 /// Options of `apply`.
 #[derive(Debug, clap::Args)]

@@ -9,8 +9,9 @@ use super::run::Run;
 use crate::engine::fleet::{PlanResult, apply_all};
 use crate::engine::waves::Order;
 use crate::exit::Hint;
-use crate::report::number::count;
-use crate::report::{HostReport, console, text};
+use crate::model::HostReport;
+use crate::report::{console, text};
+use crate::text::number::count;
 
 /// What came of a plan.
 pub(super) enum Changed {

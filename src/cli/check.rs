@@ -6,7 +6,8 @@ use super::Global;
 use super::fail_on::FailOn;
 use super::run::Run;
 use crate::engine::fleet::check_all;
-use crate::exit::{Condition, Exit};
+use crate::exit::Exit;
+use crate::model::Condition;
 
 /// Options of `check`.
 #[derive(Debug, clap::Args)]

@@ -13,11 +13,11 @@ use super::plan::unless_lost;
 use super::run::Run;
 use super::{Format, Global};
 use crate::engine::doctor::diagnose_all;
-use crate::exit::{Condition, Exit, Hint};
+use crate::exit::{Exit, Hint};
 use crate::files::{self, Place};
 use crate::inventory::{Fleet, HostSpec};
+use crate::model::{Condition, HostReport, Status};
 use crate::report::console::{self, Verbosity};
-use crate::report::{HostReport, Status};
 
 /// Options of `doctor`.
 #[derive(Debug, clap::Args)]

@@ -10,7 +10,8 @@ use super::{Format, Global};
 use crate::engine::fleet::facts_all;
 use crate::exit::Exit;
 use crate::facts::Found;
-use crate::report::{ErrorReport, HostReport, Status, console, facts, json};
+use crate::model::{ErrorReport, HostReport, Status};
+use crate::report::{console, facts, json};
 
 /// Reads and prints the facts; the hosts that did not answer follow as in every report.
 pub(super) fn run(global: &Global) -> Result<Exit> {

@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use crate::exit::Condition;
+use crate::model::Condition;
 
 /// Options of the exit code.
 #[derive(Debug, Clone, Default, clap::Args)]

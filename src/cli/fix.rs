@@ -10,7 +10,8 @@ use crate::engine::Extent;
 use crate::engine::fleet::plan_all;
 use crate::engine::waves::order;
 use crate::exit::Exit;
-use crate::report::{Finding, HostReport, Status, console, text};
+use crate::model::{Finding, HostReport, Status};
+use crate::report::{console, text};
 
 /// What the user wants to be put right.
 pub(super) struct Wanted {

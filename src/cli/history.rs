@@ -9,8 +9,9 @@ use super::{Format, Global};
 use crate::engine::is_at_work;
 use crate::exit::Exit;
 use crate::history::{Entry, History, Record, is_same};
-use crate::report::number::count;
-use crate::report::{clean, console, json, table};
+use crate::report::{console, json, table};
+use crate::text::clean;
+use crate::text::number::count;
 
 /// Options of `history`.
 #[derive(Debug, clap::Args)]

@@ -9,7 +9,8 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::engine::busy::Busy;
 use crate::exit::Exit;
-use crate::report::{console, names};
+use crate::report::console;
+use crate::text::names;
 
 /// What an interrupt does to a run.
 #[derive(Debug, Clone, Default)]

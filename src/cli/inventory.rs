@@ -11,7 +11,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::topology;
 use crate::report::console;
 use crate::report::json::document;
-use crate::report::number::count;
+use crate::text::number::count;
 
 /// What to do with the inventory.
 #[derive(Debug, clap::Subcommand)]

@@ -9,7 +9,7 @@ use crate::exit::Hint as _;
 use crate::input;
 use crate::inventory::{Fleet, HostSpec, select};
 use crate::last::{Last, is_failed};
-use crate::report::Status;
+use crate::model::Status;
 
 /// Largest list of hosts that is read.
 const LARGEST: u64 = 16 << 20;

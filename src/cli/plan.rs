@@ -14,10 +14,12 @@ use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::{Inputs, Saved};
 use crate::engine::waves::{Order, order};
-use crate::exit::{Condition, Exit};
+use crate::exit::Exit;
 use crate::files::{self, Place};
+use crate::model::{Condition, FleetReport, HostReport, SCHEMA, Summary};
 use crate::report::text::Options;
-use crate::report::{FleetReport, HostReport, SCHEMA, Summary, clean, console, json};
+use crate::report::{console, json};
+use crate::text::clean;
 
 /// Options of `plan`.
 #[derive(Debug, clap::Args)]

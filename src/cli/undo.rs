@@ -7,11 +7,12 @@ use super::change::can_ask;
 use super::fail_on::FailOn;
 use super::run::Run;
 use crate::engine::undo::{Choice, LookResult, choose, is_known, look_all, report_of, undo_all};
-use crate::exit::{Condition, Exit, Hint};
+use crate::exit::{Exit, Hint};
 use crate::history::{self, History, Record};
+use crate::model::Condition;
 use crate::report::console;
-use crate::report::number::count;
 use crate::report::text;
+use crate::text::number::count;
 
 /// Options of `undo`.
 #[derive(Debug, clap::Args)]

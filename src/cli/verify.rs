@@ -9,7 +9,8 @@ use super::fail_on::FailOn;
 use super::run::Run;
 use super::watch::{Times, watch};
 use crate::engine::fleet::verify_all;
-use crate::exit::{Condition, Exit};
+use crate::exit::Exit;
+use crate::model::Condition;
 
 /// Options of `verify`.
 #[derive(Debug, clap::Args)]

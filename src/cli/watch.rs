@@ -8,10 +8,11 @@ use super::run::Run;
 use crate::engine::Context;
 use crate::engine::watch::Watch;
 use crate::exit::Exit;
+use crate::model::FleetReport;
 use crate::report::console::{self, Picture, Verbosity};
+use crate::report::json;
 use crate::report::rounds::{lines, summary};
 use crate::report::watch::{Round, Tally};
-use crate::report::{FleetReport, json};
 
 /// How often a pause looks whether the user wants to stop.
 const BEAT: Duration = Duration::from_millis(100);

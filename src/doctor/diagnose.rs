@@ -8,7 +8,7 @@ use super::{Link, Patient, Seen};
 use crate::engine::sources;
 use crate::engine::verdict::{self, Verdict};
 use crate::inventory::HostSpec;
-use crate::report::{Finding, PERHAPS};
+use crate::model::{Finding, PERHAPS};
 
 /// What could be learned of a host: its evidence, or why there is none.
 pub type Looked = Result<Evidence, String>;

@@ -11,7 +11,8 @@ use crate::facts::windows_firewall;
 use crate::firewall::firewalld::{Door, lets_in};
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
-use crate::ntp::report::{FILTERED, SourceReport, answers_123};
+use crate::model::{FILTERED, answers_123};
+use crate::ntp::report::SourceReport;
 
 /// A packet of a link, and who stops it.
 #[derive(Debug, Clone)]

@@ -6,15 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::inventory::HostSpec;
+use crate::model::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::provider::LinuxProvider;
-use crate::report::decisive::decisive;
-use crate::report::{Delta, ErrorReport, HostReport, SourceReport, Status};
 use crate::resource::{Fix, Slice, service};
+use crate::text::decisive::decisive;
 use crate::transport::{Output, TransportError};
 
 use super::Context;
 use super::clock;
-use super::event::Phase;
 use super::frame::{Frames, Splitter};
 use super::lock::{self, Holder};
 use super::plan::{Planned, Service};
@@ -26,6 +25,7 @@ use super::transaction::{GUARD, RUNS, Transaction};
 use super::verdict::Verdict;
 use super::verify;
 use super::windows;
+use crate::model::event::{Event, Phase};
 
 /// Time limit for all changes of a host; downloading a package is the slow part.
 pub(super) const CHANGE: Duration = Duration::from_secs(900);
@@ -229,7 +229,7 @@ fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transacti
         (None, None) if frame == transaction.undo_frame() => "a step failed: putting back what was changed".to_owned(),
         _ => return,
     };
-    cx.send(super::event::Event::Progress { host: host.to_owned(), text });
+    cx.send(Event::Progress { host: host.to_owned(), text });
 }
 
 /// The host asked its sources before it let anything be changed. Returns what they said.

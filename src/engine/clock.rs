@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
+use crate::model::{DaemonReport, ErrorReport, SourceReport};
 use crate::provider::{Slew, w32time};
-use crate::report::number::span;
-use crate::report::{DaemonReport, ErrorReport, SourceReport};
+use crate::text::number::span;
 
 /// Below this the sentence would be noise, seconds.
 const WORTH_SAYING: f64 = 0.001;

@@ -16,20 +16,20 @@ use crate::doctor::{Evidence, diagnose as causes};
 use crate::exit::Hint;
 use crate::facts::{self, Found};
 use crate::inventory::HostSpec;
+use crate::model::{ErrorReport, Finding, HostReport, Status};
 use crate::ntp::remote;
-use crate::report::hide;
-use crate::report::{ErrorReport, Finding, HostReport, Status};
+use crate::text::hide;
 use crate::transport::places::Forks;
 
 use super::Context;
 use super::asking;
-use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
 use super::frame::Frames;
 use super::plan::blank;
 use super::session::{BECOME, Failure, Session};
 use super::verify;
 use super::windows;
+use crate::model::event::{Event, Phase};
 
 /// Time limit for gathering; a silent source costs seconds, a sick service too.
 const LOOK: Duration = Duration::from_secs(300);

@@ -11,16 +11,16 @@ use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::inventory::rollout::Rollout;
 use crate::inventory::spec::Role;
-use crate::report::{ErrorReport, HostReport, Status};
+use crate::model::{ErrorReport, HostReport, Status};
 use crate::transport::places::{Forks, Places};
 
-use super::event::Event;
 use super::identity;
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
 use super::verdict::Verdict;
 use super::waves::{Order, overlap};
 use super::{Context, apply};
+use crate::model::event::Event;
 
 /// What planning a host came to.
 pub type PlanResult = Result<Planned, Box<HostReport>>;
@@ -221,7 +221,7 @@ fn too_many(wave: &str, counted: &[String], rollout: &Rollout, done: &BTreeMap<S
     let failed: Vec<&str> = counted.iter().filter(|name| !proven(name)).map(String::as_str).collect();
     let may = rollout.may_fail(counted.len());
     (failed.len() > may).then(|| {
-        let who = crate::report::names::all(&failed);
+        let who = crate::text::names::all(&failed);
         format!("not started: the wave before ({wave}) was not proven on {who}; `max_fail` is {may}")
     })
 }
@@ -339,8 +339,8 @@ mod tests {
     use super::*;
     use crate::engine::plan::Service;
     use crate::engine::{clock, sample};
-    use crate::report::Delta;
-    use crate::report::hide::Hider;
+    use crate::model::Delta;
+    use crate::text::hide::Hider;
 
     fn planned(spec: HostSpec, pending: bool) -> Planned {
         let mut report = blank(&spec);

@@ -5,8 +5,8 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use anyhow::{Context, Result};
 
-use crate::report::decisive::decisive;
 use crate::resource::Slice;
+use crate::text::decisive::decisive;
 use crate::transport::Output;
 
 /// Builds one script out of parts.

@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::report::{ErrorReport, HostReport, SourceReport, Status};
+use crate::model::{ErrorReport, HostReport, SourceReport, Status};
 
 /// The reference `LOCL`, of a server on its own clock.
 const LOCAL: u32 = 0x4c4f_434c;
@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::engine::plan::blank;
     use crate::engine::sample::fleet;
-    use crate::report::DaemonReport;
+    use crate::model::DaemonReport;
 
     const FLEET: &str = "hosts: { m1: { address: 10.0.0.1, time_address: ntp1.lab, role: master, isolated: true, serve: [10.0.0.0/24] }, \
                          m2: { address: 10.0.0.2, role: master, isolated: true, serve: [10.0.0.0/24] }, \

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::report::ErrorReport;
+use crate::model::ErrorReport;
 use crate::resource::Slice;
 use crate::transport::quote::sh;
 

@@ -6,7 +6,6 @@ mod asking;
 pub mod busy;
 mod clock;
 pub mod doctor;
-pub mod event;
 pub mod fleet;
 mod frame;
 mod identity;
@@ -36,9 +35,9 @@ use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
 
 use crate::assets::Assets;
-use crate::report::hide::Hider;
+use crate::model::event::Event;
+use crate::text::hide::Hider;
 use crate::transport::Connections;
-use event::Event;
 pub use lock::{is_at_work, whoami};
 pub use plan::{Extent, Planned};
 

@@ -9,15 +9,14 @@ use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::{self, Facts};
 use crate::inventory::HostSpec;
+use crate::model::{HostReport, Status};
 use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider};
-use crate::report::hide::Hider;
-use crate::report::{HostReport, Status};
 use crate::resource::Slice;
+use crate::text::hide::Hider;
 
 use super::Context;
 use super::clock;
-use super::event::Phase;
 use super::frame::Frames;
 use super::lock;
 use super::proof::Proof;
@@ -26,6 +25,7 @@ use super::settling;
 use super::steps::{self, Step, deltas};
 use super::verdict::{self, Verdict};
 use super::windows;
+use crate::model::event::Phase;
 
 /// The time service of a host.
 #[derive(Clone, Copy)]

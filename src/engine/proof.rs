@@ -5,8 +5,8 @@ use std::net::IpAddr;
 use anyhow::Result;
 
 use crate::inventory::HostSpec;
+use crate::model::{HostReport, SourceReport};
 use crate::provider::LinuxProvider;
-use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
 use crate::transport::Output;
 

@@ -10,7 +10,7 @@ pub(crate) fn fleet(text: &str) -> Vec<HostSpec> {
 }
 
 /// A report of a host that says nothing yet.
-pub(crate) fn blank(spec: &HostSpec) -> crate::report::HostReport {
+pub(crate) fn blank(spec: &HostSpec) -> crate::model::HostReport {
     super::plan::blank(spec)
 }
 

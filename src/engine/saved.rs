@@ -19,7 +19,7 @@ use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::input;
 use crate::inventory::HostSpec;
-use crate::report::{Delta, ErrorReport, HostReport, Status};
+use crate::model::{Delta, ErrorReport, HostReport, Status};
 
 /// Largest plan, bytes. Ten thousand hosts are about twenty megabytes.
 const LARGEST: u64 = 512 << 20;

@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::report::SourceReport;
-use crate::report::number::{signed, span};
+use crate::model::SourceReport;
+use crate::text::number::{signed, span};
 
 /// The reference id of a server on its own clock, `LOCL`, as the probe prints it.
 pub(crate) const LOCAL_CLOCK: &str = "4c4f434c";

@@ -5,10 +5,10 @@ use std::net::IpAddr;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
+use crate::model::SourceReport;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport as Measured;
 use crate::provider::{Peer, PeerKind, Provider};
-use crate::report::SourceReport;
 
 use super::settling;
 

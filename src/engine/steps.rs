@@ -8,14 +8,14 @@ use crate::facts::{Facts, Firewall};
 use crate::firewall::firewalld::Opening;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
+use crate::model::Delta;
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
-use crate::report::Delta;
-use crate::report::shape::Wanted;
 use crate::resource::filter::Filter;
 use crate::resource::{self, Rendered, Resource, Slice};
+use crate::text::shape::Wanted;
 
 use super::Context;
 

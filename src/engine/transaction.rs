@@ -3,8 +3,8 @@
 
 use std::time::Duration;
 
-use crate::report::decisive::STAGE;
 use crate::resource::{Fix, service};
+use crate::text::decisive::STAGE;
 use crate::transport::quote::sh;
 
 use super::frame::Frames;

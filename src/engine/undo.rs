@@ -7,15 +7,14 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::inventory::HostSpec;
-use crate::report::decisive::decisive;
-use crate::report::{Delta, ErrorReport, HostReport, Status};
+use crate::model::{Delta, ErrorReport, HostReport, Status};
 use crate::resource::{Slice, command};
+use crate::text::decisive::decisive;
 use crate::transport::places::Forks;
 use crate::transport::quote::sh;
 
 use super::Context;
 use super::apply::CHANGE;
-use super::event::{Event, Phase};
 use super::fleet::{each, guarded, start};
 use super::frame::Frames;
 use super::lock::{self, Holder};
@@ -23,6 +22,7 @@ use super::plan::blank;
 use super::session::{Failure, Session};
 use super::transaction::RUNS;
 use super::windows;
+use crate::model::event::{Event, Phase};
 
 /// Time limit for reading.
 const LIMIT: Duration = Duration::from_secs(120);

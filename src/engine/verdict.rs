@@ -6,8 +6,8 @@
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
+use crate::model::{DaemonReport, SourceReport};
 use crate::provider::{DaemonStatus, Peer, PeerKind, is_reached};
-use crate::report::{DaemonReport, SourceReport};
 
 use super::settling;
 use super::sources::within;

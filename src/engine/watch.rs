@@ -8,8 +8,8 @@ use anyhow::anyhow;
 
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
+use crate::model::{ErrorReport, HostReport, Status};
 use crate::provider::{self, LinuxProvider};
-use crate::report::{ErrorReport, HostReport, Status};
 use crate::transport::Transport;
 use crate::transport::places::Forks;
 

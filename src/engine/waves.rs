@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::fleet::PlanResult;
 use crate::inventory::rollout::{Canary, Rollout, Share};
 use crate::inventory::spec::Role;
-use crate::report::Wave;
+use crate::model::Wave;
 
 /// Waves, and what is between them.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

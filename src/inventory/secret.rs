@@ -12,7 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::name::short;
 use crate::exit::Hint;
-use crate::report::clean::text;
+use crate::text::clean::text;
 
 /// A password, passphrase or key. Prints and serialises as `***`. Cheap to clone: copies share
 /// the value, so a question is asked once.

@@ -4,9 +4,6 @@ use serde::{Deserialize, Serialize};
 
 use super::exchange::Measurement;
 
-/// The outcome of a question that a packet filter of the asking host has stopped.
-pub const FILTERED: &str = "filtered";
-
 /// What one probe measured of one address of a source. Times are nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReport {
@@ -65,16 +62,6 @@ pub struct SourceReport {
     /// program, `unsure` when they are answered one time and not the next.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_123: Option<String>,
-}
-
-/// Returns whether the word of `from_123` means that questions from port 123 are answered; `None`
-/// where it is not known.
-pub fn answers_123(word: &str) -> Option<bool> {
-    match word {
-        "held" | "unsure" | "no_permission" => None,
-        "timeout" | "refused" | "unreachable" | FILTERED => Some(false),
-        _ => Some(true),
-    }
 }
 
 impl SourceReport {

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::facts::Firewall;
 use crate::inventory::spec::{Source, StepPolicy, TimeSpec, Var};
 use crate::inventory::{HostSpec, Secret};
-use crate::report::hide::HIDDEN;
+use crate::text::hide::HIDDEN;
 
 /// What templates may ask for: as it is, and, where there are secrets, with `***` for each of them.
 #[derive(Debug)]

@@ -10,7 +10,7 @@ use super::template::{Engine, Render};
 use crate::assets::Assets;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
-use crate::report::hide::HIDDEN;
+use crate::text::hide::HIDDEN;
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]

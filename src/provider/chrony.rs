@@ -5,7 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
-use crate::report::DaemonReport;
+use crate::model::DaemonReport;
 use crate::resource::Slice;
 
 /// chronyd, asked through `chronyc -c` (comma separated values, no words of people).

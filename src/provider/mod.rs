@@ -15,7 +15,7 @@ use crate::exit::Hint;
 use crate::facts::versions::{CHRONY, NTP};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
-use crate::report::DaemonReport;
+use crate::model::DaemonReport;
 use crate::resource::Slice;
 
 /// Names and paths of a time service on one system.

@@ -6,11 +6,13 @@ use std::fmt::Write as _;
 
 use anstyle::Style;
 
-use super::number::count;
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLACE, PLAIN, paint};
 use super::table::{Cell, Side, line, widths};
 use super::text::Options;
-use super::{Delta, HostReport, names, words};
+use super::words;
+use crate::model::{Delta, HostReport};
+use crate::text::names;
+use crate::text::number::count;
 
 /// Most clocks that are foretold one by one in a group; those that move most come first.
 const CLOCKS: usize = 10;

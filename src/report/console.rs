@@ -16,11 +16,13 @@ use nix::sys::termios::{FlushArg, tcflush};
 
 use super::live::Live;
 pub use super::live::Verbosity;
+use super::room;
 use super::style::{BAD, CARE, NAME, paint};
 use super::text::{self, Options};
-use super::{FleetReport, clean, room};
-use crate::engine::event::Event;
 use crate::exit;
+use crate::model::FleetReport;
+use crate::model::event::Event;
+use crate::text::clean;
 
 /// A terminal with fewer columns has no room for columns at all, and breaks its lines itself.
 const LEAST: u16 = 20;

@@ -2,11 +2,12 @@
 
 use std::fmt::Write as _;
 
-use super::number::{signed, span};
 use super::style::{NAME, paint};
-use super::{HostReport, clean};
 use crate::facts::windows::{Kind, WindowsFacts};
 use crate::facts::{Facts, Firewall, Found, Unit};
+use crate::model::HostReport;
+use crate::text::clean;
+use crate::text::number::{signed, span};
 
 /// Returns the blocks of all hosts that answered.
 pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Found)>) -> String {

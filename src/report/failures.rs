@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::net::{IpAddr, SocketAddr};
 
 use super::style::{NAME, paint};
-use super::{ErrorReport, HostReport, Status, names, room, words};
+use super::{room, words};
+use crate::model::{ErrorReport, HostReport, Status};
+use crate::text::names;
 
 /// Hosts that ended alike.
 struct Failure<'a> {

@@ -6,7 +6,8 @@ use anstyle::Style;
 
 use super::room::{padding, width};
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
-use super::{Finding, HostReport, PERHAPS, Status, names};
+use crate::model::{Finding, HostReport, PERHAPS, Status};
+use crate::text::names;
 
 /// Appends the findings of all hosts.
 pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {

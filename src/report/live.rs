@@ -4,10 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
-use super::number::count;
 use super::room::{padding, width};
-use super::{HostReport, Status, clean, words};
-use crate::engine::event::{Event, Phase};
+use super::words;
+use crate::model::event::{Event, Phase};
+use crate::model::{HostReport, Status};
+use crate::text::clean;
+use crate::text::number::count;
 
 /// Up to so many hosts each has lines of its own above the live line; more would only run past.
 const FEW: usize = 20;
@@ -173,7 +175,7 @@ fn word(phase: Phase) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::sample;
+    use crate::model::sample;
     use std::time::Duration;
 
     fn hosts() -> Vec<String> {

@@ -1,9 +1,9 @@
 //! The answers of `fleetclock probe`.
 
-use super::number::{signed, span};
 use super::style::{BAD, GOOD};
 use super::table::{Cell, Side, fitted, optional};
 use crate::ntp::report::SourceReport;
+use crate::text::number::{signed, span};
 
 /// The columns: server, address, stratum, offset, delay, spread, root dispersion, error bound, answers, outcome.
 const COLUMNS: usize = 10;
@@ -49,7 +49,7 @@ fn row(report: &SourceReport) -> [Cell; COLUMNS] {
 fn outcome(report: &SourceReport) -> Cell {
     let style = if report.usable() { GOOD } else { BAD };
     match &report.kiss {
-        Some(code) => Cell::styled(format!("{} {}", report.outcome, super::clean::text(code)), style),
+        Some(code) => Cell::styled(format!("{} {}", report.outcome, crate::text::clean::text(code)), style),
         None => Cell::styled(report.outcome.as_str(), style),
     }
 }

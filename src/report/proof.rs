@@ -4,10 +4,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::number::{count, signed, span};
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
 use super::table::{Cell, Side, fitted, optional};
-use super::{HostReport, SourceReport, Status, names};
+use crate::model::{HostReport, SourceReport, Status};
+use crate::text::names;
+use crate::text::number::{count, signed, span};
 
 /// The columns: host, source, reach, stratum, offset, delay, root dispersion, error bound, limit, verdict.
 const COLUMNS: usize = 10;

@@ -1,11 +1,13 @@
 //! What a round found on a host, and what all rounds came to, in words.
 
-use super::number::{count, signed, span};
 use super::room::{padding, width};
 use super::style::{PLAIN, paint};
 use super::table::{Cell, Side, fitted, optional};
 use super::watch::{Clock, Watched};
-use super::{HostReport, SourceReport, Status, clean, words};
+use super::words;
+use crate::model::{HostReport, SourceReport, Status};
+use crate::text::clean;
+use crate::text::number::{count, signed, span};
 
 /// The columns that a narrow terminal can do without, the first one first: rounds, limit, least, greatest.
 const SPARE: [usize; 4] = [1, 6, 2, 4];
@@ -113,9 +115,9 @@ fn verdict(clock: &Clock) -> Cell {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::report::ErrorReport;
+    use crate::model::ErrorReport;
+    use crate::model::sample::host;
     use crate::report::console::plain;
-    use crate::report::sample::host;
 
     pub(crate) fn source(offset: f64, selected: bool) -> SourceReport {
         SourceReport {

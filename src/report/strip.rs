@@ -1,6 +1,6 @@
 //! A strip chart: offset over time, the newest at the right, in a few lines of characters.
 
-use super::number::{signed, span};
+use crate::text::number::{signed, span};
 
 /// Characters before the first column: the label and the axis.
 pub(super) const MARGIN: usize = 12;

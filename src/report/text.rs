@@ -7,11 +7,13 @@ use anstyle::Style;
 
 use super::changes::changes;
 use super::failures::failures;
-use super::number::count;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{FleetReport, HostReport, Status, Summary, clean, findings, names, room, spread};
+use super::{findings, room, spread};
+use crate::model::{FleetReport, HostReport, Status, Summary};
+use crate::text::number::count;
+use crate::text::{clean, names};
 
 /// What a report shows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::number::count;
 use super::rounds::{judged, said};
 use super::strip::{self, AROUND, Point};
 use super::style::{FAINT, NAME, paint};
-use super::{ErrorReport, FleetReport, HostReport, SCHEMA, Status, clean, room, words};
-use crate::exit::{Condition, Exit};
+use super::{room, words};
+use crate::exit::Exit;
+use crate::model::{Condition, ErrorReport, FleetReport, HostReport, SCHEMA, Status};
+use crate::text::clean;
+use crate::text::number::count;
 
 /// Lines of a strip, where the terminal has room for them and where it has less.
 const ROWS: [usize; 2] = [5, 3];
@@ -262,10 +264,10 @@ fn median(sorted: &[f64]) -> Option<f64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample::host;
     use crate::report::console::plain;
     use crate::report::rounds::summary;
     use crate::report::rounds::tests::{lost, seen};
-    use crate::report::sample::host;
 
     fn tally(rounds: &[&[HostReport]]) -> Tally {
         let mut tally = Tally::default();

@@ -4,7 +4,8 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::table::{Cell, Side, line, widths};
-use super::{FleetReport, HostReport, Status, names};
+use crate::model::{FleetReport, HostReport, Status};
+use crate::text::names;
 
 /// Appends the waves, if there is more than one with something to change.
 pub(super) fn waves(text: &mut String, report: &FleetReport) {

@@ -2,8 +2,8 @@
 
 use anstyle::Style;
 
-use super::Status;
 use super::style::{ALARM, BAD, CARE, GOOD};
+use crate::model::Status;
 
 /// Returns the word for how a host ended, and its colour.
 pub(super) fn ending(status: Status) -> (&'static str, Style) {

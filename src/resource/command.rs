@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Delta, Fix, Resource, Slice};
-use crate::report::shape;
+use crate::text::shape;
 
 /// The property of a command that an undo cannot take back.
 pub const NO_UNDO: &str = "done without undo";

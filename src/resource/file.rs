@@ -9,10 +9,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint as _;
-use crate::report::decisive::decisive;
-use crate::report::diff;
-use crate::report::number::count;
-use crate::report::shape::{Wanted, is_private};
+use crate::text::decisive::decisive;
+use crate::text::diff;
+use crate::text::number::count;
+use crate::text::shape::{Wanted, is_private};
 use crate::transport::quote::sh;
 
 /// Largest file that is compared, bytes; a configuration is far smaller.

@@ -8,7 +8,7 @@ use super::filter::{Filter, Rules};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
 use crate::firewall::firewalld::{self, Door, FUNCTIONS, Opening, WAY, askers, is_for, lets_in};
-use crate::report::decisive::decisive;
+use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
 /// firewalld: running and permanent state, each for itself. `--reload` is never used, as it would drop

@@ -19,10 +19,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
 use crate::firewall::firewalld::Opening;
+pub use crate::model::Delta;
 use crate::playbook::Kind;
-pub use crate::report::Delta;
-use crate::report::hide::HIDDEN;
-use crate::report::shape::Wanted;
+use crate::text::hide::HIDDEN;
+use crate::text::shape::Wanted;
 
 /// What one probe printed: its own part of the script's output.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use anyhow::{Result, anyhow};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
 use crate::facts::{Facts, PackageManager};
-use crate::report::decisive::decisive;
+use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
 /// A package that shall be installed; its version is left to the distribution.

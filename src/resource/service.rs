@@ -6,7 +6,7 @@ use anyhow::{Result, bail};
 use super::started::{self, Wanted};
 use super::{Delta, Fix, Resource, Slice};
 use crate::facts::Facts;
-use crate::report::decisive::{STAGE, decisive};
+use crate::text::decisive::{STAGE, decisive};
 use crate::transport::quote::sh;
 
 /// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.

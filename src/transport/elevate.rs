@@ -7,7 +7,7 @@ use super::driver::{Driver, Refusal};
 use super::method::{Method, NEEDS_TERMINAL};
 use super::{Output, TransportError};
 use crate::inventory::spec::ElevateSettings;
-use crate::report::decisive::decisive;
+use crate::text::decisive::decisive;
 
 /// Whom and what a refusal is about.
 pub(super) struct Elevation<'a> {

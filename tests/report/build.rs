@@ -1,6 +1,6 @@
 //! Reports made by hand.
 
-use fleetclock::report::{
+use fleetclock::model::{
     DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary, spread,
 };
 

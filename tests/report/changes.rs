@@ -1,6 +1,6 @@
 //! What differs: plan and check.
 
-use fleetclock::report::{HostReport, Status};
+use fleetclock::model::{HostReport, Status};
 
 use crate::build::{content, delta, failed, fleet, host};
 use crate::{shows, text};

@@ -1,6 +1,6 @@
 //! How hosts end: apply.
 
-use fleetclock::report::Status;
+use fleetclock::model::Status;
 use fleetclock::report::console::plain;
 use fleetclock::report::text::{Options, report};
 

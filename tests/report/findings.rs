@@ -1,6 +1,6 @@
 //! What `doctor` shows.
 
-use fleetclock::report::Status;
+use fleetclock::model::Status;
 
 use crate::build::{error, finding, fleet, host};
 use crate::shows;

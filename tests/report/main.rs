@@ -7,10 +7,11 @@ mod findings;
 mod proof;
 
 use build::{delta, failed, fleet, host};
+use fleetclock::model::{FleetReport, Status};
 use fleetclock::report::console::plain;
+use fleetclock::report::json;
 use fleetclock::report::text::{Options, report};
 use fleetclock::report::watch::{Round, Tally};
-use fleetclock::report::{FleetReport, Status, json};
 
 /// Returns the text without colours.
 fn text(report_of: &FleetReport) -> String {

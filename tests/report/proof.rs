@@ -1,6 +1,6 @@
 //! What was measured: verify.
 
-use fleetclock::report::{DaemonReport, SourceReport, Status};
+use fleetclock::model::{DaemonReport, SourceReport, Status};
 
 use crate::build::{daemon, error, failed, fleet, host, source};
 use crate::shows;

@@ -4,7 +4,7 @@ use super::{Find, ROW, Rule};
 use crate::doctor::{Link, Patient, Seen};
 use crate::engine::verdict::Verdict;
 use crate::facts::Found;
-use crate::report::number::{signed, span};
+use crate::text::number::{signed, span};
 
 use super::unit::{arguments, without};
 

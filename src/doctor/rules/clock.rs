@@ -3,7 +3,7 @@
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::{Link, Patient, Seen};
 use crate::ntp::report::SourceReport;
-use crate::report::number::{count, signed, span};
+use crate::text::number::{count, signed, span};
 
 /// Root distance above which chronyd ignores a source, unless `maxdistance` says otherwise.
 const CHRONY_DISTANCE: f64 = 3.0;

@@ -7,7 +7,7 @@ use crate::facts::windows::{POLICY, RUNNING, W32TIME, WindowsFacts, service_stat
 use crate::facts::windows_others::{self, Rival};
 use crate::inventory::spec::DomainTime;
 use crate::provider::w32time;
-use crate::report::number::signed;
+use crate::text::number::signed;
 
 /// `Start` of a service (winsvc.h).
 const AUTOMATIC: u32 = 2;

@@ -12,11 +12,11 @@ use super::plan::{self, READ};
 use super::{far, proof, timer, undo};
 use crate::engine::apply::{for_good, left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
-use crate::engine::event::Phase;
 use crate::engine::plan::Planned;
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, owes};
-use crate::report::{Delta, HostReport, SourceReport, Status};
+use crate::model::event::Phase;
+use crate::model::{Delta, HostReport, SourceReport, Status};
 use crate::resource::windows::{disown, owe};
 use crate::resource::{Fix, Slice};
 

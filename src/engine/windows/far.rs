@@ -16,8 +16,8 @@ use crate::facts::registry::{Registry, Value};
 use crate::facts::windows::{W32TIME, query_value};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
+use crate::model::{ErrorReport, SourceReport};
 use crate::provider::w32time;
-use crate::report::{ErrorReport, SourceReport};
 
 /// The two limits, seconds.
 const LIMITS: [&str; 2] = ["MaxPosPhaseCorrection", "MaxNegPhaseCorrection"];

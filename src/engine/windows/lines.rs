@@ -9,8 +9,8 @@ use anyhow::{Result, anyhow};
 
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint as _;
-use crate::report::decisive::decisive;
 use crate::resource::Slice;
+use crate::text::decisive::decisive;
 use crate::transport::Output;
 
 /// cmd.exe takes 8191 characters; the transport adds some of its own.

@@ -17,9 +17,9 @@ use crate::engine::session::{Failure, Session};
 use crate::facts::registry::{Value, value};
 use crate::facts::windows::OWED;
 use crate::inventory::HostSpec;
-use crate::report::Status;
-use crate::report::decisive::decisive;
+use crate::model::Status;
 use crate::resource::Slice;
+use crate::text::decisive::decisive;
 use crate::transport::quote::cmd;
 
 /// The name of the value.

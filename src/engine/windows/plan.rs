@@ -10,7 +10,6 @@ use super::lock::{self, Entry};
 use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
-use crate::engine::event::Phase;
 use crate::engine::plan::{Extent, Planned, Service, hidden};
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, deltas, follow};
@@ -19,13 +18,14 @@ use crate::facts::Firewall;
 use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{DomainTime, FirewallChoice};
+use crate::model::event::Phase;
+use crate::model::{HostReport, Status};
 use crate::playbook::context;
 use crate::provider::Provider;
 use crate::provider::w32time::clock::Clock;
 use crate::provider::w32time::{self, W32Time};
-use crate::report::hide::Hider;
-use crate::report::{HostReport, Status};
 use crate::resource;
+use crate::text::hide::Hider;
 
 /// Time limit for one command that only reads.
 pub(super) const READ: Duration = Duration::from_secs(60);

@@ -10,12 +10,12 @@ use crate::engine::session::{Failure, Session};
 use crate::engine::settling;
 use crate::engine::sources::{credit, joined};
 use crate::engine::verdict::{self, Verdict};
+use crate::model::{HostReport, SourceReport};
 use crate::ntp::exchange::COARSE;
 use crate::ntp::report::SourceReport as Measured;
 use crate::ntp::{powershell, stripchart};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{DaemonStatus, Peer, Provider};
-use crate::report::{HostReport, SourceReport};
 use crate::resource::Slice;
 
 /// Questions to each source at most; one good answer is enough.

@@ -11,14 +11,14 @@ use super::lock::{self, Lock, plain};
 use super::plan::READ;
 use super::timer;
 use crate::engine::Context;
-use crate::engine::event::Phase;
 use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
 use crate::engine::undo::{LastRun, last_run, lost_in_the_middle, moved, not_in_full};
 use crate::inventory::HostSpec;
-use crate::report::HostReport;
-use crate::report::decisive::decisive;
+use crate::model::HostReport;
+use crate::model::event::Phase;
 use crate::resource::Slice;
+use crate::text::decisive::decisive;
 
 /// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows
 /// does not allow one in its own folder.

@@ -5,8 +5,8 @@
 //! `SpecialPollInterval`, healthy services keep `2` (stale data) there for hours.
 
 use crate::facts::registry::value;
+use crate::model::DaemonReport;
 use crate::provider::{DaemonStatus, Peer, PeerKind};
-use crate::report::DaemonReport;
 
 /// Reference id of a server on its own clock, `LOCL` (RFC 5905 figure 12).
 pub const LOCAL_CLOCK: u32 = 0x4C4F_434C;

@@ -1,7 +1,7 @@
 //! The shell text that writes a file, and puts the old one back.
 
 use super::File;
-use crate::report::decisive::STAGE;
+use crate::text::decisive::STAGE;
 use crate::transport::quote::sh;
 
 impl File {

@@ -9,7 +9,8 @@ use aho_corasick::AhoCorasick;
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
-use super::{HostReport, clean};
+use super::clean;
+use crate::model::HostReport;
 
 /// What stands in the place of a secret.
 pub const HIDDEN: &str = "***";

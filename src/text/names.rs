@@ -44,7 +44,7 @@ pub(crate) fn all(names: &[&str]) -> String {
 }
 
 /// Returns at most a line of names.
-pub(super) fn some(names: &[&str]) -> String {
+pub(crate) fn some(names: &[&str]) -> String {
     let parts = parts(names);
     match parts.get(..MOST - 2) {
         Some(first) if parts.len() > MOST => {

@@ -3,8 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::report::sample::host;
-use crate::report::{DaemonReport, SourceReport, Status};
+use crate::model::sample::host;
+use crate::model::{DaemonReport, SourceReport, Status};
 
 /// A host with the address 10.0.0.`own` that measured sources: the last byte of their address,
 /// offset and delay in milliseconds.
@@ -51,7 +51,6 @@ fn clocks_are_compared_through_the_machines_that_they_share() {
     let most = spread(&hosts).unwrap();
     assert_eq!((most.between.clone(), most.hosts), (["h2".to_owned(), "h3".to_owned()], 3));
     assert!((most.difference_s - 0.005).abs() < 1e-9 && (most.uncertainty_s - 0.001).abs() < 1e-9);
-    assert_eq!(line(&most), "of 3 clocks, those of h2 and h3 differ most: by 5.00 ms, give or take 1.00 ms");
 }
 
 #[test]

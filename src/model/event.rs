@@ -1,6 +1,6 @@
 //! What the engine says while it runs. One receiver prints; nobody else does.
 
-use crate::report::HostReport;
+use super::HostReport;
 
 /// Something happened on a host.
 #[derive(Debug, Clone)]

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use super::{DaemonReport, Delta, ErrorReport, Finding, HostReport, SourceReport};
+use crate::model::{DaemonReport, Delta, ErrorReport, Finding, HostReport, SourceReport};
 use crate::visible::is_hidden;
 
 /// Shows control characters, and what cannot be seen, as `\u{1b}`; line breaks and tabs stay.
@@ -19,7 +19,7 @@ pub(crate) fn text(text: &str) -> Cow<'_, str> {
 }
 
 /// Cleans everything that is printed of a host.
-pub(super) fn host(host: &HostReport) -> HostReport {
+pub(crate) fn host(host: &HostReport) -> HostReport {
     let mut host = host.clone();
     each_word(&mut host, &mut clean);
     each_text(&mut host, &mut clean);
@@ -77,6 +77,7 @@ fn clean(field: &mut String) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Status, sample};
 
     #[test]
     fn whatever_a_host_says_of_a_source_is_cleaned() {
@@ -90,8 +91,7 @@ mod tests {
             outcome: "\u{1b}c".to_owned(),
             ..SourceReport::default()
         };
-        let spec = crate::engine::sample::host("h1");
-        let report = HostReport { sources: vec![source], ..crate::engine::sample::blank(&spec) };
+        let report = HostReport { sources: vec![source], ..sample::host("h1", Status::Unchanged) };
         let cleaned = host(&report);
         let json = serde_json::to_string(&cleaned).unwrap();
         assert!(!json.contains("\\u001b") && json.matches("u{1b}").count() == 6, "{json}");

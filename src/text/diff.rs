@@ -37,7 +37,7 @@ fn line(shown: &Sides, old: Option<usize>, new: Option<usize>) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::report::hide::Hider;
+    use crate::text::hide::Hider;
     use proptest::prelude::*;
 
     fn body(from: &str, to: &str, wanted: &Wanted) -> String {
@@ -69,7 +69,7 @@ mod tests {
         let wanted = secret("1 SHA256 HEX:***\n", &["beef"]);
         let host = "1 SHA256 HEX:beef\n7 SHA256 HEX:cafe\n\nfoo bar\n";
         let shown = body(host, "1 SHA256 HEX:beef\n", &wanted);
-        let line = crate::report::shape::NOT_SHOWN;
+        let line = crate::text::shape::NOT_SHOWN;
         assert_eq!(shown, format!(" 1 SHA256 HEX:***\n-{line}\n-\n-{line}\n"));
     }
 

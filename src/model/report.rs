@@ -1,0 +1,121 @@
+//! What a whole run did, and what happened on each host: `--format json` promises it.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Condition, DaemonReport, Delta, ErrorReport, Finding, SourceReport, Spread, Status};
+
+/// The version of the JSON report; raised when a field changes its meaning or goes away.
+pub const SCHEMA: u32 = 1;
+
+/// What a whole run did.
+#[derive(Debug, Clone, Serialize)]
+pub struct FleetReport {
+    /// [`SCHEMA`].
+    pub schema: u32,
+    /// The verb: `plan`, `apply`, `check`, `verify`, ...
+    pub command: String,
+    /// When the run started, RFC 3339, UTC.
+    pub started: String,
+    /// How long it took.
+    pub seconds: f64,
+    /// The exit code of the program.
+    pub exit_code: u8,
+    /// All that is wrong, also what the exit code does not tell.
+    pub conditions: Vec<Condition>,
+    /// Counts of hosts.
+    pub summary: Summary,
+    /// The order in which hosts are changed; `plan` and `apply` only.
+    pub waves: Vec<Wave>,
+    /// The two clocks that are furthest apart, as far as the hosts have measured common sources.
+    pub spread: Option<Spread>,
+    /// One entry for each host, in the order of the inventory.
+    pub hosts: Vec<HostReport>,
+}
+
+/// Hosts that are changed at the same time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Wave {
+    /// Why they are together, and at this place.
+    pub why: String,
+    /// Their names.
+    pub hosts: Vec<String>,
+}
+
+/// Counts of hosts by how they ended.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// All hosts.
+    pub hosts: usize,
+    /// As wanted before and after.
+    pub unchanged: usize,
+    /// Changed and proven.
+    pub changed: usize,
+    /// Failed, undone or not.
+    pub failed: usize,
+    /// Not to be reached.
+    pub unreachable: usize,
+    /// Changes are pending.
+    pub drifted: usize,
+    /// Configured as wanted, but the clock is outside its limits.
+    pub out_of_limits: usize,
+    /// Never started, because the run was interrupted or a master failed.
+    pub not_started: usize,
+}
+
+impl Summary {
+    /// Counts.
+    pub fn of(hosts: &[HostReport]) -> Self {
+        let mut summary = Summary { hosts: hosts.len(), ..Summary::default() };
+        for host in hosts {
+            *match host.status {
+                Status::Unchanged => &mut summary.unchanged,
+                Status::Changed => &mut summary.changed,
+                Status::Drifted => &mut summary.drifted,
+                Status::OutOfLimits => &mut summary.out_of_limits,
+                Status::Failed | Status::FailedUndone | Status::FailedNotUndone => &mut summary.failed,
+                Status::Unreachable => &mut summary.unreachable,
+                Status::NotStarted => &mut summary.not_started,
+            } += 1;
+        }
+        summary
+    }
+}
+
+/// What happened on one host.
+#[derive(Debug, Clone, Serialize)]
+pub struct HostReport {
+    /// The name in the inventory.
+    pub name: String,
+    /// The address that was contacted.
+    pub address: String,
+    /// The addresses that the host itself has, as far as they were read.
+    pub addresses: Vec<String>,
+    /// The operating system's own name for itself, once known.
+    pub os: Option<String>,
+    /// `master` or `slave`.
+    pub role: &'static str,
+    /// The chosen time service (`chrony`, `ntpd`), once known.
+    pub provider: Option<String>,
+    /// How it ended.
+    pub status: Status,
+    /// The limit of the error bound, seconds.
+    pub limit_s: Option<f64>,
+    /// What is (or was) not as wanted, in the order in which it is changed.
+    pub deltas: Vec<Delta>,
+    /// What the change does to the clock, in one sentence.
+    pub clock: Option<String>,
+    /// What the host measured of each of its sources.
+    pub sources: Vec<SourceReport>,
+    /// What the time service says of itself.
+    pub daemon: Option<DaemonReport>,
+    /// Reasons found; filled by `doctor`.
+    pub findings: Vec<Finding>,
+    /// Things worth a second look that are no failure.
+    pub warnings: Vec<String>,
+    /// Why it failed.
+    pub error: Option<ErrorReport>,
+    /// Scripts run on the host.
+    pub executions: usize,
+    /// How long the host took.
+    pub seconds: f64,
+}
