@@ -24,5 +24,6 @@ pub mod report;
 pub mod resource;
 pub mod text;
 pub mod transport;
+mod verdict;
 pub mod visible;
 mod yaml;

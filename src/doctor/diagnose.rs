@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
 use super::{Link, Patient, Seen};
-use crate::engine::sources;
-use crate::engine::verdict::{self, Verdict};
 use crate::inventory::HostSpec;
 use crate::model::{Finding, PERHAPS};
+use crate::verdict::sources;
+use crate::verdict::{self, Verdict};
 
 /// What could be learned of a host: its evidence, or why there is none.
 pub type Looked = Result<Evidence, String>;

@@ -14,10 +14,10 @@ use crate::facts::windows::WindowsFacts;
 use crate::facts::{self, Found};
 use crate::firewall::firewalld::Firewalld;
 use crate::firewall::{self, Ruleset};
+use crate::model::Slice;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport;
 use crate::provider::{self, DaemonStatus};
-use crate::resource::Slice;
 
 /// The part that holds the facts; it is asked by the script of `facts`.
 pub const FACTS: &str = "facts";

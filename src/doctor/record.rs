@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use crate::resource::Slice;
+use crate::model::Slice;
 
 /// Begins a host in a file.
 const HOST: &str = "#### ";

@@ -125,7 +125,7 @@ pub(super) fn complete(evidence: &mut Evidence) {
     let peers = evidence.daemon.iter().flat_map(|daemon| &daemon.peers);
     evidence.peers = peers.map(|peer| Peer { address: peer.address.clone(), mark: '*', reach: u8::MAX }).collect();
     evidence.answers = powershell::parse(evidence.text(PROBE));
-    let chart = |(name, slice): (&String, &crate::resource::Slice)| {
+    let chart = |(name, slice): (&String, &crate::model::Slice)| {
         Some(stripchart::parse(name.strip_prefix(CHART)?, &slice.stdout))
     };
     let charts: Vec<_> = evidence.parts.iter().filter_map(chart).collect();

@@ -6,11 +6,14 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, Result};
 
 use crate::inventory::HostSpec;
-use crate::model::{Delta, ErrorReport, HostReport, SourceReport, Status};
+use crate::model::event::{Event, Phase};
+use crate::model::{Delta, ErrorReport, HostReport, Slice, SourceReport, Status};
 use crate::provider::LinuxProvider;
-use crate::resource::{Fix, Slice, service};
+use crate::resource::{Fix, service};
 use crate::text::decisive::decisive;
 use crate::transport::{Output, TransportError};
+use crate::verdict::Verdict;
+use crate::verdict::sources;
 
 use super::Context;
 use super::clock;
@@ -19,13 +22,10 @@ use super::lock::{self, Holder};
 use super::plan::{Planned, Service};
 use super::proof::Proof;
 use super::session::{Failure, Session};
-use super::sources;
 use super::steps::{Step, deltas, owes};
 use super::transaction::{GUARD, RUNS, Transaction};
-use super::verdict::Verdict;
 use super::verify;
 use super::windows;
-use crate::model::event::{Event, Phase};
 
 /// Time limit for all changes of a host; downloading a package is the slow part.
 pub(super) const CHANGE: Duration = Duration::from_secs(900);

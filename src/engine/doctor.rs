@@ -16,6 +16,7 @@ use crate::doctor::{Evidence, diagnose as causes};
 use crate::exit::Hint;
 use crate::facts::{self, Found};
 use crate::inventory::HostSpec;
+use crate::model::event::{Event, Phase};
 use crate::model::{ErrorReport, Finding, HostReport, Status};
 use crate::ntp::remote;
 use crate::text::hide;
@@ -29,7 +30,6 @@ use super::plan::blank;
 use super::session::{BECOME, Failure, Session};
 use super::verify;
 use super::windows;
-use crate::model::event::{Event, Phase};
 
 /// Time limit for gathering; a silent source costs seconds, a sick service too.
 const LOOK: Duration = Duration::from_secs(300);
@@ -222,7 +222,7 @@ fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers
     report.os = Some(evidence.facts.system());
     report.provider = (!evidence.kind.is_empty()).then(|| evidence.kind.clone());
     let peers = evidence.daemon.as_ref().map(|daemon| daemon.peers.as_slice()).unwrap_or_default();
-    report.sources = super::sources::joined(spec, evidence.answers.clone(), peers);
+    report.sources = crate::verdict::sources::joined(spec, evidence.answers.clone(), peers);
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());
     let mut causes: Vec<String> = report.findings.iter().map(|finding| finding.code.clone()).collect();
     causes.extend(suffers.into_iter().flatten().cloned());

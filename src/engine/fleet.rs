@@ -11,16 +11,16 @@ use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::inventory::rollout::Rollout;
 use crate::inventory::spec::Role;
+use crate::model::event::Event;
 use crate::model::{ErrorReport, HostReport, Status};
 use crate::transport::places::{Forks, Places};
+use crate::verdict::Verdict;
 
 use super::identity;
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
-use super::verdict::Verdict;
 use super::waves::{Order, overlap};
 use super::{Context, apply};
-use crate::model::event::Event;
 
 /// What planning a host came to.
 pub type PlanResult = Result<Planned, Box<HostReport>>;

@@ -5,7 +5,7 @@ use std::hash::{BuildHasher, Hasher, RandomState};
 
 use anyhow::{Context, Result};
 
-use crate::resource::Slice;
+use crate::model::Slice;
 use crate::text::decisive::decisive;
 use crate::transport::Output;
 

@@ -3,8 +3,7 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::model::ErrorReport;
-use crate::resource::Slice;
+use crate::model::{ErrorReport, Slice};
 use crate::transport::quote::sh;
 
 /// Exit status of a script that found the host locked.

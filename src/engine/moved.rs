@@ -97,7 +97,7 @@ pub(super) fn observed(planned: &Planned) -> Vec<Observed> {
         // them is in the deltas.
         return Vec::new();
     }
-    let one = |(step, seen): (&super::steps::Step, &crate::resource::Slice)| Observed {
+    let one = |(step, seen): (&super::steps::Step, &crate::model::Slice)| Observed {
         resource: step.resource.label(),
         sha256: digest(format!("{}\n{}", seen.status, seen.stdout).as_bytes()),
     };

@@ -9,11 +9,13 @@ use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::{self, Facts};
 use crate::inventory::HostSpec;
-use crate::model::{HostReport, Status};
+use crate::model::event::Phase;
+use crate::model::{HostReport, Slice, Status};
 use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider};
-use crate::resource::Slice;
 use crate::text::hide::Hider;
+use crate::verdict::settling;
+use crate::verdict::{self, Verdict};
 
 use super::Context;
 use super::clock;
@@ -21,11 +23,8 @@ use super::frame::Frames;
 use super::lock;
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
-use super::settling;
 use super::steps::{self, Step, deltas};
-use super::verdict::{self, Verdict};
 use super::windows;
-use crate::model::event::Phase;
 
 /// The time service of a host.
 #[derive(Clone, Copy)]

@@ -5,15 +5,14 @@ use std::net::IpAddr;
 use anyhow::Result;
 
 use crate::inventory::HostSpec;
-use crate::model::{HostReport, SourceReport};
+use crate::model::{HostReport, Slice, SourceReport};
 use crate::provider::LinuxProvider;
-use crate::resource::Slice;
 use crate::transport::Output;
+use crate::verdict::sources::{credit, differences, limited, sources};
+use crate::verdict::{self, Verdict};
 
 use super::asking;
 use super::frame::{Frames, Splitter};
-use super::sources::{credit, differences, limited, sources};
-use super::verdict::{self, Verdict};
 use super::verify;
 
 /// The frames of a measurement: status of the service, answers of the sources, and where the limits

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
+use crate::model::event::{Event, Phase};
 use crate::model::{ErrorReport, Status};
 use crate::text::hide::Hider;
 use crate::transport::{self, Output, Script, Transport, TransportError};
 
 use super::Context;
 use super::frame::Splitter;
-use crate::model::event::{Event, Phase};
 
 /// Why a host could not be finished.
 #[derive(Debug)]

@@ -8,13 +8,13 @@ use crate::facts::{Facts, Firewall};
 use crate::firewall::firewalld::Opening;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
-use crate::model::Delta;
+use crate::model::{Delta, Slice};
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
 use crate::resource::filter::Filter;
-use crate::resource::{self, Rendered, Resource, Slice};
+use crate::resource::{self, Rendered, Resource};
 use crate::text::shape::Wanted;
 
 use super::Context;

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 
 use crate::inventory::HostSpec;
-use crate::model::{Delta, ErrorReport, HostReport, Status};
-use crate::resource::{Slice, command};
+use crate::model::event::{Event, Phase};
+use crate::model::{Delta, ErrorReport, HostReport, Slice, Status};
+use crate::resource::command;
 use crate::text::decisive::decisive;
 use crate::transport::places::Forks;
 use crate::transport::quote::sh;
@@ -22,7 +23,6 @@ use super::plan::blank;
 use super::session::{Failure, Session};
 use super::transaction::RUNS;
 use super::windows;
-use crate::model::event::{Event, Phase};
 
 /// Time limit for reading.
 const LIMIT: Duration = Duration::from_secs(120);

@@ -1,11 +1,12 @@
 //! The proof: the host asks its sources itself, the time service says what it follows, and
 //! both are measured against the limits. The scripts; the waiting happens on the host.
 
-use super::{asking, settling};
+use super::asking;
 use crate::inventory::HostSpec;
 use crate::ntp::remote;
 use crate::provider::{self, LinuxProvider};
 use crate::transport::quote::sh;
+use crate::verdict::settling;
 
 /// The source ports that a measurement asks from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

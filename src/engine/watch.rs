@@ -12,6 +12,7 @@ use crate::model::{ErrorReport, HostReport, Status};
 use crate::provider::{self, LinuxProvider};
 use crate::transport::Transport;
 use crate::transport::places::Forks;
+use crate::verdict::Verdict;
 
 use super::Context;
 use super::fleet::{catch, each};
@@ -19,7 +20,6 @@ use super::frame::Frames;
 use super::plan::{Service, blank, read_facts};
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
-use super::verdict::Verdict;
 use super::windows;
 
 /// Time limit for one look; each source is given up after a second.

@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
-use crate::resource::service::OWED;
-
 use super::versions::{self, SYSTEMD};
 use super::{Facts, Family, Firewall, PackageManager, Unit};
 use crate::exit::Hint;
+
+/// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
+pub(crate) const OWED: &str = "/run/fleetclock/owed";
 
 /// Packages that keep time.
 const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntpsec-ntpdate";

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::registry::{Registry, Value};
 use super::windows_firewall::{self, Firewall};
 use super::windows_others::{self, Rival};
-use crate::resource::Slice;
+use crate::model::Slice;
 
 /// Where the Windows Time service keeps its configuration.
 pub const W32TIME: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time";

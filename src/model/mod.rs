@@ -5,6 +5,7 @@ mod error;
 pub mod event;
 mod finding;
 mod measurement;
+mod output;
 mod report;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -15,6 +16,7 @@ pub use delta::Delta;
 pub use error::ErrorReport;
 pub use finding::{Finding, PERHAPS};
 pub use measurement::{DaemonReport, FILTERED, SourceReport, answers_123};
+pub use output::Slice;
 pub use report::{FleetReport, HostReport, SCHEMA, Summary, Wave};
 pub use spread::Spread;
 pub use status::{Condition, Status};

@@ -5,8 +5,7 @@ use anyhow::{Context, Result, bail};
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
-use crate::model::DaemonReport;
-use crate::resource::Slice;
+use crate::model::{DaemonReport, Slice};
 
 /// chronyd, asked through `chronyc -c` (comma separated values, no words of people).
 pub(super) struct Chrony;

@@ -15,8 +15,7 @@ use crate::exit::Hint;
 use crate::facts::versions::{CHRONY, NTP};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
-use crate::model::DaemonReport;
-use crate::resource::Slice;
+use crate::model::{DaemonReport, Slice};
 
 /// Names and paths of a time service on one system.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]

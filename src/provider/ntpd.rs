@@ -7,8 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, has_ntpsec};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
-use crate::model::DaemonReport;
-use crate::resource::Slice;
+use crate::model::{DaemonReport, Slice};
 
 /// Where `ntpq` asks: 127.0.0.1, which files with `restrict` lines have, and `::1` often have not; by the name of
 /// the host itself it would ask there first. A service that was started with `-6` has only that.

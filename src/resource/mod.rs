@@ -19,21 +19,10 @@ use anyhow::{Context, Result, anyhow, bail};
 use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
 use crate::firewall::firewalld::Opening;
-pub use crate::model::Delta;
+use crate::model::{Delta, Slice};
 use crate::playbook::Kind;
 use crate::text::hide::HIDDEN;
 use crate::text::shape::Wanted;
-
-/// What one probe printed: its own part of the script's output.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Slice {
-    /// Standard output.
-    pub stdout: String,
-    /// Standard error.
-    pub stderr: String,
-    /// Exit status.
-    pub status: i32,
-}
 
 /// Shell text that changes a host, and shell text that puts it back.
 ///

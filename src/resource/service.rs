@@ -6,11 +6,9 @@ use anyhow::{Result, bail};
 use super::started::{self, Wanted};
 use super::{Delta, Fix, Resource, Slice};
 use crate::facts::Facts;
+use crate::facts::linux::OWED;
 use crate::text::decisive::{STAGE, decisive};
 use crate::transport::quote::sh;
-
-/// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
-pub(crate) const OWED: &str = "/run/fleetclock/owed";
 
 /// Returns shell text that marks a restart as owed by a run, so that one which dies between the new
 /// file and the restart leaves a difference that the next run sees. A mark of another run stays.

@@ -2,9 +2,9 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::{Link, Patient, Seen};
-use crate::engine::verdict::Verdict;
 use crate::facts::Found;
 use crate::text::number::{signed, span};
+use crate::verdict::Verdict;
 
 use super::unit::{arguments, without};
 

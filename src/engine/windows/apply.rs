@@ -16,9 +16,9 @@ use crate::engine::plan::Planned;
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, owes};
 use crate::model::event::Phase;
-use crate::model::{Delta, HostReport, SourceReport, Status};
+use crate::model::{Delta, HostReport, Slice, SourceReport, Status};
+use crate::resource::Fix;
 use crate::resource::windows::{disown, owe};
-use crate::resource::{Fix, Slice};
 
 /// Time limit for the change of one step; a service that waits for its sources is the slow part.
 const CHANGE: Duration = Duration::from_secs(150);

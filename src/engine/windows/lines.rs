@@ -9,7 +9,7 @@ use anyhow::{Result, anyhow};
 
 use crate::engine::session::{Failure, Session};
 use crate::exit::Hint as _;
-use crate::resource::Slice;
+use crate::model::Slice;
 use crate::text::decisive::decisive;
 use crate::transport::Output;
 

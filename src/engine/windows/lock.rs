@@ -17,8 +17,7 @@ use crate::engine::session::{Failure, Session};
 use crate::facts::registry::{Value, value};
 use crate::facts::windows::OWED;
 use crate::inventory::HostSpec;
-use crate::model::Status;
-use crate::resource::Slice;
+use crate::model::{Slice, Status};
 use crate::text::decisive::decisive;
 use crate::transport::quote::cmd;
 

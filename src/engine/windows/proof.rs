@@ -7,16 +7,15 @@ use std::time::{Duration, Instant};
 
 use super::lines::run;
 use crate::engine::session::{Failure, Session};
-use crate::engine::settling;
-use crate::engine::sources::{credit, joined};
-use crate::engine::verdict::{self, Verdict};
-use crate::model::{HostReport, SourceReport};
+use crate::model::{HostReport, Slice, SourceReport};
 use crate::ntp::exchange::COARSE;
 use crate::ntp::report::SourceReport as Measured;
 use crate::ntp::{powershell, stripchart};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{DaemonStatus, Peer, Provider};
-use crate::resource::Slice;
+use crate::verdict::settling;
+use crate::verdict::sources::{credit, joined};
+use crate::verdict::{self, Verdict};
 
 /// Questions to each source at most; one good answer is enough.
 const TRIES: u32 = 3;

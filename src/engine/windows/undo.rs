@@ -15,9 +15,8 @@ use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
 use crate::engine::undo::{LastRun, last_run, lost_in_the_middle, moved, not_in_full};
 use crate::inventory::HostSpec;
-use crate::model::HostReport;
 use crate::model::event::Phase;
-use crate::resource::Slice;
+use crate::model::{HostReport, Slice};
 use crate::text::decisive::decisive;
 
 /// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows

@@ -10,7 +10,7 @@ use super::{DaemonStatus, Provider};
 use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{ProviderChoice, StepPolicy, Var};
-use crate::resource::Slice;
+use crate::model::Slice;
 
 /// The Windows Time service.
 pub struct W32Time;

@@ -6,7 +6,8 @@ use super::service::{AUTO, DEMAND, start_argument, start_word};
 use crate::facts::registry::Registry;
 use crate::facts::windows::{RUNNING, WindowsFacts, service_state};
 use crate::facts::windows_others::SERVICES;
-use crate::resource::{Delta, Fix, Resource, Slice};
+use crate::model::Slice;
+use crate::resource::{Delta, Fix, Resource};
 
 /// Other time services, which shall neither run nor start by themselves.
 #[derive(Debug, Clone)]

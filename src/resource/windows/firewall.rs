@@ -12,7 +12,8 @@ use crate::facts::windows::{Kind, WindowsFacts};
 use crate::facts::windows_firewall::{
     Door, Firewall, RULES, Shut, network, query_managed, query_policy, query_profiles, query_rules,
 };
-use crate::resource::{Delta, Fix, Resource, Slice};
+use crate::model::Slice;
+use crate::resource::{Delta, Fix, Resource};
 
 /// The name of our rule.
 const NAME: &str = "fleetclock-ntp";

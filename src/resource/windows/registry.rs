@@ -6,7 +6,8 @@ use anyhow::{Result, bail};
 
 use crate::facts::registry::{Registry, Value};
 use crate::facts::windows::{AFTER_A_BOOT, OWED, POLICY, W32TIME, WindowsFacts, query, this_boot, waits_for_boot};
-use crate::resource::{Delta, Fix, Resource, Slice};
+use crate::model::Slice;
+use crate::resource::{Delta, Fix, Resource};
 use crate::text::hide::HIDDEN;
 use crate::transport::quote::cmd;
 

@@ -6,7 +6,8 @@ use super::triggers;
 
 use crate::facts::registry::Registry;
 use crate::facts::windows::{OWED, RUNNING, query, query_owed, query_service, service_state};
-use crate::resource::{Delta, Fix, Resource, Slice};
+use crate::model::Slice;
+use crate::resource::{Delta, Fix, Resource};
 
 /// Returns the line that notes a restart as owed: a run that dies between a new value and the
 /// restart leaves a difference that the next run sees.

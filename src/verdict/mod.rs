@@ -3,14 +3,16 @@
 //! Followed is what the time service has selected and has reached with one of its last polls. What
 //! it once selected, what only our own probe reaches, and what has a right name count for nothing.
 
+pub(crate) mod settling;
+pub(crate) mod sources;
+
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::model::{DaemonReport, SourceReport};
 use crate::provider::{DaemonStatus, Peer, PeerKind, is_reached};
 
-use super::settling;
-use super::sources::within;
+use sources::within;
 
 /// What the proof came to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -272,12 +274,12 @@ fn explain(spec: &HostSpec, source: &SourceReport) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::sources::joined;
     use super::*;
     use crate::engine::sample::fleet;
-    use crate::engine::sources::joined;
+    use crate::model::Slice;
     use crate::ntp::report::SourceReport as Measured;
     use crate::provider;
-    use crate::resource::Slice;
 
     /// `source address outcome offset`: stratum 2, a delay of 0.4 ms and a dispersion of 0.2 ms.
     fn measured(line: &str) -> Measured {
