@@ -1,0 +1,246 @@
+//! The rules of the house, read from the source: which room may import from which, how long a file may be,
+//! and where words of an operating system may stand. Test modules are not read, nor are comments.
+
+#[path = "house_rules/source.rs"]
+mod source;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use source::{Source, imports, sources};
+
+/// The rooms from the ground up, and the rooms that each imports from: they stand above it in this list, so
+/// there is no circle.
+const LAYERS: &[(&str, &[&str])] = &[
+    ("files", &[]),
+    ("firewall", &[]),
+    ("input", &[]),
+    ("lib", &[]),
+    ("main", &[]),
+    ("model", &[]),
+    ("visible", &[]),
+    ("exit", &["model"]),
+    ("text", &["model", "visible"]),
+    ("yaml", &["visible"]),
+    ("assets", &["exit", "input"]),
+    ("facts", &["exit", "model"]),
+    ("history", &["exit", "files", "input", "model"]),
+    ("last", &["exit", "files", "history", "input", "model"]),
+    ("inventory", &["exit", "input", "text", "visible", "yaml"]),
+    ("transport", &["files", "input", "inventory", "text"]),
+    ("ntp", &["transport"]),
+    ("provider", &["exit", "facts", "inventory", "model", "transport"]),
+    ("verdict", &["inventory", "model", "ntp", "provider", "text"]),
+    ("playbook", &["assets", "exit", "facts", "firewall", "inventory", "provider", "text", "yaml"]),
+    ("resource", &["exit", "facts", "firewall", "inventory", "model", "playbook", "provider", "text", "transport"]),
+    (
+        "doctor",
+        &[
+            "assets",
+            "facts",
+            "firewall",
+            "inventory",
+            "model",
+            "ntp",
+            "playbook",
+            "provider",
+            "text",
+            "transport",
+            "verdict",
+        ],
+    ),
+    (
+        "engine",
+        &[
+            "assets",
+            "doctor",
+            "exit",
+            "facts",
+            "files",
+            "firewall",
+            "history",
+            "input",
+            "inventory",
+            "model",
+            "ntp",
+            "playbook",
+            "provider",
+            "resource",
+            "text",
+            "transport",
+            "verdict",
+        ],
+    ),
+    ("report", &["exit", "facts", "model", "ntp", "text"]),
+    (
+        "cli",
+        &[
+            "assets",
+            "engine",
+            "exit",
+            "facts",
+            "files",
+            "history",
+            "input",
+            "inventory",
+            "last",
+            "model",
+            "ntp",
+            "playbook",
+            "provider",
+            "report",
+            "text",
+            "transport",
+        ],
+    ),
+];
+
+/// Most lines of a file.
+const LONGEST: usize = 400;
+
+/// Files that are longer, and how long they are: they may only become shorter.
+const LONGER: &[(&str, usize)] = &[
+    ("engine/apply.rs", 402),
+    ("engine/saved.rs", 408),
+    ("firewall/firewalld.rs", 433),
+    ("inventory/resolve.rs", 412),
+    ("playbook/step.rs", 401),
+    ("provider/ntpd.rs", 403),
+    ("resource/firewall.rs", 461),
+    ("transport/winrm/error.rs", 404),
+];
+
+/// Words of an operating system, and the places (folders and files of `src`) that may say them. Of `engine`,
+/// `verdict` and `text` single files: what is left there of what belongs to `resource`, `provider` or `ntp`.
+const WORDS: &[(&str, &[&str])] = &[
+    (
+        "systemctl",
+        &[
+            "doctor/",
+            "engine/lock.sh",
+            "engine/verify.rs",
+            "facts/linux.rs",
+            "provider/",
+            "resource/",
+            "text/decisive.rs",
+        ],
+    ),
+    ("schtasks", &["engine/windows/timer.rs"]),
+    ("reg add", &["doctor/rules/windows", "engine/windows/", "resource/windows/"]),
+    (
+        "w32tm",
+        &[
+            "doctor/rules/windows",
+            "doctor/windows.rs",
+            "engine/windows/",
+            "ntp/stripchart.rs",
+            "provider/w32time/",
+            "resource/windows/",
+            "verdict/settling.rs",
+        ],
+    ),
+];
+
+const HERE: &str = "tests/house_rules.rs";
+
+// What to do, behind what is wrong.
+const NEW_ROOM: &str = "give it a row in LAYERS in tests/house_rules.rs, and one of the rooms in docs/architecture.md";
+const UPWARDS: &str = "move what both need into a room below (`model` has the words that all speak, `text` what \
+    makes them fit to be shown). A new arrow downwards is added to LAYERS in tests/house_rules.rs";
+const DIVIDE: &str = "divide it by what it is about (those in LONGER in tests/house_rules.rs may only become shorter)";
+const ELSEWHERE: &str = "let the resource, the provider, the facts or the diagnosis say it. Rooms that may are in \
+    WORDS in tests/house_rules.rs";
+
+/// Fails with all that is wrong.
+fn nothing(wrong: &[String]) {
+    assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
+}
+
+fn rust(sources: &[Source]) -> impl Iterator<Item = &Source> {
+    sources.iter().filter(|source| source.path.ends_with(".rs"))
+}
+
+#[test]
+fn a_room_imports_from_the_rooms_below_it_only() {
+    let layers: BTreeMap<&str, &[&str]> = LAYERS.iter().copied().collect();
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    for source in rust(&sources().unwrap()) {
+        let room = source.room().to_owned();
+        let Some(below) = layers.get(room.as_str()) else {
+            wrong.push(format!("src/{}:1: the room `{room}` is new: {NEW_ROOM}", source.path));
+            continue;
+        };
+        for (line, other) in imports(&source.lines(), source.depth()).into_iter().filter(|(_, other)| *other != room) {
+            if !below.contains(&other.as_str()) {
+                wrong.push(format!("src/{}:{line}: `{room}` may not import from `{other}`: {UPWARDS}", source.path));
+            }
+            used.insert((room.clone(), other));
+        }
+    }
+    for (room, below) in LAYERS {
+        let idle = below.iter().filter(|other| !used.contains(&((*room).to_owned(), (**other).to_owned())));
+        wrong.extend(
+            idle.map(|other| format!("{HERE}: LAYERS: `{room}` no longer imports from `{other}`: take it out")),
+        );
+    }
+    nothing(&wrong);
+}
+
+#[test]
+fn the_layers_have_no_circle() {
+    let mut above: BTreeSet<&str> = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for (room, below) in LAYERS {
+        let upwards = below.iter().filter(|other| !above.contains(**other));
+        wrong.extend(upwards.map(|other| {
+            format!("{HERE}: LAYERS: `{room}` imports from `{other}`, which does not stand above it: {UPWARDS}")
+        }));
+        above.insert(room);
+    }
+    nothing(&wrong);
+}
+
+#[test]
+fn files_are_short() {
+    let longer: BTreeMap<&str, usize> = LONGER.iter().copied().collect();
+    let sources = sources().unwrap();
+    let mut wrong = Vec::new();
+    for source in rust(&sources) {
+        let (path, lines) = (&source.path, source.text.lines().count());
+        let fault = match longer.get(path.as_str()) {
+            None if lines > LONGEST => format!("{LONGEST}: {lines} lines, and {LONGEST} are allowed: {DIVIDE}"),
+            Some(known) if lines > *known => format!("{known}: {lines} lines, and it had {known}: {DIVIDE}"),
+            Some(_) if lines <= LONGEST => format!("{lines}: short enough now: take it out of LONGER in {HERE}"),
+            Some(known) if lines < *known => format!("{lines}: shorter now: write {lines} in LONGER in {HERE}"),
+            _ => continue,
+        };
+        wrong.push(format!("src/{path}:{fault}"));
+    }
+    let gone = longer.keys().filter(|path| !sources.iter().any(|source| source.path == **path));
+    wrong.extend(gone.map(|path| format!("src/{path}: is gone: take it out of LONGER in {HERE}")));
+    nothing(&wrong);
+}
+
+#[test]
+fn words_of_an_operating_system_stay_in_their_rooms() {
+    let (mut wrong, mut used) = (Vec::new(), BTreeSet::new());
+    for source in &sources().unwrap() {
+        for (number, line) in source.lines() {
+            for (word, places) in WORDS.iter().filter(|(word, _)| line.contains(word)) {
+                match places.iter().find(|place| source.path.starts_with(**place)) {
+                    Some(place) => drop(used.insert((*word, *place))),
+                    None => wrong.push(format!(
+                        "src/{}:{number}: `{word}` is a word of an operating system: {ELSEWHERE}",
+                        source.path
+                    )),
+                }
+            }
+        }
+    }
+    for (word, places) in WORDS {
+        let idle = places.iter().filter(|place| !used.contains(&(*word, **place)));
+        wrong.extend(
+            idle.map(|place| format!("{HERE}: WORDS: `{word}` is no longer said in src/{place}: take the place out")),
+        );
+    }
+    nothing(&wrong);
+}
