@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::lines::{Kind, Lines, kind};
-use super::system::pipes::{self, Piped};
+use super::system::pipes::Piped;
 use crate::transport::TransportError;
 
 /// How long `ssh -G` may take: the commands of `Match exec` run in it.
@@ -90,8 +90,8 @@ impl Answer {
     }
 }
 
-/// The questions that were asked, each with the answer.
-type Answers = HashMap<(Option<PathBuf>, Question), Arc<Said>>;
+/// The questions that were asked, each with the answer, once it is there.
+type Answers = HashMap<(Option<PathBuf>, Question), Arc<Mutex<Option<Arc<Said>>>>>;
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 enum Question {
@@ -147,22 +147,14 @@ impl Calls {
         login: &[String],
     ) -> Result<Arc<Said>, TransportError> {
         let name = (file.map(Path::to_owned), question);
-        let find = |known: &Answers| known.get(&name).map(Arc::clone);
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(said) = find(&known) {
-            return Ok(said);
-        }
-        // What is asked for one host alone is asked beside the others; the rest is asked once.
-        let beside = matches!(name.1, Question::Single(..));
-        if beside {
-            drop(known);
-            let said = Arc::new(ask_ssh(file, host, login)?);
-            known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            known.insert(name, Arc::clone(&said));
-            return Ok(said);
+        let answer = Arc::clone(self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(name).or_default());
+        // Whoever has the same question waits for its answer; all other hosts are asked for meanwhile.
+        let mut known = answer.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(said) = known.as_ref() {
+            return Ok(Arc::clone(said));
         }
         let said = Arc::new(ask_ssh(file, host, login)?);
-        known.insert(name, Arc::clone(&said));
+        *known = Some(Arc::clone(&said));
         Ok(said)
     }
 }
@@ -191,7 +183,7 @@ fn ask_ssh(file: Option<&Path>, host: &str, login: &[String]) -> Result<Said, Tr
             return Err(refused(host, "`ssh -G` did not come to its end"));
         }
         if !moved {
-            pipes::wait(&mut process.events(false), Duration::from_millis(100));
+            process.listen(Duration::from_millis(100));
         }
     }
     match process.wait(deadline) {
@@ -246,9 +238,10 @@ mod tests {
             let calls = Calls::default();
             let mut known = calls.0.lock().unwrap();
             let default = Arc::new(Said::parse("host", "hostname host\n"));
-            known.insert((Some("none".into()), Question::Default), default);
+            known.insert((Some("none".into()), Question::Default), Arc::new(Mutex::new(Some(default))));
             let said = Arc::new(Said::parse("first", said));
-            known.insert((file.map(Path::to_owned), Question::Matching(Vec::new())), said);
+            let name = (file.map(Path::to_owned), Question::Matching(Vec::new()));
+            known.insert(name, Arc::new(Mutex::new(Some(said))));
             drop(known);
             for host in ["first", "second"] {
                 assert_eq!(calls.of(host, None, None, file, &lines).unwrap().host_name(), wanted, "{host}");

@@ -119,7 +119,7 @@ impl System {
                     heard = Instant::now();
                     said.extend_from_slice(buffer.get(..count).unwrap_or_default());
                 }
-                None => pipes::wait(&mut channel.events(false), Duration::from_millis(100)),
+                None => channel.listen(Duration::from_millis(100)),
             }
         }
     }

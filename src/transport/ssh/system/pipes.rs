@@ -81,6 +81,14 @@ impl Piped {
         events
     }
 
+    /// Waits until an output has something to be read, at most so long; not at all where both have ended.
+    pub(in crate::transport::ssh) fn listen(&self, longest: Duration) {
+        let mut outputs = self.events(false);
+        if !outputs.is_empty() {
+            wait(&mut outputs, longest);
+        }
+    }
+
     /// How it ended, if it has.
     pub(in crate::transport::ssh) fn status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
@@ -146,10 +154,14 @@ mod tests {
         wait(&mut cat.events(false), Duration::from_secs(5));
         assert_eq!(cat.stdout.read(&mut buffer), Some(5));
         cat.stdin = None;
-        while !cat.stdout.ended() {
-            wait(&mut cat.events(false), Duration::from_secs(5));
+        while !(cat.stdout.ended() && cat.stderr.ended()) {
+            cat.listen(Duration::from_secs(5));
             cat.stdout.read(&mut buffer);
+            cat.stderr.read(&mut buffer);
         }
+        let began = Instant::now();
+        cat.listen(Duration::from_secs(60));
+        assert!(began.elapsed() < Duration::from_secs(5), "nothing more will come");
         assert_eq!(cat.wait(Instant::now() + Duration::from_secs(5)).unwrap().code(), Some(3));
         assert_eq!(shell("exec <&-; sleep 60").wait(Instant::now()), None);
     }
