@@ -24,7 +24,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The same with other rights.
 ///
 /// # Errors
-/// As for [`write`].
+/// As for [`write()`].
 pub fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
     Place { mode, ..prepare(path)? }.write(bytes)
 }
@@ -64,7 +64,7 @@ pub fn prepare(path: &Path) -> Result<Place> {
 }
 
 impl Place {
-    /// Writes the file, as [`write`] does.
+    /// Writes the file, as [`write()`] does.
     ///
     /// # Errors
     /// The disk is full, or the like.

@@ -37,10 +37,10 @@ pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
     resolve(path, &root)
 }
 
-/// As [`load`], from text; `path` is for messages and relative paths.
+/// As [`load()`], from text; `path` is for messages and relative paths.
 ///
 /// # Errors
-/// As for [`load`].
+/// As for [`load()`].
 pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
     let root = node::parse(text)
         .map_err(|(at, text)| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] })?;

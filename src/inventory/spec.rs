@@ -1,6 +1,6 @@
 //! What one host shall be, complete and valid by construction.
 //!
-//! [`super::resolve`] is the only maker of these values: defaults, groups and host are
+//! `resolve` is the only maker of these values: defaults, groups and host are
 //! merged, names are looked up, networks are derived. Nothing downstream sees a raw option.
 
 use std::collections::BTreeMap;

@@ -190,7 +190,7 @@ pub fn ask(question: &str) -> Result<String> {
 /// Prints the result of a run for people.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub fn print_report(report: &FleetReport, options: Options) -> Result<()> {
     print(&text::report(report, Options { columns: screen(), ..options }))
 }
@@ -198,7 +198,7 @@ pub fn print_report(report: &FleetReport, options: Options) -> Result<()> {
 /// Prints a text for people, its lines broken where a terminal has no room for them.
 ///
 /// # Errors
-/// As for [`print`].
+/// As for [`print()`].
 pub fn print_text(text: &str) -> Result<()> {
     match screen() {
         Some(columns) => print(&room::wrap(text, columns)),
