@@ -91,8 +91,11 @@ impl Ssh {
         let deadline = Instant::now() + self.timeout;
         loop {
             match question() {
-                Err(error) if error.code() == REFUSED => {
-                    return Err(self.lost(&"the server refused a further channel (`MaxSessions` in its sshd_config)"));
+                // The same code stands for answers that break the protocol; the words do not.
+                Err(error) if error.code() == REFUSED && error.message().starts_with("Channel open failure") => {
+                    let cause =
+                        format!("the server refused a channel, as sshd does beyond `MaxSessions`: {}", error.message());
+                    return Err(self.lost(&cause));
                 }
                 Err(error) if error.code() != AGAIN => return Err(self.lost(&format!("{what}: {}", error.message()))),
                 Err(_) if Instant::now() >= deadline => {
