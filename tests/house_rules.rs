@@ -100,7 +100,6 @@ const LONGEST: usize = 400;
 /// Files that are longer, and how long they are: they may only become shorter.
 const LONGER: &[(&str, usize)] = &[
     ("engine/apply.rs", 402),
-    ("engine/saved.rs", 408),
     ("firewall/firewalld.rs", 433),
     ("inventory/resolve.rs", 412),
     ("playbook/step.rs", 401),

@@ -271,22 +271,7 @@ fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
 /// A report that says nothing yet.
 pub(crate) fn blank(spec: &HostSpec) -> HostReport {
     HostReport {
-        name: spec.name.clone(),
-        address: spec.address.clone(),
-        addresses: Vec::new(),
-        os: None,
-        role: spec.role.word(),
-        provider: None,
-        status: Status::Unchanged,
         limit_s: Some(spec.limits.max_error.as_secs_f64()),
-        deltas: Vec::new(),
-        clock: None,
-        sources: Vec::new(),
-        daemon: None,
-        findings: Vec::new(),
-        warnings: Vec::new(),
-        error: None,
-        executions: 0,
-        seconds: 0.0,
+        ..HostReport::blank(&spec.name, &spec.address, spec.role.word())
     }
 }

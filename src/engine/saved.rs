@@ -247,24 +247,15 @@ impl SavedHost {
 
     /// The host as a report, for showing it.
     pub fn report(&self) -> HostReport {
+        let role = if self.role == "master" { "master" } else { "slave" };
         HostReport {
-            name: self.name.clone(),
-            address: self.address.clone(),
-            addresses: Vec::new(),
             os: self.os.clone(),
-            role: if self.role == "master" { "master" } else { "slave" },
             provider: self.provider.clone(),
             status: self.status,
-            limit_s: None,
             deltas: self.deltas.clone(),
             clock: self.clock.clone(),
-            sources: Vec::new(),
-            daemon: None,
-            findings: Vec::new(),
-            warnings: Vec::new(),
             error: self.error.clone(),
-            executions: 0,
-            seconds: 0.0,
+            ..HostReport::blank(&self.name, &self.address, role)
         }
     }
 }

@@ -119,3 +119,28 @@ pub struct HostReport {
     /// How long the host took.
     pub seconds: f64,
 }
+
+impl HostReport {
+    /// A report that says nothing of a host yet.
+    pub fn blank(name: &str, address: &str, role: &'static str) -> Self {
+        HostReport {
+            name: name.to_owned(),
+            address: address.to_owned(),
+            addresses: Vec::new(),
+            os: None,
+            role,
+            provider: None,
+            status: Status::Unchanged,
+            limit_s: None,
+            deltas: Vec::new(),
+            clock: None,
+            sources: Vec::new(),
+            daemon: None,
+            findings: Vec::new(),
+            warnings: Vec::new(),
+            error: None,
+            executions: 0,
+            seconds: 0.0,
+        }
+    }
+}

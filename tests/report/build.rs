@@ -22,24 +22,15 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
 /// The number at the end of the name is that of the address.
 pub(crate) fn host(name: &str, status: Status) -> HostReport {
     let number = name.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
+    let role = if name == "server1" { "master" } else { "slave" };
     HostReport {
-        name: name.to_owned(),
-        address: format!("10.10.10.{number}"),
-        addresses: Vec::new(),
         os: (status != Status::Unreachable).then(|| "Debian GNU/Linux 12".to_owned()),
-        role: if name == "server1" { "master" } else { "slave" },
         provider: (status != Status::Unreachable).then(|| "chrony".to_owned()),
         status,
         limit_s: Some(0.1),
-        deltas: Vec::new(),
-        clock: None,
-        sources: Vec::new(),
-        daemon: None,
-        findings: Vec::new(),
-        warnings: Vec::new(),
-        error: None,
         executions: 2,
         seconds: 1.0,
+        ..HostReport::blank(name, &format!("10.10.10.{number}"), role)
     }
 }
 
