@@ -123,7 +123,8 @@ fn a_watch_ends_with_its_reader() {
     let dir = tempfile::tempdir().unwrap();
     dead_hosts(dir.path());
     for format in ["json", "human"] {
-        let watch = ["verify", "--watch", "--every", "1s", "-l", "web01", "--format", format];
+        let began = std::time::Instant::now();
+        let watch = ["verify", "--watch", "--every", "1s", "--for", "60s", "-l", "web01", "--format", format];
         let mut child = fleetclock(dir.path(), &watch).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let mut line = String::new();
         let mut reader = std::io::BufReader::new(child.stdout.take().unwrap());
@@ -133,6 +134,7 @@ fn a_watch_ends_with_its_reader() {
         let told = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(line.contains("unreachable") && !told.contains("panicked"), "{format}: {line}{told}");
         assert_eq!(output.status.code(), Some(4), "{told}");
+        assert!(began.elapsed().as_secs() < 30, "{format}: it went on");
     }
 }
 

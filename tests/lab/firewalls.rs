@@ -168,12 +168,17 @@ mod slow {
             "opens",
             "sed s/123/124/ /usr/lib/firewalld/services/ntp.xml >/etc/firewalld/services/ntp.xml; p --add-service=ntp; reload",
         ),
-        // Rules in the words of iptables.
-        all(
-            "refused",
-            "p --add-service=ntp; p --direct --add-rule ipv4 filter INPUT 0 -s 10.10.10.2 -p udp --dport 123 -j DROP; reload",
-        ),
-        all("doubt", "p --direct --add-rule ipv4 filter INPUT 0 -s 10.99.0.0/16 -p udp --dport 123 -j DROP"),
+        // Rules in the words of iptables, which one tree has.
+        Case {
+            on: "bookworm",
+            ends: "refused",
+            state: "p --add-service=ntp; p --direct --add-rule ipv4 filter INPUT 0 -s 10.10.10.2 -p udp --dport 123 -j DROP; reload",
+        },
+        Case {
+            on: "bookworm",
+            ends: "doubt",
+            state: "p --direct --add-rule ipv4 filter INPUT 0 -s 10.99.0.0/16 -p udp --dport 123 -j DROP",
+        },
         Case {
             on: "bookworm",
             ends: "opens",
@@ -211,9 +216,10 @@ mod slow {
         let masters = inventory("serve: [10.10.10.0/24]")
             .replace("server1: 10.10.10.1 }", "server1: 10.10.10.1, server3: 10.10.10.3, server4: 10.10.10.4 }");
         let lab = Lab::up("judged", &hosts, &masters);
-        for (name, _) in MASTERS {
-            lab.sh(name, "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends iptables >/dev/null 2>&1 || true");
-        }
+        lab.sh(
+            "server1",
+            "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends iptables >/dev/null 2>&1",
+        );
         assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
         let mac = lab.sh("server2", "ip -o link show host0 | sed -n 's/.*link.ether \\([^ ]*\\).*/\\1/p'");
         let only = std::env::var_os("CASES").unwrap_or_default();
@@ -223,8 +229,11 @@ mod slow {
         let mut cases: Vec<&Case> =
             CASES.iter().enumerate().filter(|(at, _)| chosen(at)).map(|(_, case)| case).collect();
         let mut wrong = Vec::new();
-        // One case on each master at a time; another day, another master.
-        let day = std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+        assert!(!cases.is_empty(), "CASES={} names none", only.display());
+        // One case on each master at a time; another day, another master. `DAY=` is one of before.
+        let today = || std::time::SystemTime::UNIX_EPOCH.elapsed().unwrap().as_secs() / 86_400;
+        let day = std::env::var_os("DAY").map_or_else(today, |day| day.to_string_lossy().parse().unwrap());
+        tell(&format!("DAY={day}"));
         let mut masters = MASTERS;
         masters.rotate_left(usize::try_from(day).unwrap() % MASTERS.len());
         while !cases.is_empty() {
@@ -277,7 +286,8 @@ mod slow {
                 _ => was == "drifted" && done == "changed" && after[at],
             };
             let stays = is_answered(lab, name);
-            let promised = *ends == "refused" || stays;
+            // What is refused is so after the next start at the latest; what is let in stays so.
+            let promised = stays != (*ends == "refused");
             if !fits || !promised || *ends != "sometimes" && blamed == before[at] {
                 let codes: Vec<&str> = findings.iter().filter_map(|finding| finding["code"].as_str()).collect();
                 let errors = format!("{} {}", host(&checked, name)["error"], host(&applied[at], name)["error"]);

@@ -150,6 +150,14 @@ impl Lab {
         Beside(program.spawn().unwrap())
     }
 
+    /// Starts an SSH agent on the control side; it ends when what is returned is dropped.
+    pub(crate) fn agent(&self, socket: &std::path::Path) -> Beside {
+        let socket = socket.display().to_string();
+        let agent = self.beside(&["ssh-agent", "-D", "-a", &socket]);
+        self.here(&format!("for n in $(seq 100); do [ -S {socket} ] && exit; sleep 0.05; done; exit 1"));
+        agent
+    }
+
     /// Ends it as a power failure would, `kill -9`.
     pub(crate) fn kill(&self, tool: &mut Child) {
         self.signal(tool, Signal::SIGKILL);

@@ -244,13 +244,9 @@ fn keyboard_interactive_and_the_agent() {
         "sed -i 's/^PasswordAuthentication.*/PasswordAuthentication no/' /etc/ssh/sshd_config && systemctl restart ssh",
     );
     let agent = lab.path("agent");
-    let keys = format!(
-        "ssh-agent -a {0} >/dev/null && SSH_AUTH_SOCK={0} ssh-add -q {1}",
-        agent.display(),
-        lab.path("id_ed25519").display()
-    );
-    lab.here(&keys);
+    let _agent = lab.agent(&agent);
     let socket = agent.display().to_string();
+    lab.here(&format!("SSH_AUTH_SOCK={socket} ssh-add -q {}", lab.path("id_ed25519").display()));
     let run = lab
         .fleetclock_with(&["check", "--format", "json"], &[("FC_ADMIN", "admin-password"), ("SSH_AUTH_SOCK", &socket)]);
     let report = serde_json::from_str(&run.stdout).unwrap();
@@ -264,7 +260,6 @@ fn keyboard_interactive_and_the_agent() {
          ssh-add -q {foreign}$n; done"
     ));
     let run = lab.fleetclock_with(&["check", "-l", "agent,own", "--format", "json"], &[("SSH_AUTH_SOCK", &socket)]);
-    lab.here(&format!("pkill -f 'ssh-agen[t] -a {socket}'"));
     let report = serde_json::from_str(&run.stdout).unwrap();
     assert_eq!(host(&report, "own")["status"], "drifted", "{}", error(&report, "own"));
     let ended = "the server ended the connection after 6 keys, as sshd does after too many (`MaxAuthTries`)";

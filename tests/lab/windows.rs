@@ -144,7 +144,7 @@ groups:
 ",
     );
     let lab = Lab::up("wdmz", &["web1=bookworm@10.10.10.3", "web2=bookworm@10.10.10.4"], &text);
-    lab.windows(&["dmz1=2019,ko@10.10.10.1", "win1=2022,ko@10.10.10.2"]);
+    lab.windows(&["dmz1=2016,ko@10.10.10.1", "win1=2022,ko@10.10.10.2"]);
     lab.cmd("dmz1", "net start w32time");
     assert!(lab.cmd("dmz1", "w32tm /query /source").contains("Local CMOS Clock"));
     let plan = run(&lab, &["plan", "-l", "dmz1"]);

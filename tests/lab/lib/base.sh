@@ -23,8 +23,7 @@ build_one() {
   [[ -d $tree ]] && { exec 9>&-; return 0; }
   say "building the $kind tree (about a minute, once)"
   rm -rf "$tree.new"
-  # Trees of older recipes go when nobody can be using them: another work tree may have labs on them.
-  find "$cache/base" -maxdepth 1 -name "$kind-*" -mtime +2 -exec rm -rf {} +
+  remove_old_trees "$kind"
   if ! "make_$kind" "$tree.new" >"$cache/base/$kind.log" 2>&1; then
     tail -20 "$cache/base/$kind.log" >&2
     rm -rf "$tree.new"
@@ -33,6 +32,14 @@ build_one() {
   mv "$tree.new" "$tree"
   exec 9>&-
   say "built $kind in $((SECONDS - started)) s"
+}
+
+# Trees of older recipes go, but for those that another work tree was using lately, or has labs on.
+remove_old_trees() {
+  local tree
+  while read -r tree; do
+    grep -qF "lowerdir=$tree" /proc/mounts || rm -rf "$tree"
+  done < <(find "$cache/base" -maxdepth 1 -type d -name "$1-*" -mtime +2)
 }
 
 make_bookworm() { make_debian "$1" bookworm doas chrony ntpsec openntpd iptables iptables-persistent ufw cloud-init; }

@@ -13,12 +13,13 @@ lab_foreign() {
     say "unpacking Kerberos and the tests of OpenSSH (once)"
     rm -rf "$dir"
     mkdir -p "$dir/debs"
-    mapfile -t packages < <(kerberos_packages)
     debs=$dir/debs
-    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root openssh-tests "${packages[@]}" >/dev/null)
-    for package in "$debs"/*.deb; do dpkg -x "$package" "$dir"; done
-    rm -rf "$debs"
-    touch "$dir/done"
+    mapfile -t packages < <(kerberos_packages)
+    # `set -e` does not hold within $(...).
+    ((${#packages[@]})) || die "apt knows no Kerberos (apt-get update)"
+    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root openssh-tests "${packages[@]}" >/dev/null) || die "Kerberos could not be fetched"
+    for package in "$debs"/*.deb; do dpkg -x "$package" "$dir" || die "$package could not be unpacked"; done
+    rm -rf "$debs" && touch "$dir/done"
   fi
   printf '%s\n' "$dir"
 }
@@ -63,12 +64,6 @@ CONF
   "$root/usr/sbin/kadmin.local" -q "addprinc -pw root-ticket root" >/dev/null 2>&1
   "$root/usr/sbin/kadmin.local" -q "addprinc -randkey $principal" >/dev/null 2>&1
   "$root/usr/sbin/kadmin.local" -q "ktadd -k $dir/keytab $principal" >/dev/null
-  ip netns exec "$(control_ns "$lab")" "$root/usr/sbin/krb5kdc" -P "$dir/pid" -r LAB.TEST
+  ip netns exec "$(control_ns "$lab")" "$root/usr/sbin/krb5kdc" -r LAB.TEST
   ip netns exec "$(control_ns "$lab")" "$root/usr/bin/kinit" -c "$dir/tickets" root <<<root-ticket >/dev/null
-}
-
-realm_down() {
-  local pid
-  pid=$(cat "$(lab_dir "$1")/realm/pid" 2>/dev/null) || return 0
-  kill "$pid" 2>/dev/null || true
 }

@@ -227,7 +227,6 @@ lab_down() {
   lab=$1
   dir=$(lab_dir "$lab")
   [[ ! -d $dir/windows ]] || "$here/../winrm/winrm" down "$lab"
-  realm_down "$lab"
   for host in "$dir"/hosts/*/; do
     [[ -d $host ]] || continue
     host_stop "$lab" "$(basename "$host")"
