@@ -90,9 +90,9 @@ struct Global {
     /// `@last-failed`, `@last-drifted`
     #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true, add = suggest::pattern())]
     limit: Option<String>,
-    /// Hosts worked on at a time [default: 32, and up to 256 that are only read, while this machine is idle]
-    #[arg(long, global = true, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
-    forks: Option<u16>,
+    /// Hosts worked on at a time
+    #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
+    forks: u16,
     /// A folder with playbooks/ and templates/ that replace the embedded ones
     #[arg(long, global = true, value_name = "DIR")]
     assets: Option<PathBuf>,

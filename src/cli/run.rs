@@ -27,7 +27,6 @@ use crate::report::json;
 use crate::report::text::{self, Options};
 use crate::text::hide::Hider;
 use crate::transport::Connections;
-use crate::transport::places::Forks;
 
 /// What planning a host came to, as its report.
 pub(super) fn into_report(plan: PlanResult) -> HostReport {
@@ -48,7 +47,7 @@ pub(super) struct Run {
     pub(super) rollout: Rollout,
     /// The order that came of it, for the report.
     pub(super) waves: Vec<Wave>,
-    pub(super) forks: Forks,
+    pub(super) forks: usize,
     pub(super) format: Format,
     pub(super) verbosity: Verbosity,
     pub(super) assets: Option<PathBuf>,
@@ -86,7 +85,7 @@ impl Run {
         let forks = super::limits::forks(global.forks);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(forks.most + forks.aside + 4)
+            .max_blocking_threads(forks + 4)
             .enable_all()
             .build()
             .context("start the runtime")?;

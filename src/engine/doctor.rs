@@ -20,7 +20,6 @@ use crate::model::event::{Event, Phase};
 use crate::model::{ErrorReport, Finding, HostReport, Status};
 use crate::ntp::remote;
 use crate::text::hide;
-use crate::transport::places::Forks;
 
 use super::Context;
 use super::asking;
@@ -59,7 +58,7 @@ struct Visit {
 }
 
 /// Looks at all hosts and finds the causes.
-pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> Diagnosis {
+pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Diagnosis {
     start(&cx, &hosts);
     let salt = Frames::new().boundary().to_owned();
     let mut tiers: BTreeMap<std::cmp::Reverse<usize>, Vec<HostSpec>> = BTreeMap::new();

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::mpsc::unbounded_channel;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 
 use crate::facts::Found;
 use crate::inventory::HostSpec;
@@ -13,7 +14,6 @@ use crate::inventory::rollout::Rollout;
 use crate::inventory::spec::Role;
 use crate::model::event::Event;
 use crate::model::{ErrorReport, HostReport, Status};
-use crate::transport::places::{Forks, Places};
 use crate::verdict::Verdict;
 
 use super::identity;
@@ -26,45 +26,47 @@ use super::{Context, apply};
 pub type PlanResult = Result<Planned, Box<HostReport>>;
 
 /// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
-pub(super) async fn each<I, O, F>(items: Vec<I>, forks: Forks, work: F) -> Vec<O>
+pub(super) async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
 where
     I: Send + 'static,
     O: Send + 'static,
     F: Fn(I) -> O + Send + Sync + 'static,
 {
-    let (places, work) = (Places::new(forks), Arc::new(work));
-    let (sender, mut done) = unbounded_channel();
-    // One thread waits for places, so that a host that was not begun costs nothing.
-    tokio::task::spawn_blocking(move || {
-        for (index, item) in items.into_iter().enumerate() {
-            let (place, work, sender) = (places.take(), Arc::clone(&work), sender.clone());
-            tokio::task::spawn_blocking(move || {
-                let result = place.hold(|| work(item));
-                let _ = sender.send((index, result));
-            });
-        }
-    });
+    let permits = Arc::new(Semaphore::new(forks.max(1)));
+    let work = Arc::new(work);
+    let mut tasks = JoinSet::new();
+    for (index, item) in items.into_iter().enumerate() {
+        let (permits, work) = (Arc::clone(&permits), Arc::clone(&work));
+        tasks.spawn(async move {
+            let permit = permits.acquire_owned().await;
+            let done = tokio::task::spawn_blocking(move || work(item)).await;
+            drop(permit);
+            (index, done)
+        });
+    }
     let mut results = BTreeMap::new();
-    while let Some((index, result)) = done.recv().await {
-        results.insert(index, result);
+    while let Some(joined) = tasks.join_next().await {
+        if let Ok((index, Ok(done))) = joined {
+            results.insert(index, done);
+        }
     }
     results.into_values().collect()
 }
 
 /// Reads all hosts and compares them with what is wanted.
-pub async fn plan_all(hosts: Vec<HostSpec>, forks: Forks, extent: Extent, cx: Arc<Context>) -> Vec<PlanResult> {
+pub async fn plan_all(hosts: Vec<HostSpec>, forks: usize, extent: Extent, cx: Arc<Context>) -> Vec<PlanResult> {
     read_all(hosts, forks, extent, cx, |result| result).await
 }
 
 /// The same, where nothing is to be changed: of each host its report is kept, and nothing else.
-pub async fn check_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> Vec<HostReport> {
+pub async fn check_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
     let report = |result: PlanResult| result.map_or_else(|report| *report, |planned| planned.report);
     read_all(hosts, forks, Extent::Configuration, cx, report).await
 }
 
 async fn read_all<T: Send + 'static>(
     hosts: Vec<HostSpec>,
-    forks: Forks,
+    forks: usize,
     extent: Extent,
     cx: Arc<Context>,
     keep: impl Fn(PlanResult) -> T + Send + Sync + 'static,
@@ -83,7 +85,7 @@ async fn read_all<T: Send + 'static>(
 }
 
 /// Proves all hosts: configuration, service and clock.
-pub async fn verify_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> Vec<HostReport> {
+pub async fn verify_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
     let specs = hosts.clone();
     let judge = |result: PlanResult| result.map_or_else(|report| *report, proven);
     let mut reports = read_all(hosts, forks, Extent::Proof, cx, judge).await;
@@ -109,7 +111,7 @@ fn proven(planned: Planned) -> HostReport {
 }
 
 /// Changes all hosts, wave by wave. A wave starts when the one before is proven.
-pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: Forks, cx: Arc<Context>) -> Vec<HostReport> {
+pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
     let names: Vec<String> = plans.iter().map(|plan| name(plan).to_owned()).collect();
     let specs: Vec<HostSpec> = plans.iter().flatten().map(|planned| planned.spec.clone()).collect();
     let mut ready: BTreeMap<String, Planned> = BTreeMap::new();
@@ -152,7 +154,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: Forks, cx: A
 async fn one_wave(
     members: Vec<Planned>,
     held: impl Fn(&Planned) -> Option<String>,
-    forks: Forks,
+    forks: usize,
     cx: &Arc<Context>,
 ) -> Vec<HostReport> {
     let (ready, held): (Vec<_>, Vec<_>) =
@@ -164,7 +166,7 @@ async fn one_wave(
         reports.push(report);
     }
     let cx = Arc::clone(cx);
-    let worked = each(ready, forks.steady(), move |(_, host): (Option<String>, Planned)| {
+    let worked = each(ready, forks, move |(_, host): (Option<String>, Planned)| {
         let report = catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report);
         cx.send(Event::Done(Box::new(report.clone())));
         report
@@ -266,7 +268,7 @@ fn not_started(mut report: HostReport, why: String) -> HostReport {
 /// Reads the facts of all hosts.
 pub async fn facts_all(
     hosts: Vec<HostSpec>,
-    forks: Forks,
+    forks: usize,
     cx: Arc<Context>,
 ) -> Vec<Result<(HostReport, Found), Box<HostReport>>> {
     start(&cx, &hosts);

@@ -11,7 +11,6 @@ use crate::model::event::{Event, Phase};
 use crate::model::{Delta, ErrorReport, HostReport, Slice, Status};
 use crate::resource::command;
 use crate::text::decisive::decisive;
-use crate::transport::places::Forks;
 use crate::transport::quote::sh;
 
 use super::Context;
@@ -68,7 +67,7 @@ cat "$fc_f/about"
 done"#;
 
 /// Asks all hosts for their last run.
-pub async fn look_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> Vec<LookResult> {
+pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<LookResult> {
     start(&cx, &hosts);
     each(hosts, forks, move |spec| {
         let result = guarded(&spec, &cx, || host(&spec, |report| look(&spec, &cx, report)));
@@ -82,8 +81,8 @@ pub async fn look_all(hosts: Vec<HostSpec>, forks: Forks, cx: Arc<Context>) -> V
 }
 
 /// Takes the runs back that were looked at, on all hosts at the same time.
-pub async fn undo_all(looks: Vec<LookResult>, forks: Forks, cx: Arc<Context>) -> Vec<HostReport> {
-    each(looks, forks.steady(), move |look| {
+pub async fn undo_all(looks: Vec<LookResult>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
+    each(looks, forks, move |look| {
         let last = match look {
             Ok(last) => last,
             Err(report) => return *report,

@@ -11,7 +11,6 @@ use crate::inventory::HostSpec;
 use crate::model::{ErrorReport, HostReport, Status};
 use crate::provider::{self, LinuxProvider};
 use crate::transport::Transport;
-use crate::transport::places::Forks;
 use crate::verdict::Verdict;
 
 use super::Context;
@@ -34,7 +33,7 @@ const SAMPLE_TIMEOUT_MS: u32 = 500;
 /// The hosts that are watched, with what is kept of each between two rounds.
 pub struct Watch {
     hosts: Vec<Watched>,
-    forks: Forks,
+    forks: usize,
 }
 
 struct Watched {
@@ -53,7 +52,7 @@ struct Known {
 
 impl Watch {
     /// Watches these hosts, at most `forks` at a time.
-    pub fn new(hosts: Vec<HostSpec>, forks: Forks) -> Self {
+    pub fn new(hosts: Vec<HostSpec>, forks: usize) -> Self {
         let hosts = hosts.into_iter().map(|spec| Watched { spec, known: None, transport: None }).collect();
         Watch { hosts, forks }
     }
@@ -62,7 +61,7 @@ impl Watch {
     /// begun when the user wanted to stop is left out.
     pub async fn round(&mut self, cx: &Arc<Context>) -> Vec<HostReport> {
         // More open connections than `forks` is what the user did not ask for.
-        let keep = self.hosts.len() <= self.forks.first;
+        let keep = self.hosts.len() <= self.forks;
         let cx = Arc::clone(cx);
         let done = each(std::mem::take(&mut self.hosts), self.forks, move |mut host| {
             let report = (!cx.stopping()).then(|| host.turn(&cx));

@@ -8,7 +8,6 @@ mod elevate;
 mod error;
 mod local;
 mod method;
-pub mod places;
 mod question;
 pub mod quote;
 mod ssh;

@@ -1,6 +1,6 @@
 //! From an address to a session that is logged in, directly or through bastions.
 
-use std::net::Shutdown;
+use std::net::{Shutdown, SocketAddr, TcpStream, ToSocketAddrs};
 use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,6 @@ use ssh2::{MethodType, Session};
 
 use super::disagree::{DISAGREED, disagreed, host_key_types};
 use super::job::{Hop, SshJob};
-use super::reach::{tcp, unreachable};
 use super::tunnel::{Heard, tunnel};
 use super::{auth, stranger};
 use crate::transport::TransportError;
@@ -56,21 +55,17 @@ impl From<TransportError> for Failure {
 /// A session of a bastion, and its socket.
 pub(super) type Link = (Session, OwnedFd);
 
-/// The socket on which the first machine of the way was reached, and the time that is left for the handshake.
-type Reached = (OwnedFd, Duration);
-
 /// Connects and logs in.
-pub(super) fn connect(job: &SshJob, reached: OwnedFd, judge: &mut Judge<'_>) -> Result<Connected, Failure> {
-    let mut first = Some((reached, job.left));
-    let (target, previous) = approach(job, &mut first, judge)?;
-    let (session, socket) = open(target, job.hops.len() - 1, job.timeout, previous.as_ref(), first.take(), judge)?;
+pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<Connected, Failure> {
+    let (target, previous) = approach(job, judge)?;
+    let (session, socket) = open(target, job.hops.len() - 1, job.timeout, previous.as_ref(), judge)?;
     Ok(Connected { session, socket, label: target.label(), user: target.user.clone() })
 }
 
 /// Goes as far as the host shows its key.
 pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), Failure> {
-    let (target, previous) = approach(job, &mut None, judge)?;
-    let (session, socket) = shake(target, job.timeout, previous.as_ref(), None)?;
+    let (target, previous) = approach(job, judge)?;
+    let (session, socket) = shake(target, job.timeout, previous.as_ref())?;
     let key = shown(&session, target)?;
     judge(job.hops.len() - 1, &key);
     free(&session, &socket);
@@ -78,16 +73,12 @@ pub(super) fn look(job: &SshJob, judge: &mut Judge<'_>) -> Result<(), Failure> {
 }
 
 /// Opens the bastions on the way to the last hop.
-fn approach<'a>(
-    job: &'a SshJob,
-    first: &mut Option<Reached>,
-    judge: &mut Judge<'_>,
-) -> Result<(&'a Hop, Option<Link>), Failure> {
+fn approach<'a>(job: &'a SshJob, judge: &mut Judge<'_>) -> Result<(&'a Hop, Option<Link>), Failure> {
     let nowhere = || TransportError::Lost { to: String::new(), cause: "a job without a host".to_owned() };
     let (target, bastions) = job.hops.split_last().ok_or_else(nowhere)?;
     let mut previous: Option<Link> = None;
     for (place, hop) in bastions.iter().enumerate() {
-        let opened = open(hop, place, job.timeout, previous.as_ref(), first.take(), judge);
+        let opened = open(hop, place, job.timeout, previous.as_ref(), judge);
         previous = Some(
             opened.map_err(|failure| Failure { error: Box::new(through(*failure.error, &hop.label())), ..failure })?,
         );
@@ -121,10 +112,9 @@ fn open(
     place: usize,
     timeout: Duration,
     previous: Option<&Link>,
-    reached: Option<Reached>,
     judge: &mut Judge<'_>,
 ) -> Result<Link, Failure> {
-    let (session, socket) = shake(hop, timeout, previous, reached)?;
+    let (session, socket) = shake(hop, timeout, previous)?;
     let key = shown(&session, hop)?;
     let login = if judge(place, &key) {
         auth::login(&session, &socket, hop)
@@ -148,18 +138,13 @@ fn shown(session: &Session, hop: &Hop) -> Result<Vec<u8>, TransportError> {
 
 /// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
 /// nothing has been tried by then, so it is safe to come again, while there is time.
-fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>, reached: Option<Reached>) -> Result<Link, Failure> {
-    let (mut reached, left) = reached.map_or((None, timeout), |(socket, left)| (Some(socket), left));
-    let deadline = Instant::now() + left;
+fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
+    let deadline = Instant::now() + timeout;
     let mut pauses = super::pauses();
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let Fresh { mut session, socket, heard } = session(hop, left, timeout, previous, reached.take())?;
-        session.set_timeout(milliseconds(left));
-        let Err(error) = session.handshake() else {
-            session.set_timeout(milliseconds(timeout));
-            return Ok((session, socket));
-        };
+        let Fresh { mut session, socket, heard } = session(hop, left, timeout, previous)?;
+        let Err(error) = session.handshake() else { return Ok((session, socket)) };
         free(&session, &socket);
         if DISAGREED.contains(&error.code()) {
             return Err(disagreed(&session, hop, timeout, heard.as_ref(), error.message()));
@@ -192,21 +177,15 @@ struct Fresh {
 }
 
 /// A session on its stream, before the handshake, within the time that is left of its limit.
-fn session(
-    hop: &Hop,
-    left: Duration,
-    timeout: Duration,
-    previous: Option<&Link>,
-    reached: Option<OwnedFd>,
-) -> Result<Fresh, Failure> {
+fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>) -> Result<Fresh, Failure> {
     let mut session = Session::new().map_err(|error| unreachable(hop, error.message()))?;
+    session.set_timeout(u32::try_from(timeout.as_millis()).unwrap_or(u32::MAX));
     // A type that this libssh2 does not know is left out by it; a preference is no demand.
     let _ = session.method_pref(MethodType::HostKey, &host_key_types(&session, hop));
     restrict(&session, hop)?;
-    let (socket, heard): (OwnedFd, _) = match (previous, reached) {
-        (None, Some(socket)) => (socket, None),
-        (None, None) => (tcp(hop, left, timeout)?.into(), None),
-        (Some(bastion), _) => tunnel(bastion, hop).map(|(stream, heard)| (stream.into(), Some(heard)))?,
+    let (socket, heard): (OwnedFd, _) = match previous {
+        None => (tcp(hop, left, timeout)?.into(), None),
+        Some(bastion) => tunnel(bastion, hop).map(|(stream, heard)| (stream.into(), Some(heard)))?,
     };
     session.set_tcp_stream(socket.try_clone().map_err(|error| TransportError::own("open a connection", &error))?);
     Ok(Fresh { session, socket, heard })
@@ -226,8 +205,44 @@ fn restrict(session: &Session, hop: &Hop) -> Result<(), Failure> {
     Ok(())
 }
 
-fn milliseconds(time: Duration) -> u32 {
-    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+/// Tries each address of the host within the time limit.
+pub(super) fn tcp(target: &Hop, left: Duration, timeout: Duration) -> Result<TcpStream, TransportError> {
+    let failed = |error: std::io::Error, cause: String| match TransportError::is_shortage(&error) {
+        true => TransportError::own("open a connection", &error),
+        false => unreachable(target, &cause),
+    };
+    let addresses: Vec<_> = (target.host.as_str(), target.port)
+        .to_socket_addrs()
+        .map_err(|error| {
+            let cause = format!("resolve the name: {error}");
+            failed(error, cause)
+        })?
+        .collect();
+    let stream = first_of(&addresses, left).map_err(|error| {
+        let cause = match error.kind() {
+            std::io::ErrorKind::TimedOut => format!("timed out after {}", humantime::format_duration(timeout)),
+            _ => error.to_string(),
+        };
+        failed(error, cause)
+    })?;
+    let _ = stream.set_nodelay(true);
+    Ok(stream)
+}
+
+/// The first address that answers, or why the last did not. One that is silent, as those of a family without a
+/// route often are, leaves the others their share of the time.
+fn first_of(addresses: &[SocketAddr], left: Duration) -> std::io::Result<TcpStream> {
+    let deadline = Instant::now() + left;
+    let mut last = std::io::Error::other("the name has no address");
+    for (tried, address) in addresses.iter().enumerate() {
+        let share = u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
+        let left = deadline.saturating_duration_since(Instant::now()) / share;
+        match TcpStream::connect_timeout(address, left.max(Duration::from_millis(1))) {
+            Err(error) if !TransportError::is_shortage(&error) => last = error,
+            done => return done,
+        }
+    }
+    Err(last)
 }
 
 /// Acknowledges at once what has arrived. sshd keeps its next small packet back until then (Nagle,
@@ -235,4 +250,33 @@ fn milliseconds(time: Duration) -> u32 {
 pub(super) fn acknowledge(socket: &OwnedFd) {
     // The socket of a tunnel is none of TCP, and needs none of this.
     let _ = SockRef::from(socket).set_tcp_quickack(true);
+}
+
+pub(super) fn unreachable(target: &Hop, cause: &str) -> TransportError {
+    TransportError::Unreachable { to: target.label(), cause: cause.to_owned(), hint: None }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+
+    #[test]
+    fn an_address_that_is_silent_leaves_time_for_the_next() {
+        let silent = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        silent.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        silent.listen(0).unwrap();
+        let address = silent.local_addr().unwrap().as_socket().unwrap();
+        // As many as its queue holds; the kernel drops what comes then.
+        let moment = Duration::from_millis(200);
+        let held: Vec<_> = std::iter::from_fn(|| TcpStream::connect_timeout(&address, moment).ok()).take(64).collect();
+        assert!(held.len() < 64, "the address answers");
+        let good = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let addresses = [address, good.local_addr().unwrap()];
+        let stream = first_of(&addresses, Duration::from_secs(2)).unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addresses[1]);
+        let error = first_of(&addresses[..1], moment).unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::TimedOut);
+        assert_eq!(first_of(&[], moment).unwrap_err().to_string(), "the name has no address");
+    }
 }

@@ -4,10 +4,9 @@ use std::time::{Duration, Instant};
 
 use ssh2::{MethodType, Session};
 
-use super::connect::Failure;
+use super::connect::{Failure, tcp};
 use super::job::Hop;
 use super::offer::{self, Disagreement, List};
-use super::reach::tcp;
 use super::tunnel::Heard;
 use crate::transport::TransportError;
 

@@ -14,8 +14,6 @@ pub(in crate::transport) struct SshJob {
     pub(super) hops: Vec<Hop>,
     /// Time limit for connecting and for each silence.
     pub(super) timeout: Duration,
-    /// What is left of it for the handshake with the first machine, which was reached already.
-    pub(super) left: Duration,
     pub(super) elevate: Become,
     pub(super) become_password: Option<String>,
 }

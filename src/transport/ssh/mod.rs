@@ -14,7 +14,6 @@ mod keys;
 mod known;
 mod lines;
 mod offer;
-mod reach;
 mod said;
 mod scripts;
 mod stranger;
@@ -25,7 +24,7 @@ mod tunnel;
 mod way;
 
 use std::io::{ErrorKind, Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -56,12 +55,8 @@ pub(super) struct Shell {
 
 impl Ssh {
     /// Connects and logs in, through the bastions on the way.
-    pub(super) fn connect(
-        job: &SshJob,
-        reached: OwnedFd,
-        judge: &mut Judge<'_>,
-    ) -> Result<impl Transport + use<>, Failure> {
-        let connected = connect::connect(job, reached, judge)?;
+    pub(super) fn connect(job: &SshJob, judge: &mut Judge<'_>) -> Result<impl Transport + use<>, Failure> {
+        let connected = connect::connect(job, judge)?;
         let (label, user, password) = (connected.label.clone(), connected.user.clone(), job.become_password.as_deref());
         let account = Account::new(label, user, job.elevate, password, job.timeout);
         Ok(Scripts::over(Ssh { connected, timeout: job.timeout }, account))

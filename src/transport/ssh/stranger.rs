@@ -3,9 +3,8 @@
 use std::io::{Read, Write};
 use std::time::Duration;
 
-use super::connect::DROPPED;
+use super::connect::{DROPPED, tcp, unreachable};
 use super::job::Hop;
-use super::reach::{tcp, unreachable};
 use super::tunnel::Heard;
 use crate::transport::TransportError;
 

@@ -8,10 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::connect::{Link, acknowledge, free};
+use super::connect::{Link, acknowledge, free, unreachable};
 use super::job::Hop;
 use super::offer;
-use super::reach::unreachable;
 use crate::transport::TransportError;
 
 /// What a server behind a bastion said first: a bastion opens one way, so nothing is asked a second time.

@@ -2,7 +2,6 @@
 //! user's files, which are read once in a run; turns at bastions; and who judges a host key.
 
 use std::collections::HashMap;
-use std::os::fd::OwnedFd;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,6 @@ use super::connect::through;
 use super::hostkey::{Known, KnownFiles};
 use super::job::{Hop, SshJob};
 use super::keys::Keys;
-use super::reach;
 use super::target::{Configs, Target};
 use crate::inventory::Secret;
 use crate::inventory::spec::{Client, Jump, SshSettings};
@@ -82,7 +80,6 @@ impl Way {
         Ok(SshJob {
             hops: self.targets.iter().zip(&self.known).map(hop).collect::<Result<_, _>>()?,
             timeout: s.timeout,
-            left: s.timeout,
             elevate: s.elevate.method,
             become_password: reveal(&s.elevate.password),
         })
@@ -156,22 +153,11 @@ pub(in crate::transport) fn connect(
 }
 
 fn by_libssh2(way: &Way, job: SshJob, s: &SshSettings, shared: &Shared) -> Result<Lease, NotConnected> {
-    let (socket, left) = reach(&job)?;
     let mut lease = Lease::take(&shared.workers, way.label())?;
     lease.begin(Stage::Handshake, s.timeout, Duration::ZERO);
-    lease.send(&Request::Ssh(Box::new(SshJob { left, ..job })), &[])?;
-    lease.hand(&socket)?;
-    drop(socket);
+    lease.send(&Request::Ssh(Box::new(job)), &[])?;
     lease.connected(&mut |lease, hop, key| way.judge(lease, hop, key, s, shared))?;
     Ok(lease)
-}
-
-/// Reaches the first machine of the way.
-fn reach(job: &SshJob) -> Result<(OwnedFd, Duration), TransportError> {
-    let nowhere = || TransportError::Lost { to: String::new(), cause: "a way without a host".to_owned() };
-    let first = job.hops.first().ok_or_else(nowhere)?;
-    reach::reach(first, job.timeout)
-        .map_err(|error| if job.hops.len() > 1 { through(error, &first.label()) } else { error })
 }
 
 /// The use of one bastion; given back when dropped.

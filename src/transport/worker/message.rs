@@ -1,16 +1,9 @@
 //! What the program and a worker say to each other, and how: a frame is two lengths, a message in
 //! JSON, and bytes that are not worth encoding (a script, a key, an output).
 
-use std::io::{IoSlice, IoSliceMut, Read, Write};
-use std::mem::MaybeUninit;
-use std::os::fd::{BorrowedFd, OwnedFd};
-use std::os::unix::net::UnixStream;
+use std::io::{Read, Write};
 use std::time::Duration;
 
-use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer, SendAncillaryMessage, SendFlags,
-    recvmsg, sendmsg,
-};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -28,7 +21,7 @@ const LONGEST_BYTES: usize = 3 * (64 << 20) + (1 << 20);
 /// What the program wants of its worker.
 #[derive(Serialize, Deserialize)]
 pub(in crate::transport) enum Request {
-    /// Connect and log in; the socket on which the first host of the way was reached follows.
+    /// Connect and log in.
     Ssh(Box<SshJob>),
     /// The same, by the system's own `ssh`.
     System(Box<SystemJob>),
@@ -131,54 +124,10 @@ pub(super) fn receive<T: DeserializeOwned>(from: &mut impl Read) -> std::io::Res
     Ok((serde_json::from_slice(&message)?, behind))
 }
 
-/// Gives an open socket to the other side, behind a frame.
-///
-/// # Errors
-/// The other side is gone.
-pub(super) fn hand(to: &UnixStream, socket: BorrowedFd<'_>) -> std::io::Result<()> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut beside = SendAncillaryBuffer::new(&mut space);
-    let sockets = [socket];
-    beside.push(SendAncillaryMessage::ScmRights(&sockets));
-    sendmsg(to, &[IoSlice::new(&[0])], &mut beside, SendFlags::NOSIGNAL)?;
-    Ok(())
-}
-
-/// Takes the socket that the other side hands over.
-///
-/// # Errors
-/// The other side is gone, or this process may not open one more.
-pub(super) fn handed(from: &UnixStream) -> std::io::Result<OwnedFd> {
-    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(1))];
-    let mut beside = RecvAncillaryBuffer::new(&mut space);
-    let mut byte = [0];
-    recvmsg(from, &mut [IoSliceMut::new(&mut byte)], &mut beside, RecvFlags::CMSG_CLOEXEC)?;
-    let mut sockets = beside.drain().filter_map(|said| match said {
-        RecvAncillaryMessage::ScmRights(mut sockets) => sockets.next(),
-        _ => None,
-    });
-    sockets.next().ok_or_else(|| std::io::Error::other("no socket came"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use std::os::fd::AsFd as _;
-
-    #[test]
-    fn a_socket_is_handed_over_and_is_the_same() {
-        let (ours, theirs) = UnixStream::pair().unwrap();
-        let (mut near, far) = UnixStream::pair().unwrap();
-        hand(&ours, far.as_fd()).unwrap();
-        drop(far);
-        near.write_all(b"x").unwrap();
-        let mut read = [0];
-        UnixStream::from(handed(&theirs).unwrap()).read_exact(&mut read).unwrap();
-        assert_eq!(&read, b"x");
-        (&ours).write_all(b"y").unwrap();
-        assert!(handed(&theirs).is_err());
-    }
 
     #[test]
     fn a_frame_comes_back_as_it_was_sent() {

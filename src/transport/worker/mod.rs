@@ -9,7 +9,6 @@ mod pool;
 mod process;
 mod serve;
 
-use std::os::fd::{AsFd as _, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -108,12 +107,6 @@ impl Lease {
     pub(super) fn send(&mut self, request: &Request, bytes: &[u8]) -> Result<(), TransportError> {
         let sent = self.worker.as_mut().ok_or(End::Garbled).and_then(|worker| worker.send(request, bytes));
         sent.map_err(|end| self.broken(end))
-    }
-
-    /// Hands the worker a socket, behind what it was told.
-    pub(super) fn hand(&mut self, socket: &OwnedFd) -> Result<(), TransportError> {
-        let handed = self.worker.as_mut().ok_or(End::Garbled).and_then(|worker| worker.hand(socket.as_fd()));
-        handed.map_err(|end| self.broken(end))
     }
 
     /// Waits for the worker's next word.

@@ -2,7 +2,7 @@
 //! reaped when it breaks a limit.
 
 use std::io::{ErrorKind, Read, Seek, SeekFrom};
-use std::os::fd::{BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -122,11 +122,6 @@ impl Worker {
             ErrorKind::WouldBlock | ErrorKind::TimedOut => End::Late,
             _ => self.obituary(),
         })
-    }
-
-    /// Hands it a socket, behind what it was told.
-    pub(super) fn hand(&mut self, socket: BorrowedFd<'_>) -> Result<(), End> {
-        message::hand(&self.link, socket).map_err(|_| self.obituary())
     }
 
     /// Waits for what it says, within the limits.

@@ -119,8 +119,7 @@ impl Worker {
     }
 
     fn ssh(&mut self, job: &SshJob) -> std::io::Result<()> {
-        let reached = message::handed(&self.link)?;
-        let connected = Ssh::connect(job, reached, &mut |hop, key| judged(&mut self.link, hop, key));
+        let connected = Ssh::connect(job, &mut |hop, key| judged(&mut self.link, hop, key));
         match connected {
             Ok(ssh) => {
                 self.connection = Some(Box::new(ssh));
