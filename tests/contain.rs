@@ -72,11 +72,11 @@ impl Room {
         Room(dir)
     }
 
-    /// `prefix` is shell text before the program.
-    fn check(&self, prefix: &str) -> (Output, serde_json::Value) {
+    /// `prefix` is shell text before the program, `options` more of its own.
+    fn check(&self, prefix: &str, options: &str) -> (Output, serde_json::Value) {
         let inventory = self.0.path().join("fleet.yml");
         let program = env!("CARGO_BIN_EXE_fleetclock");
-        let line = format!("{prefix} exec {program} -i {} check --format json", inventory.display());
+        let line = format!("{prefix} exec {program} -i {} check --format json {options}", inventory.display());
         #[expect(clippy::disallowed_methods, reason = "the test drives the program")]
         let mut shell = Command::new("/bin/sh");
         let output = shell.arg("-c").arg(line).env_remove("SSH_AUTH_SOCK").env("FC_PW", "pw").output().unwrap();
@@ -114,7 +114,7 @@ fn a_server_that_never_comes_to_the_point_ends_at_its_time_limit() {
     ));
     let room = Room::new(&hosts);
     let started = Instant::now();
-    let (output, report) = room.check("");
+    let (output, report) = room.check("", "");
     for (name, _, words) in acts {
         let (status, message) = message(&report, name);
         assert_eq!(status, "unreachable", "{name}: {message}");
@@ -127,18 +127,29 @@ fn a_server_that_never_comes_to_the_point_ends_at_its_time_limit() {
 }
 
 #[test]
+fn hosts_that_say_nothing_are_waited_for_beside_each_other_whatever_the_forks() {
+    let hosts = (0..40).map(|n| format!("  h{n}: {{ address: 127.0.0.1, ssh: {{ port: {} }} }}\n", server(silent)));
+    let room = Room::new(&hosts.collect::<String>());
+    let started = Instant::now();
+    let (output, report) = room.check("", "--forks 2");
+    assert_eq!((message(&report, "h39").0, output.status.code()), ("unreachable", Some(4)));
+    // Two at a time they take 40 s.
+    assert!(started.elapsed() < Duration::from_secs(20), "{:?}", started.elapsed());
+}
+
+#[test]
 fn what_this_machine_lacks_is_not_said_of_a_host() {
     let room = Room::new("  a: { address: 127.0.0.1, ssh: { port: 1 } }\n");
     let known = room.0.path().join("known");
     std::fs::remove_file(&known).unwrap();
     std::fs::create_dir(&known).unwrap();
-    let (output, report) = room.check("");
+    let (output, report) = room.check("", "");
     let (status, words) = message(&report, "a");
     assert_eq!((status, output.status.code()), ("not_started", Some(1)), "{words}");
     assert!(words.starts_with("on this machine: read ") && !words.contains("changed"), "{words}");
     let room = Room::new("  a: { address: 127.0.0.1, ssh: { port: 1 } }\n");
     // Enough to read the inventory, and not enough for a worker.
-    let (_, report) = room.check("ulimit -n 12;");
+    let (_, report) = room.check("ulimit -n 12;", "");
     let (status, words) = message(&report, "a");
     assert_eq!(status, "not_started", "{words}");
     assert!(words.starts_with("on this machine: ") && words.contains("Too many open files"), "{words}");

@@ -11,10 +11,25 @@ const OWN: u64 = 64;
 /// and one that is open for a moment.
 const EACH: u64 = 3;
 
+/// Hosts that say nothing are waited for beside those that are worked on, for each of which so many.
+const BESIDE: usize = 8;
+
+/// Each of them has a process of its own.
+const MOST_BESIDE: usize = 256;
+
+/// How many hosts a run is busy with.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Forks {
+    /// Those that are worked on at a time.
+    pub(super) forks: usize,
+    /// Those that are waited for beside them.
+    pub(super) beside: usize,
+}
+
 /// Takes all the files that this user may have open, and returns how many hosts of those that were
 /// asked for can be worked on at a time. A shortage of processes is seen when there is one: the host
 /// then waits for another to be done.
-pub(super) fn forks(wanted: u16) -> usize {
+pub(super) fn forks(wanted: u16) -> Forks {
     let allowed = files();
     let possible = bounded(wanted, allowed);
     if possible < wanted {
@@ -22,7 +37,7 @@ pub(super) fn forks(wanted: u16) -> usize {
             "`--forks` is lowered from {wanted} to {possible}: this user may open {allowed} files (`ulimit -Hn`)"
         ));
     }
-    usize::from(possible)
+    shared(usize::from(possible), possible_of(allowed))
 }
 
 /// Raises the soft limit of open files to the hard one.
@@ -34,9 +49,17 @@ fn files() -> u64 {
     }
 }
 
+/// How many hosts the program can have to do with at a time.
+fn possible_of(files: u64) -> u16 {
+    u16::try_from(files.saturating_sub(OWN) / EACH).unwrap_or(u16::MAX)
+}
+
 fn bounded(wanted: u16, files: u64) -> u16 {
-    let possible = files.saturating_sub(OWN) / EACH;
-    wanted.min(u16::try_from(possible).unwrap_or(u16::MAX)).max(1)
+    wanted.min(possible_of(files)).max(1)
+}
+
+fn shared(forks: usize, possible: u16) -> Forks {
+    Forks { forks, beside: (forks * BESIDE).min(usize::from(possible).saturating_sub(forks)).min(MOST_BESIDE) }
 }
 
 #[cfg(test)]
@@ -48,5 +71,7 @@ mod tests {
         for (wanted, files, possible) in [(32, 1024, 32), (1000, 1024, 320), (1000, 1 << 20, 1000), (32, 10, 1)] {
             assert_eq!(bounded(wanted, files), possible, "{wanted} of {files}");
         }
+        let beside = |forks, files| shared(forks, possible_of(files)).beside;
+        assert_eq!([beside(32, 1 << 20), beside(4, 1 << 20), beside(32, 256), beside(32, 10)], [256, 32, 32, 0]);
     }
 }

@@ -11,6 +11,7 @@ use std::time::{Instant, SystemTime};
 use anyhow::{Context as _, Result};
 
 use super::interrupt::Interrupt;
+use super::limits::Forks;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::engine::fleet::PlanResult;
@@ -48,6 +49,8 @@ pub(super) struct Run {
     /// The order that came of it, for the report.
     pub(super) waves: Vec<Wave>,
     pub(super) forks: usize,
+    /// Hosts that say nothing, which are waited for beside those.
+    beside: usize,
     pub(super) format: Format,
     pub(super) verbosity: Verbosity,
     pub(super) assets: Option<PathBuf>,
@@ -82,10 +85,10 @@ impl Run {
             wide.iter().for_each(|text| console::warning(text));
         }
         let hidden = secrets(&hosts)?;
-        let forks = super::limits::forks(global.forks);
+        let Forks { forks, beside } = super::limits::forks(global.forks);
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
-            .max_blocking_threads(forks + 4)
+            .max_blocking_threads(forks + beside + 4)
             .enable_all()
             .build()
             .context("start the runtime")?;
@@ -99,6 +102,7 @@ impl Run {
             rollout,
             waves: Vec::new(),
             forks,
+            beside,
             format: global.format,
             verbosity: verbosity(global),
             assets: global.assets.clone(),
@@ -154,6 +158,7 @@ impl Run {
         Context {
             assets: Assets::new(self.assets.clone()).unwrap_or_default(),
             connections: self.connections.clone(),
+            beside: self.beside,
             events,
             undo: self.undo,
             verify: self.verify,

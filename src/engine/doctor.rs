@@ -23,8 +23,9 @@ use crate::text::hide;
 
 use super::Context;
 use super::asking;
-use super::fleet::{each, guarded, start};
+use super::fleet::{guarded, start};
 use super::frame::Frames;
+use super::places::each_read;
 use super::plan::blank;
 use super::session::{BECOME, Failure, Session};
 use super::verify;
@@ -70,15 +71,16 @@ pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) 
         let asking = askers(&hosts, &visits);
         let todo = tier.into_iter().map(|spec| (asking.get(&spec.name).cloned().unwrap_or_default(), spec)).collect();
         let (cx, salt) = (Arc::clone(&cx), salt.clone());
-        let done = each(todo, forks, move |(asking, spec): (Vec<(String, Instant)>, HostSpec)| {
-            let result = guarded(&spec, &cx, || visit(&spec, &asking, &salt, &cx));
-            cx.send(match &result {
-                Ok(_) => Event::Looked { host: spec.name.clone() },
-                Err(report) => Event::Done(report.clone()),
-            });
-            (spec.name, result)
-        })
-        .await;
+        let done =
+            each_read(todo, forks, &Arc::clone(&cx), move |(asking, spec): (Vec<(String, Instant)>, HostSpec)| {
+                let result = guarded(&spec, &cx, || visit(&spec, &asking, &salt, &cx));
+                cx.send(match &result {
+                    Ok(_) => Event::Looked { host: spec.name.clone() },
+                    Err(report) => Event::Done(report.clone()),
+                });
+                (spec.name, result)
+            })
+            .await;
         visits.extend(done);
     }
     let mut diagnosis = conclude(&hosts, visits);

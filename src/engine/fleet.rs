@@ -5,8 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ipnet::IpNet;
-use tokio::sync::Semaphore;
-use tokio::task::JoinSet;
 
 use crate::facts::Found;
 use crate::inventory::HostSpec;
@@ -17,6 +15,7 @@ use crate::model::{ErrorReport, HostReport, Status};
 use crate::verdict::Verdict;
 
 use super::identity;
+use super::places::{each, each_read};
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
 use super::waves::{Order, overlap};
@@ -24,34 +23,6 @@ use super::{Context, apply};
 
 /// What planning a host came to.
 pub type PlanResult = Result<Planned, Box<HostReport>>;
-
-/// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
-pub(super) async fn each<I, O, F>(items: Vec<I>, forks: usize, work: F) -> Vec<O>
-where
-    I: Send + 'static,
-    O: Send + 'static,
-    F: Fn(I) -> O + Send + Sync + 'static,
-{
-    let permits = Arc::new(Semaphore::new(forks.max(1)));
-    let work = Arc::new(work);
-    let mut tasks = JoinSet::new();
-    for (index, item) in items.into_iter().enumerate() {
-        let (permits, work) = (Arc::clone(&permits), Arc::clone(&work));
-        tasks.spawn(async move {
-            let permit = permits.acquire_owned().await;
-            let done = tokio::task::spawn_blocking(move || work(item)).await;
-            drop(permit);
-            (index, done)
-        });
-    }
-    let mut results = BTreeMap::new();
-    while let Some(joined) = tasks.join_next().await {
-        if let Ok((index, Ok(done))) = joined {
-            results.insert(index, done);
-        }
-    }
-    results.into_values().collect()
-}
 
 /// Reads all hosts and compares them with what is wanted.
 pub async fn plan_all(hosts: Vec<HostSpec>, forks: usize, extent: Extent, cx: Arc<Context>) -> Vec<PlanResult> {
@@ -72,7 +43,7 @@ async fn read_all<T: Send + 'static>(
     keep: impl Fn(PlanResult) -> T + Send + Sync + 'static,
 ) -> Vec<T> {
     start(&cx, &hosts);
-    each(hosts, forks, move |spec| {
+    each_read(hosts, forks, &Arc::clone(&cx), move |spec| {
         let result = guarded(&spec, &cx, || plan(&spec, &cx, extent));
         let report = match &result {
             Ok(planned) => planned.report.clone(),
@@ -272,7 +243,7 @@ pub async fn facts_all(
     cx: Arc<Context>,
 ) -> Vec<Result<(HostReport, Found), Box<HostReport>>> {
     start(&cx, &hosts);
-    each(hosts, forks, move |spec| {
+    each_read(hosts, forks, &Arc::clone(&cx), move |spec| {
         let result = guarded(&spec, &cx, || facts(&spec, &cx));
         // Facts are compared with nothing, so there is nothing to say of a host but that it was read.
         cx.send(match &result {

@@ -11,6 +11,7 @@ mod frame;
 mod identity;
 mod lock;
 mod moved;
+mod places;
 mod plan;
 mod proof;
 #[cfg(test)]
@@ -45,6 +46,8 @@ pub struct Context {
     pub assets: Assets,
     /// Connections to bastions, known host keys.
     pub connections: Connections,
+    /// How many hosts that say nothing are waited for beside those that are worked on.
+    pub beside: usize,
     /// Where events go.
     pub events: Sender<Event>,
     /// Put back what was changed when a later step or the proof fails.

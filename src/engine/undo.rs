@@ -15,9 +15,10 @@ use crate::transport::quote::sh;
 
 use super::Context;
 use super::apply::CHANGE;
-use super::fleet::{each, guarded, start};
+use super::fleet::{guarded, start};
 use super::frame::Frames;
 use super::lock::{self, Holder};
+use super::places::{each, each_read};
 use super::plan::blank;
 use super::session::{Failure, Session};
 use super::transaction::RUNS;
@@ -69,7 +70,7 @@ done"#;
 /// Asks all hosts for their last run.
 pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<LookResult> {
     start(&cx, &hosts);
-    each(hosts, forks, move |spec| {
+    each_read(hosts, forks, &Arc::clone(&cx), move |spec| {
         let result = guarded(&spec, &cx, || host(&spec, |report| look(&spec, &cx, report)));
         cx.send(match &result {
             Ok(_) => Event::Looked { host: spec.name },

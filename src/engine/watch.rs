@@ -14,8 +14,9 @@ use crate::transport::Transport;
 use crate::verdict::Verdict;
 
 use super::Context;
-use super::fleet::{catch, each};
+use super::fleet::catch;
 use super::frame::Frames;
+use super::places::each;
 use super::plan::{Service, blank, read_facts};
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
@@ -232,6 +233,7 @@ mod tests {
     fn context() -> Context {
         Context {
             assets: Assets::new(None).unwrap(),
+            beside: 0,
             connections: Connections::default(),
             events: std::sync::mpsc::channel().0,
             undo: false,

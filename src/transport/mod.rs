@@ -85,6 +85,11 @@ impl Connections {
     pub fn notes(&self) -> Vec<String> {
         self.0.reasons.sentences()
     }
+
+    /// How many hosts are waited for that have said nothing for longer than that since they were called.
+    pub fn silent(&self, longer: Duration) -> usize {
+        self.0.workers.silent.count(longer)
+    }
 }
 
 /// Whether a host was contacted since the program began.

@@ -8,12 +8,14 @@ mod message;
 mod pool;
 mod process;
 mod serve;
+mod silent;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub(super) use message::{Answer, Request};
 use process::{End, Limits, Worker};
+use silent::Waiting;
 
 pub(super) use pool::Pool;
 pub use serve::serve_stdin;
@@ -79,6 +81,8 @@ pub(super) struct Lease {
     /// The limit that is in force, for messages.
     time: Duration,
     stage: Stage,
+    /// There until its host has said something.
+    waiting: Option<Waiting>,
     /// Its host did not play fair: the next one gets another worker.
     spoiled: bool,
     /// Address and port.
@@ -91,7 +95,8 @@ impl Lease {
         let worker = pool.take()?;
         let limits = worker.limits(CLOSING, BUSY_CONNECTING);
         let (worker, pool) = (Some(worker), Arc::clone(pool));
-        Ok(Lease { worker, pool, limits, time: CLOSING, stage: Stage::Handshake, spoiled: false, to })
+        let (time, stage) = (CLOSING, Stage::Handshake);
+        Ok(Lease { worker, pool, limits, time, stage, waiting: None, spoiled: false, to })
     }
 
     /// Begins a stage, with new limits; `more` is for what the worker does after the time is over.
@@ -119,8 +124,10 @@ impl Lease {
     /// Waits for the end of a connecting: `on_key` judges the keys that the hosts on the way show.
     pub(super) fn connected(&mut self, on_key: &mut Judge<'_>) -> Result<(), NotConnected> {
         let mut refused = None;
+        self.waiting = Some(self.pool.silent.wait());
         loop {
             let (answer, bytes) = self.receive()?;
+            self.waiting = None;
             match answer {
                 Answer::HostKey { hop } => {
                     let judged = on_key(self, hop, &bytes);
@@ -141,6 +148,7 @@ impl Lease {
 
     /// The worker is of no use any more: it is ended, and the host is told why.
     fn broken(&mut self, end: End) -> TransportError {
+        self.waiting = None;
         let gone = self.worker.take().is_none();
         let to = self.to.clone();
         let broke = |cause: String, hint: &str| TransportError::Broke {

@@ -1,9 +1,10 @@
 //! The workers of a run: one for each open connection, kept for the next host when it is closed.
 
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::process::Worker;
+use super::silent::Silent;
 use crate::transport::TransportError;
 
 /// Connections after which a worker is replaced: what a library may lose of its memory is given back.
@@ -17,6 +18,8 @@ const PATIENCE: Duration = Duration::from_secs(600);
 pub(in crate::transport) struct Pool {
     state: Mutex<State>,
     freed: Condvar,
+    /// Those that are with a host which has said nothing yet.
+    pub(in crate::transport) silent: Arc<Silent>,
 }
 
 #[derive(Default)]
