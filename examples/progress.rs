@@ -6,21 +6,22 @@ use std::time::{Duration, Instant};
 
 use fleetclock::model::event::{Event, Phase};
 use fleetclock::model::{
-    DaemonReport, Delta, ErrorReport, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary,
+    DaemonReport, Delta, ErrorReport, FleetReport, HostReport, Outcome, Prober, Role, SCHEMA, SourceReport, Status,
+    Summary, Verb,
 };
 use fleetclock::report::console::{self, Verbosity};
 use fleetclock::report::text::Options;
 
 fn main() -> anyhow::Result<()> {
     let mut words = std::env::args().skip(1);
-    let command = words.next().unwrap_or_else(|| "plan".to_owned());
+    let command: Verb = words.next().map_or(Ok(Verb::Plan), |word| word.parse())?;
     let number = words.next().and_then(|word| word.parse().ok()).unwrap_or(40);
     let started = Instant::now();
-    let hosts: Vec<HostReport> = (1..=number).map(|index| host(index, &command)).collect();
+    let hosts: Vec<HostReport> = (1..=number).map(|index| host(index, command)).collect();
     play(&hosts);
     let report = FleetReport {
         schema: SCHEMA,
-        command: command.clone(),
+        command,
         started: "2026-01-01T00:00:00Z".to_owned(),
         seconds: started.elapsed().as_secs_f64(),
         exit_code: 0,
@@ -30,7 +31,7 @@ fn main() -> anyhow::Result<()> {
         spread: None,
         hosts,
     };
-    console::print_report(&report, Options::of(&command))
+    console::print_report(&report, Options::of(command))
 }
 
 /// Sends what the engine would send, some hosts at a time.
@@ -64,29 +65,30 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(400));
 }
 
-fn host(index: usize, command: &str) -> HostReport {
+fn host(index: usize, command: Verb) -> HostReport {
     let status = match (index % 17, command) {
         (3, _) => Status::Unreachable,
-        (7, "apply") => Status::FailedUndone,
-        (11, "apply") => Status::FailedNotUndone,
-        (13, "verify") => Status::OutOfLimits,
+        (7, Verb::Apply) => Status::FailedUndone,
+        (11, Verb::Apply) => Status::FailedNotUndone,
+        (13, Verb::Verify) => Status::OutOfLimits,
         (5, _) => Status::Unchanged,
-        (_, "plan" | "check") => Status::Drifted,
-        (_, "apply") => Status::Changed,
+        (_, Verb::Plan | Verb::Check) => Status::Drifted,
+        (_, Verb::Apply) => Status::Changed,
         _ => Status::Unchanged,
     };
-    let differs = !matches!(status, Status::Unreachable | Status::Unchanged) && command != "verify";
+    let differs = !matches!(status, Status::Unreachable | Status::Unchanged) && command != Verb::Verify;
     HostReport {
         name: format!("web{index:03}"),
         address: format!("10.0.{}.{}", index / 250, index % 250),
         addresses: Vec::new(),
         os: Some(if index.is_multiple_of(2) { "Debian GNU/Linux 12" } else { "Rocky Linux 9.5" }.to_owned()),
-        role: "slave",
+        role: Role::Slave,
         provider: Some("chrony".to_owned()),
         status,
         limit_s: Some(0.1),
         deltas: if differs { deltas(index) } else { Vec::new() },
-        clock: (differs && command == "plan").then(|| format!("would step +{index}.2 s (measured against `server1`)")),
+        clock: (differs && command == Verb::Plan)
+            .then(|| format!("would step +{index}.2 s (measured against `server1`)")),
         sources: if status == Status::Unreachable { Vec::new() } else { sources(index, status) },
         daemon: (status != Status::Unreachable).then(daemon),
         findings: Vec::new(),
@@ -118,7 +120,7 @@ fn sources(index: usize, status: Status) -> Vec<SourceReport> {
         address: "10.10.10.1".into(),
         host: Some("server1".into()),
         reachable: true,
-        outcome: "ok".into(),
+        outcome: Outcome::Ok,
         stratum: Some(3),
         offset_s: Some(if far { -0.3 } else { -0.000_42 * index as f64 }),
         delay_s: Some(0.000_8),
@@ -127,12 +129,12 @@ fn sources(index: usize, status: Status) -> Vec<SourceReport> {
         selected: true,
         reach: Some(255),
         within: Some(!far),
-        probe: Some(if index.is_multiple_of(9) { "bash" } else { "static" }.into()),
+        probe: Some(if index.is_multiple_of(9) { Prober::Bash } else { Prober::Static }),
         ..SourceReport::default()
     };
     let silent = SourceReport {
         address: "10.10.10.9".into(),
-        outcome: "timeout".into(),
+        outcome: Outcome::Timeout,
         reach: Some(0),
         within: Some(false),
         ..SourceReport::default()

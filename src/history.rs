@@ -5,19 +5,17 @@
 
 mod latest;
 
-use std::collections::BTreeMap;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
 use crate::exit::Hint;
 use crate::files;
 use crate::input;
-use crate::model::FleetReport;
+use crate::model::{FleetReport, HostReport, Status, Summary, Verb};
 
 /// Largest record that is read; one of 10,000 hosts that all change has 90 MB.
 const LARGEST: u64 = 512 << 20;
@@ -37,7 +35,7 @@ pub struct Record {
     /// When it began, RFC 3339, UTC.
     pub started: String,
     /// The verb.
-    pub command: String,
+    pub command: Verb,
     /// The command line.
     pub arguments: Vec<String>,
     /// The inventory.
@@ -45,7 +43,7 @@ pub struct Record {
     /// The hosts that took part.
     pub hosts: Vec<String>,
     /// The report, as `--format json` prints it; `null` of a run that never ended.
-    pub report: Value,
+    pub report: Option<FleetReport>,
 }
 
 /// What a list shows of a run.
@@ -68,7 +66,7 @@ pub struct Entry {
 pub struct Ending {
     /// How many hosts ended in which way.
     #[serde(default)]
-    pub summary: BTreeMap<String, u64>,
+    pub summary: Summary,
     /// How long it took, seconds.
     #[serde(default)]
     pub seconds: Option<f64>,
@@ -231,50 +229,38 @@ pub fn is_beginning(word: &str) -> bool {
 
 impl Record {
     /// A run that begins.
-    pub fn begin(command: &str, who: String, started: String, inventory: &Path, hosts: Vec<String>) -> Self {
+    pub fn begin(command: Verb, who: String, started: String, inventory: &Path, hosts: Vec<String>) -> Self {
         let arguments = std::env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
         let inventory = std::path::absolute(inventory).unwrap_or_else(|_| inventory.to_owned());
         let run = name(&started);
-        Record {
-            record: 1,
-            run,
-            who,
-            started,
-            command: command.to_owned(),
-            arguments,
-            inventory,
-            hosts,
-            report: Value::Null,
-        }
+        Record { record: 1, run, who, started, command, arguments, inventory, hosts, report: None }
     }
 
     /// The same with its end.
-    ///
-    /// # Errors
-    /// The report cannot be written as JSON.
-    pub fn ended(mut self, report: &FleetReport) -> Result<Self> {
-        self.report = serde_json::to_value(report)?;
-        Ok(self)
+    #[must_use]
+    pub fn ended(self, report: &FleetReport) -> Self {
+        Record { report: Some(report.clone()), ..self }
     }
 
     /// Returns the hosts that it left changed.
     pub fn changed(&self) -> Vec<&str> {
-        let hosts = self.report["hosts"].as_array().map(Vec::as_slice).unwrap_or_default();
-        let changed = |host: &&Value| matches!(host["status"].as_str(), Some("changed" | "failed_not_undone"));
-        hosts.iter().filter(changed).filter_map(|host| host["name"].as_str()).collect()
+        let changed = |host: &&HostReport| matches!(host.status, Status::Changed | Status::FailedNotUndone);
+        let hosts = self.report.iter().flat_map(|report| &report.hosts);
+        hosts.filter(changed).map(|host| host.name.as_str()).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::sample;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
     use std::collections::HashSet;
 
-    fn record(run: &str, report: Value) -> Record {
+    fn record(run: &str, report: Option<FleetReport>) -> Record {
         let hosts = vec!["a".into(), "b".into()];
-        let begun = Record::begin("apply", "me@here".into(), run.into(), Path::new("fleet.yml"), hosts);
+        let begun = Record::begin(Verb::Apply, "me@here".into(), run.into(), Path::new("fleet.yml"), hosts);
         Record { report, ..begun }
     }
 
@@ -315,14 +301,23 @@ mod tests {
         })
     }
 
+    fn report() -> Value {
+        serde_json::to_value(sample::fleet(&[("a", Status::Changed), ("b", Status::FailedUndone)])).unwrap()
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(300))]
 
         #[test]
-        fn whatever_a_record_holds_it_is_read_or_refused(report in json_value(), cut in 0usize..400, noise in any::<u8>()) {
+        fn whatever_a_record_holds_it_is_read_or_refused(
+            (report, is_report) in prop_oneof![json_value().prop_map(|value| (value, false)), Just((report(), true))],
+            cut in 0usize..1200, noise in any::<u8>(),
+        ) {
             let dir = tempfile::tempdir().unwrap();
             let history = History { folder: dir.path().to_owned() };
-            let mut bytes = serde_json::to_vec(&record("r", report)).unwrap();
+            let mut json = serde_json::to_value(record("r", None)).unwrap();
+            json["report"] = report;
+            let mut bytes = serde_json::to_vec(&json).unwrap();
             for spoilt in [false, true] {
                 if spoilt {
                     let at = cut % bytes.len();
@@ -330,11 +325,11 @@ mod tests {
                 }
                 std::fs::write(history.path("r"), &bytes).unwrap();
                 let read = history.find(Some("r"), |_| true);
-                prop_assert!(spoilt || read.is_ok());
+                prop_assert!(spoilt || !is_report || read.is_ok());
                 if let Ok(record) = read {
-                    let _ = (record.changed(), history.in_doubt(Path::new("fleet.yml"), &HashSet::new()).unwrap());
+                    let _ = record.changed();
                 }
-                let _ = history.entries().unwrap();
+                let _ = (history.in_doubt(Path::new("fleet.yml"), &HashSet::new()).unwrap(), history.entries().unwrap());
             }
             std::fs::write(history.path("r"), &bytes[..cut.min(bytes.len())]).unwrap();
             let _ = (history.find(None, |_| true), history.all().unwrap().count());
@@ -346,11 +341,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let history = History { folder: dir.path().join("deep/runs") };
         assert!(history.all().unwrap().next().is_none() && history.find(None, |_| true).is_err());
-        history.write(&record("r1", Value::Null)).unwrap();
-        history.write(&record("r1", json!({ "hosts": [] }))).unwrap();
+        history.write(&record("r1", None)).unwrap();
+        history.write(&record("r1", Some(sample::fleet(&[])))).unwrap();
         assert_eq!(history.all().unwrap().count(), 1);
         for number in 0..KEPT {
-            history.write(&record(&format!("s{number:04}"), Value::Null)).unwrap();
+            history.write(&record(&format!("s{number:04}"), None)).unwrap();
         }
         assert_eq!(history.names().unwrap().len(), KEPT);
         assert!(history.find(Some("r1"), |_| true).is_err());
@@ -384,12 +379,13 @@ mod tests {
     fn a_list_reads_how_each_run_ended_and_none_of_its_hosts() {
         let dir = tempfile::tempdir().unwrap();
         let history = History { folder: dir.path().to_owned() };
-        let report = json!({ "hosts": [{ "name": "a" }], "summary": { "hosts": 2, "changed": 2 }, "seconds": 1.5 });
-        history.write(&record("r1", report)).unwrap();
-        history.write(&record("r2", Value::Null)).unwrap();
+        let report = sample::fleet(&[("a", Status::Changed), ("b", Status::Changed)]);
+        history.write(&record("r1", Some(report.clone()))).unwrap();
+        assert_eq!(history.find(Some("r1"), |_| true).unwrap().report, Some(report));
+        history.write(&record("r2", None)).unwrap();
         std::fs::write(dir.path().join("r3.json"), "no record").unwrap();
         let entries = history.entries().unwrap();
-        let ended = |entry: &Entry| entry.report.as_ref().map(|end| (end.summary["changed"], end.seconds));
+        let ended = |entry: &Entry| entry.report.as_ref().map(|end| (end.summary.changed, end.seconds));
         assert_eq!(entries.iter().map(|entry| entry.run.as_str()).collect::<Vec<_>>(), ["r2", "r1"]);
         assert_eq!(entries.iter().map(ended).collect::<Vec<_>>(), [None, Some((2, Some(1.5)))]);
     }

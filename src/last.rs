@@ -10,11 +10,8 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::exit::Hint as _;
-use crate::model::{HostReport, Status};
+use crate::model::{HostReport, Status, Verb};
 use crate::{files, history, input};
-
-/// Verbs that compare a host with the inventory, or change it; how another one ends says nothing of that.
-const VERBS: [&str; 5] = ["plan", "check", "apply", "undo", "verify"];
 
 /// Largest file that is read; 100,000 hosts have 4 MB.
 const LARGEST: u64 = 64 << 20;
@@ -48,8 +45,8 @@ impl Last {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn note(command: &str, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
-        if VERBS.contains(&command) { Self::note_in(&history::state()?, inventory, hosts) } else { Ok(()) }
+    pub fn note(verb: Verb, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+        if verb.compares() { Self::note_in(&history::state()?, inventory, hosts) } else { Ok(()) }
     }
 
     fn note_in(state: &Path, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
@@ -116,7 +113,7 @@ mod tests {
 
     #[test]
     fn a_verb_that_compares_nothing_leaves_what_is_known() {
-        assert!(Last::note("doctor", Path::new("/nonexistent/a.yml"), &[host("a", Status::Unchanged)]).is_ok());
-        assert!(!VERBS.contains(&"facts") && VERBS.contains(&"check"));
+        assert!(Last::note(Verb::Doctor, Path::new("/nonexistent/a.yml"), &[host("a", Status::Unchanged)]).is_ok());
+        assert!(!Verb::Facts.compares() && Verb::Check.compares());
     }
 }

@@ -27,7 +27,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("last", &["exit", "files", "history", "input", "model"]),
     ("inventory", &["exit", "input", "text", "visible", "yaml"]),
     ("transport", &["files", "input", "inventory", "text"]),
-    ("ntp", &["transport"]),
+    ("ntp", &["model", "transport"]),
     ("provider", &["exit", "facts", "inventory", "model", "transport"]),
     ("verdict", &["inventory", "model", "ntp", "provider", "text"]),
     ("playbook", &["assets", "exit", "facts", "firewall", "inventory", "provider", "text", "yaml"]),

@@ -9,6 +9,7 @@ mod server;
 
 use std::time::{Duration, Instant};
 
+use fleetclock::model::{Kiss, Outcome};
 use fleetclock::ntp::remote;
 use fleetclock::ntp::report::SourceReport;
 use fleetclock::ntp::wire::{Options, probe};
@@ -49,7 +50,7 @@ fn on_host(kind: &str, shell: &str, target: &str) -> String {
 fn each(manner: Manner, check: impl Fn(&SourceReport, i64)) {
     let reports = side_by_side(PROBES, |(kind, _)| ask(kind, &Server::start(manner).address.to_string()));
     for ((kind, tolerance), report) in PROBES.iter().zip(reports) {
-        assert_eq!(&report.probe, kind, "{report:?}");
+        assert_eq!(report.probe.word(), *kind, "{report:?}");
         check(&report, *tolerance);
     }
 }
@@ -66,7 +67,7 @@ fn side_by_side<T: Sync, R: Send>(all: &[T], ask: impl Fn(&T) -> R + Sync) -> Ve
 fn offset_is(manner: Manner, wanted: i64) {
     each(manner, |report, tolerance| {
         let offset = report.offset_ns.unwrap();
-        assert_eq!(report.outcome, "ok", "{report:?}");
+        assert_eq!(report.outcome, Outcome::Ok, "{report:?}");
         // A busy machine adds to one of the ways.
         assert!((offset - wanted).abs() < tolerance + report.delay_ns.unwrap() / 2, "{report:?}");
         // The truth is that this machine is right: the bound must hold the whole offset.
@@ -103,7 +104,7 @@ fn forged_short_and_random_packets_are_ignored() {
         let manner = Manner { trick, ..RIGHT };
         let reports = side_by_side(probes, |(kind, _)| ask(kind, &Server::start(manner).address.to_string()));
         for ((_, tolerance), report) in probes.iter().zip(reports) {
-            assert!(report.outcome == "ok" && report.offset_ns.unwrap().abs() < *tolerance, "{trick:?} {report:?}");
+            assert!(report.usable() && report.offset_ns.unwrap().abs() < *tolerance, "{trick:?} {report:?}");
             assert!(report.ignored.unwrap() > 0, "{trick:?} {report:?}");
         }
     }
@@ -112,15 +113,15 @@ fn forged_short_and_random_packets_are_ignored() {
 #[test]
 fn a_forged_answer_alone_is_no_answer() {
     each(Manner { trick: Trick::ForgedOnly, ..RIGHT }, |report, _| {
-        assert_eq!((report.outcome.as_str(), report.received), ("timeout", Some(0)), "{report:?}");
+        assert_eq!((report.outcome, report.received), (Outcome::Timeout, Some(0)), "{report:?}");
     });
 }
 
 #[test]
 fn loss_is_survived_and_silence_is_given_up_early() {
-    each(Manner { every: 2, ..RIGHT }, |report, _| assert_eq!(report.outcome, "ok", "{report:?}"));
+    each(Manner { every: 2, ..RIGHT }, |report, _| assert_eq!(report.outcome, Outcome::Ok, "{report:?}"));
     each(Manner { trick: Trick::Silence, ..RIGHT }, |report, _| {
-        assert_eq!((report.outcome.as_str(), report.sent), ("timeout", Some(3)), "{report:?}");
+        assert_eq!((report.outcome, report.sent), (Outcome::Timeout, Some(3)), "{report:?}");
     });
     // Two pauses of two seconds, and what the last answer may take.
     let started = Instant::now();
@@ -139,8 +140,8 @@ fn a_kiss_is_named_and_ends_the_questions_and_its_times_are_no_offset() {
     for code in ["RATE", "DENY", "RSTR", "X1ab"] {
         let reference = code.as_bytes().try_into().unwrap();
         each(Manner { stratum: 0, leap: 3, reference, ..RIGHT }, |report, _| {
-            let seen = (report.outcome.as_str(), report.kiss.as_deref(), report.sent, report.offset_ns);
-            assert_eq!(seen, ("kiss", Some(code), Some(1), None), "{report:?}");
+            let seen = (report.outcome, report.kiss, report.sent, report.offset_ns);
+            assert_eq!(seen, (Outcome::Kiss(None), Some(Kiss::of(code)), Some(1), None), "{report:?}");
             assert_eq!((report.stratum, report.error_bound_ns), (Some(0), None), "{report:?}");
         });
     }
@@ -154,12 +155,12 @@ fn a_clock_that_is_not_set_is_no_source_and_no_refusal() {
     for kind in ["local", "bash"] {
         let asked = |manner: &Manner| ask(kind, &Server::start(*manner).address.to_string());
         for report in side_by_side(&manners, asked) {
-            let seen = (report.outcome.as_str(), report.kiss.as_deref(), report.sent, report.offset_ns);
-            assert_eq!(seen, ("unsynchronised", None, Some(2), None), "{report:?}");
+            let seen = (report.outcome, report.kiss, report.sent, report.offset_ns);
+            assert_eq!(seen, (Outcome::Unsynchronised, None, Some(2), None), "{report:?}");
         }
     }
     for manner in [Manner { leap: 3, ..RIGHT }, Manner { stratum: 16, ..RIGHT }, of_zero(b"STEP")] {
-        each(manner, |report, _| assert_eq!(report.outcome, "unsynchronised", "{report:?}"));
+        each(manner, |report, _| assert_eq!(report.outcome, Outcome::Unsynchronised, "{report:?}"));
     }
 }
 
@@ -191,7 +192,7 @@ fn a_server_that_limits_the_rate_never_has_to_say_so() {
         let server = Server::start(Manner { trick: Trick::Limited, ..RIGHT });
         for turn in 0..6 {
             let report = ask(kind, &server.address.to_string());
-            assert_eq!((report.outcome.as_str(), report.sent), ("ok", Some(1)), "{kind} {turn} {report:?}");
+            assert_eq!((report.outcome, report.sent), (Outcome::Ok, Some(1)), "{kind} {turn} {report:?}");
         }
     });
 }
@@ -200,7 +201,7 @@ fn a_server_that_limits_the_rate_never_has_to_say_so() {
 fn one_that_was_asked_too_often_is_left_in_peace() {
     let server = Server::start(Manner { stratum: 0, leap: 3, reference: *b"RATE", ..RIGHT });
     let sent = [0, 1].map(|_| ask("static", &server.address.to_string())).map(|report| {
-        assert_eq!((report.outcome.as_str(), report.kiss.as_deref()), ("kiss", Some("RATE")), "{report:?}");
+        assert_eq!((report.outcome, report.kiss), (Outcome::Kiss(None), Some(Kiss::Rate)), "{report:?}");
         report.sent
     });
     assert_eq!(sent, [Some(1), Some(0)]);
@@ -211,8 +212,8 @@ fn a_good_answer_counts_though_a_kiss_follows() {
     let server = Server::start(Manner { trick: Trick::GoodThenRate, ..RIGHT });
     let options = Options { samples: 3, headway: Duration::from_millis(20), ..Options::default() };
     let report = probe(&server.address.to_string(), options).remove(0);
-    let seen = (report.outcome.as_str(), report.sent, report.received, report.limits_rate());
-    assert_eq!(seen, ("ok", Some(2), Some(2), true), "{report:?}");
+    let seen = (report.outcome, report.sent, report.received, report.limits_rate());
+    assert_eq!(seen, (Outcome::Ok, Some(2), Some(2), true), "{report:?}");
     assert!(report.offset_ns.unwrap().abs() < 3_000_000 && report.stratum == Some(2), "{report:?}");
 }
 
@@ -223,8 +224,8 @@ fn sources_are_asked_side_by_side() {
     let all = [&silent[0], &silent[1], &good, &silent[2]].map(|server| server.address.to_string());
     let started = Instant::now();
     let reports = remote::parse(&on_host("static", "dash", &all.join(" ")));
-    let outcomes: Vec<&str> = reports.iter().map(|report| report.outcome.as_str()).collect();
-    assert_eq!(outcomes, ["timeout", "timeout", "ok", "timeout"]);
+    let outcomes: Vec<Outcome> = reports.iter().map(|report| report.outcome).collect();
+    assert_eq!(outcomes, [Outcome::Timeout, Outcome::Timeout, Outcome::Ok, Outcome::Timeout]);
     assert_eq!(reports[2].source, all[2]);
     assert!(started.elapsed() < Duration::from_secs(8), "{:?}", started.elapsed());
 }
@@ -235,8 +236,8 @@ fn a_closed_port_and_an_unknown_name_are_told_apart() {
         let closed = { Server::start(RIGHT).address };
         server::rest(Duration::from_millis(150));
         let report = ask(kind, &closed.to_string());
-        assert!(["refused", "timeout"].contains(&report.outcome.as_str()), "{kind} {report:?}");
-        assert_eq!(ask(kind, "no-such-host.invalid").outcome, "unresolved", "{kind}");
+        assert!([Outcome::Refused, Outcome::Timeout].contains(&report.outcome), "{kind} {report:?}");
+        assert_eq!(ask(kind, "no-such-host.invalid").outcome, Outcome::Unresolved, "{kind}");
     }
 }
 
@@ -246,7 +247,7 @@ fn every_shell_runs_it_and_nothing_is_left_behind() {
     for shell in ["dash", "bash"] {
         for kind in ["static", "bash"] {
             let printed = on_host(kind, shell, &server.address.to_string());
-            assert_eq!(remote::parse(&printed)[0].outcome, "ok", "{shell} {kind}: {printed}");
+            assert_eq!(remote::parse(&printed)[0].outcome, Outcome::Ok, "{shell} {kind}: {printed}");
         }
     }
     let printed = on_host("static", "dash", &Server::start(RIGHT).address.to_string());

@@ -19,7 +19,7 @@ use crate::engine::saved::Saved;
 use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
 use crate::history::History;
-use crate::model::Condition;
+use crate::model::{Condition, Verb};
 use crate::report::console;
 use crate::text::names;
 
@@ -55,7 +55,7 @@ pub(super) struct Args {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let fleet = global.fleet()?;
     let all: HashSet<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
-    let mut run = Run::of("apply", global, fleet)?;
+    let mut run = Run::of(Verb::Apply, global, fleet)?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;

@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::engine::fleet::{PlanResult, apply_all};
 use crate::engine::waves::Order;
 use crate::exit::Hint;
-use crate::model::HostReport;
+use crate::model::{HostReport, Verb};
 use crate::report::{console, text};
 use crate::text::number::count;
 
@@ -68,8 +68,8 @@ pub(super) fn change(
 fn show_plan(plans: &[PlanResult], run: &Run) {
     let hosts: Vec<HostReport> = plans.iter().map(report_of).cloned().collect();
     let mut report = run.report(hosts);
-    report.command = "plan".to_owned();
-    console::error_line(text::report(&report, text::Options::of("plan")).trim_end());
+    report.command = Verb::Plan;
+    console::error_line(text::report(&report, text::Options::of(Verb::Plan)).trim_end());
 }
 
 fn report_of(plan: &PlanResult) -> &HostReport {

@@ -7,7 +7,7 @@ use super::fail_on::FailOn;
 use super::run::Run;
 use crate::engine::fleet::check_all;
 use crate::exit::Exit;
-use crate::model::Condition;
+use crate::model::{Condition, Verb};
 
 /// Options of `check`.
 #[derive(Debug, clap::Args)]
@@ -18,7 +18,7 @@ pub(super) struct Args {
 
 /// Reads the configuration of all hosts and tells whether it is as wanted.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let mut run = Run::start("check", global)?;
+    let mut run = Run::start(Verb::Check, global)?;
     run.red = args.fail_on.or(&Condition::ALL);
     let reports = run.watched(run.names(), |cx| check_all(run.hosts.clone(), run.forks, cx));
     Ok(run.print(reports, true))

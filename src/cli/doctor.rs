@@ -16,7 +16,7 @@ use crate::engine::doctor::diagnose_all;
 use crate::exit::{Exit, Hint};
 use crate::files::{self, Place};
 use crate::inventory::{Fleet, HostSpec};
-use crate::model::{Condition, HostReport, Status};
+use crate::model::{Condition, HostReport, Status, Verb};
 use crate::report::console::{self, Verbosity};
 
 /// Options of `doctor`.
@@ -52,7 +52,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let place = args.save.as_ref().map(place).transpose()?;
     // Read once, so that what it asks for is asked once.
     let fleet = global.fleet()?;
-    let mut run = Run::of("doctor", &global, fleet.clone())?;
+    let mut run = Run::of(Verb::Doctor, &global, fleet.clone())?;
     run.red = args.fail_on.or(&Condition::ALL);
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;

@@ -10,12 +10,12 @@ use super::{Format, Global};
 use crate::engine::fleet::facts_all;
 use crate::exit::Exit;
 use crate::facts::Found;
-use crate::model::{ErrorReport, HostReport, Status};
+use crate::model::{ErrorReport, HostReport, Status, Verb};
 use crate::report::{console, facts, json};
 
 /// Reads and prints the facts; the hosts that did not answer follow as in every report.
 pub(super) fn run(global: &Global) -> Result<Exit> {
-    let run = Run::start("facts", global)?;
+    let run = Run::start(Verb::Facts, global)?;
     let results = run.watched(run.names(), |cx| facts_all(run.hosts.clone(), run.forks, cx));
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     let mut reports: Vec<HostReport> = Vec::new();

@@ -10,7 +10,7 @@ use crate::engine::Extent;
 use crate::engine::fleet::plan_all;
 use crate::engine::waves::order;
 use crate::exit::Exit;
-use crate::model::{Finding, HostReport, Status};
+use crate::model::{Finding, HostReport, Status, Verb};
 use crate::report::{console, text};
 
 /// What the user wants to be put right.
@@ -38,7 +38,7 @@ pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted:
     if !wanted.yes {
         // Whoever is asked has to know what was found; and whoever declines has it.
         let report = run.report(found.clone());
-        console::error_line(text::report(&report, text::Options::of("doctor")).trim_end());
+        console::error_line(text::report(&report, text::Options::of(Verb::Doctor)).trim_end());
     }
     let looked_at = run.hosts.clone();
     run.hosts.retain(|host| sick.contains(&host.name));

@@ -3,12 +3,12 @@
 use std::path::Path;
 
 use anyhow::Result;
-use serde_json::Value;
 
 use super::{Format, Global};
 use crate::engine::is_at_work;
 use crate::exit::Exit;
 use crate::history::{Entry, History, Record, is_same};
+use crate::model::HostReport;
 use crate::report::{console, json, table};
 use crate::text::clean;
 use crate::text::number::count;
@@ -91,10 +91,8 @@ fn list(entries: &[Entry], all: bool) -> String {
 /// `2 changed, 1 failed`.
 fn result(entry: &Entry) -> String {
     let Some(ending) = &entry.report else { return without_end(&entry.who).to_owned() };
-    let counted = |(word, number): (&String, &u64)| {
-        (*number > 0 && word != "hosts").then(|| format!("{number} {}", word.replace('_', " ")))
-    };
-    ending.summary.iter().filter_map(counted).collect::<Vec<_>>().join(", ")
+    let counted = |(word, number): (&str, usize)| (number > 0).then(|| format!("{number} {}", word.replace('_', " ")));
+    ending.summary.endings().into_iter().filter_map(counted).collect::<Vec<_>>().join(", ")
 }
 
 /// What can be said of a run whose end is not recorded.
@@ -116,29 +114,15 @@ fn show(record: &Record) -> String {
         record.run,
         record.who,
         record.started,
-        seconds(record.report["seconds"].as_f64()),
-        record.report["exit_code"].as_u64().map_or_else(|| "-".to_owned(), |code| code.to_string()),
+        seconds(record.report.as_ref().map(|report| report.seconds)),
+        record.report.as_ref().map_or_else(|| "-".to_owned(), |report| report.exit_code.to_string()),
         record.arguments.join(" "),
         record.inventory.display()
     );
-    let word = |value: &Value| clean::text(value.as_str().unwrap_or("")).into_owned();
-    let row = |host: &Value| {
-        let changes: Vec<String> =
-            host["deltas"].as_array().into_iter().flatten().map(|delta| word(&delta["resource"])).collect();
-        let mut once = changes;
-        once.dedup();
-        let why = word(&host["error"]["message"]);
-        [
-            word(&host["name"]),
-            // The words of a status only; a name may have an underscore of its own.
-            word(&host["status"]).replace('_', " "),
-            seconds(host["seconds"].as_f64()),
-            if why.is_empty() { once.join(", ") } else { why },
-        ]
-    };
-    match record.report["hosts"].as_array() {
-        Some(hosts) => {
-            text.push_str(&table::columns(["host", "ended", "took", "what"], hosts.iter().map(row).collect()));
+    match &record.report {
+        Some(report) => {
+            let rows = report.hosts.iter().map(clean::host).map(|host| row(&host)).collect();
+            text.push_str(&table::columns(["host", "ended", "took", "what"], rows));
         }
         None => {
             let hosts = record.hosts.join(", ");
@@ -148,20 +132,27 @@ fn show(record: &Record) -> String {
     text
 }
 
+/// A host of a run: what was wrong with it, else what was changed on it.
+fn row(host: &HostReport) -> [String; 4] {
+    let mut changes: Vec<&str> = host.deltas.iter().map(|delta| delta.resource.as_str()).collect();
+    changes.dedup();
+    let what = host.error.as_ref().map_or_else(|| changes.join(", "), |error| error.message.clone());
+    [host.name.clone(), host.status.word().replace('_', " "), seconds(Some(host.seconds)), what]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::model::{Delta, ErrorReport, Status, Verb, sample};
 
     #[test]
     fn a_run_is_shown_in_its_own_words_and_nothing_of_it_is_obeyed() {
-        let begun = Record::begin("apply", "me@here".into(), "r1".into(), Path::new("f"), vec![]);
-        let host = json!({
-            "name": "web_1", "status": "failed_undone", "seconds": 1.0,
-            "error": { "message": "write /etc/my_app.conf: \u{1b}[2J" },
-        });
-        let other = json!({ "name": "b", "status": "changed", "deltas": [{ "resource": "file /etc/my_app.conf" }] });
-        let text = show(&Record { report: json!({ "hosts": [host, other] }), ..begun });
+        let begun = Record::begin(Verb::Apply, "me@here".into(), "r1".into(), Path::new("f"), vec![]);
+        let mut report = sample::fleet(&[("web_1", Status::FailedUndone), ("b", Status::Changed)]);
+        let message = "write /etc/my_app.conf: \u{1b}[2J".to_owned();
+        report.hosts[0].error = Some(ErrorReport { message, hint: None });
+        report.hosts[1].deltas = vec![Delta::new("file /etc/my_app.conf".to_owned(), "mode", None, None)];
+        let text = show(&begun.ended(&report));
         assert!(text.contains("web_1  failed undone  1.0 s  write /etc/my_app.conf: \\u{1b}[2J"), "{text}");
         assert!(text.contains("file /etc/my_app.conf\n"), "{text}");
     }

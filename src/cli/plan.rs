@@ -16,7 +16,7 @@ use crate::engine::saved::{Inputs, Saved};
 use crate::engine::waves::{Order, order};
 use crate::exit::Exit;
 use crate::files::{self, Place};
-use crate::model::{Condition, FleetReport, HostReport, SCHEMA, Summary};
+use crate::model::{self, Condition, FleetReport, HostReport, SCHEMA, Summary};
 use crate::report::text::Options;
 use crate::report::{console, json};
 use crate::text::clean;
@@ -55,7 +55,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     if let Some(Verb::Show { file }) = &args.verb {
         return show(file, global);
     }
-    let mut run = Run::start("plan", global)?;
+    let mut run = Run::start(model::Verb::Plan, global)?;
     let pending = |condition: &Condition| args.exit_code || *condition != Condition::Drift;
     run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
     args.consent.give(&mut run.hosts)?;
@@ -116,7 +116,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
     console::print(&clean::text(&head))?;
     let report = FleetReport {
         schema: SCHEMA,
-        command: "plan".to_owned(),
+        command: model::Verb::Plan,
         started: plan.made,
         seconds: 0.0,
         exit_code: Exit::Ok.code(),
@@ -126,6 +126,6 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         spread: None,
         hosts,
     };
-    console::print_report(&report, Options { diffs: true, ..Options::of("plan") })?;
+    console::print_report(&report, Options { diffs: true, ..Options::of(model::Verb::Plan) })?;
     Ok(Exit::Ok)
 }

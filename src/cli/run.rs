@@ -22,7 +22,7 @@ use crate::inventory::rollout::Rollout;
 use crate::inventory::{Fleet, HostSpec, Secret};
 use crate::last::Last;
 use crate::model::event::Event;
-use crate::model::{Condition, FleetReport, HostReport, SCHEMA, Status, Summary, Wave, spread};
+use crate::model::{Condition, FleetReport, HostReport, SCHEMA, Status, Summary, Verb, Wave, spread};
 use crate::report::console::{self, Verbosity};
 use crate::report::json;
 use crate::report::text::{self, Options};
@@ -39,7 +39,7 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 
 /// One run of a fleet verb.
 pub(super) struct Run {
-    command: &'static str,
+    command: Verb,
     inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
     /// The secrets of all hosts, which are never shown.
@@ -70,12 +70,12 @@ pub(super) struct Run {
 
 impl Run {
     /// Does all that can go wrong without a host: inventory, playbooks, secrets.
-    pub(super) fn start(command: &'static str, global: &Global) -> Result<Self> {
+    pub(super) fn start(command: Verb, global: &Global) -> Result<Self> {
         Run::of(command, global, global.fleet()?)
     }
 
     /// The same with an inventory that was read already: what it asks for is asked for once.
-    pub(super) fn of(command: &'static str, global: &Global, fleet: Fleet) -> Result<Self> {
+    pub(super) fn of(command: Verb, global: &Global, fleet: Fleet) -> Result<Self> {
         let rollout = fleet.rollout.clone();
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
@@ -182,7 +182,7 @@ impl Run {
         hosts.iter_mut().for_each(|host| self.hidden.report(host));
         FleetReport {
             schema: SCHEMA,
-            command: self.command.to_owned(),
+            command: self.command,
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             seconds: self.seconds(),
             exit_code: self.exit(&hosts).code(),
@@ -217,8 +217,8 @@ impl Run {
     /// What cannot be written is no reason to leave hosts as they are.
     fn write_record(&self, report: Option<&FleetReport>) {
         let Some(record) = self.record.clone() else { return };
-        let record = report.map_or(Ok(record.clone()), |report| record.ended(report));
-        if let Err(error) = record.and_then(|record| History::open()?.write(&record)) {
+        let record = report.map_or(record.clone(), |report| record.ended(report));
+        if let Err(error) = History::open().and_then(|history| history.write(&record)) {
             console::warning(&format!("no record of this run: {}", exit::message(&error)));
         }
     }

@@ -8,6 +8,7 @@ use super::Global;
 use super::run::Run;
 use crate::exit::{Exit, Hint};
 use crate::inventory::HostSpec;
+use crate::model::Verb;
 use crate::report::console;
 use crate::transport::{self, Connections, HostKey, TransportError};
 
@@ -28,7 +29,7 @@ pub(super) struct Args {
 /// Shows the known and the new key, asks, and replaces the one by the other.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let global = Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(&args.host))?;
-    let run = Run::start("trust", &global)?;
+    let run = Run::start(Verb::Trust, &global)?;
     let [spec] = run.hosts.as_slice() else {
         return Err(anyhow!("`{}` is more than one host", args.host).hint("keys are compared one by one"));
     };

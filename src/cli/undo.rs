@@ -9,7 +9,7 @@ use super::run::Run;
 use crate::engine::undo::{Choice, LookResult, choose, is_known, look_all, report_of, undo_all};
 use crate::exit::{Exit, Hint};
 use crate::history::{self, History, Record};
-use crate::model::Condition;
+use crate::model::{Condition, Verb};
 use crate::report::console;
 use crate::report::text;
 use crate::text::number::count;
@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let (choice, hosts) = args.choice()?;
     let global = global.with_hosts(&hosts)?;
     can_ask("undo", args.yes, "`--yes` goes ahead")?;
-    let mut run = Run::start("undo", &global)?;
+    let mut run = Run::start(Verb::Undo, &global)?;
     run.red = args.fail_on.or(&Condition::ALL);
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
@@ -99,8 +99,8 @@ fn missed(records: impl Iterator<Item = Record>, hosts: &[&str]) -> Option<(Stri
     for record in records {
         for host in record.changed().into_iter().filter(|host| hosts.contains(host)) {
             let taken = undone.iter().position(|name| name == host);
-            match (record.command.as_str(), taken) {
-                ("undo", _) => undone.push(host.to_owned()),
+            match (record.command, taken) {
+                (Verb::Undo, _) => undone.push(host.to_owned()),
                 (_, Some(at)) => drop(undone.swap_remove(at)),
                 (_, None) => return Some((record.run.clone(), host.to_owned())),
             }
@@ -112,8 +112,8 @@ fn missed(records: impl Iterator<Item = Record>, hosts: &[&str]) -> Option<(Stri
 /// On standard error: the result is not what is going to happen.
 fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     let mut report = run.report(looks.iter().map(|look| report_of(look).clone()).collect());
-    report.command = "plan".to_owned();
-    console::error_line(text::report(&report, text::Options::of("plan")).trim_end());
+    report.command = Verb::Plan;
+    console::error_line(text::report(&report, text::Options::of(Verb::Plan)).trim_end());
     let question = format!("\nTake back {}? Only `yes` goes ahead:", count(pending, "host"));
     run.interrupt.ask(&question)
 }
@@ -121,7 +121,7 @@ fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use crate::model::{Status, sample};
 
     fn choice(words: &[&str]) -> (Choice, Vec<String>) {
         Args { which: words.iter().map(ToString::to_string).collect(), yes: false, fail_on: FailOn::default() }
@@ -138,16 +138,19 @@ mod tests {
         assert!(Args { which: vec![run.into(), run.into()], yes: false, fail_on: FailOn::default() }.choice().is_err());
     }
 
-    fn record(run: &str, command: &str, host: &str) -> Record {
+    fn record(run: &str, command: Verb, host: &str) -> Record {
         let begun = Record::begin(command, "me".into(), run.into(), std::path::Path::new("f"), vec![]);
-        Record { report: json!({ "hosts": [{ "name": host, "status": "changed" }] }), ..begun }
+        begun.ended(&sample::fleet(&[(host, Status::Changed)]))
     }
 
     #[test]
     fn a_newer_run_of_a_host_that_is_silent_is_not_forgotten() {
         let look = |records: Vec<Record>| missed(records.into_iter(), &["a"]);
-        assert_eq!(look(vec![record("r2", "apply", "b"), record("r1", "apply", "a")]), Some(("r1".into(), "a".into())));
-        assert_eq!(look(vec![record("r2", "undo", "a"), record("r1", "apply", "a")]), None);
-        assert_eq!(look(vec![record("r2", "apply", "b")]), None);
+        assert_eq!(
+            look(vec![record("r2", Verb::Apply, "b"), record("r1", Verb::Apply, "a")]),
+            Some(("r1".into(), "a".into()))
+        );
+        assert_eq!(look(vec![record("r2", Verb::Undo, "a"), record("r1", Verb::Apply, "a")]), None);
+        assert_eq!(look(vec![record("r2", Verb::Apply, "b")]), None);
     }
 }

@@ -10,7 +10,7 @@ use super::run::Run;
 use super::watch::{Times, watch};
 use crate::engine::fleet::verify_all;
 use crate::exit::Exit;
-use crate::model::Condition;
+use crate::model::{Condition, Verb};
 
 /// Options of `verify`.
 #[derive(Debug, clap::Args)]
@@ -41,7 +41,7 @@ fn at_least_a_second(text: &str) -> Result<Duration, String> {
 
 /// Proves the clocks of all hosts.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let mut run = Run::start("verify", global)?;
+    let mut run = Run::start(Verb::Verify, global)?;
     run.red = args.fail_on.or(&Condition::ALL);
     if let Some(deadline) = args.deadline {
         run.hosts.iter_mut().for_each(|host| host.limits.deadline = deadline);

@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
 use super::{Link, Patient, Seen};
 use crate::inventory::HostSpec;
-use crate::model::{Finding, PERHAPS};
+use crate::model::{Certainty, Finding};
 use crate::verdict::sources;
 use crate::verdict::{self, Verdict};
 
@@ -120,7 +120,7 @@ impl<'a> Search<'a> {
         let mut blamed = false;
         for found in &mut self.found {
             let own = found.seen.host == server.name();
-            let suffers = found.affects.iter().any(|name| name == server.name()) && link.outcome() == "unsynchronised";
+            let suffers = found.affects.iter().any(|name| name == server.name()) && link.is_unsynchronised();
             if fits(found) && own || suffers {
                 found.add(link.client.name());
                 blamed = true;
@@ -130,8 +130,7 @@ impl<'a> Search<'a> {
     }
 
     fn explain(&mut self, link: &Link<'_>) -> bool {
-        if link.outcome() == "unsynchronised" && self.blame_server(link, |found| found.rule.severity == Severity::Error)
-        {
+        if link.is_unsynchronised() && self.blame_server(link, |found| found.rule.severity == Severity::Error) {
             return true;
         }
         let first = rules::all().find_map(|rule| match rule.find {
@@ -197,14 +196,10 @@ impl<'a> Search<'a> {
             all.entry(found.seen.host.clone()).or_default().push(found.finding());
         }
         for findings in all.values_mut() {
-            findings.sort_by(|a, b| (rank(&a.severity), &a.code).cmp(&(rank(&b.severity), &b.code)));
+            findings.sort_by(|a, b| (a.severity, &a.code).cmp(&(b.severity, &b.code)));
         }
         all
     }
-}
-
-fn rank(severity: &str) -> usize {
-    [Severity::Error, Severity::Warning].iter().position(|known| known.word() == severity).unwrap_or(2)
 }
 
 impl Found {
@@ -220,8 +215,8 @@ impl Found {
         let Found { rule, seen, affects } = self;
         Finding {
             code: rule.code.to_owned(),
-            severity: rule.severity.word().to_owned(),
-            certainty: if seen.perhaps { PERHAPS } else { "certain" }.to_owned(),
+            severity: rule.severity,
+            certainty: if seen.perhaps { Certainty::Perhaps } else { Certainty::Certain },
             title: rule.title.to_owned(),
             evidence: seen.evidence.clone(),
             command: seen.command.clone(),

@@ -11,7 +11,7 @@ use crate::facts::windows_firewall;
 use crate::firewall::firewalld::{Door, lets_in};
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
-use crate::model::{FILTERED, answers_123};
+use crate::model::{Outcome, Port123};
 use crate::ntp::report::SourceReport;
 
 /// A packet of a link, and who stops it.
@@ -31,18 +31,19 @@ impl<'a> Link<'a> {
 
     /// Returns whether none of the source's addresses has answered anything.
     pub fn is_silent(&self) -> bool {
+        use Outcome::{Filtered, Refused, Timeout, Unreachable};
         let silent = |answer: &&SourceReport| {
             answer.received.unwrap_or(0) == 0
                 // Answered one time, and not the next: a slow server, not a silent one.
-                && answer.from_123.as_deref() != Some("unsure")
-                && matches!(answer.outcome.as_str(), "timeout" | "refused" | "unreachable" | FILTERED)
+                && answer.from_123 != Some(Port123::Unsure)
+                && matches!(answer.outcome, Timeout | Refused | Unreachable | Filtered)
         };
         !self.answers.is_empty() && self.answers.iter().all(silent)
     }
 
     /// Returns whether the client's own kernel refuses to send the questions (EPERM).
     pub fn is_filtered(&self) -> bool {
-        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.outcome == FILTERED)
+        !self.answers.is_empty() && self.answers.iter().all(|answer| answer.outcome == Outcome::Filtered)
     }
 
     /// Returns the answer that says most: a good one, else the first.
@@ -50,9 +51,14 @@ impl<'a> Link<'a> {
         self.answers.iter().find(|answer| answer.usable()).or(self.answers.first()).copied()
     }
 
+    /// Returns whether the source says that its own clock is not set.
+    pub fn is_unsynchronised(&self) -> bool {
+        self.answer().is_some_and(|answer| answer.outcome == Outcome::Unsynchronised)
+    }
+
     /// Returns how the questions ended, in the word of the report.
-    pub fn outcome(&self) -> &'a str {
-        self.answer().map_or("not asked", |answer| answer.outcome.as_str())
+    pub fn outcome(&self) -> String {
+        self.answer().map_or_else(|| "not asked".to_owned(), |answer| answer.outcome.to_string())
     }
 
     /// Returns the address that was asked.
@@ -154,8 +160,8 @@ impl<'a> Link<'a> {
 
     /// Returns whether the source answers questions from port 123, where that is known.
     pub fn answers_123(&self) -> Option<bool> {
-        let asked = self.answers.iter().filter_map(|answer| answer.from_123.as_deref());
-        asked.filter_map(answers_123).reduce(|one, other| one || other)
+        let asked = self.answers.iter().filter_map(|answer| answer.from_123);
+        asked.filter_map(Port123::answers).reduce(|one, other| one || other)
     }
 
     /// Returns the rule of either end that stops packets of a client that asks from a port, and

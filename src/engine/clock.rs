@@ -154,7 +154,7 @@ fn allowed(spec: &HostSpec) -> Option<Duration> {
 
 /// The median of what the sources say, seconds to add to the host's clock, and who says so.
 pub(crate) fn offset(sources: &[SourceReport]) -> Option<(f64, &str)> {
-    let good = sources.iter().filter(|source| source.outcome == "ok");
+    let good = sources.iter().filter(|source| source.is_ok());
     let mut all: Vec<(f64, &str)> = good.filter_map(|s| Some((s.offset_s?, s.address.as_str()))).collect();
     all.sort_by(|a, b| a.0.total_cmp(&b.0));
     let low = all.len().checked_sub(1)? / 2;
@@ -210,6 +210,7 @@ fn shown(duration: Duration) -> String {
 mod tests {
     use super::*;
     use crate::engine::sample;
+    use crate::model::Outcome;
     use proptest::prelude::*;
 
     const SECOND: Duration = Duration::from_secs(1);
@@ -226,7 +227,7 @@ mod tests {
     }
 
     fn source(offset: f64) -> SourceReport {
-        SourceReport { address: "m1".into(), outcome: "ok".into(), offset_s: Some(offset), ..SourceReport::default() }
+        SourceReport { address: "m1".into(), outcome: Outcome::Ok, offset_s: Some(offset), ..SourceReport::default() }
     }
 
     fn effect_of(offset: f64, spec: &HostSpec) -> String {

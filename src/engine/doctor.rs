@@ -17,7 +17,7 @@ use crate::exit::Hint;
 use crate::facts::{self, Found};
 use crate::inventory::HostSpec;
 use crate::model::event::{Event, Phase};
-use crate::model::{ErrorReport, Finding, HostReport, Status};
+use crate::model::{ErrorReport, Finding, HostReport, Severity, Status};
 use crate::ntp::remote;
 use crate::text::hide;
 
@@ -227,7 +227,7 @@ fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());
     let mut causes: Vec<String> = report.findings.iter().map(|finding| finding.code.clone()).collect();
     causes.extend(suffers.into_iter().flatten().cloned());
-    let sick = report.findings.iter().any(|finding| finding.severity == "error") || suffers.is_some();
+    let sick = report.findings.iter().any(|finding| finding.severity == Severity::Error) || suffers.is_some();
     if sick || !diagnose::is_well(spec, evidence) {
         report.status = Status::OutOfLimits;
         report.error = Some(ErrorReport { message: causes.join(", "), hint: None });

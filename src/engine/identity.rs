@@ -95,7 +95,7 @@ impl<'a> Machines<'a> {
     fn follows_another(&self, source: &Source, row: &SourceReport) -> Option<Found> {
         let name =
             source.host.as_deref().filter(|name| self.reports.get(name).is_none_or(|own| own.daemon.is_none()))?;
-        let told = u32::from_str_radix(row.refid.as_deref()?, 16).ok().filter(|_| row.outcome == "ok")?;
+        let told = u32::from_str_radix(row.refid.as_deref()?, 16).ok().filter(|_| row.is_ok())?;
         // Of a source of stratum 1 the reference is a kind of clock; one that is cut off has failed already.
         let own = told >> 8 == 0x7f_7f01 || told == 0x7f00_0001 || told == LOCAL;
         if source.references.is_empty() || row.stratum? < 2 || source.references.contains(&told) || (own && source.fed)
@@ -142,7 +142,7 @@ impl<'a> Machines<'a> {
         let itself = self.reports.get(name)?.daemon.as_ref()?;
         let (own, told) = (itself.refid.as_deref()?, row.refid.as_deref()?);
         let own_stratum = itself.stratum?;
-        let differs = own != told && row.outcome == "ok" && row.stratum.is_some_and(|stratum| stratum != own_stratum);
+        let differs = own != told && row.is_ok() && row.stratum.is_some_and(|stratum| stratum != own_stratum);
         differs.then(|| {
             Found::Perhaps(format!(
                 "{} answers this host as stratum {} with reference {told}, and {name} itself says stratum {own_stratum} \
@@ -169,6 +169,7 @@ mod tests {
     use crate::engine::plan::blank;
     use crate::engine::sample::fleet;
     use crate::model::DaemonReport;
+    use crate::model::Outcome;
 
     const FLEET: &str = "hosts: { m1: { address: 10.0.0.1, time_address: ntp1.lab, role: master, isolated: true, serve: [10.0.0.0/24] }, \
                          m2: { address: 10.0.0.2, role: master, isolated: true, serve: [10.0.0.0/24] }, \
@@ -203,7 +204,7 @@ mod tests {
             address: "ntp1.lab".to_owned(),
             host: Some("m1".to_owned()),
             ip: Some(leads_to.to_owned()),
-            outcome: "ok".to_owned(),
+            outcome: Outcome::Ok,
             stratum: Some(10),
             refid: Some("7f7f0101".to_owned()),
             ..SourceReport::default()
@@ -256,7 +257,7 @@ mod tests {
         reports[2].sources = vec![SourceReport {
             address: "ntp1.lab".to_owned(),
             ip: Some("10.0.0.1".to_owned()),
-            outcome: "ok".to_owned(),
+            outcome: Outcome::Ok,
             stratum: Some(2),
             refid: Some("47505300".to_owned()),
             ..SourceReport::default()
@@ -279,7 +280,7 @@ mod tests {
             address: "10.0.0.1".to_owned(),
             host: Some("m1".to_owned()),
             ip: Some("10.0.0.1".to_owned()),
-            outcome: "ok".to_owned(),
+            outcome: Outcome::Ok,
             stratum: Some(stratum),
             refid: Some(refid.to_owned()),
             ..SourceReport::default()

@@ -272,6 +272,6 @@ fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
 pub(crate) fn blank(spec: &HostSpec) -> HostReport {
     HostReport {
         limit_s: Some(spec.limits.max_error.as_secs_f64()),
-        ..HostReport::blank(&spec.name, &spec.address, spec.role.word())
+        ..HostReport::blank(&spec.name, &spec.address, spec.role)
     }
 }

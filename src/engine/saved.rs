@@ -19,7 +19,7 @@ use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::input;
 use crate::inventory::HostSpec;
-use crate::model::{Delta, ErrorReport, HostReport, Status};
+use crate::model::{Delta, ErrorReport, HostReport, Role, Status};
 
 /// Largest plan, bytes. Ten thousand hosts are about twenty megabytes.
 const LARGEST: u64 = 512 << 20;
@@ -77,8 +77,8 @@ pub struct SavedHost {
     pub name: String,
     /// The address that was contacted.
     pub address: String,
-    /// `master` or `slave`.
-    pub role: String,
+    /// The part that it plays.
+    pub role: Role,
     /// The operating system's own name for itself.
     pub os: Option<String>,
     /// The time service.
@@ -247,7 +247,6 @@ impl SavedHost {
 
     /// The host as a report, for showing it.
     pub fn report(&self) -> HostReport {
-        let role = if self.role == "master" { "master" } else { "slave" };
         HostReport {
             os: self.os.clone(),
             provider: self.provider.clone(),
@@ -255,7 +254,7 @@ impl SavedHost {
             deltas: self.deltas.clone(),
             clock: self.clock.clone(),
             error: self.error.clone(),
-            ..HostReport::blank(&self.name, &self.address, role)
+            ..HostReport::blank(&self.name, &self.address, self.role)
         }
     }
 }
@@ -280,7 +279,7 @@ fn saved<'a>(
     Ok(SavedHost {
         name: report.name.clone(),
         address: report.address.clone(),
-        role: report.role.to_owned(),
+        role: report.role,
         os: report.os.clone(),
         provider: report.provider.clone(),
         status: report.status,

@@ -7,11 +7,12 @@ use anyhow::Result;
 use serde::Deserialize;
 
 use super::{History, is_same};
+use crate::model::{Status, Verb};
 
 /// A record as far as it says how its hosts ended; what changed on them is skipped while reading.
 #[derive(Debug, Deserialize)]
 struct Endings {
-    command: String,
+    command: Verb,
     inventory: PathBuf,
     hosts: Vec<String>,
     report: Option<Report>,
@@ -26,13 +27,13 @@ struct Report {
 #[derive(Debug, Deserialize)]
 struct Ended {
     name: String,
-    status: String,
+    status: Status,
 }
 
 impl Endings {
     /// Whether it was a change towards the inventory: `apply`, or `doctor --fix`.
     fn applied(&self) -> bool {
-        matches!(self.command.as_str(), "apply" | "doctor")
+        matches!(self.command, Verb::Apply | Verb::Doctor)
     }
 
     /// Each host, and whether it was left as wanted; those of a run that never ended are all in doubt.
@@ -40,8 +41,8 @@ impl Endings {
         match self.report {
             None => self.hosts.into_iter().map(|name| (name, false)).collect(),
             Some(report) => {
-                let good = |status: &str| matches!(status, "unchanged" | "changed");
-                report.hosts.into_iter().map(|host| (host.name, good(&host.status))).collect()
+                let good = |status: Status| matches!(status, Status::Unchanged | Status::Changed);
+                report.hosts.into_iter().map(|host| (host.name, good(host.status))).collect()
             }
         }
     }
@@ -78,7 +79,8 @@ impl History {
 mod tests {
     use super::*;
     use crate::history::Record;
-    use serde_json::{Value, json};
+    use crate::model::sample;
+    use serde_json::from_value;
 
     /// Writes runs, the oldest first: verb, inventory, and `host status` of each host; none of a run that was killed.
     fn history(folder: &Path, runs: &[(&str, &str, &[&str])]) -> History {
@@ -86,11 +88,14 @@ mod tests {
         for (index, (command, inventory, hosts)) in runs.iter().enumerate() {
             let started = format!("2026-11-21T02:00:0{index}.000000Z");
             let part = vec!["web1".to_owned(), "web2".to_owned()];
+            let command = from_value((*command).into()).unwrap();
             let begun = Record::begin(command, "me@here".into(), started, Path::new(inventory), part);
-            let host =
-                |text: &&str| text.split_once(' ').map(|(name, status)| json!({ "name": name, "status": status }));
-            let ended: Vec<Value> = hosts.iter().filter_map(host).collect();
-            let report = if hosts.is_empty() { Value::Null } else { json!({ "hosts": ended, "summary": {} }) };
+            fn host(text: &str) -> (&str, Status) {
+                let (name, status) = text.split_once(' ').unwrap();
+                (name, from_value(status.into()).unwrap())
+            }
+            let ended: Vec<(&str, Status)> = hosts.iter().map(|text| host(text)).collect();
+            let report = (!hosts.is_empty()).then(|| sample::fleet(&ended));
             history.write(&Record { report, ..begun }).unwrap();
         }
         history

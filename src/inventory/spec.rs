@@ -15,6 +15,7 @@ pub use super::connection::{
 };
 use super::rollout::Rollout;
 use super::secret::Secret;
+pub use crate::model::Role;
 
 /// All hosts of an inventory, in the order of the file.
 #[derive(Debug, Clone)]
@@ -61,26 +62,6 @@ pub struct HostSpec {
     pub limits: Limits,
     /// Free values for templates.
     pub vars: BTreeMap<String, Var>,
-}
-
-/// The part that a host plays.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Role {
-    /// Serves time to others.
-    Master,
-    /// Only follows.
-    Slave,
-}
-
-impl Role {
-    /// Returns the word of the inventory.
-    pub fn word(self) -> &'static str {
-        match self {
-            Role::Master => "master",
-            Role::Slave => "slave",
-        }
-    }
 }
 
 /// The time service that a host shall run.

@@ -1,16 +1,16 @@
 //! A reason that diagnosis has found.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// One reason found.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Finding {
     /// Stable code.
     pub code: String,
-    /// `error`, `warning`, `note`.
-    pub severity: String,
-    /// `certain`, when the evidence leaves no other cause; else `perhaps`.
-    pub certainty: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// How sure it is.
+    pub certainty: Certainty,
     /// What it is called in `docs/findings.md`.
     pub title: String,
     /// What was seen.
@@ -26,10 +26,42 @@ pub struct Finding {
     /// Whether `apply` on the host of the finding puts it right, and so `doctor --fix`.
     pub configuration: bool,
     /// What it is not, and how that is known.
+    #[serde(default)]
     pub excluded: Vec<String>,
     /// Other hosts that get no time because of it.
+    #[serde(default)]
     pub affects: Vec<String>,
 }
 
-/// The certainty of a finding that the evidence allows and does not prove.
-pub const PERHAPS: &str = "perhaps";
+/// How bad a finding is, the worst first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Severity {
+    /// Time is, or will be, wrong because of it.
+    Error,
+    /// It will go wrong on a bad day.
+    Warning,
+    /// Worth knowing.
+    Note,
+}
+
+impl Severity {
+    /// Returns the word of the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+            Severity::Note => "note",
+        }
+    }
+}
+
+/// How sure a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Certainty {
+    /// The evidence leaves no other cause.
+    Certain,
+    /// The evidence allows it, and does not prove it.
+    Perhaps,
+}

@@ -1,12 +1,11 @@
 //! What a host has measured of its sources, and what its time service says of itself.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-/// The outcome of a question that a packet filter of the asking host has stopped.
-pub const FILTERED: &str = "filtered";
+use super::{Outcome, Port123, Prober};
 
 /// What one host measured of one source.
-#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct SourceReport {
     /// Address or name as in the inventory.
     pub address: String,
@@ -16,8 +15,8 @@ pub struct SourceReport {
     pub host: Option<String>,
     /// Whether it answered.
     pub reachable: bool,
-    /// `ok`, `timeout`, `refused`, `unreachable`, `filtered` (by the host itself), `kiss RATE`, `unsynchronised`, `unresolved`, `invalid`.
-    pub outcome: String,
+    /// How the questions ended.
+    pub outcome: Outcome,
     /// Stratum of the source.
     pub stratum: Option<u8>,
     /// Leap indicator, 0 to 3.
@@ -42,46 +41,43 @@ pub struct SourceReport {
     pub last_answer_s: Option<u64>,
     /// Whether it is within the limits of the host.
     pub within: Option<bool>,
-    /// `static`, `bash`, `powershell`, `w32tm`, `local`: the probe that measured.
-    pub probe: Option<String>,
-    /// How it answers questions from source port 123: in the words of `outcome`; `service`: the time
-    /// service asks from there, and is answered; `held` by another program that does not share it;
-    /// `unsure`: one time so, the next time otherwise. `None`: not asked from there.
-    pub from_123: Option<String>,
+    /// The probe that measured.
+    pub probe: Option<Prober>,
+    /// How it answers questions from source port 123; `None`: not asked from there.
+    pub from_123: Option<Port123>,
     /// About how many polls of the source it takes until the bound is within the limit, where it is
     /// above it only because the source has just started.
     pub polls_left: Option<u32>,
 }
 
-/// Returns whether the word of `from_123` means that questions from port 123 are answered; `None`
-/// where it is not known.
-pub fn answers_123(word: &str) -> Option<bool> {
-    match word {
-        "held" | "unsure" | "no_permission" => None,
-        "timeout" | "refused" | "unreachable" | FILTERED => Some(false),
-        _ => Some(true),
-    }
-}
-
 impl SourceReport {
     /// Returns whether it answers questions from source port 123, where that is known.
     pub fn answers_123(&self) -> Option<bool> {
-        answers_123(self.from_123.as_deref()?)
+        self.from_123?.answers()
     }
 
     /// Returns whether the host itself keeps its questions from leaving.
     pub fn is_filtered(&self) -> bool {
-        self.outcome == FILTERED
+        self.outcome == Outcome::Filtered
+    }
+
+    /// Returns whether it answered with synchronised time.
+    pub fn is_ok(&self) -> bool {
+        self.outcome == Outcome::Ok
     }
 
     /// Returns the outcome in words for people.
-    pub fn words(&self) -> &str {
-        if self.is_filtered() { "stopped by a packet filter of this host itself" } else { &self.outcome }
+    pub fn words(&self) -> String {
+        if self.is_filtered() {
+            "stopped by a packet filter of this host itself".to_owned()
+        } else {
+            self.outcome.to_string()
+        }
     }
 }
 
 /// What the time service of a host says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DaemonReport {
     /// `chrony`, `ntpd`.
     pub provider: String,

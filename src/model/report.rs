@@ -2,18 +2,18 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, DaemonReport, Delta, ErrorReport, Finding, SourceReport, Spread, Status};
+use super::{Condition, DaemonReport, Delta, ErrorReport, Finding, Role, SourceReport, Spread, Status, Verb};
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
 
 /// What a whole run did.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FleetReport {
     /// [`SCHEMA`].
     pub schema: u32,
-    /// The verb: `plan`, `apply`, `check`, `verify`, ...
-    pub command: String,
+    /// The verb.
+    pub command: Verb,
     /// When the run started, RFC 3339, UTC.
     pub started: String,
     /// How long it took.
@@ -21,10 +21,12 @@ pub struct FleetReport {
     /// The exit code of the program.
     pub exit_code: u8,
     /// All that is wrong, also what the exit code does not tell.
+    #[serde(default)]
     pub conditions: Vec<Condition>,
     /// Counts of hosts.
     pub summary: Summary,
     /// The order in which hosts are changed; `plan` and `apply` only.
+    #[serde(default)]
     pub waves: Vec<Wave>,
     /// The two clocks that are furthest apart, as far as the hosts have measured common sources.
     pub spread: Option<Spread>,
@@ -42,7 +44,8 @@ pub struct Wave {
 }
 
 /// Counts of hosts by how they ended.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Summary {
     /// All hosts.
     pub hosts: usize,
@@ -63,6 +66,19 @@ pub struct Summary {
 }
 
 impl Summary {
+    /// Returns each count but that of all hosts, with its word in the report.
+    pub fn endings(&self) -> [(&'static str, usize); 7] {
+        [
+            ("changed", self.changed),
+            ("drifted", self.drifted),
+            ("failed", self.failed),
+            ("not_started", self.not_started),
+            ("out_of_limits", self.out_of_limits),
+            ("unchanged", self.unchanged),
+            ("unreachable", self.unreachable),
+        ]
+    }
+
     /// Counts.
     pub fn of(hosts: &[HostReport]) -> Self {
         let mut summary = Summary { hosts: hosts.len(), ..Summary::default() };
@@ -82,18 +98,19 @@ impl Summary {
 }
 
 /// What happened on one host.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct HostReport {
     /// The name in the inventory.
     pub name: String,
     /// The address that was contacted.
     pub address: String,
     /// The addresses that the host itself has, as far as they were read.
+    #[serde(default)]
     pub addresses: Vec<String>,
     /// The operating system's own name for itself, once known.
     pub os: Option<String>,
-    /// `master` or `slave`.
-    pub role: &'static str,
+    /// The part that it plays.
+    pub role: Role,
     /// The chosen time service (`chrony`, `ntpd`), once known.
     pub provider: Option<String>,
     /// How it ended.
@@ -101,16 +118,20 @@ pub struct HostReport {
     /// The limit of the error bound, seconds.
     pub limit_s: Option<f64>,
     /// What is (or was) not as wanted, in the order in which it is changed.
+    #[serde(default)]
     pub deltas: Vec<Delta>,
     /// What the change does to the clock, in one sentence.
     pub clock: Option<String>,
     /// What the host measured of each of its sources.
+    #[serde(default)]
     pub sources: Vec<SourceReport>,
     /// What the time service says of itself.
     pub daemon: Option<DaemonReport>,
     /// Reasons found; filled by `doctor`.
+    #[serde(default)]
     pub findings: Vec<Finding>,
     /// Things worth a second look that are no failure.
+    #[serde(default)]
     pub warnings: Vec<String>,
     /// Why it failed.
     pub error: Option<ErrorReport>,
@@ -122,7 +143,7 @@ pub struct HostReport {
 
 impl HostReport {
     /// A report that says nothing of a host yet.
-    pub fn blank(name: &str, address: &str, role: &'static str) -> Self {
+    pub fn blank(name: &str, address: &str, role: Role) -> Self {
         HostReport {
             name: name.to_owned(),
             address: address.to_owned(),

@@ -8,12 +8,12 @@ use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::net::IpAddr;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::{HostReport, SourceReport};
 
 /// Two clocks, and how far they are apart.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Spread {
     /// The two hosts.
     pub between: [String; 2],
@@ -93,7 +93,7 @@ impl<'a> Graph<'a> {
         let hosts = Hosts::of(reports);
         let mut graph = Graph { edges: vec![Vec::new(); reports.len()], ..Graph::default() };
         for (own, host) in reports.iter().enumerate() {
-            for source in host.sources.iter().filter(|source| source.outcome == "ok") {
+            for source in host.sources.iter().filter(|source| source.is_ok()) {
                 let (Some(offset), Some(delay)) = (source.offset_s, source.delay_s) else { continue };
                 let address = source.ip.as_deref().unwrap_or(&source.address).parse();
                 let Some(address) = address.ok().filter(|address| is_shared(*address)) else { continue };

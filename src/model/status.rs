@@ -28,9 +28,26 @@ pub enum Status {
     NotStarted,
 }
 
+impl Status {
+    /// Returns the word of the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            Status::Unchanged => "unchanged",
+            Status::Changed => "changed",
+            Status::Drifted => "drifted",
+            Status::OutOfLimits => "out_of_limits",
+            Status::Failed => "failed",
+            Status::FailedUndone => "failed_undone",
+            Status::FailedNotUndone => "failed_not_undone",
+            Status::Unreachable => "unreachable",
+            Status::NotStarted => "not_started",
+        }
+    }
+}
+
 /// What can be wrong with a run. Where several hold, the first one in this order gives the exit code:
 /// what was found on the hosts that answered comes before what could not be found out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// A host failed, or was not started.

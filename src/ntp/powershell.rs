@@ -8,6 +8,7 @@ use super::exchange::{COARSE, Manner, Trouble, Wire, measure};
 use super::packet::LENGTH;
 use super::report::SourceReport;
 use super::timestamp::Timestamp;
+use crate::model::{Outcome, Prober};
 
 /// What the command line of the probe begins with.
 pub const PROGRAM: &str = "powershell ";
@@ -90,9 +91,9 @@ pub fn parse(printed: &str) -> Vec<SourceReport> {
 }
 
 fn report(source: &str, address: &str, samples: VecDeque<Sample>, grain: i64) -> SourceReport {
-    let probe = "powershell".to_owned();
+    let probe = Prober::Powershell;
     if matches!(samples.front(), Some(Sample { answer: Err(code), .. }) if NOT_RESOLVED.contains(code)) {
-        return SourceReport { probe, ..SourceReport::without(source, "unresolved") };
+        return SourceReport { probe, ..SourceReport::without(source, Outcome::Unresolved) };
     }
     let count = u32::try_from(samples.len()).unwrap_or(u32::MAX);
     let ends = samples.back().map_or(Timestamp::ZERO, Sample::ends);
@@ -194,6 +195,7 @@ impl Wire for Recorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::Kiss;
 
     /// A server 1.5 s ahead, asked at 2026-11-21T00:00:00Z, 2 ms away in each direction.
     fn printed(stratum: &str) -> String {
@@ -216,7 +218,7 @@ mod tests {
     fn packets_are_measured_by_the_common_arithmetic() {
         let reports = parse(&printed("02"));
         let [report] = reports.as_slice() else { panic!("{reports:?}") };
-        assert_eq!((report.outcome.as_str(), report.stratum, report.probe.as_str()), ("ok", Some(2), "powershell"));
+        assert_eq!((report.outcome, report.stratum, report.probe), (Outcome::Ok, Some(2), Prober::Powershell));
         assert!((report.offset_ns.unwrap() - 1_500_000_000).abs() < 200, "{report:?}");
         assert!((report.delay_ns.unwrap() - 4_000_000).abs() < 200);
     }
@@ -242,14 +244,14 @@ mod tests {
             let report = parse(&text).remove(0);
             (report.outcome, report.sent, report.received, report.kiss, report.offset_ns.is_some())
         };
-        let ok = "ok".to_owned();
-        assert_eq!(seen(format!("{lost}{}", printed("02"))), (ok.clone(), Some(2), Some(1), None, true));
-        assert_eq!(seen(format!("{not_set}{}", printed("02"))), (ok.clone(), Some(2), Some(2), None, true));
-        assert_eq!(seen(not_set), ("unsynchronised".to_owned(), Some(1), Some(1), None, false));
+        let ok = Outcome::Ok;
+        assert_eq!(seen(format!("{lost}{}", printed("02"))), (ok, Some(2), Some(1), None, true));
+        assert_eq!(seen(format!("{not_set}{}", printed("02"))), (ok, Some(2), Some(2), None, true));
+        assert_eq!(seen(not_set), (Outcome::Unsynchronised, Some(1), Some(1), None, false));
         let rate = format!("{}{}", printed("02"), kiss("52-41-54-45"));
-        assert_eq!(seen(rate), (ok, Some(2), Some(2), Some("RATE".to_owned()), true));
-        assert_eq!(seen(kiss("44-45-4E-59")).0, "kiss");
-        assert_eq!(seen(kiss("49-4E-49-54")).0, "unsynchronised");
+        assert_eq!(seen(rate), (ok, Some(2), Some(2), Some(Kiss::Rate), true));
+        assert_eq!(seen(kiss("44-45-4E-59")).0, Outcome::Kiss(None));
+        assert_eq!(seen(kiss("49-4E-49-54")).0, Outcome::Unsynchronised);
     }
 
     /// An answer of stratum 0 with this code.
@@ -262,18 +264,18 @@ mod tests {
     #[test]
     fn a_reply_to_another_question_does_not_count() {
         let forged = printed("02").replace("ntp 10.0.0.1 10.0.0.1 01-02", "ntp 10.0.0.1 10.0.0.1 FF-02");
-        assert_eq!(parse(&forged)[0].outcome, "timeout");
+        assert_eq!(parse(&forged)[0].outcome, Outcome::Timeout);
     }
 
     #[test]
     fn errors_have_the_words_of_the_other_probes() {
-        let outcome = |line: &str| parse(&format!("ntp mode FullLanguage\n{line}\nntp end"))[0].outcome.clone();
-        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10060"), "timeout");
-        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10054"), "refused");
-        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10065"), "unreachable");
-        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10013"), "filtered");
+        let outcome = |line: &str| parse(&format!("ntp mode FullLanguage\n{line}\nntp end"))[0].outcome;
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10060"), Outcome::Timeout);
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10054"), Outcome::Refused);
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10065"), Outcome::Unreachable);
+        assert_eq!(outcome("ntp a 10.0.0.1 - 1 error 10013"), Outcome::Filtered);
         for code in NOT_RESOLVED {
-            assert_eq!(outcome(&format!("ntp nowhere - - 0 error {code}")), "unresolved");
+            assert_eq!(outcome(&format!("ntp nowhere - - 0 error {code}")), Outcome::Unresolved);
         }
         assert!(parse("'powershell' is not recognized").is_empty());
     }

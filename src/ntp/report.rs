@@ -2,20 +2,21 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::exchange::Measurement;
+use super::exchange::{self, Measurement};
+use crate::model::{Kiss, Outcome, Port123, Prober};
 
 /// What one probe measured of one address of a source. Times are nanoseconds.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SourceReport {
-    /// `static`, `bash`, `powershell`, `w32tm` or `local`: which implementation measured.
-    pub probe: String,
+    /// Which implementation measured.
+    pub probe: Prober,
     /// The source as it was asked for.
     pub source: String,
     /// The address that was asked.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
-    /// `ok`, `timeout`, `refused`, `unreachable`, `filtered` (by the host that asks), `kiss`, `unsynchronised`, `invalid`, `unresolved`, `no_probe`.
-    pub outcome: String,
+    /// How the questions ended; the code of a kiss stands beside it.
+    pub outcome: Outcome,
     /// Requests sent.
     #[serde(default)]
     pub sent: Option<u32>,
@@ -57,37 +58,36 @@ pub struct SourceReport {
     pub error_bound_ns: Option<i64>,
     /// Kiss code; beside the outcome `ok`, a kiss came after a good answer.
     #[serde(default)]
-    pub kiss: Option<String>,
-    /// How questions from source port 123 ended, in the words of `outcome`; `held` by another
-    /// program, `unsure` when they are answered one time and not the next.
+    pub kiss: Option<Kiss>,
+    /// How questions from source port 123 ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from_123: Option<String>,
+    pub from_123: Option<Port123>,
 }
 
 impl SourceReport {
     /// Returns whether the source limits the rate of questions, and has let us feel it.
     pub fn limits_rate(&self) -> bool {
-        self.kiss.as_deref() == Some("RATE")
+        self.kiss == Some(Kiss::Rate)
     }
 
     /// Returns whether the source serves synchronised time.
     pub fn usable(&self) -> bool {
-        self.outcome == "ok"
+        self.outcome == Outcome::Ok
     }
 
     /// A source without a measurement.
-    pub fn without(source: &str, outcome: &str) -> Self {
-        SourceReport { source: source.to_owned(), outcome: outcome.to_owned(), ..SourceReport::default() }
+    pub fn without(source: &str, outcome: Outcome) -> Self {
+        SourceReport { source: source.to_owned(), outcome, ..SourceReport::default() }
     }
 
     /// A measurement of this machine.
     pub fn local(source: &str, address: &str, m: &Measurement) -> Self {
         let (best, reply) = (m.best.as_ref(), m.reply.as_ref());
         SourceReport {
-            probe: "local".to_owned(),
+            probe: Prober::Local,
             source: source.to_owned(),
             address: Some(address.to_owned()),
-            outcome: m.outcome.word().to_owned(),
+            outcome: m.outcome.into(),
             sent: Some(m.sent),
             received: Some(m.received),
             ignored: Some(m.ignored),
@@ -101,13 +101,41 @@ impl SourceReport {
             root_dispersion_ns: best.map(|best| best.reply.root_dispersion),
             dispersion_ns: best.map(|best| best.dispersion),
             error_bound_ns: m.error_bound(),
-            kiss: m.kiss.map(code),
+            kiss: m.kiss.map(|code| Kiss::of(&code.map(char::from).iter().collect::<String>())),
             from_123: None,
         }
     }
 }
 
-/// What a server wrote, as far as it is letters and digits.
-fn code(bytes: [u8; 4]) -> String {
-    bytes.iter().map(|byte| if byte.is_ascii_alphanumeric() { char::from(*byte) } else { '?' }).collect()
+/// The program that travels has no words but those of `exchange`.
+impl From<exchange::Outcome> for Outcome {
+    fn from(outcome: exchange::Outcome) -> Outcome {
+        match outcome {
+            exchange::Outcome::Ok => Outcome::Ok,
+            exchange::Outcome::Timeout => Outcome::Timeout,
+            exchange::Outcome::Refused => Outcome::Refused,
+            exchange::Outcome::Unreachable => Outcome::Unreachable,
+            exchange::Outcome::Filtered => Outcome::Filtered,
+            exchange::Outcome::Kiss(_) => Outcome::Kiss(None),
+            exchange::Outcome::Unsynchronised => Outcome::Unsynchronised,
+            exchange::Outcome::Invalid => Outcome::Invalid,
+            exchange::Outcome::Held => Outcome::Held,
+            exchange::Outcome::Forbidden => Outcome::NoPermission,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_the_program_that_travels_are_those_of_the_report() {
+        use exchange::Outcome as Sent;
+        let all = [Sent::Ok, Sent::Timeout, Sent::Refused, Sent::Unreachable, Sent::Filtered, Sent::Kiss(*b"RATE")];
+        let more = [Sent::Unsynchronised, Sent::Invalid, Sent::Held, Sent::Forbidden];
+        for sent in all.into_iter().chain(more) {
+            assert_eq!(Outcome::from(sent).to_string(), sent.word());
+        }
+    }
 }

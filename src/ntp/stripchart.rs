@@ -2,6 +2,7 @@
 //! since Vista has. It shows offset and delay, and nothing else of the source.
 
 use super::report::SourceReport;
+use crate::model::{Outcome, Prober};
 
 /// Returns the command line that asks one source with the means of every Windows since Vista. Not
 /// `/dataonly`: the delay is a part of the bound.
@@ -13,7 +14,7 @@ pub fn command(source: &str, samples: u32) -> String {
 /// with the least delay counts. Stratum and leap are not shown by it.
 pub fn parse(source: &str, printed: &str) -> SourceReport {
     let samples: Vec<(f64, Option<f64>)> = printed.lines().filter_map(sample).collect();
-    let probe = "w32tm".to_owned();
+    let probe = Prober::W32tm;
     let delay = |sample: &&(f64, Option<f64>)| sample.1.unwrap_or(f64::INFINITY);
     let nanos = |seconds: f64| (seconds * 1e9) as i64;
     match samples.iter().min_by(|left, right| delay(left).total_cmp(&delay(right))) {
@@ -22,7 +23,7 @@ pub fn parse(source: &str, printed: &str) -> SourceReport {
             offset_ns: Some(nanos(*offset)),
             delay_ns: delay.map(|delay| nanos(delay).max(0)),
             received: u32::try_from(samples.len()).ok(),
-            ..SourceReport::without(source, "ok")
+            ..SourceReport::without(source, Outcome::Ok)
         },
         None => SourceReport { probe, received: Some(0), ..SourceReport::without(source, hresult(printed)) },
     }
@@ -45,14 +46,14 @@ fn sample(line: &str) -> Option<(f64, Option<f64>)> {
 }
 
 /// The number of an error is the same in every language.
-fn hresult(printed: &str) -> &'static str {
+fn hresult(printed: &str) -> Outcome {
     let is = |code: &str| printed.to_ascii_uppercase().contains(code);
     if is("0X80072AF9") {
-        "unresolved"
+        Outcome::Unresolved
     } else if is("0X80072746") {
-        "refused"
+        Outcome::Refused
     } else {
-        "timeout"
+        Outcome::Timeout
     }
 }
 
@@ -69,8 +70,8 @@ mod tests {
         assert_eq!((report.offset_ns, report.delay_ns, report.received), (Some(-100_000), Some(400_000), Some(2)));
         let alone = parse("x", "11:00:01, +00.0012345s\n");
         assert_eq!((alone.offset_ns, alone.delay_ns), (Some(1_234_500), None));
-        assert_eq!(parse("x", "11:00:00, 오류: 0x800705B4").outcome, "timeout");
-        assert_eq!(parse("x", "0x80072AF9").outcome, "unresolved");
-        assert_eq!(parse("x", "11:00:01, +infs\n11:00:02, d:+nans o:+1s\n").outcome, "timeout");
+        assert_eq!(parse("x", "11:00:00, 오류: 0x800705B4").outcome, Outcome::Timeout);
+        assert_eq!(parse("x", "0x80072AF9").outcome, Outcome::Unresolved);
+        assert_eq!(parse("x", "11:00:01, +infs\n11:00:02, d:+nans o:+1s\n").outcome, Outcome::Timeout);
     }
 }

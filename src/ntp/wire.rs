@@ -15,6 +15,7 @@ use super::exchange::{HEADWAY, Manner, Trouble, Wire, least_step, measure};
 use super::packet::LENGTH;
 use super::report::SourceReport;
 use super::timestamp::Timestamp;
+use crate::model::Outcome;
 
 /// How to ask.
 #[derive(Debug, Clone, Copy)]
@@ -64,7 +65,7 @@ pub fn probe(server: &str, options: Options) -> Vec<SourceReport> {
         Err(_) => format!("{server}:123"),
     };
     let Ok(addresses) = with_port.to_socket_addrs() else {
-        return vec![SourceReport::without(server, "unresolved")];
+        return vec![SourceReport::without(server, Outcome::Unresolved)];
     };
     let mut addresses: Vec<SocketAddr> = addresses.collect();
     addresses.sort();
@@ -85,8 +86,10 @@ fn probe_address(server: &str, address: SocketAddr, options: Options) -> SourceR
     match Socket::connect(address, options.source_port) {
         Ok(mut socket) => SourceReport::local(server, &shown, &measure(&mut socket, &options.manner())),
         Err(error) => {
-            let outcome =
-                if error.kind() == std::io::ErrorKind::PermissionDenied { "no_permission" } else { "unreachable" };
+            let outcome = match error.kind() {
+                std::io::ErrorKind::PermissionDenied => Outcome::NoPermission,
+                _ => Outcome::Unreachable,
+            };
             SourceReport { address: Some(shown), ..SourceReport::without(server, outcome) }
         }
     }

@@ -84,7 +84,7 @@ fn title(first: &HostReport, group: &[&HostReport], options: Options) -> String 
     let who: Vec<&str> = group.iter().map(|host| host.name.as_str()).collect();
     let number = count(group.len(), "host");
     let lead = if group.len() == 1 { first.address.as_str() } else { number.as_str() };
-    let parts = [Some(lead), Some(first.role), first.os.as_deref(), first.provider.as_deref()];
+    let parts = [Some(lead), Some(first.role.word()), first.os.as_deref(), first.provider.as_deref()];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
     let title = format!("{} ({})", paint(NAME, &names::all(&who)), parts.join(", "));
     if !options.ended {

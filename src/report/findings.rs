@@ -6,7 +6,7 @@ use anstyle::Style;
 
 use super::room::{padding, width};
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
-use crate::model::{Finding, HostReport, PERHAPS, Status};
+use crate::model::{Certainty, Finding, HostReport, Severity, Status, Verb};
 use crate::text::names;
 
 /// Appends the findings of all hosts.
@@ -19,8 +19,8 @@ pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
 }
 
 /// Takes out the hosts that are not well, of which `doctor` has said all in its findings.
-pub(super) fn sick(command: &str, hosts: Vec<HostReport>) -> (Vec<HostReport>, Vec<HostReport>) {
-    hosts.into_iter().partition(|host| command == "doctor" && host.status == Status::OutOfLimits)
+pub(super) fn sick(command: Verb, hosts: Vec<HostReport>) -> (Vec<HostReport>, Vec<HostReport>) {
+    hosts.into_iter().partition(|host| command == Verb::Doctor && host.status == Status::OutOfLimits)
 }
 
 /// Appends why each of them is not well, in the codes of the findings.
@@ -36,12 +36,12 @@ pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
 }
 
 fn write_finding(text: &mut String, host: &str, finding: &Finding) {
-    let label = paint(style(&finding.severity), &format!("{} {}", finding.code, finding.severity));
+    let label = paint(style(finding.severity), &format!("{} {}", finding.code, finding.severity.word()));
     let _ = writeln!(text, "{}: {label}: {}", paint(NAME, host), finding.title);
     let mut line = |label: &str, value: &str| {
         let _ = writeln!(text, "  {label:<8} {value}");
     };
-    let perhaps = if finding.certainty == PERHAPS { "perhaps: " } else { "" };
+    let perhaps = if finding.certainty == Certainty::Perhaps { "perhaps: " } else { "" };
     line("cause", &format!("{perhaps}{}", finding.cause));
     line("fix", &finding.fix);
     line("seen", &finding.evidence);
@@ -56,10 +56,10 @@ fn write_finding(text: &mut String, host: &str, finding: &Finding) {
     text.push('\n');
 }
 
-fn style(severity: &str) -> Style {
+fn style(severity: Severity) -> Style {
     match severity {
-        "error" => ALARM,
-        "warning" => CARE,
-        _ => PLAIN,
+        Severity::Error => ALARM,
+        Severity::Warning => CARE,
+        Severity::Note => PLAIN,
     }
 }

@@ -49,14 +49,15 @@ fn row(report: &SourceReport) -> [Cell; COLUMNS] {
 fn outcome(report: &SourceReport) -> Cell {
     let style = if report.usable() { GOOD } else { BAD };
     match &report.kiss {
-        Some(code) => Cell::styled(format!("{} {}", report.outcome, crate::text::clean::text(code)), style),
-        None => Cell::styled(report.outcome.as_str(), style),
+        Some(code) => Cell::styled(format!("{} {}", report.outcome, code), style),
+        None => Cell::styled(report.outcome.to_string(), style),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::model::{Kiss, Outcome};
     use crate::report::console::plain;
 
     #[test]
@@ -64,7 +65,7 @@ mod tests {
         let good = SourceReport {
             source: "time.example".into(),
             address: Some("192.0.2.1".into()),
-            outcome: "ok".into(),
+            outcome: Outcome::Ok,
             sent: Some(4),
             received: Some(4),
             stratum: Some(2),
@@ -75,7 +76,8 @@ mod tests {
             error_bound_ns: Some(10_000_000),
             ..SourceReport::default()
         };
-        let kiss = SourceReport { kiss: Some("RATE".into()), sent: Some(4), ..SourceReport::without("b", "kiss") };
+        let kiss =
+            SourceReport { kiss: Some(Kiss::Rate), sent: Some(4), ..SourceReport::without("b", Outcome::Kiss(None)) };
         let expected = "\
 server        address    stratum    offset    delay  spread  root disp  error bound  answers  outcome
 time.example  192.0.2.1        2  -0.42 ms  12.3 ms   80 µs    3.00 ms      10.0 ms      4/4  ok

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
 use super::table::{Cell, Side, fitted, optional};
-use crate::model::{HostReport, SourceReport, Status};
+use crate::model::{HostReport, Outcome, Port123, Prober, SourceReport, Status};
 use crate::text::names;
 use crate::text::number::{count, signed, span};
 
@@ -18,7 +18,7 @@ const COLUMNS: usize = 10;
 const SPARE: [usize; 5] = [6, 5, 3, 2, 8];
 
 /// The probe that needs no mention.
-const USUAL: &str = "static";
+const USUAL: Prober = Prober::Static;
 
 /// Appends the table of all hosts that measured something.
 pub(super) fn proof(text: &mut String, hosts: &[HostReport], columns: Option<usize>) {
@@ -87,7 +87,7 @@ fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
         (Some(false), true, _) | (Some(false), false, Status::OutOfLimits) => (BAD, "FAIL"),
         (Some(false), false, _) => (CARE, "FAIL"),
     };
-    let why = if source.outcome == "ok" { String::new() } else { format!(": {}", source.words()) };
+    let why = if source.is_ok() { String::new() } else { format!(": {}", source.words()) };
     Cell::styled(format!("{word}{why}"), style)
 }
 
@@ -118,9 +118,9 @@ fn own_clock(host: &HostReport) -> [Cell; COLUMNS] {
 /// questions apart; what differs is a warning, and stands elsewhere.
 fn write_ports(text: &mut String, hosts: &[HostReport]) {
     let all = || hosts.iter().flat_map(|host| &host.sources);
-    let word = |source: &SourceReport| source.from_123.clone().unwrap_or_default();
-    let asked = all().filter(|source| source.answers_123() == Some(true) && word(source) != "service").count();
-    let service = all().filter(|source| word(source) == "service").count();
+    let is_service = |source: &&SourceReport| source.from_123 == Some(Port123::Service);
+    let asked = all().filter(|source| source.answers_123() == Some(true) && !is_service(source)).count();
+    let service = all().filter(is_service).count();
     let mut known = Vec::new();
     if asked > 0 {
         known.push(format!("our probe got {}", count(asked, "answer")));
@@ -140,7 +140,7 @@ fn write_ports(text: &mut String, hosts: &[HostReport]) {
 }
 
 fn is_unknown(source: &SourceReport) -> bool {
-    source.from_123.as_deref() == Some("held")
+    source.from_123 == Some(Port123::Asked(Outcome::Held))
 }
 
 /// What a service that is synchronised says beside it; why another is not, stands with its error.
@@ -158,9 +158,8 @@ fn write_details(text: &mut String, hosts: &[HostReport]) {
 fn write_probes(text: &mut String, hosts: &[HostReport]) {
     let mut others: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
     for host in hosts {
-        let probe = host.sources.iter().filter_map(|source| source.probe.as_deref()).find(|probe| *probe != USUAL);
-        if let Some(probe) = probe.filter(|probe| !probe.is_empty()) {
-            others.entry(probe).or_default().push(&host.name);
+        if let Some(probe) = host.sources.iter().filter_map(|source| source.probe).find(|probe| *probe != USUAL) {
+            others.entry(probe.word()).or_default().push(&host.name);
         }
     }
     for (probe, who) in others {

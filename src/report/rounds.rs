@@ -15,7 +15,7 @@ const SPARE: [usize; 4] = [1, 6, 2, 4];
 /// Returns the source by which a host is judged: the one that its service follows, else the best
 /// that answered.
 pub(super) fn judged(report: &HostReport) -> Option<&SourceReport> {
-    let usable = || report.sources.iter().filter(|source| source.outcome == "ok" && source.offset_s.is_some());
+    let usable = || report.sources.iter().filter(|source| source.is_ok() && source.offset_s.is_some());
     let bound = |source: &&SourceReport| source.error_bound_s.unwrap_or(f64::INFINITY);
     usable().find(|source| source.selected).or_else(|| usable().min_by(|a, b| bound(a).total_cmp(&bound(b))))
 }
@@ -115,14 +115,14 @@ fn verdict(clock: &Clock) -> Cell {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::model::ErrorReport;
     use crate::model::sample::host;
+    use crate::model::{ErrorReport, Outcome};
     use crate::report::console::plain;
 
     pub(crate) fn source(offset: f64, selected: bool) -> SourceReport {
         SourceReport {
             address: "10.10.10.1".into(),
-            outcome: "ok".into(),
+            outcome: Outcome::Ok,
             offset_s: Some(offset),
             error_bound_s: Some(offset.abs() + 0.002),
             selected,
@@ -162,7 +162,7 @@ pub(super) mod tests {
         let of = |report: HostReport| judged(&report).and_then(|source| source.offset_s);
         assert_eq!(of(report(vec![source(0.001, false), source(0.2, true)])), Some(0.2));
         assert_eq!(of(report(vec![source(0.2, false), source(-0.001, false)])), Some(-0.001));
-        let silent = SourceReport { outcome: "timeout".into(), selected: true, ..SourceReport::default() };
+        let silent = SourceReport { outcome: Outcome::Timeout, selected: true, ..SourceReport::default() };
         assert_eq!(of(report(vec![silent])), None);
     }
 }

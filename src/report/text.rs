@@ -11,7 +11,7 @@ use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
 use super::{findings, room, spread};
-use crate::model::{FleetReport, HostReport, Status, Summary};
+use crate::model::{FleetReport, HostReport, Status, Summary, Verb};
 use crate::text::number::count;
 use crate::text::{clean, names};
 
@@ -28,8 +28,8 @@ pub struct Options {
 
 impl Options {
     /// Returns what the report of a verb shows.
-    pub fn of(command: &str) -> Self {
-        Options { diffs: true, ended: command != "plan", columns: None }
+    pub fn of(command: Verb) -> Self {
+        Options { diffs: true, ended: command != Verb::Plan, columns: None }
     }
 
     /// Of a host that failed, what was to be written matters less than why it was not.
@@ -44,20 +44,20 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     let mut text = String::new();
     changes(&mut text, &hosts, options);
     findings::findings(&mut text, &hosts);
-    if matches!(report.command.as_str(), "verify" | "apply") {
+    if matches!(report.command, Verb::Verify | Verb::Apply) {
         proof(&mut text, &hosts, options.columns);
     }
-    if let Some(spread) = report.spread.as_ref().filter(|_| report.command == "verify") {
+    if let Some(spread) = report.spread.as_ref().filter(|_| report.command == Verb::Verify) {
         let _ = writeln!(text, "{}\n", clean::text(&spread::line(spread)));
     }
     // The table of `verify` has them all; `facts` has shown each, and compared none with anything.
-    if !matches!(report.command.as_str(), "verify" | "facts") {
-        unchanged(&mut text, &hosts, well(&report.command));
+    if !matches!(report.command, Verb::Verify | Verb::Facts) {
+        unchanged(&mut text, &hosts, well(report.command));
     }
-    let (sick, others) = findings::sick(&report.command, hosts);
+    let (sick, others) = findings::sick(report.command, hosts);
     findings::write_sick(&mut text, &sick);
     failures(&mut text, &others);
-    if report.command == "plan" {
+    if report.command == Verb::Plan {
         waves(&mut text, report);
     }
     let _ = writeln!(text, "{}", summary(report));
@@ -71,7 +71,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
 pub fn ending(report: &FleetReport) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
-    let (sick, others) = findings::sick(&report.command, hosts);
+    let (sick, others) = findings::sick(report.command, hosts);
     findings::write_sick(&mut text, &sick);
     failures(&mut text, &others);
     let _ = writeln!(text, "{}", summary(report));
@@ -79,10 +79,10 @@ pub fn ending(report: &FleetReport) -> String {
 }
 
 /// What is said of a host where nothing was to be done.
-fn well(command: &str) -> &'static str {
+fn well(command: Verb) -> &'static str {
     match command {
-        "doctor" => "well",
-        "undo" => "unchanged",
+        Verb::Doctor => "well",
+        Verb::Undo => "unchanged",
         _ => "as wanted",
     }
 }
@@ -98,13 +98,13 @@ fn unchanged(text: &mut String, hosts: &[HostReport], how: &str) {
 /// `Plan: 3 hosts to change, 0 unchanged, 1 unreachable (2.1 s)`. What a verb is asked for is
 /// said even when there is none of it; other kinds only when they occurred.
 fn summary(report: &FleetReport) -> String {
-    let parts: Vec<String> = parts(&report.summary, &report.command)
+    let parts: Vec<String> = parts(&report.summary, report.command)
         .into_iter()
         .filter(|part| part.always || part.number > 0)
         .map(|part| part.text())
         .collect();
-    let lead = match report.command.as_str() {
-        "plan" => "Plan: ".to_owned(),
+    let lead = match report.command {
+        Verb::Plan => "Plan: ".to_owned(),
         _ => format!("{}: ", count(report.summary.hosts, "host")),
     };
     format!("{lead}{} ({:.1} s)", parts.join(", "), report.seconds)
@@ -125,22 +125,22 @@ impl Part {
     }
 }
 
-fn parts(summary: &Summary, command: &str) -> Vec<Part> {
+fn parts(summary: &Summary, command: Verb) -> Vec<Part> {
     let (drifted, kept) = match command {
-        "plan" => ("to change", "unchanged"),
-        "verify" => ("drifted", "ok"),
-        "facts" => ("drifted", "read"),
-        "check" => ("drifted", "as wanted"),
-        "doctor" => ("drifted", "well"),
+        Verb::Plan => ("to change", "unchanged"),
+        Verb::Verify => ("drifted", "ok"),
+        Verb::Facts => ("drifted", "read"),
+        Verb::Check => ("drifted", "as wanted"),
+        Verb::Doctor => ("drifted", "well"),
         _ => ("drifted", "unchanged"),
     };
     let part = |number, word, style, always| Part { number, word, style, always, hosts: word == "to change" };
-    let (plan, apply) = (command == "plan", matches!(command, "apply" | "undo"));
+    let (plan, apply) = (command == Verb::Plan, matches!(command, Verb::Apply | Verb::Undo));
     vec![
         part(summary.changed, "changed", GOOD, apply),
-        part(summary.drifted, drifted, CARE, plan || command == "check"),
+        part(summary.drifted, drifted, CARE, plan || command == Verb::Check),
         part(summary.unchanged, kept, GOOD, true),
-        part(summary.out_of_limits, if command == "doctor" { "not well" } else { "out of limits" }, CARE, false),
+        part(summary.out_of_limits, if command == Verb::Doctor { "not well" } else { "out of limits" }, CARE, false),
         part(summary.failed, "failed", BAD, apply),
         part(summary.unreachable, "unreachable", BAD, false),
         part(summary.not_started, "not started", ALARM, false),

@@ -9,7 +9,7 @@ use super::strip::{self, AROUND, Point};
 use super::style::{FAINT, NAME, paint};
 use super::{room, words};
 use crate::exit::Exit;
-use crate::model::{Condition, ErrorReport, FleetReport, HostReport, SCHEMA, Status};
+use crate::model::{Condition, ErrorReport, FleetReport, HostReport, SCHEMA, Status, Verb};
 use crate::text::clean;
 use crate::text::number::count;
 
@@ -32,7 +32,7 @@ pub struct Watched {
     /// [`SCHEMA`].
     pub schema: u32,
     /// `verify`.
-    pub command: &'static str,
+    pub command: Verb,
     /// When the first round started, RFC 3339, UTC.
     pub started: String,
     /// How long it took.
@@ -128,7 +128,7 @@ impl Tally {
     pub fn watched(&self, started: String, seconds: f64, red: &[Condition]) -> Watched {
         Watched {
             schema: SCHEMA,
-            command: "verify",
+            command: Verb::Verify,
             started,
             seconds,
             exit_code: self.exit(red).code(),

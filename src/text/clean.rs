@@ -32,18 +32,16 @@ fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
     host.provider.iter_mut().for_each(&mut *visit);
     host.deltas.iter_mut().for_each(|delta| visit(&mut delta.property));
     for source in &mut host.sources {
-        let SourceReport { address, ip, host, outcome, refid, probe, from_123, .. } = source;
-        [address, outcome]
-            .into_iter()
-            .chain([ip, host, refid, probe, from_123].into_iter().flatten())
-            .for_each(&mut *visit);
+        let SourceReport { address, ip, host, refid, .. } = source;
+        visit(address);
+        [ip, host, refid].into_iter().flatten().for_each(&mut *visit);
     }
     if let Some(DaemonReport { provider, source, refid, .. }) = &mut host.daemon {
         visit(provider);
         [source, refid].into_iter().flatten().for_each(&mut *visit);
     }
-    for Finding { code, severity, certainty, on, affects, .. } in &mut host.findings {
-        [code, severity, certainty, on].into_iter().chain(affects).for_each(&mut *visit);
+    for Finding { code, on, affects, .. } in &mut host.findings {
+        [code, on].into_iter().chain(affects).for_each(&mut *visit);
     }
 }
 
@@ -82,19 +80,11 @@ mod tests {
     #[test]
     fn whatever_a_host_says_of_a_source_is_cleaned() {
         let evil = || Some("\u{1b}[2J".to_owned());
-        let source = SourceReport {
-            ip: evil(),
-            host: evil(),
-            refid: evil(),
-            probe: evil(),
-            from_123: evil(),
-            outcome: "\u{1b}c".to_owned(),
-            ..SourceReport::default()
-        };
+        let source = SourceReport { ip: evil(), host: evil(), refid: evil(), ..SourceReport::default() };
         let report = HostReport { sources: vec![source], ..sample::host("h1", Status::Unchanged) };
         let cleaned = host(&report);
         let json = serde_json::to_string(&cleaned).unwrap();
-        assert!(!json.contains("\\u001b") && json.matches("u{1b}").count() == 6, "{json}");
+        assert!(!json.contains("\\u001b") && json.matches("u{1b}").count() == 3, "{json}");
     }
 
     #[test]

@@ -84,7 +84,7 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
 fn is_cut_off(spec: &HostSpec, source: &SourceReport) -> bool {
     let own = |refid: &str| refid == settling::LOCAL_CLOCK || refid.starts_with("7f7f01");
     let fed = spec.time.sources.iter().any(|declared| declared.fed && declared.address == source.address);
-    fed && source.outcome == "ok" && source.refid.as_deref().is_some_and(own)
+    fed && source.is_ok() && source.refid.as_deref().is_some_and(own)
 }
 
 /// A bound that is above the limit and falls by itself.
@@ -127,13 +127,13 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
 
 /// Which of the two is cut off: the service, or the host; or it was, and the service has not asked since.
 fn seen_by_us(source: &SourceReport, peer: &Peer, service: &str) -> String {
-    if source.outcome == "ok" { answers_us(peer.every_s, service) } else { String::new() }
+    if source.is_ok() { answers_us(peer.every_s, service) } else { String::new() }
 }
 
 /// Where the service hears nobody of those who answer us.
 fn unheard(daemon: &DaemonStatus, sources: &[SourceReport]) -> String {
     let deaf = !daemon.peers.is_empty() && !daemon.peers.iter().any(|peer| is_reached(peer.reach));
-    let answered = sources.iter().any(|source| source.outcome == "ok");
+    let answered = sources.iter().any(|source| source.is_ok());
     let every = daemon.peers.iter().filter_map(|peer| peer.every_s).min();
     if deaf && answered { answers_us(every, &daemon.report.provider) } else { String::new() }
 }
@@ -226,7 +226,7 @@ fn lost(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Opt
         Some(seconds) => format!("its upstream is lost: the last answer came {} ago", span(seconds)),
         None => format!("its upstream is lost: no answer came since {} started", daemon.report.provider),
     };
-    let probe = sources.iter().any(|source| !orphan(source) && source.outcome == "ok");
+    let probe = sources.iter().any(|source| !orphan(source) && source.is_ok());
     let every = upstream.iter().filter_map(|peer| peer.every_s).min();
     let probe = if probe && !heard { answers_us(every, &daemon.report.provider) } else { String::new() };
     Some(format!("{OWN_CLOCK}, {since} ({}){probe}", state_of_all(daemon, sources)))
@@ -248,13 +248,13 @@ fn is_local(peer: &Peer) -> bool {
 fn explain(spec: &HostSpec, source: &SourceReport) -> String {
     let limits = &spec.limits;
     match (source.error_bound_s, source.stratum) {
-        (Some(bound), _) if source.outcome == "ok" && bound > limits.max_error.as_secs_f64() => format!(
+        (Some(bound), _) if source.is_ok() && bound > limits.max_error.as_secs_f64() => format!(
             "error bound {:.1} ms to `{}` is above the limit of {:.1} ms",
             bound * 1e3,
             source.address,
             limits.max_error.as_secs_f64() * 1e3
         ),
-        (_, Some(stratum)) if source.outcome == "ok" && stratum > limits.max_stratum => {
+        (_, Some(stratum)) if source.is_ok() && stratum > limits.max_stratum => {
             format!("`{}` is stratum {stratum}, the limit is {}", source.address, limits.max_stratum)
         }
         _ if source.is_filtered() => {
@@ -277,7 +277,7 @@ mod tests {
     use super::sources::joined;
     use super::*;
     use crate::engine::sample::fleet;
-    use crate::model::Slice;
+    use crate::model::{Outcome, Slice};
     use crate::ntp::report::SourceReport as Measured;
     use crate::provider;
 
@@ -288,7 +288,7 @@ mod tests {
         Measured {
             source: source.to_owned(),
             address: Some(address.to_owned()),
-            outcome: outcome.to_owned(),
+            outcome: Outcome::try_from(outcome.to_owned()).unwrap(),
             received: Some(u32::from(offset.is_some())),
             stratum: offset.map(|_| 2),
             offset_ns: offset,

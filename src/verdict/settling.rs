@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::model::SourceReport;
+use crate::model::{Prober, SourceReport};
 use crate::text::number::{signed, span};
 
 /// The reference id of a server on its own clock, `LOCL`, as the probe prints it.
@@ -38,12 +38,12 @@ pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, refid: &str
     // A server on its own clock has nothing to wait for.
     let follows = seen.stratum.is_some_and(|stratum| stratum >= 2 && stratum <= spec.limits.max_stratum);
     // `w32tm /stripchart` shows no dispersion: that of the service itself stands in.
-    let own = seen.probe.as_deref() == Some("w32tm");
+    let own = seen.probe == Some(Prober::W32tm);
     let settles = own || declared.is_some_and(|source| source.windows) || dispersion > JUST_STARTED_S;
     // A start explains it for eight polls; a server outside of the inventory that goes on like that is just bad.
     let foreign = declared.is_none_or(|source| source.host.is_none());
     let stuck = foreign && dispersion > JUST_STARTED_S && seen.reach == Some(HEARD_LONG);
-    let fits = seen.outcome == "ok" && follows && settles && !stuck && refid != LOCAL_CLOCK && dispersion <= MOST_S;
+    let fits = seen.is_ok() && follows && settles && !stuck && refid != LOCAL_CLOCK && dispersion <= MOST_S;
     (fits && room > 0.0 && dispersion > room).then(|| (dispersion / room).log2().ceil() as u32)
 }
 
@@ -55,7 +55,7 @@ pub(crate) fn doubt(spec: &HostSpec, own_s: Option<f64>, sources: &mut [SourceRe
         spec.time.sources.iter().all(|source| source.address != seen.address || source.host.is_none())
     };
     let full = |announced: f64| own_s.is_some_and(|own| (own - announced).abs() < FULL_FILTER_S);
-    for seen in sources.iter_mut().filter(|seen| seen.selected && seen.probe.as_deref() != Some("w32tm")) {
+    for seen in sources.iter_mut().filter(|seen| seen.selected && seen.probe != Some(Prober::W32tm)) {
         let announced = seen.root_dispersion_s.unwrap_or_default();
         if announced > JUST_STARTED_S && foreign(seen) && full(announced) {
             seen.polls_left = None;
@@ -67,7 +67,7 @@ pub(crate) fn doubt(spec: &HostSpec, own_s: Option<f64>, sources: &mut [SourceRe
 pub(crate) fn just_started(sources: &[SourceReport]) -> bool {
     let fresh = |seen: &SourceReport| {
         let dispersion = seen.root_dispersion_s.unwrap_or_default();
-        seen.outcome == "ok" && seen.stratum > Some(1) && dispersion > JUST_STARTED_S && dispersion <= MOST_S
+        seen.is_ok() && seen.stratum > Some(1) && dispersion > JUST_STARTED_S && dispersion <= MOST_S
     };
     sources.iter().any(fresh)
 }
@@ -137,11 +137,12 @@ pub(crate) fn explain(spec: &HostSpec, seen: &SourceReport, polls: u32) -> Strin
 mod tests {
     use super::*;
     use crate::engine::sample;
+    use crate::model::{Kiss, Outcome};
 
     fn seen(offset: f64, dispersion: f64) -> SourceReport {
         SourceReport {
             address: "dc".to_owned(),
-            outcome: "ok".to_owned(),
+            outcome: Outcome::Ok,
             stratum: Some(3),
             offset_s: Some(offset),
             delay_s: Some(0.002),
@@ -189,19 +190,20 @@ mod tests {
 
     #[test]
     fn w32time_whose_own_filter_is_full_has_waited_long_enough() {
-        let polls = |own: Option<f64>, host: Option<&str>, probe: &str| {
+        use Prober::{Powershell, W32tm};
+        let polls = |own: Option<f64>, host: Option<&str>, probe: Prober| {
             let mut spec = sample::host("l1");
             spec.time.sources =
                 vec![Source { host: host.map(str::to_owned), address: "dc".to_owned(), ..declared(true) }];
-            let seen = SourceReport { selected: true, probe: Some(probe.to_owned()), ..seen(0.0, 7.8) };
+            let seen = SourceReport { selected: true, probe: Some(probe), ..seen(0.0, 7.8) };
             let mut sources = [SourceReport { polls_left: Some(7), ..seen }];
             doubt(&spec, own, &mut sources);
             sources[0].polls_left
         };
-        assert_eq!((polls(Some(7.9), None, "powershell"), polls(Some(11.8), None, "powershell")), (None, Some(7)));
+        assert_eq!((polls(Some(7.9), None, Powershell), polls(Some(11.8), None, Powershell)), (None, Some(7)));
         // A host of the inventory is known to follow its source; w32tm shows what the service knows, and no more.
-        assert_eq!((polls(Some(7.9), Some("dc"), "powershell"), polls(Some(7.8), None, "w32tm")), (Some(7), Some(7)));
-        assert_eq!(polls(None, None, "powershell"), Some(7));
+        assert_eq!((polls(Some(7.9), Some("dc"), Powershell), polls(Some(7.8), None, W32tm)), (Some(7), Some(7)));
+        assert_eq!(polls(None, None, Powershell), Some(7));
     }
 
     #[test]
@@ -210,7 +212,10 @@ mod tests {
         assert_eq!(left(true, "0A0A0A01", &seen(0.2, 7.8)), None);
         assert_eq!(left(true, "0A0A0A01", &seen(0.0, 16.1)), None);
         assert_eq!(left(true, "0A0A0A01", &SourceReport { stratum: Some(1), ..seen(0.0, 7.8) }), None);
-        assert_eq!(left(true, "0A0A0A01", &SourceReport { outcome: "kiss RATE".into(), ..seen(0.0, 7.8) }), None);
+        assert_eq!(
+            left(true, "0A0A0A01", &SourceReport { outcome: Outcome::Kiss(Some(Kiss::Rate)), ..seen(0.0, 7.8) }),
+            None
+        );
     }
 
     /// What the host decides with `left` seconds to go.

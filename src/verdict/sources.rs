@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::model::SourceReport;
+use crate::model::{Kiss, Outcome, Port123, SourceReport};
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport as Measured;
 use crate::provider::{Peer, PeerKind, Provider};
@@ -86,10 +86,10 @@ fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> So
 }
 
 /// A kiss that came after a good answer does not undo it.
-fn outcome(m: &Measured) -> String {
-    match m.kiss.as_ref().filter(|_| !m.usable()) {
-        Some(code) => format!("{} {code}", m.outcome),
-        None => m.outcome.clone(),
+fn outcome(m: &Measured) -> Outcome {
+    match m.outcome {
+        Outcome::Kiss(_) => Outcome::Kiss(m.kiss),
+        outcome => outcome,
     }
 }
 
@@ -107,16 +107,14 @@ fn same_address(left: &str, right: &str) -> bool {
     }
 }
 
-/// The word of a port from which the service itself asks, and is answered.
-pub(crate) const SERVICE: &str = "service";
-
 /// A service that asks from port 123 itself has proven that port by its own polls. An old poll says
 /// nothing of now: it counts where the source answers our probe, too.
 pub(crate) fn credit(sources: &mut [SourceReport], provider: &dyn Provider) {
     let answered = |source: &SourceReport| source.selected || source.reach.is_some_and(|reach| reach & 1 == 1);
     for source in sources.iter_mut().filter(|_| provider.asks_from_123()) {
-        if matches!(source.from_123.as_deref(), None | Some("held")) && source.reachable && answered(source) {
-            source.from_123 = Some(SERVICE.to_owned());
+        let unknown = matches!(source.from_123, None | Some(Port123::Asked(Outcome::Held)));
+        if unknown && source.reachable && answered(source) {
+            source.from_123 = Some(Port123::Service);
         }
     }
 }
@@ -129,7 +127,7 @@ pub(crate) fn limited(sources: &[SourceReport]) -> Vec<String> {
             "`{name}` limits the rate of questions (KoD RATE); it has had too many of this address, and is left in peace"
         )
     };
-    sources.iter().filter(|source| source.outcome == "kiss RATE").map(words).collect()
+    sources.iter().filter(|source| source.outcome == Outcome::Kiss(Some(Kiss::Rate))).map(words).collect()
 }
 
 /// Says of each source that makes a difference between the ports it is asked from.

@@ -1,13 +1,14 @@
 //! Reports made by hand.
 
 use fleetclock::model::{
-    DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, SCHEMA, SourceReport, Status, Summary, spread,
+    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, Outcome, Port123, Prober, Role,
+    SCHEMA, Severity, SourceReport, Status, Summary, Verb, spread,
 };
 
-pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
+pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
     FleetReport {
         schema: SCHEMA,
-        command: command.to_owned(),
+        command,
         started: "2026-01-01T00:00:00Z".to_owned(),
         seconds: 2.1,
         exit_code: 0,
@@ -22,7 +23,7 @@ pub(crate) fn fleet(command: &str, hosts: Vec<HostReport>) -> FleetReport {
 /// The number at the end of the name is that of the address.
 pub(crate) fn host(name: &str, status: Status) -> HostReport {
     let number = name.trim_start_matches(|c: char| !c.is_ascii_digit()).trim_start_matches('0');
-    let role = if name == "server1" { "master" } else { "slave" };
+    let role = if name == "server1" { Role::Master } else { Role::Slave };
     HostReport {
         os: (status != Status::Unreachable).then(|| "Debian GNU/Linux 12".to_owned()),
         provider: (status != Status::Unreachable).then(|| "chrony".to_owned()),
@@ -59,7 +60,7 @@ pub(crate) fn source(address: &str) -> SourceReport {
         ip: None,
         host: Some("server1".to_owned()),
         reachable: true,
-        outcome: "ok".to_owned(),
+        outcome: Outcome::Ok,
         stratum: Some(3),
         leap: Some(0),
         refid: None,
@@ -72,9 +73,9 @@ pub(crate) fn source(address: &str) -> SourceReport {
         reach: Some(255),
         last_answer_s: Some(12),
         within: Some(true),
-        probe: Some("static".to_owned()),
+        probe: Some(Prober::Static),
         polls_left: None,
-        from_123: Some("ok".to_owned()),
+        from_123: Some(Port123::Asked(Outcome::Ok)),
     }
 }
 
@@ -98,8 +99,8 @@ pub(crate) fn finding() -> Finding {
     let text = |text: &str| text.to_owned();
     Finding {
         code: text("FC040"),
-        severity: text("error"),
-        certainty: text("certain"),
+        severity: Severity::Error,
+        certainty: Certainty::Certain,
         title: text("The firewall of the server is closed"),
         evidence: text("zone public has no ntp; server2 got: timeout"),
         command: text("firewall-cmd --zone=public --list-all"),

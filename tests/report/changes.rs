@@ -1,6 +1,6 @@
 //! What differs: plan and check.
 
-use fleetclock::model::{HostReport, Status};
+use fleetclock::model::{HostReport, Status, Verb};
 
 use crate::build::{content, delta, failed, fleet, host};
 use crate::{shows, text};
@@ -26,7 +26,7 @@ fn plan_of_a_bare_host() {
     server2.clock = Some("would step +23.200 s (measured against `10.10.10.1`)".to_owned());
     server2.warnings = vec!["two sources cannot outvote each other".to_owned()];
     shows(
-        &fleet("plan", vec![host("server1", Status::Unchanged), server2]),
+        &fleet(Verb::Plan, vec![host("server1", Status::Unchanged), server2]),
         "\
 server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony)
   + package chrony                installed  absent -> 4.3-2
@@ -52,7 +52,7 @@ fn hosts_that_need_the_same_are_shown_once() {
         host.clock = Some(format!("would slew +0.{number}00 s"));
     }
     shows(
-        &fleet("plan", hosts),
+        &fleet(Verb::Plan, hosts),
         "\
 web[002:300] (299 hosts, slave, Debian GNU/Linux 12, chrony)
   + package chrony                installed  absent -> 4.3-2
@@ -74,7 +74,7 @@ Plan: 299 hosts to change, 0 unchanged (2.1 s)
 fn a_host_with_one_line_more_is_shown_for_itself() {
     let mut other = bare("web3");
     other.deltas[2].diff.as_mut().unwrap().push_str("+allow 10.0.0.0/8\n");
-    let text = text(&fleet("plan", vec![bare("web2"), other]));
+    let text = text(&fleet(Verb::Plan, vec![bare("web2"), other]));
     assert!(text.contains("web2 (10.10.10.2, ") && text.contains("web3 (10.10.10.3, "), "{text}");
 }
 
@@ -85,7 +85,7 @@ fn a_source_is_not_mistaken_for_the_own_name() {
         host.deltas = vec![content("/f", Some("sha256:0"), &format!("@@ -1 +1 @@\n+server {server}\n"))];
         host
     };
-    let text = text(&fleet("plan", vec![with("web2", "web3"), with("web3", "web2"), with("web4", "web2")]));
+    let text = text(&fleet(Verb::Plan, vec![with("web2", "web3"), with("web3", "web2"), with("web4", "web2")]));
     assert_eq!(text.matches("+server web2").count(), 1, "{text}");
     assert_eq!(text.matches("+server web3").count(), 1, "{text}");
 }
@@ -99,7 +99,7 @@ fn check_speaks_of_drift() {
     ];
     let lost = failed("server4", Status::Unreachable, "connect 10.10.10.4:22: no route to host", None);
     shows(
-        &fleet("check", vec![host("server1", Status::Unchanged), server3, lost]),
+        &fleet(Verb::Check, vec![host("server1", Status::Unchanged), server3, lost]),
         "\
 server3 (10.10.10.3, slave, Debian GNU/Linux 12, chrony): drifted
   ~ file /etc/ntp.conf  content  +1 -1 lines
@@ -122,7 +122,7 @@ server4 | unreachable: connect 10.10.10.4:22: no route to host
 fn nothing_to_do_is_two_lines() {
     let hosts = vec![host("server1", Status::Unchanged), host("server2", Status::Unchanged)];
     shows(
-        &fleet("plan", hosts),
+        &fleet(Verb::Plan, hosts),
         "2 hosts as wanted: server1, server2\n\nPlan: 0 hosts to change, 2 unchanged (2.1 s)\n",
     );
 }

@@ -1,6 +1,6 @@
 //! How hosts end: apply.
 
-use fleetclock::model::Status;
+use fleetclock::model::{Status, Verb};
 use fleetclock::report::console::plain;
 use fleetclock::report::text::{Options, report};
 
@@ -26,7 +26,7 @@ fn all_endings_the_worst_last() {
         failed("server8", Status::NotStarted, "no master of it works (server3)", None),
     ];
     shows(
-        &fleet("apply", hosts),
+        &fleet(Verb::Apply, hosts),
         "\
 server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony): changed
   ~ service chrony  enabled  no -> yes
@@ -54,7 +54,7 @@ fn of_a_failed_host_the_diff_is_not_shown_again() {
     let mut undone = failed("server2", Status::FailedUndone, "step 2: exit 1", None);
     undone.deltas = vec![content("/f", None, "@@ -0,0 +1 @@\n+server 10.10.10.1\n")];
     shows(
-        &fleet("apply", vec![undone]),
+        &fleet(Verb::Apply, vec![undone]),
         "\
 server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony): failed (undone)
   + file /f  content  absent -> 1 line
@@ -70,6 +70,6 @@ server2 | failed (undone): step 2: exit 1
 fn diffs_that_were_just_agreed_to_are_left_out() {
     let mut changed = host("server2", Status::Changed);
     changed.deltas = vec![content("/f", Some("sha256:0"), "@@ -1 +1 @@\n-a\n+b\n")];
-    let text = plain(&report(&fleet("apply", vec![changed]), Options { diffs: false, ended: true, columns: None }));
+    let text = plain(&report(&fleet(Verb::Apply, vec![changed]), Options { diffs: false, ended: true, columns: None }));
     assert!(text.contains("  ~ file /f  content  +1 -1 lines\n\n"), "{text}");
 }

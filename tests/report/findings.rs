@@ -1,6 +1,6 @@
 //! What `doctor` shows.
 
-use fleetclock::model::Status;
+use fleetclock::model::{Status, Verb};
 
 use crate::build::{error, finding, fleet, host};
 use crate::shows;
@@ -14,7 +14,7 @@ fn a_finding_stands_once_with_those_who_suffer_from_it() {
     server2.error = Some(error("FC040 on server1", None));
     let server3 = host("server3", Status::Unchanged);
     shows(
-        &fleet("doctor", vec![server1, server2, server3]),
+        &fleet(Verb::Doctor, vec![server1, server2, server3]),
         "\
 server1: FC040 error: The firewall of the server is closed
   cause    firewalld zone `public` of server1 does not let NTP in.

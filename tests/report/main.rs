@@ -1,5 +1,6 @@
 //! What people read, to the letter: reports made by hand and the text they come to.
 
+mod back;
 mod build;
 mod changes;
 mod endings;
@@ -7,7 +8,7 @@ mod findings;
 mod proof;
 
 use build::{delta, failed, fleet, host};
-use fleetclock::model::{FleetReport, Status};
+use fleetclock::model::{FleetReport, Status, Verb};
 use fleetclock::report::console::plain;
 use fleetclock::report::json;
 use fleetclock::report::text::{Options, report};
@@ -15,7 +16,7 @@ use fleetclock::report::watch::{Round, Tally};
 
 /// Returns the text without colours.
 fn text(report_of: &FleetReport) -> String {
-    plain(&report(report_of, Options::of(&report_of.command)))
+    plain(&report(report_of, Options::of(report_of.command)))
 }
 
 /// Compares line by line, and shows the whole text when they differ.
@@ -29,7 +30,7 @@ fn shows(report_of: &FleetReport, expected: &str) {
 fn colours_are_there_until_they_are_stripped() {
     let mut server2 = host("server2", Status::Drifted);
     server2.deltas = vec![delta("service chrony", "running", Some("no"), Some("yes"))];
-    let coloured = report(&fleet("plan", vec![server2]), Options::of("plan"));
+    let coloured = report(&fleet(Verb::Plan, vec![server2]), Options::of(Verb::Plan));
     assert!(coloured.contains("\u{1b}[33m~\u{1b}[0m service chrony"), "{coloured:?}");
     assert!(!plain(&coloured).contains('\u{1b}'));
 }
@@ -38,10 +39,10 @@ fn colours_are_there_until_they_are_stripped() {
 fn what_a_host_says_does_not_drive_the_terminal() {
     let mut server2 = host("server2", Status::Drifted);
     server2.os = Some("Debian \u{1b}[2J\u{9b}1m".to_owned());
-    let coloured = report(&fleet("plan", vec![server2.clone()]), Options::of("plan"));
+    let coloured = report(&fleet(Verb::Plan, vec![server2.clone()]), Options::of(Verb::Plan));
     assert!(!coloured.contains("\u{1b}[2J"));
     server2.warnings = vec!["a\u{7}".to_owned()];
-    let shown = text(&fleet("plan", vec![server2]));
+    let shown = text(&fleet(Verb::Plan, vec![server2]));
     assert!(shown.starts_with("server2 (10.10.10.2, slave, Debian \\u{1b}[2J\\u{9b}1m, chrony)\n"), "{shown}");
     assert!(shown.contains("  ! a\\u{7}\n"));
 }
@@ -99,7 +100,7 @@ fn json_is_one_document_with_the_promised_names() {
   ]
 }
 "#;
-    assert_eq!(json::document(&fleet("plan", vec![server2])), expected);
+    assert_eq!(json::document(&fleet(Verb::Plan, vec![server2])), expected);
 }
 
 #[test]
@@ -110,13 +111,13 @@ fn every_field_is_in_the_manual() {
     server2.daemon = Some(build::daemon(true));
     server2.findings = vec![build::finding()];
     server2.error = Some(build::error("message", Some("hint")));
-    let value: serde_json::Value = serde_json::from_str(&json::document(&fleet("plan", vec![server2]))).unwrap();
+    let value: serde_json::Value = serde_json::from_str(&json::document(&fleet(Verb::Plan, vec![server2]))).unwrap();
     let manual = std::fs::read_to_string("docs/report.md").unwrap();
     let mut names = Vec::new();
     collect(&value, &mut names);
     let seen = [failed("server2", Status::Failed, "why", Some("hint"))];
     let mut tally = Tally::default();
-    let report = fleet("verify", Vec::new());
+    let report = fleet(Verb::Verify, Vec::new());
     for text in [
         json::line(&Round { round: tally.take(&seen), report: &report }),
         json::line(&tally.watched("2026-01-01T00:00:00Z".to_owned(), 1.0, &[])),

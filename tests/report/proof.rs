@@ -1,6 +1,6 @@
 //! What was measured: verify.
 
-use fleetclock::model::{DaemonReport, SourceReport, Status};
+use fleetclock::model::{DaemonReport, Outcome, Port123, Prober, SourceReport, Status, Verb};
 
 use crate::build::{daemon, error, failed, fleet, host, source};
 use crate::shows;
@@ -16,16 +16,16 @@ fn good_and_bad_clocks() {
         offset_s: Some(1.25),
         error_bound_s: Some(1.253),
         within: Some(false),
-        probe: Some("bash".to_owned()),
-        from_123: Some("service".to_owned()),
+        probe: Some(Prober::Bash),
+        from_123: Some(Port123::Service),
         ..source("10.10.10.1")
     };
     let silent = SourceReport {
         address: "10.10.10.9".to_owned(),
-        outcome: "timeout".to_owned(),
+        outcome: Outcome::Timeout,
         reach: Some(0),
         within: Some(false),
-        from_123: Some("held".to_owned()),
+        from_123: Some(Port123::Asked(Outcome::Held)),
         ..SourceReport::default()
     };
     server2.sources = vec![far, silent];
@@ -33,7 +33,7 @@ fn good_and_bad_clocks() {
     server2.error = Some(error("error bound 1253.0 ms to `10.10.10.1` is above the limit of 100.0 ms", None));
     let lost = failed("server3", Status::Unreachable, "connect 10.10.10.3:22: timed out after 10 s", None);
     shows(
-        &fleet("verify", vec![server1, server2, lost]),
+        &fleet(Verb::Verify, vec![server1, server2, lost]),
         "\
 host       source                reach  stratum    offset    delay  root disp  error bound   limit  verdict
 server1  * time.example            377        2  -0.42 ms  0.80 ms    1.00 ms      2.82 ms  100 ms  ok
@@ -59,7 +59,7 @@ fn an_isolated_master_follows_its_own_clock() {
     let mut server1 = host("server1", Status::Unchanged);
     server1.daemon = Some(daemon(true));
     shows(
-        &fleet("verify", vec![server1]),
+        &fleet(Verb::Verify, vec![server1]),
         "\
 host       source         reach  stratum  offset  delay  root disp  error bound  limit  verdict
 server1  * its own clock      -       10       -      -    10.0 ms            -      -  ok

@@ -29,28 +29,7 @@ pub(super) use windows::OWN_CLOCK;
 
 use super::{Link, Patient, Seen};
 use crate::facts::windows::WindowsFacts;
-
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Severity {
-    /// Time is, or will be, wrong because of it.
-    Error,
-    /// It will go wrong on a bad day.
-    Warning,
-    /// Worth knowing.
-    Note,
-}
-
-impl Severity {
-    /// Returns the word of the report.
-    pub fn word(self) -> &'static str {
-        match self {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-            Severity::Note => "note",
-        }
-    }
-}
+pub use crate::model::Severity;
 
 /// What a rule looks at.
 #[derive(Clone, Copy)]

@@ -3,6 +3,7 @@
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
 use crate::doctor::{Link, Seen, access};
+use crate::model::Outcome;
 use crate::ntp::report::SourceReport;
 
 /// The rules of this family.
@@ -42,7 +43,8 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn unresolved(link: &Link<'_>) -> Option<Seen> {
-    let unresolved = link.answers.iter().all(|answer| answer.outcome == "unresolved") && !link.answers.is_empty();
+    let unresolved =
+        link.answers.iter().all(|answer| answer.outcome == Outcome::Unresolved) && !link.answers.is_empty();
     let seen = link.client.seen("names", format!("no address for {}", link.source.address));
     unresolved.then(|| named(link, seen))
 }

@@ -2,6 +2,7 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::{Link, Patient, Seen};
+use crate::model::Kiss;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -76,7 +77,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 fn unsynchronised(link: &Link<'_>) -> Option<Seen> {
-    if link.outcome() != "unsynchronised" {
+    if !link.is_unsynchronised() {
         return None;
     }
     let Some(server) = link.server else {
@@ -99,7 +100,7 @@ fn unsynchronised(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn limited(link: &Link<'_>) -> Option<Seen> {
-    if let Some(kiss) = link.answers.iter().find(|answer| answer.kiss.as_deref() == Some("RATE")) {
+    if let Some(kiss) = link.answers.iter().find(|answer| answer.kiss == Some(Kiss::Rate)) {
         let text = format!("{} answered: kiss RATE", kiss.source);
         return Some(link.name_both(link.client.seen("probe", text)));
     }
@@ -111,8 +112,9 @@ fn limited(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn forbidden(link: &Link<'_>) -> Option<Seen> {
-    let kiss = link.answers.iter().find(|answer| matches!(answer.kiss.as_deref(), Some("DENY" | "RSTR")))?;
-    let text = format!("{} answered: kiss {}", kiss.source, kiss.kiss.as_deref().unwrap_or_default());
+    let refusal = |kiss: &Kiss| matches!(kiss, Kiss::Deny | Kiss::Rstr);
+    let (answer, kiss) = link.answers.iter().find_map(|answer| Some((answer, answer.kiss.filter(refusal)?)))?;
+    let text = format!("{} answered: kiss {kiss}", answer.source);
     Some(link.name_both(link.client.seen("probe", text)))
 }
 

@@ -185,7 +185,7 @@ fn lost(link: &Link<'_>) -> Option<Seen> {
 
 /// `AnnounceFlags`: 1 is "always a time server", 4 is "always reliable".
 fn not_reliable(link: &Link<'_>) -> Option<Seen> {
-    let server = link.server.filter(|_| link.outcome() == "unsynchronised")?;
+    let server = link.server.filter(|_| link.is_unsynchronised())?;
     let facts = server.evidence.windows()?;
     let flags = number(facts, "Config", "AnnounceFlags").unwrap_or(10);
     let vouches = flags & 5 == 5 || by_policy(facts, "Config", "AnnounceFlags");

@@ -132,6 +132,7 @@ fn resync(session: &mut Session<'_>, lock: &Lock) -> Result<(), Failure> {
 mod tests {
     use super::*;
     use crate::engine::sample;
+    use crate::model::Outcome;
 
     const HOURS_20: f64 = 72_000.0;
 
@@ -148,7 +149,7 @@ mod tests {
     }
 
     fn off(offset: f64) -> [SourceReport; 1] {
-        [SourceReport { address: "m1".into(), outcome: "ok".into(), offset_s: Some(offset), ..SourceReport::default() }]
+        [SourceReport { address: "m1".into(), outcome: Outcome::Ok, offset_s: Some(offset), ..SourceReport::default() }]
     }
 
     const SECOND: Duration = Duration::from_secs(1);

@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::model::sample::host;
-use crate::model::{DaemonReport, SourceReport, Status};
+use crate::model::{DaemonReport, Outcome, SourceReport, Status};
 
 /// A host with the address 10.0.0.`own` that measured sources: the last byte of their address,
 /// offset and delay in milliseconds.
@@ -16,7 +16,7 @@ fn measured(own: u8, sources: &[(u8, f64, f64)]) -> HostReport {
         .map(|(source, offset, delay)| SourceReport {
             address: "ntp.example".to_owned(),
             ip: Some(format!("10.0.0.{source}")),
-            outcome: "ok".to_owned(),
+            outcome: Outcome::Ok,
             offset_s: Some(offset / 1e3),
             delay_s: Some(delay / 1e3),
             ..SourceReport::default()
