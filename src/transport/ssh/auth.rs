@@ -33,11 +33,14 @@ struct Login<'a> {
     tried: Vec<String>,
     /// The keys that were shown to the server, in base64: it takes so many and no more (`MaxAuthTries`).
     shown: Vec<String>,
+    /// Whether the password was sent, or may have been: no other client sends it a second time.
+    sent: bool,
 }
 
 /// Logs in.
 pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<(), Failure> {
-    let mut login = Login { session, socket, hop, methods: String::new(), tried: Vec::new(), shown: Vec::new() };
+    let mut login =
+        Login { session, socket, hop, methods: String::new(), tried: Vec::new(), shown: Vec::new(), sent: false };
     // The question for the methods also is the attempt `none`, which a few appliances accept.
     login.methods = login.offered()?;
     if session.authenticated() {
@@ -50,16 +53,12 @@ pub(super) fn login(session: &Session, socket: &OwnedFd, hop: &Hop) -> Result<()
             Step::Refused => {}
         }
     }
-    let mut sent = false;
-    if let Some(password) = &hop.password {
-        sent = takes_password(&login.methods);
-        if login.by_password(password)? {
-            return Ok(());
-        }
+    if let Some(password) = &hop.password
+        && login.by_password(password)?
+    {
+        return Ok(());
     }
-    // A password that was refused is not sent a second time, by whatever client.
-    let openssh = if sent { None } else { login.better_by_openssh() };
-    Err(Failure { error: Box::new(refused(hop, &login.methods, &login.tried)), openssh })
+    Err(Failure { error: Box::new(refused(hop, &login.methods, &login.tried)), openssh: login.better_by_openssh() })
 }
 
 fn offers(methods: &str, name: &str) -> bool {
@@ -95,6 +94,7 @@ impl Login<'_> {
 
     fn by_password(&mut self, password: &str) -> Result<bool, Failure> {
         let (session, user) = (self.session, &self.hop.user);
+        self.sent = takes_password(&self.methods);
         if offers(&self.methods, "password") {
             match session.userauth_password(user, password) {
                 Ok(()) => return Ok(true),
@@ -205,7 +205,7 @@ impl Login<'_> {
     fn lost(&self, error: &ssh2::Error) -> Failure {
         let Hop { user, .. } = self.hop;
         if !self.shown.is_empty() && is_closed(self.socket) {
-            let error = too_many_keys(self.hop, self.shown.len(), &self.tried);
+            let error = too_many_keys(self.hop, self.shown.len(), self.sent, &self.tried);
             return Failure { error: Box::new(error), openssh: self.better_by_openssh() };
         }
         let tried = if self.tried.is_empty() { String::new() } else { format!("; tried {}", self.tried.join(", ")) };
@@ -213,8 +213,12 @@ impl Login<'_> {
         TransportError::Unreachable { to: self.hop.label(), cause, hint: None }.into()
     }
 
-    /// Why OpenSSH's client may log in where this one was refused.
+    /// Why OpenSSH's client may log in where this one was refused. It would send the password as well: one that
+    /// was refused is not sent a second time, by whatever client, for that may lock the account.
     fn better_by_openssh(&self) -> Option<String> {
+        if self.sent {
+            return None;
+        }
         if offers(&self.methods, "publickey")
             && let Some(kind) = special_identity(self.session)
         {
@@ -245,8 +249,9 @@ fn is_closed(socket: &OwnedFd) -> bool {
 }
 
 /// sshd ends a connection after `MaxAuthTries` keys and passwords, without a word that libssh2 hands on.
-fn too_many_keys(hop: &Hop, keys: usize, tried: &[String]) -> TransportError {
+fn too_many_keys(hop: &Hop, keys: usize, sent: bool, tried: &[String]) -> TransportError {
     let keys = if keys == 1 { "one key".to_owned() } else { format!("{keys} keys") };
+    let keys = if sent { format!("{keys} and the password") } else { keys };
     TransportError::Login {
         to: hop.label(),
         user: hop.user.clone(),
@@ -318,4 +323,47 @@ fn refused(target: &Hop, methods: &str, tried: &[String]) -> TransportError {
     };
     let cause = format!("refused; the server offers {offered}{rest}");
     TransportError::Login { to: target.label(), user: target.user.clone(), cause, hint: hint.to_owned() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::net::UnixStream;
+
+    fn hop() -> Hop {
+        let (name, content) = ("/k".to_owned(), Err("cannot be read".to_owned()));
+        let openssh = Some("there is a certificate beside /k".to_owned());
+        Hop {
+            host: "h".to_owned(),
+            port: 22,
+            user: "ops".to_owned(),
+            algorithms: None,
+            keys: vec![Key { name, content, public: None, in_token: false, openssh }],
+            password: Some("secret".to_owned()),
+            own_keys: false,
+            kex: None,
+            ciphers: None,
+            macs: None,
+        }
+    }
+
+    /// What becomes of a login whose connection the server has closed after a key, and perhaps the password.
+    fn closed(sent: bool) -> (String, Option<String>) {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        drop(theirs);
+        let (session, socket, hop) = (Session::new().unwrap(), OwnedFd::from(ours), hop());
+        let (tried, shown) = (vec!["key /k (refused)".to_owned()], vec!["AAAA".to_owned()]);
+        let login = Login { session: &session, socket: &socket, hop: &hop, methods: String::new(), tried, shown, sent };
+        let failed = login.lost(&ssh2::Error::new(ssh2::ErrorCode::Session(-13), "socket disconnect"));
+        (failed.error.to_string(), failed.openssh)
+    }
+
+    #[test]
+    fn a_password_that_was_sent_is_not_sent_again_by_the_other_client() {
+        let (error, openssh) = closed(false);
+        assert!(openssh.is_some() && error.contains("after one key, as sshd does"), "{error}");
+        let (error, openssh) = closed(true);
+        assert_eq!(openssh, None);
+        assert!(error.contains("after one key and the password, as sshd does") && !error.contains("secret"), "{error}");
+    }
 }
