@@ -45,7 +45,7 @@ impl Way {
         let configs = &shared.files.configs;
         let target = configs.target(address, s.user.as_deref(), s.port, s)?;
         let mut targets = bastions(configs, &target, s)?;
-        let permits = targets.iter().map(|hop| shared.bastions.permit(&hop.label(), s.jump_limit));
+        let permits = targets.iter().map(|hop| shared.bastions.permit(&hop.label(), s.jump_limit, TURN));
         let permits = permits.collect::<Result<_, _>>()?;
         targets.push(target);
         let known = targets.iter().map(|target| Known::read(s, target, &shared.files.known));
@@ -184,19 +184,21 @@ impl Drop for Permit {
     }
 }
 
-/// How long a connection may wait for its turn at a bastion.
+/// How long a connection may wait for its turn at a bastion. It is not `timeout`, the limit for a host that is
+/// silent: whoever has a place keeps it while its host is worked on (`limits.read`, a change and its proof), and
+/// behind a narrow bastion several of those come before it. It ends at all only because a place that is never
+/// given back must not hold up the run for ever.
 const TURN: Duration = Duration::from_secs(600);
 
 impl Counts {
     /// Waits for a turn at a bastion: servers drop connections beyond their `MaxStartups`.
-    fn permit(self: &Arc<Self>, bastion: &str, limit: usize) -> Result<Permit, TransportError> {
-        let deadline = Instant::now() + TURN;
+    fn permit(self: &Arc<Self>, bastion: &str, limit: usize, turn: Duration) -> Result<Permit, TransportError> {
+        let deadline = Instant::now() + turn;
         let mut used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         while used.get(bastion).copied().unwrap_or(0) >= limit.max(1) {
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let cause = format!("all {limit} connections through it were busy for {} s", TURN.as_secs());
-                return Err(TransportError::Unreachable { to: format!("bastion {bastion}"), cause, hint: None });
+                return Err(crowded(bastion, limit, turn));
             }
             used =
                 self.freed.wait_timeout(used, left).map_or_else(|poisoned| poisoned.into_inner().0, |(used, _)| used);
@@ -205,6 +207,13 @@ impl Counts {
         drop(used);
         Ok(Permit { bastion: bastion.to_owned(), counts: Arc::clone(self) })
     }
+}
+
+fn crowded(bastion: &str, limit: usize, turn: Duration) -> TransportError {
+    let cause = format!("all {limit} connections through it were busy for {} s", turn.as_secs());
+    let hint = "a higher `jump_limit` lets more through at a time, if the bastion's `MaxStartups` and `MaxSessions` do; \
+                fewer `--forks` let fewer wait";
+    TransportError::Unreachable { to: format!("bastion {bastion}"), cause, hint: Some(hint.to_owned()) }
 }
 
 #[cfg(test)]
@@ -237,6 +246,18 @@ mod tests {
         let command = "Host gate\n  ProxyCommand nc x 22\n";
         assert_eq!(way(command, vec![jump("gate")]).unwrap(), ["gate proxycommand"]);
         assert_eq!(way(command, vec![jump("other"), jump("gate")]).unwrap(), ["other", "gate"]);
+    }
+
+    #[test]
+    fn who_waits_in_vain_for_a_turn_is_told_what_is_too_narrow() {
+        let (counts, moment) = (Arc::new(Counts::default()), Duration::from_millis(10));
+        let held = counts.permit("gate", 1, moment).unwrap();
+        assert!(counts.permit("other", 1, moment).is_ok());
+        let error = counts.permit("gate", 1, moment).unwrap_err();
+        assert!(error.to_string().contains("all 1 connections through it were busy"), "{error}");
+        assert!(error.hint().is_some_and(|hint| hint.contains("jump_limit")), "{error:?}");
+        drop(held);
+        assert!(counts.permit("gate", 1, moment).is_ok());
     }
 
     #[test]
