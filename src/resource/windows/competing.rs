@@ -5,7 +5,7 @@ use anyhow::Result;
 use super::service::{AUTO, DEMAND, start_argument, start_word};
 use crate::facts::registry::Registry;
 use crate::facts::windows::{RUNNING, WindowsFacts, service_state};
-use crate::facts::windows_others::SERVICES;
+use crate::facts::windows_others::{SERVICES, state_of};
 use crate::model::Slice;
 use crate::resource::{Delta, Fix, Resource};
 
@@ -37,20 +37,11 @@ impl Competing {
             let key = format!("{SERVICES}\\{name}");
             let start = registry.number(&key, "Start")?;
             let delayed = registry.number(&key, "DelayedAutostart") == Some(1);
-            let running = service_state(after_key(&seen.stdout, name)) == Some(RUNNING);
+            let running = service_state(state_of(&seen.stdout, name)) == Some(RUNNING);
             Some(Found { name, start, delayed, running })
         };
         self.services.iter().filter_map(one).collect()
     }
-}
-
-/// What `sc` has said of a service: it stands behind the service's key, up to the next.
-fn after_key<'a>(printed: &'a str, name: &str) -> &'a str {
-    let end = format!("\\services\\{name}").to_ascii_lowercase();
-    let ends = |line: &&str| line.trim_end().to_ascii_lowercase().ends_with(&end);
-    let Some(line) = printed.lines().find(ends) else { return "" };
-    let rest = printed.split_once(line).map_or("", |(_, rest)| rest);
-    rest.split("HKEY_").next().unwrap_or_default()
 }
 
 impl Found<'_> {
@@ -69,8 +60,10 @@ impl Resource for Competing {
     }
 
     fn probe(&self) -> String {
-        let ask = |name: &&str| format!("reg query {SERVICES}\\{name} 2>&1&sc query {name} 2>&1");
-        self.services.iter().map(ask).collect::<Vec<_>>().join("\n")
+        let keys = self.services.iter().map(|name| format!("reg query {SERVICES}\\{name} 2>&1"));
+        // Each behind its name, and all behind the keys: `reg` lists keys of others and what is below them.
+        let states = self.services.iter().map(|name| format!("echo {name}&sc query {name} 2>&1"));
+        keys.chain(states).collect::<Vec<_>>().join("\n")
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
@@ -115,19 +108,27 @@ mod tests {
         Competing::new(&facts, "w32time")
     }
 
-    fn service(name: &str, start: u32, more: &str, state: u32) -> String {
-        let key = format!("{}\\{name}", SERVICES.replace("HKLM", "HKEY_LOCAL_MACHINE"));
-        format!(
-            "\n{key}\n    Start    REG_DWORD    0x{start}\n{more}\nSERVICE_NAME: {name}\n        종류               : 10  WIN32_OWN_PROCESS\n        상태              : {state}  X\n"
-        )
+    /// What the probe prints of services, each with its `Start`, what else its key has, and its state; a key has
+    /// keys below it, as those of real services have.
+    fn seen(services: &[(&str, u32, &str, u32)]) -> Slice {
+        let root = SERVICES.replace("HKLM", "HKEY_LOCAL_MACHINE");
+        let key = |(name, start, more, _): &(&str, u32, &str, u32)| {
+            let key = format!("{root}\\{name}");
+            format!("\n{key}\n    Start    REG_DWORD    0x{start}\n{more}\n{key}\\Parameters\n{key}\\Security\n")
+        };
+        let state = |(name, .., state): &(&str, u32, &str, u32)| {
+            format!(
+                "{name}\n\nSERVICE_NAME: {name}\n        종류               : 10  WIN32_OWN_PROCESS\n        상태              : {state}  X\n"
+            )
+        };
+        let stdout = services.iter().map(key).chain(services.iter().map(state)).collect();
+        Slice { stdout, ..Slice::default() }
     }
 
     #[test]
     fn a_running_rival_is_stopped_and_put_back_as_it_was() {
         let delayed = "    DelayedAutostart    REG_DWORD    0x1\n";
-        let stdout =
-            service("NTP", 2, delayed, 4) + &service("NetTimeSvc", 3, "", 1) + &service("Dimension4", 3, "", 4);
-        let seen = Slice { stdout, ..Slice::default() };
+        let seen = seen(&[("NTP", 2, delayed, 4), ("NetTimeSvc", 3, "", 1), ("Dimension4", 3, "", 4)]);
         let deltas = competing().diff(&seen).unwrap();
         let shown: Vec<String> = deltas.iter().map(|delta| format!("{} {}", delta.resource, delta.property)).collect();
         assert_eq!(shown, ["service NTP running", "service NTP start", "service Dimension4 running"]);
@@ -139,7 +140,7 @@ mod tests {
 
     #[test]
     fn one_that_neither_runs_nor_starts_is_left() {
-        let seen = Slice { stdout: service("NTP", 4, "", 1) + &service("NetTimeSvc", 3, "", 1), ..Slice::default() };
+        let seen = seen(&[("NTP", 4, "", 1), ("NetTimeSvc", 3, "", 1)]);
         assert!(competing().diff(&seen).unwrap().is_empty());
         assert_eq!(competing().fix(&seen, false).unwrap(), Fix::default());
         assert!(competing().diff(&Slice::default()).unwrap().is_empty());
