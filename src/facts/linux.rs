@@ -20,10 +20,16 @@ const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd f
 /// Shell text that prints the places, `FILE:LINE`, where cloud-init is told to write a time configuration; nothing
 /// where it is not installed or switched off.
 pub const CLOUD: &str = r#"if command -v cloud-init >/dev/null 2>&1 && [ ! -e /etc/cloud/cloud-init.disabled ] && ! grep -qs 'cloud-init=disabled' /proc/cmdline; then
-for fc_f in /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt; do
-fc_t=$(grep -n -A 3 '^ntp:' "$fc_f" 2>/dev/null) || continue
-case $fc_t in *'enabled: false'*) ;; *) echo "$fc_f:${fc_t%%:*}" ;; esac
+grep -Hn -A 3 '^ntp:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt 2>/dev/null | {
+fc_t=
+while IFS= read -r fc_l; do
+case $fc_l in
+*:[0-9]*:ntp:*) [ -z "$fc_t" ] || echo "$fc_t"; fc_t=${fc_l%%:ntp:*} ;;
+*'enabled: false'*) fc_t= ;;
+esac
 done
+[ -z "$fc_t" ] || echo "$fc_t"
+}
 fi"#;
 
 /// Returns shell text that prints `key=value` lines; a tool that is missing leaves its line out.
@@ -281,6 +287,30 @@ mod tests {
         assert_eq!(facts.firewall, Firewall::Firewalld);
         assert!((facts.clock_offset_s - 0.5).abs() < 1e-9 && (facts.clock_uncertainty_s - 0.25).abs() < 1e-9);
         assert_eq!(facts.addresses, ["10.10.10.1".parse::<std::net::IpAddr>().unwrap()]);
+    }
+
+    /// What cloud-init is told of the time in each of three files, and how many programs it takes to know.
+    #[test]
+    fn the_files_of_cloud_init_are_searched_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = dir.path().to_str().unwrap();
+        std::fs::create_dir(dir.path().join("cloud.cfg.d")).unwrap();
+        for (name, text) in [
+            ("cloud.cfg", "users: []\nntp:\n  enabled: true\n  servers: [a]\n"),
+            ("cloud.cfg.d/05_off.cfg", "ntp:\n  servers: [b]\n  enabled: false\n"),
+            ("cloud.cfg.d/90_on.cfg", "# ntp:\nchrony: 1\nntp:\n  servers: [c]\n"),
+        ] {
+            std::fs::write(dir.path().join(name), text).unwrap();
+        }
+        let text = CLOUD.replace("/etc/cloud", root).replace("/proc/cmdline", "/dev/null");
+        let text = text.replace("command -v cloud-init", ":");
+        let tools = "exec 3>&2\ngrep() { echo grep >&3; command grep \"$@\"; }";
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("dash").arg("-c").arg(format!("{tools}\n{text}")).output().unwrap();
+        let found = String::from_utf8(output.stdout).unwrap();
+        assert_eq!(found, format!("{root}/cloud.cfg:2\n{root}/cloud.cfg.d/90_on.cfg:3\n"));
+        // One for the command line of the kernel.
+        assert_eq!(output.stderr, b"grep\ngrep\n".to_vec());
     }
 
     #[test]

@@ -25,9 +25,15 @@ const NTPD: &str = r"sed -n 's/.*syntax error in .* line \([0-9]*\), column.*/\1
 const CHRONY: &str = r#"sed -n 's/.*\(Timezone\|Leap second list\) \(.*\) failed .*check, ignoring.*/\2/p' |
 while read -r fc_w; do grep -nF -e " $fc_w" "$fc_config" | sed -n 's/^\([0-9]*\):[[:space:]]*leapsec.*/\1/p'; done"#;
 
+/// Succeeds where the file has a line that chronyd may go on without: nothing else is worth a look at the journal.
+const MAY_PASS_OVER: &str = r#"grep -qs '^[[:space:]]*leapsec' "$fc_config""#;
+
 /// Returns the text for a service.
 pub fn over(chrony: bool) -> String {
-    TEXT.replace("@FOUND@", if chrony { CHRONY } else { NTPD })
+    match chrony {
+        true => format!("if {MAY_PASS_OVER}; then\n{}\nfi", TEXT.replace("@FOUND@", CHRONY)),
+        false => TEXT.replace("@FOUND@", NTPD),
+    }
 }
 
 /// Says of a line that was printed what the text above found.
@@ -81,6 +87,22 @@ mod tests {
         let six = "restrict: ignoring line 3, address/host '::1' unusable.\nrestrict: ignoring line 2, mask '255.x' unusable.";
         assert_eq!(found(false, six, false), "2 server 10.0.0.1 iburst nonsense\n");
         assert_eq!(found(false, "proto: precision = 0.040 usec (-24)", false) + &found(true, sec, false), "");
+    }
+
+    #[test]
+    fn a_chronyd_without_tables_of_leap_seconds_costs_no_question() {
+        let asks = |line: &str| {
+            let script = format!(
+                "fc_config=$(mktemp) fc_unit=x; echo '{line}' >\"$fc_config\"; exec 3>&2; systemctl() {{ echo asked >&3; }}\n{}\nrm -f \"$fc_config\"",
+                over(true)
+            );
+            #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+            let output = std::process::Command::new("dash").args(["-c", &script]).output().unwrap();
+            assert!(output.status.success() && output.stdout.is_empty(), "{output:?}");
+            String::from_utf8_lossy(&output.stderr).contains("asked")
+        };
+        assert!(!asks("rtcsync") && !asks("# leapsectz right/UTC"));
+        assert!(asks("leapsectz right/UTC") && asks("  leapseclist /usr/share/zoneinfo/leap-seconds.list"));
     }
 
     #[test]
