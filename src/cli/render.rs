@@ -7,6 +7,7 @@ use minijinja::Value;
 use super::Global;
 use crate::assets::Assets;
 use crate::exit::{Exit, Hint};
+use crate::facts::windows_others::RIVALS;
 use crate::facts::{Firewall, assumed};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
@@ -134,7 +135,12 @@ fn shown(kind: &Kind) -> String {
             let undo = undo.as_deref().map_or(String::new(), |undo| format!("    undo = {undo}\n"));
             format!("command {run}\n    unless = {check}\n{undo}")
         }
-        Kind::Package { .. } | Kind::File { .. } | Kind::Competing { .. } => String::new(),
+        Kind::Competing { keep } => {
+            let rivals = RIVALS.iter().map(|rival| rival.service).filter(|name| !name.eq_ignore_ascii_case(keep));
+            let names = rivals.collect::<Vec<_>>().join(", ");
+            format!("other time services than {keep}: {names}\n    running = no\n    start = on demand\n")
+        }
+        Kind::Package { .. } | Kind::File { .. } => String::new(),
     }
 }
 
@@ -164,6 +170,7 @@ groups:
             "    AnnounceFlags = 5\n",
             "service w32time\n    running = yes\n    start = automatic\n    triggers = none, outside a domain\n",
             "firewall 123/udp\n    inbound = open for 10.10.10.0/24\n",
+            "# where facts.others\nother time services than w32time: NTP, NetTimeSvc, Dimension4\n    running = no\n    start = on demand\n",
         ] {
             assert!(master.contains(part), "{part}: {master}");
         }

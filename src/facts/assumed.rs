@@ -3,12 +3,15 @@
 use std::collections::BTreeMap;
 
 use super::windows::{self, WindowsFacts};
+use super::windows_others::RIVALS;
 use super::{Facts, Family, Firewall, PackageManager};
 
-/// Returns those of a server of a workgroup, the firewall on, in a virtual machine.
+/// Returns those of a server of a workgroup, the firewall on, in a virtual machine, with each other time service
+/// that is known: all that a playbook may have to change is there.
 pub fn windows() -> WindowsFacts {
     let nothing = windows::parse(&BTreeMap::new());
-    WindowsFacts { firewall: true, running: true, trigger_start: true, hypervisor_time: true, ..nothing }
+    let others = RIVALS.iter().map(|rival| rival.service).collect();
+    WindowsFacts { firewall: true, running: true, trigger_start: true, hypervisor_time: true, others, ..nothing }
 }
 
 /// Returns those of a Linux host of a family: `redhat`, `suse`, else Debian's.
