@@ -30,8 +30,9 @@ pub struct Feature {
 pub enum Held {
     /// Code or a template that looks for its name in `lacks`.
     Code,
-    /// The way without it is always tried, and the lab has a shape of a system that refuses it.
-    Shape,
+    /// The way without it is always tried, and the lab has a shape of a system that refuses it: in these words of
+    /// `tests/lab/ages/rules.txt`.
+    Shape(&'static str),
     /// The same, and a test of this name shows it.
     Test(&'static str),
 }
@@ -63,8 +64,8 @@ pub const FEATURES: &[Feature] = &[
     row("chrony", "chrony_floor", CHRONY, "`chronyc -c`, `local ... orphan`", "refused: chrony is too old", "chrony NEWS, 2.4", Code),
     row("chrony", "ntpdata", "3.0", "`chronyc ntpdata`", "`doctor` goes without", "chrony NEWS, 3.0", Test("what_chronyd_says_of_its_sources_is_read")),
     row("chrony", "print_config", "4.0", "`chronyd -p`", "chronyd reads the file up to a line behind its end that it must refuse; nothing is opened or started", "chrony NEWS, 4.0", Code),
-    row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0", Shape),
-    row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0", Shape),
+    row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0", Shape("-N")),
+    row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0", Shape("selectdata")),
     row("ntp", "ntp_floor", NTP, "the grammar of ntp.conf", "refused: ntp is too old", "ntp ChangeLog, 4.2.5", Code),
     row("ntp", "restrict_source", "4.2.7p22", "`restrict source`", "a `restrict` line for each source; with a source that is a name or a pool, the default lets everybody ask for time", "ntp ChangeLog, 4.2.7p22", Code),
     row("ntp", "pool_renewed", "4.2.7p22", "`pool` that looks for other servers when one goes", "`pool` asks all addresses that the name has when ntpd starts", "ntp ChangeLog, 4.2.7p22", Code),
@@ -73,18 +74,18 @@ pub const FEATURES: &[Feature] = &[
     row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "sources with a longer IPv6 address are refused; changes at run time are not compared", "ntp ChangeLog, 4.2.7p461", Code),
     row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219", Test("a_system_that_is_not_managed_says_what_it_is")),
     row("systemd", "journal_sync", "228", "`journalctl --sync`", "the last lines of a service that fails may be missing", "systemd pull request 1848, in 228", Test("a_journal_that_cannot_be_synced_is_read_all_the_same")),
-    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230", Shape),
-    row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232", Shape),
-    row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235", Shape),
-    row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246", Shape),
+    row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230", Shape("short-unix")),
+    row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232", Shape("property:InvocationID")),
+    row("systemd", "restarts", "235", "`NRestarts`", "`doctor` does not count restarts", "systemd NEWS, 235", Shape("property:NRestarts")),
+    row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246", Shape("property:FreezerState")),
     row("systemd", "run0", "256", "`run0`", "refused: another `become` is named", "systemd NEWS, 256", Test("a_program_that_is_too_old_is_named")),
     row("sudo-rs", "prompt", "0.2.5", "`sudo -p`", "refused: sudo-rs is too old", "sudo-rs CHANGELOG, 0.2.5", Test("a_program_that_is_too_old_is_named")),
-    row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes", Shape),
+    row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes", Shape("get*Settings2")),
     row("firewalld", "zone_priority", "2.0.0", "`ingress_priority` of a zone", "zones with sources are taken in the order of their names", "firewalld.org, Zone Priorities, 2023", Test("a_lower_priority_comes_first")),
-    row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement", Shape),
-    row("coreutils", "sync_file", "8.24", "`sync FILE`", "all file systems are synced", "coreutils NEWS, 8.24", Shape),
-    row("bash", "epochrealtime", "5.0", "`$EPOCHREALTIME`", "`date +%s%N`: the probe that needs bash is less exact", "bash NEWS, 5.0", Shape),
-    row("iproute2", "route_ports", "4.18.0", "`ip route get ... ipproto udp`", "rules that look at ports are not seen by `doctor`", "iproute2 4.18.0, ip route get support for sport, dport and ipproto match", Shape),
+    row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement", Shape("-j")),
+    row("coreutils", "sync_file", "8.24", "`sync FILE`", "all file systems are synced", "coreutils NEWS, 8.24", Shape("ignored:*")),
+    row("bash", "epochrealtime", "5.0", "`$EPOCHREALTIME`", "`date +%s%N`: the probe that needs bash is less exact", "bash NEWS, 5.0", Shape("unset:EPOCHREALTIME")),
+    row("iproute2", "route_ports", "4.18.0", "`ip route get ... ipproto udp`", "rules that look at ports are not seen by `doctor`", "iproute2 4.18.0, ip route get support for sport, dport and ipproto match", Shape("ipproto")),
     row("apt", "lock_timeout", "1.9.11", "`DPkg::Lock::Timeout`", "tried again for a minute while another holds the lock", "apt change log, 1.9.11", Code),
 ];
 

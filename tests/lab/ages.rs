@@ -61,13 +61,21 @@ fn each_row_of_the_versions_is_read_or_demanded() {
     for folder in ["src", "templates", "tests"] {
         texts_of(&Path::new(env!("CARGO_MANIFEST_DIR")).join(folder), &mut texts);
     }
-    let refused = |feature: &Feature| rows(RULES).any(|row| row[1] == feature.program && row[2] == feature.since);
+    let refused = |feature: &Feature, what: &str| {
+        rows(RULES).any(|row| row[1] == feature.program && row[2] == feature.since && row[3] == what)
+    };
     for feature in FEATURES {
         let Feature { name, program, .. } = feature;
         let looked_for = |text: &String| text.contains("lacks") && text.contains(&format!("\"{name}\""));
         match feature.held {
             Held::Code => assert!(texts.iter().any(looked_for), "{program}: nothing looks for `{name}`"),
-            Held::Shape => assert!(refused(feature), "{program}: no shape refuses `{name}`"),
+            Held::Shape(what) => {
+                assert!(
+                    refused(feature, what),
+                    "{program}: no shape refuses `{what}` ({name}) before {}",
+                    feature.since
+                );
+            }
             Held::Test(test) => {
                 let test = format!("fn {test}()");
                 assert!(texts.iter().any(|text| text.contains(&test)), "{program}: `{name}` has no test");
