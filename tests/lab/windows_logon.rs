@@ -38,22 +38,45 @@ fn pin(file: &std::path::Path) -> String {
     sha2::Sha256::digest(der).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Log-ons over http that come to nothing: settings, fault, what is said. The first are answered with 401.
-const LOGONS: &[(&str, &str, &str)] = &[
-    (r"user: 'CORP\Administrator'", "", "a policy of the host keeps it out"),
-    (r"user: 'WIN2\Administrator'", "", "HTTP 401"),
-    ("user: Administrator@corp.example", "", "HTTP 401"),
+/// Log-ons over http that come to nothing: settings, fault, what is said, and what the host has noted of who came, and
+/// as whom. The first are answered with 401.
+const LOGONS: &[(&str, &str, &str, &str)] = &[
+    (
+        r"user: 'CORP\Administrator'",
+        "",
+        "a policy of the host keeps it out",
+        "refused: unknown user Administrator of `CORP`",
+    ),
+    (r"user: 'WIN2\Administrator'", "", "HTTP 401", "refused: unknown user Administrator of `WIN2`"),
+    ("user: Administrator@corp.example", "", "HTTP 401", "refused: unknown user Administrator@corp.example of ``"),
     // A right password, and a policy: Windows says no more than that, except in its log.
-    ("user: Administrator", "logon_denied=1", "event 4625"),
-    ("user: Administrator", "offers=Kerberos", "offers no NTLM (Negotiate), only Kerberos"),
-    ("user: Administrator", "quota=1", "a quota of the host is used up"),
-    ("user: Administrator", "access_denied=1", "access denied"),
-    ("user: Administrator", "drop_all=1", "10.10.10.2:5985"),
-    ("user: Administrator", "tamper=5", "10.10.10.2:5985"),
-    ("user: Administrator", "unauthorized=5", "10.10.10.2:5985"),
-    ("user: Administrator", "no_sealing=1", "10.10.10.2:5985"),
-    ("user: Administrator", "status=503", "503"),
+    (
+        "user: Administrator",
+        "logon_denied=1",
+        "event 4625",
+        "refused: logon_denied: Administrator may not log on like this",
+    ),
+    ("user: Administrator", "offers=Kerberos", "offers no NTLM (Negotiate), only Kerberos", ""),
+    ("user: Administrator", "quota=1", "a quota of the host is used up", ADMINISTRATOR),
+    ("user: Administrator", "access_denied=1", "access denied", ADMINISTRATOR),
+    ("user: Administrator", "drop_all=1", "10.10.10.2:5985", ""),
+    ("user: Administrator", "tamper=5", "10.10.10.2:5985", ADMINISTRATOR),
+    ("user: Administrator", "unauthorized=5", "10.10.10.2:5985", ADMINISTRATOR),
+    ("user: Administrator", "no_sealing=1", "10.10.10.2:5985", ADMINISTRATOR),
+    ("user: Administrator", "status=503", "503", ""),
 ];
+
+const ADMINISTRATOR: &str = "logged on: Administrator by NTLM";
+
+/// What a host has noted of log-ons since its journal had so many lines, each thing once.
+fn log_ons(lab: &Lab, host: &str, since: usize) -> String {
+    let journal = lab.journal(host);
+    let words = journal.lines().skip(since).filter_map(|line| line.split_once(' ')).map(|(_, words)| words);
+    let mut noted: Vec<&str> =
+        words.filter(|words| words.starts_with("refused: ") || words.starts_with("logged on: ")).collect();
+    noted.dedup();
+    noted.join("; ")
+}
 
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
@@ -103,27 +126,35 @@ groups:
         let (code, error) = attempt(settings, password, faults);
         assert!(code != 0 && code != 3 && error.contains(expected), "{settings} {faults:?}: {code}: {error}");
     }
-    for (settings, fault, expected) in LOGONS {
+    let lines = || lab.journal("win1").lines().count();
+    for (settings, fault, expected, noted) in LOGONS {
+        let since = lines();
         let (code, error) = attempt(&format!("scheme: http, {settings}"), PASSWORD.1, &[fault]);
         assert!(code != 0 && code != 3 && error.contains(expected), "{settings} {fault}: {code}: {error}");
+        assert_eq!(log_ons(&lab, "win1", since), *noted, "{settings} {fault}: {error}");
     }
     let refused = |lab: &Lab| lab.journal("win1").matches("refused: ").count();
     let before = refused(&lab);
     let _ = attempt("scheme: http", "n0t-the-one", &[]);
     assert_eq!(refused(&lab), before + 1, "{}", lab.journal("win1"));
     schannel(&lab, &text);
-    for settings in [
-        r"scheme: http, user: '.\Administrator'".to_owned(),
-        r"scheme: http, user: 'WIN1\Administrator'".to_owned(),
-        format!("scheme: https, ca: {ca}"),
-        format!("scheme: https, auth: basic, ca: {ca}"),
-        format!("scheme: https, pin_sha256: {}", pin(&lab.path("windows/win1/server.pem"))),
-        format!("scheme: https, auth: certificate, ca: {ca}, cert: {home}/client.pem, key: {home}/client-key.pem"),
-        "scheme: https, insecure: true".to_owned(),
-        "scheme: http".to_owned(),
+    for (settings, way) in [
+        (r"scheme: http, user: '.\Administrator'".to_owned(), "NTLM"),
+        (r"scheme: http, user: 'WIN1\Administrator'".to_owned(), "NTLM"),
+        (format!("scheme: https, ca: {ca}"), "NTLM"),
+        (format!("scheme: https, auth: basic, ca: {ca}"), "Basic"),
+        (format!("scheme: https, pin_sha256: {}", pin(&lab.path("windows/win1/server.pem"))), "NTLM"),
+        (
+            format!("scheme: https, auth: certificate, ca: {ca}, cert: {home}/client.pem, key: {home}/client-key.pem"),
+            "certificate",
+        ),
+        ("scheme: https, insecure: true".to_owned(), "NTLM"),
+        ("scheme: http".to_owned(), "NTLM"),
     ] {
+        let since = lines();
         let (code, error) = attempt(&settings, PASSWORD.1, &[]);
         assert_eq!(code, 3, "{settings}: {error}");
+        assert_eq!(log_ons(&lab, "win1", since), format!("logged on: Administrator by {way}"), "{settings}");
     }
     // A host that answers slowly and in small pieces is only slow.
     let (code, error) = attempt("scheme: http", PASSWORD.1, &["slow=2000", "delay_ms=30"]);

@@ -157,6 +157,7 @@ impl Connection {
                 Some(self.refuse(&format!("logon_denied: {} may not log on like this", session.account.name)))
             }
             Ok(Step::Accepted(session)) => {
+                server.journal.note(&format!("logged on: {} by NTLM", session.account.name));
                 self.login = Login::Ntlm(session);
                 empty.then(|| Response::with_body(200, SOAP, Vec::new()))
             }
@@ -169,6 +170,7 @@ impl Connection {
         let Some(account) = administrator.filter(|_| self.certified).cloned() else {
             return Some(self.refuse("no certificate that is mapped to an account"));
         };
+        self.server.journal.note(&format!("logged on: {} by certificate", account.name));
         self.login = Login::Plain(account);
         None
     }
@@ -182,6 +184,7 @@ impl Connection {
         let Some(account) = self.server.accounts.iter().find(known).cloned() else {
             return Some(self.refuse(&format!("Basic: wrong user or password for {user}")));
         };
+        self.server.journal.note(&format!("logged on: {} by Basic", account.name));
         self.login = Login::Plain(account);
         None
     }
