@@ -18,8 +18,8 @@ const FROM_BASIC: &str = " from WinRM";
 const NO_REASON: &str = "SOAP fault";
 
 /// Said where the id of a new shell is not where it is looked for.
-const OLD_WINRM: &str = "WinRM 1.1 and some of 2.0 give the id as a selector only, which is not understood here: \
-    Windows Management Framework 3.0 or later has a newer WinRM";
+const OLD_WINRM: &str = "WinRM 2.0 of Windows Server 2008 R2 as installed gives the id as a selector only, which is not \
+    understood here: install Windows Management Framework 3.0 or later (5.1 is the last), which brings a newer WinRM";
 
 /// What this side can do in TLS, for whoever compares it with what the host can.
 const OURS: &str = "TLS 1.2 with ECDHE and AES-GCM or ChaCha20, and TLS 1.3";
