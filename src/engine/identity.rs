@@ -7,10 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::model::{ErrorReport, HostReport, SourceReport, Status};
-
-/// The reference `LOCL`, of a server on its own clock.
-const LOCAL: u32 = 0x4c4f_434c;
+use crate::model::{ErrorReport, HostReport, SourceReport, Status, own_clock};
 
 /// What is known of the machines of a run.
 struct Machines<'a> {
@@ -97,9 +94,10 @@ impl<'a> Machines<'a> {
             source.host.as_deref().filter(|name| self.reports.get(name).is_none_or(|own| own.daemon.is_none()))?;
         let told = u32::from_str_radix(row.refid.as_deref()?, 16).ok().filter(|_| row.is_ok())?;
         // Of a source of stratum 1 the reference is a kind of clock; one that is cut off has failed already.
-        let own = told >> 8 == 0x7f_7f01 || told == 0x7f00_0001 || told == LOCAL;
-        if source.references.is_empty() || row.stratum? < 2 || source.references.contains(&told) || (own && source.fed)
-        {
+        let own = own_clock(told).is_some();
+        let right = |reference: &u32| *reference == told || (own && own_clock(*reference).is_some());
+        let silent = source.references.is_empty() || source.references.iter().any(right);
+        if silent || row.stratum? < 2 || (own && source.fed) {
             return None;
         }
         let follows = if own { "its own clock".to_owned() } else { Ipv4Addr::from(told).to_string() };
@@ -303,6 +301,8 @@ mod tests {
         assert_eq!(alone(fed, 3, "c0000263"), says("192.0.2.99"));
         assert_eq!(alone("isolated: true", 10, "7f7f0101"), Vec::<String>::new());
         assert_eq!(alone("isolated: true", 10, "4c4f434c"), Vec::<String>::new());
+        assert_eq!(alone("isolated: true", 10, "7f000001"), Vec::<String>::new());
+        assert_eq!(alone("isolated: true, upstream: [10.9.0.1]", 10, "7f000001"), says("its own clock"));
         assert_eq!(alone("isolated: true", 4, "c0000263"), says("192.0.2.99"));
         assert_eq!(alone("isolated: true, upstream: [10.9.0.1]", 10, "7f7f0101"), says("its own clock"));
         // That one is a failure of its own, and of these nothing is known.
@@ -315,5 +315,9 @@ mod tests {
             assert_eq!(alone(unknown, 3, "c0000263"), Vec::<String>::new(), "{unknown}");
         }
         assert_eq!(alone(fed, 1, "47505300"), Vec::<String>::new(), "a reference clock");
+        // `VMTP`, where the inventory leaves the hypervisor in charge.
+        let windows = "winrm: { user: a, password: { env: P } }, upstream: [10.9.0.1], vars: { hypervisor_time: YES }";
+        assert_eq!(alone(&windows.replace("YES", "true"), 3, "564d5450"), Vec::<String>::new());
+        assert_eq!(alone(&windows.replace("YES", "false"), 3, "564d5450"), says("86.77.84.80"));
     }
 }

@@ -20,6 +20,7 @@ use super::spec::{
     Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, Limits, ProviderChoice, Role,
     Source, SshSettings, StepPolicy, TimeSpec,
 };
+use crate::model::OWN_CLOCK;
 
 /// Drift of an ordinary clock between two polls, parts of a second (RFC 5905: 15 ppm).
 const DRIFT: f64 = 15e-6;
@@ -82,18 +83,15 @@ fn pass_on(hosts: &mut [HostSpec]) {
     }
 }
 
-/// What a server on its own clock announces: chronyd, ntpd as an orphan, W32Time (`LOCL`).
-const OWN_CLOCKS: [u32; 3] = [0x7f7f_0101, 0x7f00_0001, 0x4c4f_434c];
-
 /// The reference identifiers that a host announces when it follows what the inventory says: of a source
-/// that is an IPv4 address, that address (RFC 5905). What a name leads to, a reference clock in `extra` or a
-/// playbook of the user brings is not known here.
+/// that is an IPv4 address, that address (RFC 5905). What a name leads to, a reference clock in `extra`, a
+/// playbook of the user or the clock of a hypervisor brings is not known here.
 fn references(host: &HostSpec) -> Vec<u32> {
     let sources: Option<Vec<u32>> =
         host.time.sources.iter().map(|source| source.address.parse::<Ipv4Addr>().ok().map(u32::from)).collect();
     let upstream = host.time.sources.iter().any(|source| !source.orphan);
-    match sources.filter(|_| host.time.extra.is_empty() && host.playbook.is_none()) {
-        Some(all) if host.time.isolated.is_some() && !upstream => all.into_iter().chain(OWN_CLOCKS).collect(),
+    match sources.filter(|_| host.time.extra.is_empty() && host.playbook.is_none() && !host.by_hypervisor()) {
+        Some(all) if host.time.isolated.is_some() && !upstream => all.into_iter().chain([OWN_CLOCK]).collect(),
         Some(all) => all,
         None => Vec::new(),
     }

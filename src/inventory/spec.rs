@@ -145,8 +145,8 @@ pub struct Source {
     pub windows: bool,
     /// Whether that host shall get its time from somebody, and not go on with its own clock.
     pub fed: bool,
-    /// The reference identifiers that the host behind it announces if it follows what the inventory says;
-    /// empty where the inventory does not tell.
+    /// The reference identifiers that the host behind it announces if it follows what the inventory says
+    /// (`model::OWN_CLOCK` for any that stands for its own clock); empty where the inventory does not tell.
     #[serde(skip)]
     pub references: Vec<u32>,
     /// Another isolated master, which must agree with this one; none of them is above the other.
@@ -239,6 +239,11 @@ impl HostSpec {
     /// Returns whether it is a Windows host.
     pub fn is_windows(&self) -> bool {
         matches!(self.connection, Connection::Winrm(_))
+    }
+
+    /// Returns whether the inventory lets the hypervisor set the clock (a variable of the Windows playbook).
+    pub fn by_hypervisor(&self) -> bool {
+        self.is_windows() && matches!(self.vars.get("hypervisor_time"), Some(Var::Bool(true)))
     }
 
     /// Returns the playbook of the host: its own, else that of its time service.

@@ -8,6 +8,7 @@ mod measurement;
 mod outcome;
 mod output;
 mod read;
+mod own_clock;
 mod report;
 mod role;
 #[cfg(test)]
@@ -24,6 +25,7 @@ pub use measurement::{DaemonReport, SourceReport};
 pub use outcome::{Kiss, Outcome, Port123, Prober};
 pub use output::Slice;
 pub use read::ReadError;
+pub use own_clock::{OWN_CLOCK, is_own_clock, name_of_own_clock, own_clock, own_clock_patterns};
 pub use report::{FleetReport, HostReport, SCHEMA, Summary, Wave};
 pub use role::Role;
 pub use spread::Spread;

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail};
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, has_ntpsec};
 use crate::facts::{Facts, Family};
 use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
-use crate::model::{DaemonReport, Slice};
+use crate::model::{DaemonReport, Slice, is_own_clock};
 
 /// Where `ntpq` asks: 127.0.0.1, which files with `restrict` lines have, and `::1` often have not; by the name of
 /// the host itself it would ask there first. A service that was started with `-6` has only that.
@@ -233,13 +233,11 @@ fn reference(shown: &str) -> Option<String> {
     (shown.len() <= 6 && !shown.is_empty()).then(|| format!("{:08x}", u32::from_be_bytes(bytes)))
 }
 
-/// In orphan mode ntpd refers to 127.0.0.1, or it follows the driver 127.127.1 of its own clock.
+/// As an orphan ntpd refers to itself, or it follows the driver 127.127.1 of its own clock.
 fn own_clock(reference: &str, peers: &[Peer]) -> bool {
     match peers.iter().find(|peer| peer.selected) {
         Some(peer) => peer.address.starts_with(LOCAL_DRIVER),
-        None => {
-            reference == "127.0.0.1" || reference.trim_matches('.') == "LOCL" || reference.starts_with(LOCAL_DRIVER)
-        }
+        None => self::reference(reference).as_deref().is_some_and(is_own_clock),
     }
 }
 
@@ -377,6 +375,8 @@ mod tests {
         }
         assert_eq!(reference(".GPS.").as_deref(), Some("47505300"));
         assert_eq!(reference("127.0.0.1").as_deref(), Some("7f000001"));
+        // As an orphan of stratum 1.
+        assert!(own_clock("LOOP", &[]) && !own_clock("10.0.0.1", &[]));
     }
 
     #[test]

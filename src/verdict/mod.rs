@@ -9,7 +9,7 @@ pub(crate) mod sources;
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
-use crate::model::{DaemonReport, SourceReport};
+use crate::model::{DaemonReport, SourceReport, name_of_own_clock};
 use crate::provider::{DaemonStatus, Peer, PeerKind, is_reached};
 
 use sources::within;
@@ -63,15 +63,7 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
     }
     let by = |what: &str| Verdict::NotSynchronised(format!("{} {what}", report.provider));
     match follows(daemon, sources) {
-        Follows::Source(source) if is_cut_off(spec, source) => Verdict::OutOfLimits(format!(
-            "`{}` serves its own clock (reference LOCL): it has lost the source that it shall follow",
-            source.address
-        ))
-        .into(),
-        Follows::Source(source) if source.within == Some(true) => Verdict::Proven.into(),
-        Follows::Source(source) => {
-            settling(spec, source).unwrap_or_else(|| Verdict::OutOfLimits(explain(spec, source))).into()
-        }
+        Follows::Source(source) => by_source(spec, source).into(),
         Follows::Clock(peer) => clock(spec, report, peer).into(),
         Follows::Stranger(address) => by(&format!("follows {address}, which the inventory does not name")).into(),
         Follows::Itself | Follows::Nothing(_) if spec.time.isolated.is_some() => alone(spec, daemon, sources),
@@ -80,11 +72,24 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
     }
 }
 
-/// Whether a source that shall have one of its own goes by its own clock.
-fn is_cut_off(spec: &HostSpec, source: &SourceReport) -> bool {
-    let own = |refid: &str| refid == settling::LOCAL_CLOCK || refid.starts_with("7f7f01");
+fn by_source(spec: &HostSpec, source: &SourceReport) -> Verdict {
+    if let Some(reference) = cut_off(spec, source) {
+        return Verdict::OutOfLimits(format!(
+            "`{}` serves its own clock (reference {reference}): it has lost the source that it shall follow",
+            source.address
+        ));
+    }
+    match source.within {
+        Some(true) => Verdict::Proven,
+        _ => settling(spec, source).unwrap_or_else(|| Verdict::OutOfLimits(explain(spec, source))),
+    }
+}
+
+/// The reference of a source that shall have one of its own and goes by its own clock.
+fn cut_off(spec: &HostSpec, source: &SourceReport) -> Option<&'static str> {
     let fed = spec.time.sources.iter().any(|declared| declared.fed && declared.address == source.address);
-    fed && source.is_ok() && source.refid.as_deref().is_some_and(own)
+    let reference = source.refid.as_deref().and_then(name_of_own_clock)?;
+    (fed && source.is_ok()).then_some(reference)
 }
 
 /// A bound that is above the limit and falls by itself.
@@ -281,8 +286,9 @@ mod tests {
     use crate::ntp::report::SourceReport as Measured;
     use crate::provider;
 
-    /// `source address outcome offset`: stratum 2, a delay of 0.4 ms and a dispersion of 0.2 ms.
+    /// `source address outcome offset`: stratum 2, a delay of 0.4 ms and a dispersion of 0.2 ms; and its reference.
     fn measured(line: &str) -> Measured {
+        let (line, refid) = line.split_once(" refid ").map_or((line, None), |(line, refid)| (line, Some(refid)));
         let [source, address, outcome, offset] = line.split(' ').collect::<Vec<_>>()[..] else { panic!("{line}") };
         let offset = offset.parse::<f64>().ok().map(|ms| (ms * 1e6) as i64);
         Measured {
@@ -291,6 +297,7 @@ mod tests {
             outcome: Outcome::try_from(outcome.to_owned()).unwrap(),
             received: Some(u32::from(offset.is_some())),
             stratum: offset.map(|_| 2),
+            refid: refid.map(str::to_owned),
             offset_ns: offset,
             delay_ns: offset.map(|_| 400_000),
             error_bound_ns: offset.map(|offset| offset.abs() + 400_000),

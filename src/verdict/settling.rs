@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
-use crate::model::{Prober, SourceReport};
+use crate::model::{Prober, SourceReport, is_own_clock, own_clock_patterns};
 use crate::text::number::{signed, span};
-
-/// The reference id of a server on its own clock, `LOCL`, as the probe prints it.
-pub(crate) const LOCAL_CLOCK: &str = "4c4f434c";
 
 /// The most that a filter with one sample can add, and what was there before, seconds.
 const MOST_S: f64 = 16.0;
@@ -32,7 +29,7 @@ const POLL: Duration = Duration::from_secs(64);
 
 /// How many polls of the source it takes until the bound is within the limit, if the rest of the
 /// bound is already, and nothing but the announced dispersion is in the way.
-pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, refid: &str, seen: &SourceReport) -> Option<u32> {
+pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, seen: &SourceReport) -> Option<u32> {
     let (bound, dispersion) = (seen.error_bound_s?, seen.root_dispersion_s?);
     let room = spec.limits.max_error.as_secs_f64() - (bound - dispersion);
     // A server on its own clock has nothing to wait for.
@@ -43,7 +40,8 @@ pub(crate) fn polls_left(spec: &HostSpec, declared: Option<&Source>, refid: &str
     // A start explains it for eight polls; a server outside of the inventory that goes on like that is just bad.
     let foreign = declared.is_none_or(|source| source.host.is_none());
     let stuck = foreign && dispersion > JUST_STARTED_S && seen.reach == Some(HEARD_LONG);
-    let fits = seen.is_ok() && follows && settles && !stuck && refid != LOCAL_CLOCK && dispersion <= MOST_S;
+    let alone = seen.refid.as_deref().is_some_and(is_own_clock);
+    let fits = seen.is_ok() && follows && settles && !stuck && !alone && dispersion <= MOST_S;
     (fits && room > 0.0 && dispersion > room).then(|| (dispersion / room).log2().ceil() as u32)
 }
 
@@ -84,7 +82,7 @@ pub(crate) fn marked(spec: &HostSpec) -> Option<HostSpec> {
 pub(crate) fn judge_anew(spec: &HostSpec, sources: &mut [SourceReport]) {
     for seen in sources.iter_mut().filter(|seen| seen.root_dispersion_s <= Some(JUST_STARTED_S)) {
         let declared = spec.time.sources.iter().find(|source| source.address == seen.address);
-        seen.polls_left = polls_left(spec, declared, "", seen);
+        seen.polls_left = polls_left(spec, declared, seen);
     }
 }
 
@@ -99,6 +97,7 @@ pub(crate) fn shell(spec: &HostSpec) -> String {
     let windows = spec.time.sources.iter().any(|source| source.windows);
     let least = if windows { 0.0 } else { JUST_STARTED_S };
     SHELL
+        .replace("@OWN@", &own_clock_patterns())
         .replace("@LIMIT@", &spec.limits.max_error.as_nanos().to_string())
         .replace("@LEAST@", &format!("{:.0}", least * 1e9))
         .replace("@MOST@", &format!("{:.0}", MOST_S * 1e9))
@@ -106,7 +105,7 @@ pub(crate) fn shell(spec: &HostSpec) -> String {
 }
 
 const SHELL: &str = r#"while IFS= read -r fc_line; do
-case $fc_line in *'"stratum":1,'*|*'"refid":"4c4f434c"'*) continue ;; *'"outcome":"ok"'*'"error_bound_ns":'*) ;; *) continue ;; esac
+case $fc_line in *'"stratum":1,'*|@OWN@) continue ;; *'"outcome":"ok"'*'"error_bound_ns":'*) ;; *) continue ;; esac
 fc_disp=${fc_line#*'"root_dispersion_ns":'}; fc_disp=${fc_disp%%[!0-9]*}
 fc_room=${fc_line#*'"error_bound_ns":'}; fc_room=$((@LIMIT@ - ${fc_room%%[!0-9]*} + ${fc_disp:-0}))
 [ "${fc_disp:-0}" -gt @LEAST@ ] && [ "$fc_disp" -le @MOST@ ] && [ "$fc_room" -gt 0 ] || continue
@@ -159,7 +158,8 @@ mod tests {
     }
 
     fn left(windows: bool, refid: &str, seen: &SourceReport) -> Option<u32> {
-        polls_left(&sample::host("l1"), Some(&declared(windows)), refid, seen)
+        let seen = SourceReport { refid: Some(refid.to_owned()), ..seen.clone() };
+        polls_left(&sample::host("l1"), Some(&declared(windows)), &seen)
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
         assert_eq!((left(false, "0A0A0A01", &heard(0o377)), left(false, "0A0A0A01", &heard(0o177))), (None, Some(7)));
         // One that is managed is known to follow its source, and `windows: true` has no other meaning.
         let own = Source { host: Some("dc".to_owned()), ..declared(true) };
-        let polls = |source: &Source| polls_left(&sample::host("l1"), Some(source), "0A0A0A01", &heard(0o377));
+        let polls = |source: &Source| polls_left(&sample::host("l1"), Some(source), &heard(0o377));
         assert_eq!((polls(&own), polls(&declared(true))), (Some(7), None));
     }
 
@@ -208,7 +208,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fall_or_is_wrong_beside_it_is_no_such_bound() {
-        assert_eq!(left(true, LOCAL_CLOCK, &seen(0.0, 10.0)), None);
+        for own in ["4c4f434c", "7f000001", "7f7f0101"] {
+            assert_eq!(left(true, own, &seen(0.0, 7.8)), None, "{own}");
+        }
         assert_eq!(left(true, "0A0A0A01", &seen(0.2, 7.8)), None);
         assert_eq!(left(true, "0A0A0A01", &seen(0.0, 16.1)), None);
         assert_eq!(left(true, "0A0A0A01", &SourceReport { stratum: Some(1), ..seen(0.0, 7.8) }), None);
@@ -239,6 +241,8 @@ mod tests {
         assert!(on_the_host(&format!("{silent}\n{fresh}"), 447) && !on_the_host(&fresh, 448));
         for (lines, why) in [
             (line(1, "4c4f434c", 10_000_000_000, 10_000_000_000), "its own clock"),
+            (line(3, "7f000001", 7_801_000_000, 7_800_000_000), "an orphan"),
+            (line(3, "7f7f0100", 7_801_000_000, 7_800_000_000), "its own clock by the driver"),
             (line(3, "0a0a0a01", 8_000_000_000, 7_800_000_000), "200 ms off"),
             (line(3, "0a0a0a01", 16_800_000_000, 16_800_000_000), "more than any filter"),
             (silent.to_owned(), "no answer"),

@@ -81,8 +81,7 @@ fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> So
         from_123: m.from_123,
         polls_left: None,
     };
-    let refid = report.refid.clone().unwrap_or_default();
-    SourceReport { polls_left: settling::polls_left(spec, Some(declared), &refid, &report), ..report }
+    SourceReport { polls_left: settling::polls_left(spec, Some(declared), &report), ..report }
 }
 
 /// A kiss that came after a good answer does not undo it.

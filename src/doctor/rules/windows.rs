@@ -377,7 +377,7 @@ fn too_far(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
 }
 
 fn hypervisor(host: &Patient<'_>, facts: &WindowsFacts) -> Vec<Seen> {
-    let wanted = w32time::by_hypervisor(host.spec);
+    let wanted = host.spec.by_hypervisor();
     let key = "TimeProviders\\VMICTimeProvider";
     let seen = || in_registry(host, key, "Enabled", "VMICTimeProvider\\Enabled is 1".to_owned());
     if facts.hypervisor_time && !wanted { vec![seen()] } else { Vec::new() }

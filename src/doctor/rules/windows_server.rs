@@ -7,6 +7,7 @@ use ipnet::IpNet;
 use crate::doctor::{Link, Patient, Seen};
 use crate::facts::windows::WindowsFacts;
 use crate::facts::windows_firewall::{Door, Shut};
+use crate::model::name_of_own_clock;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -104,12 +105,7 @@ fn at(link: &Link<'_>, seen: Seen) -> Seen {
 fn own_clock(link: &Link<'_>) -> Option<Seen> {
     let server = link.server.filter(|_| link.works())?;
     let fed = server.spec.time.isolated.is_none() && !server.spec.time.sources.is_empty();
-    let refid = link.answer()?.refid.as_deref()?;
-    let shown = match refid {
-        "4c4f434c" => "LOCL",
-        own if own.starts_with("7f7f01") => "127.127.1.x",
-        _ => return None,
-    };
+    let shown = link.answer()?.refid.as_deref().and_then(name_of_own_clock)?;
     let sources: Vec<&str> = server.spec.time.addresses().collect();
     let seen = link.client.seen("probe", format!("{} answers with reference {shown}", link.source.address));
     let seen = Seen { host: server.name().to_owned(), about: "its own clock".to_owned(), ..link.name_both(seen) };

@@ -154,7 +154,7 @@ pub(crate) fn look(
     lines.extend(probe(session, tries, timeout_ms));
     let slices = asked(session, &lines)?;
     let mut daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
-    if w32time::by_hypervisor(session.spec) {
+    if session.spec.by_hypervisor() {
         w32time::attach_hypervisor(&mut daemon);
     }
     let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());

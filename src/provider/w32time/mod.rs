@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{DaemonStatus, Provider};
 use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{ProviderChoice, StepPolicy, Var};
+use crate::inventory::spec::{ProviderChoice, StepPolicy};
 use crate::model::Slice;
 
 /// The Windows Time service.
@@ -18,7 +18,7 @@ pub struct W32Time;
 /// Separates the three answers of [`Provider::status`].
 const DIVIDER: &str = "--fleetclock--";
 
-pub use status::{LOCAL_CLOCK, attach_hypervisor};
+pub use status::attach_hypervisor;
 
 /// What W32Time takes for "no limit" (Microsoft, "Windows Time service tools and settings").
 const NO_LIMIT: u32 = u32::MAX;
@@ -101,11 +101,6 @@ fn corrections(step: StepPolicy) -> (u32, u32) {
     }
 }
 
-/// Whether the inventory lets the hypervisor set the clock (the playbook's own variable).
-pub fn by_hypervisor(spec: &HostSpec) -> bool {
-    matches!(spec.vars.get("hypervisor_time"), Some(Var::Bool(true)))
-}
-
 /// Why a host is left alone, if it is: a domain has its own hierarchy of time.
 pub fn refusal(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
     use crate::facts::windows::Kind;
@@ -182,10 +177,12 @@ mod tests {
 
     #[test]
     fn only_a_yes_leaves_the_clock_to_the_hypervisor() {
+        use crate::inventory::spec::Var;
         let left = |var: Option<Var>| {
-            let mut spec = crate::engine::sample::host("win1");
+            let text = "hosts: { w: { address: 10.0.0.1, role: master, isolated: true, serve: [10.0.0.0/24], winrm: { user: a, password: { env: P } } } }";
+            let mut spec = crate::engine::sample::fleet(text).remove(0);
             spec.vars.extend(var.map(|var| ("hypervisor_time".to_owned(), var)));
-            by_hypervisor(&spec)
+            spec.by_hypervisor()
         };
         assert_eq!([left(None), left(Some(Var::Bool(false))), left(Some(Var::Bool(true)))], [false, false, true]);
     }

@@ -5,11 +5,8 @@
 //! `SpecialPollInterval`, healthy services keep `2` (stale data) there for hours.
 
 use crate::facts::registry::value;
-use crate::model::DaemonReport;
+use crate::model::{self, DaemonReport};
 use crate::provider::{DaemonStatus, Peer, PeerKind};
-
-/// Reference id of a server on its own clock, `LOCL` (RFC 5905 figure 12).
-pub const LOCAL_CLOCK: u32 = 0x4C4F_434C;
 
 /// Reference id of the hypervisor's clock, `VMTP`.
 const HYPERVISOR: &str = "564d5450";
@@ -19,6 +16,10 @@ pub fn attach_hypervisor(daemon: &mut DaemonStatus) {
     if daemon.report.refid.as_deref() == Some(HYPERVISOR) {
         daemon.peers.iter_mut().for_each(|peer| peer.kind = PeerKind::Clock);
     }
+}
+
+fn is_own_clock(reference: u32) -> bool {
+    model::own_clock(reference).is_some()
 }
 
 /// A source that has not been heard for so many polls is lost: the reach register of NTP has eight bits.
@@ -54,7 +55,7 @@ pub(super) fn read(source: &str, printed: &str, intervals: &str) -> DaemonStatus
     let interval = if flags & SPECIAL_INTERVAL == 0 { status.poll } else { special };
     let fault = status.fault(printed, name, interval);
     let synchronised = fault.is_none();
-    let own_clock = status.reference == Some(LOCAL_CLOCK);
+    let own_clock = status.reference.is_some_and(is_own_clock);
     let name = name.split(',').next().unwrap_or_default().trim().trim_matches(['[', ']']);
     let follows = synchronised && !own_clock && !name.is_empty();
     DaemonStatus {
@@ -114,7 +115,7 @@ impl Status {
             return Some(format!("its source is `{source}` ({last})"));
         }
         let lost = interval.map(|interval| interval * LOST_POLLS);
-        let since = self.since.filter(|_| reference != LOCAL_CLOCK)?;
+        let since = self.since.filter(|_| !is_own_clock(reference))?;
         (since > lost?).then(|| {
             format!(
                 "it has not heard from its source `{source}` for {since:.0} s, and asks it every {:.0} s",
