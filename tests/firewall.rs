@@ -7,6 +7,7 @@
 
 use std::path::PathBuf;
 
+use fleetclock::firewall::firewalld::{FUNCTIONS, Firewalld, WAY};
 use fleetclock::firewall::{ClientPort, Packet, Ruleset, Sender, Verdict, advice, read, walk};
 use ipnet::IpNet;
 
@@ -108,4 +109,72 @@ fn rules_that_cannot_be_read_are_no_rules_that_let_pass() {
     assert!(!read("", "", "").unread);
     let beside = read("", "", "tc host0\nxdp eth1\nfile /etc/nftables.conf\n");
     assert!(!beside.is_read(Some("host0")) && beside.is_read(Some("eth0")) && !beside.is_read(None));
+}
+
+/// A bus on which firewalld says the same of each zone, service and policy; it notes who has asked for what.
+const BUS: &str = r#"busctl() {
+  echo "$*" >>calls
+  case $* in
+    *getDefaultZone) echo 's "public"' ;;
+    *queryPanicMode) echo "b $panic" ;;
+    *getActiveZones) echo 'a{sa{sas}} 1 "public" 1 "interfaces" 1 "host0"' ;;
+    *getPolicies) echo 'as 2 "allow-host-ipv6" "noise"' ;;
+    *ZoneSettings2*) printf '%s\n' "a{sv} 1 $zone" ;;
+    *ByName*) echo 'o "/org/fedoraproject/FirewallD1/config/x"' ;;
+    *config.zone\ getSettings2) printf '%s\n' "a{sv} 1 $zone" ;;
+    *) echo 'a{sv} 1 "ports" a(ss) 1 "124" "udp"' ;;
+  esac
+}
+ip() { :; }
+"#;
+
+/// What is read of a firewalld with these files in its folder, and what was asked over the bus.
+fn asked(files: &[&str], zone: &str, panic: bool) -> (String, Vec<String>) {
+    let dir = tempfile::tempdir().unwrap();
+    for file in files {
+        let path = dir.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, "").unwrap();
+    }
+    let own = dir.path().to_str().unwrap();
+    let functions = FUNCTIONS.replace("/etc/firewalld", own).replace("/usr/lib/firewalld", &format!("{own}/usr"));
+    let text = format!("cd {own}\nzone='{zone}' panic={panic}\n{BUS}\n{WAY}\n{functions}\nfc_firewalld 10.10.10.2\n");
+    #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+    let output = std::process::Command::new("dash").arg("-c").arg(text).output().unwrap();
+    assert!(output.stderr.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    let calls = std::fs::read_to_string(dir.path().join("calls")).unwrap();
+    (String::from_utf8(output.stdout).unwrap(), calls.lines().map(str::to_owned).collect())
+}
+
+const OPEN: &str = r#""services" as 1 "ntp""#;
+
+#[test]
+fn firewalld_is_asked_for_what_is_not_as_it_comes() {
+    let about = |calls: &[String], word: &str| calls.iter().filter(|call| call.contains(word)).count();
+    let (plain, calls) = asked(&[], OPEN, false);
+    // The default zone, those in use, panic mode, one zone in both states, the policies as they work, and one of them.
+    assert_eq!((calls.len(), about(&calls, "Service")), (8, 0), "{calls:#?}");
+    assert!(plain.contains("policy running/noise") && !plain.contains("permanent/"), "{plain}");
+    let files = ["services/ntp.xml", "services/mine.xml", "usr/policies/allow-host-ipv6.xml", "usr/policies/lib.xml"];
+    let by_rule = r#""rules_str" as 1 "rule family=\"ipv4\" service name=\"ntp\" accept""#;
+    let by_other = r#""rules_str" as 1 "rule family=\"ipv4\" service name=\"mine\" accept""#;
+    // By name, by a rich rule, and as what a rule of ours would be about.
+    for (zone, mine) in [(OPEN, 0), (by_rule, 0), (r#""services" as 1 "ssh""#, 0), (by_other, 3)] {
+        let (printed, calls) = asked(&files, zone, false);
+        assert!(printed.contains("service running/ntp a{sv}") && printed.contains("service permanent/ntp a{sv}"));
+        assert_eq!(
+            about(&calls, " mine") + about(&calls, "config.service getSettings2") - 1,
+            mine,
+            "{zone}: {calls:#?}"
+        );
+        assert!(printed.contains("policy permanent/lib a{sv}"), "{printed}");
+        assert_eq!(Firewalld::read(&printed).unwrap().element(), "port port=\"123\" protocol=\"udp\"");
+    }
+    assert_eq!(Firewalld::read(&plain).unwrap().element(), "service name=\"ntp\"");
+}
+
+#[test]
+fn the_panic_mode_of_firewalld_is_seen() {
+    let panic = |panic| Firewalld::read(&asked(&[], OPEN, panic).0).unwrap().panic;
+    assert_eq!((panic(false), panic(true)), (false, true));
 }

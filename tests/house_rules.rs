@@ -56,7 +56,6 @@ const LAYERS: &[(&str, &[&str])] = &[
             "exit",
             "facts",
             "files",
-            "firewall",
             "history",
             "input",
             "inventory",
@@ -100,11 +99,8 @@ const LONGEST: usize = 400;
 /// Files that are longer, and how long they are: they may only become shorter.
 const LONGER: &[(&str, usize)] = &[
     ("engine/apply.rs", 402),
-    ("firewall/firewalld.rs", 433),
-    ("inventory/resolve.rs", 412),
-    ("playbook/step.rs", 401),
+    ("inventory/resolve.rs", 410),
     ("provider/ntpd.rs", 403),
-    ("resource/firewall.rs", 461),
     ("transport/winrm/error.rs", 404),
 ];
 

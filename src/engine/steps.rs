@@ -5,7 +5,6 @@ use std::cell::Cell;
 use anyhow::{Context as _, Result};
 
 use crate::facts::{Facts, Firewall};
-use crate::firewall::firewalld::Opening;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::model::{Delta, Slice};
@@ -69,7 +68,6 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
     let filter = Cell::new(filter(spec));
-    let is_ntp = |port: &str| Opening::read(port).is_ok_and(|port| port.is_ntp());
     let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
         match kind {
             Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
@@ -78,8 +76,8 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
             // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
-            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && is_ntp(&port) => {
-                Ok(Box::new(resource::firewall::Firewalld::new(Opening::default(), &from, filter.take())?))
+            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && port.is_ntp() => {
+                Ok(Box::new(resource::firewall::Firewalld::new(port, &from, filter.take())?))
             }
             kind => resource::build(kind, shown, facts, firewall, &render),
         }

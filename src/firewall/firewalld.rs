@@ -7,6 +7,8 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
+use super::askers::asker;
+pub use super::askers::{WAY, askers};
 pub use super::known::Opening;
 use super::known::{self, Known};
 use super::packet::Truth;
@@ -18,17 +20,6 @@ pub fn record(wanted: &Opening) -> String {
     let more = if wanted.is_ntp() { String::new() } else { format!("-{}-{}", wanted.ports(), wanted.protocol()) };
     format!("/var/lib/fleetclock/firewalld{more}")
 }
-
-/// Function that prints the way to the first of some addresses that is not the host's own:
-/// `fc_way ADDRESS,ADDRESS`.
-pub const WAY: &str = r#"fc_way() {
-fc_r=
-for fc_c in $(echo "$1" | tr , ' '); do
-fc_r=$(ip -o route get "$fc_c" 2>/dev/null) || continue
-case $fc_r in local*) ;; *) break ;; esac
-done
-[ -z "$fc_r" ] || echo "${1%%,*} $fc_r"
-}"#;
 
 /// Functions that print the state, after [`WAY`]: `fc_firewalld ADDRESS,ADDRESS...`, for networks that ask.
 pub const FUNCTIONS: &str = include_str!("firewalld.sh");
@@ -52,6 +43,8 @@ pub struct Firewalld {
     default: String,
     /// Zone of each interface that is bound to one.
     interfaces: BTreeMap<String, String>,
+    /// Whether it is in panic mode, in which it drops all packets.
+    pub panic: bool,
     /// Which interface leads to an address.
     routes: BTreeMap<IpAddr, String>,
     /// As it works now.
@@ -85,6 +78,7 @@ impl Firewalld {
         let (name, value) = rest.split_once(' ').unwrap_or((rest, ""));
         match word {
             "default" => self.default = text(rest),
+            "panic" => self.panic = true,
             "interface" if !value.is_empty() => drop(self.interfaces.insert(name.to_owned(), value.to_owned())),
             "active" => self.active(rest),
             "route" => {
@@ -271,30 +265,6 @@ pub fn lets_in(rules: &Ruleset, packet: &Packet<'_>, asked: bool) -> bool {
         && walk::verdict(rules, packet, asked) == Verdict::Passes
 }
 
-/// Returns an address of a network that a packet may come from.
-fn asker(network: IpNet) -> IpAddr {
-    network.hosts().next().unwrap_or(network.addr())
-}
-
-/// Returns addresses of a network that packets may come from, as [`WAY`] takes them; it is known by the
-/// first. The others are for a host that has the first one itself, as a master at `.1` has.
-pub fn askers(network: IpNet) -> String {
-    let first = asker(network);
-    let mut all = vec![first];
-    all.extend(network.hosts().nth(1));
-    all.extend(last(network).filter(|last| !all.contains(last)));
-    all.iter().map(ToString::to_string).collect::<Vec<_>>().join(",")
-}
-
-/// The highest address of a network that a host may have.
-fn last(network: IpNet) -> Option<IpAddr> {
-    match network {
-        IpNet::V4(net) => u32::from(net.broadcast()).checked_sub(1).map(|number| IpAddr::from(number.to_be_bytes())),
-        IpNet::V6(net) => Some(net.broadcast().into()),
-    }
-    .filter(|last| network.contains(last))
-}
-
 /// A name as our own lines have it, or as busctl prints it: `s "public"`.
 fn text(word: &str) -> String {
     let reply = dbus::values(word).filter(|_| word.starts_with("s "));
@@ -304,34 +274,6 @@ fn text(word: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_network_has_askers_beside_the_host_itself() {
-        for (network, all) in [
-            ("10.10.10.0/24", "10.10.10.1,10.10.10.2,10.10.10.254"),
-            ("10.10.10.0/31", "10.10.10.0,10.10.10.1"),
-            ("10.10.10.7/32", "10.10.10.7"),
-            ("0.0.0.0/0", "0.0.0.1,0.0.0.2,255.255.255.254"),
-            ("fd00::/64", "fd00::,fd00::1,fd00::ffff:ffff:ffff:ffff"),
-        ] {
-            assert_eq!(askers(network.parse().unwrap()), all);
-        }
-    }
-
-    #[test]
-    fn the_way_to_the_first_that_is_not_the_host_itself_is_told() {
-        let ip = "ip() { case $4 in 10.0.0.1) echo 'local 10.0.0.1 dev lo' ;; 10.0.0.9) return 2 ;; *) echo \"$4 dev eth1\" ;; esac; }";
-        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
-        let way = |asked: &str| {
-            let output =
-                std::process::Command::new("sh").arg("-c").arg(format!("{ip}\n{WAY}\nfc_way {asked}")).output();
-            String::from_utf8(output.unwrap().stdout).unwrap()
-        };
-        assert_eq!(way("10.0.0.1,10.0.0.2"), "10.0.0.1 10.0.0.2 dev eth1\n");
-        assert_eq!(way("10.0.0.3,10.0.0.2"), "10.0.0.3 10.0.0.3 dev eth1\n");
-        assert_eq!(way("10.0.0.1"), "10.0.0.1 local 10.0.0.1 dev lo\n");
-        assert_eq!(way("10.0.0.9"), "");
-    }
 
     const CLOSED: &str = r#"{"data":[{"services":{"type":"as","data":["ssh"]}}]}"#;
     const OPEN: &str =

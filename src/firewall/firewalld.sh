@@ -10,6 +10,7 @@ fc_saved() {
 fc_firewalld() {
   fc_z=$(fc_bus $fc_p $fc_d getDefaultZone) || { echo off; return; }
   echo "default $fc_z"
+  [ "$(fc_bus $fc_p $fc_d queryPanicMode 2>/dev/null)" != 'b true' ] || echo panic
   fc_t=$(fc_bus $fc_p $fc_d.zone getActiveZones)
   echo "active $fc_t"
   for fc_a in "$@"; do
@@ -20,10 +21,11 @@ fc_firewalld() {
   [ -z "${fc_all-}" ] || fc_x=$(fc_bus $fc_p $fc_d.zone getZones | sed 's/^as [0-9]* "//; s/"$//; s/" "/" 1 "sources"\n"/g; s/^/"/; s/$/" 1 "sources"/')
   # One that is bound to nothing now may be bound at the next start.
   fc_x=$(printf '%s\n%s\n%s\n' "$fc_z" "$fc_t" "$fc_x" | grep -oE '"[^"]*" [0-9]+ "(interfaces|sources)"|^s "[^"]*"' | sed 's/^s //; s/"\([^"]*\)".*/\1/')
-  fc_s=$(for fc_n in $(printf '%s\n' "$fc_x" "$(fc_files zones)" | sort -u); do fc_zone "$fc_n"; done; fc_policies)
+  fc_s=$(for fc_n in $(printf '%s\n' "$fc_x" "$(fc_files /etc/firewalld/zones)" | sort -u); do fc_zone "$fc_n"; done; fc_policies)
   [ -z "$fc_s" ] || printf '%s\n' "$fc_s"
-  for fc_n in ntp freeipa-ldap freeipa-ldaps $(fc_files services); do
-    case $fc_s in *"\"$fc_n\""*) fc_service "$fc_n" ;; esac
+  # Those without a file are as firewalld brings them. By `ntp` a rule of ours would open, named or not.
+  for fc_n in $(fc_files /etc/firewalld/services); do
+    case $fc_n:$fc_s in ntp:* | *"\"$fc_n\""* | *"name=\\\"$fc_n\\\""*) fc_service "$fc_n" ;; esac
   done
   for fc_n in $(printf '%s\n' "$fc_s" | grep -oE 'ipset:[^"]*|ipset=\\"[^\\]*' | sed 's/.*[:"]//' | sort -u); do
     echo "ipset running/$fc_n $(fc_bus $fc_p $fc_d.ipset getEntries s "$fc_n" 2>/dev/null)"
@@ -44,10 +46,12 @@ fc_firewalld() {
     [ ! -r "$fc_f" ] || sed 's/^/ours /' "$fc_f"
   done
 }
-# The names of the files that an administrator has made or changed.
+# The names of the files in folders; those in /etc are what an administrator has made or changed.
 fc_files() {
-  for fc_f in /etc/firewalld/"$1"/*.xml; do
-    [ ! -e "$fc_f" ] || { fc_f=${fc_f##*/}; echo "${fc_f%.xml}"; }
+  for fc_f; do
+    for fc_f in "$fc_f"/*.xml; do
+      [ ! -e "$fc_f" ] || { fc_f=${fc_f##*/}; echo "${fc_f%.xml}"; }
+    done
   done
 }
 fc_zone() {
@@ -57,16 +61,16 @@ fc_zone() {
     printf '%s\n' "running $1 $(fc_bus $fc_p $fc_d getZoneSettings s "$1")" "permanent $1 $(fc_saved getZoneByName "$1" zone getSettings)"
   fi
 }
-# Since 0.9. The one that it brings itself is about ICMP.
+# Since 0.9. The one that it brings itself is about ICMP. What is saved is in files.
 fc_policies() {
-  for fc_n in $(fc_bus $fc_p $fc_d.policy getPolicies 2>/dev/null | fc_names); do
+  for fc_n in $(fc_bus $fc_p $fc_d.policy getPolicies 2>/dev/null | tr ' ' '\n' | sed -n 's/^"\(.*\)"$/\1/p' | fc_own); do
     echo "policy running/$fc_n $(fc_bus $fc_p $fc_d.policy getPolicySettings s "$fc_n" 2>/dev/null)"
   done
-  for fc_n in $(fc_bus $fc_p/config $fc_d.config getPolicyNames 2>/dev/null | fc_names); do
+  for fc_n in $(fc_files /usr/lib/firewalld/policies /etc/firewalld/policies | sort -u | fc_own); do
     echo "policy permanent/$fc_n $(fc_saved getPolicyByName "$fc_n" policy getSettings 2>/dev/null)"
   done
 }
-fc_names() { tr ' ' '\n' | sed -n 's/^"\(.*\)"$/\1/p' | grep -vx allow-host-ipv6; }
+fc_own() { if [ -e /etc/firewalld/policies/allow-host-ipv6.xml ]; then cat; else grep -vx allow-host-ipv6; fi; }
 fc_service() {
   fc_x=$(fc_bus $fc_p $fc_d getServiceSettings2 s "$1" 2>/dev/null) || fc_x=$(fc_bus $fc_p $fc_d getServiceSettings s "$1" 2>/dev/null)
   [ -z "$fc_x" ] || echo "service running/$1 $fc_x"

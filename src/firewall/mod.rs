@@ -5,6 +5,7 @@
 //! yes, no, or that it cannot be told; [`advice`] says what to insert where; [`firewalld`] has the zones.
 
 pub mod advice;
+mod askers;
 mod dbus;
 mod expression;
 pub mod firewalld;

@@ -211,7 +211,7 @@ pub enum Kind {
     /// A port is open for some networks.
     Firewall {
         /// `123/udp`, `60000-60100/udp`.
-        port: String,
+        port: Opening,
         /// Networks, separated by blanks.
         from: String,
     },
@@ -308,8 +308,7 @@ impl StepFile {
             return Ok(Kind::Competing { keep: fill(&c.keep)? });
         }
         if let Some(f) = &self.firewall {
-            let port = fill(&f.port)?;
-            Opening::read(&port).with_context(|| self.context("firewall"))?;
+            let port = Opening::read(&fill(&f.port)?).with_context(|| self.context("firewall"))?;
             return Ok(Kind::Firewall { port, from: fill(&f.from)? });
         }
         if let Some(c) = &self.command {

@@ -1,19 +1,25 @@
 //! A port open for some networks, that of NTP for those that are served, and for nobody else. Other people's rules are never
 //! taken away; those that an earlier run has added are, when the inventory no longer wants them.
 
+mod judged;
+
+use std::sync::{Arc, Mutex, PoisonError};
+
 use anyhow::{Context as _, Result, anyhow};
 use ipnet::IpNet;
+
+use judged::{Judged, Part, Row, row};
 
 use super::filter::{Filter, Rules};
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::firewall::firewalld::{self, Door, FUNCTIONS, Opening, WAY, askers, is_for, lets_in};
+use crate::firewall::firewalld::{self, Door, FUNCTIONS, Opening, WAY, askers};
 use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
 /// firewalld: running and permanent state, each for itself. `--reload` is never used, as it would drop
 /// other people's running rules.
-#[derive(Debug, Clone)]
+#[derive(Debug, Default)]
 pub struct Firewalld {
     /// Who may ask; empty on a host that serves nobody, where only our own old rules are of interest.
     pub networks: Vec<IpNet>,
@@ -21,6 +27,8 @@ pub struct Firewalld {
     pub port: Opening,
     /// The followers, whom no rule may keep out: neither one of firewalld nor any other.
     pub filter: Option<Filter>,
+    /// What was seen last, and what came of it: the difference, the doubts and the change are asked for one by one.
+    last: Mutex<Option<(Slice, Arc<Judged>)>>,
 }
 
 /// Begins what was read of the rules.
@@ -28,25 +36,6 @@ const RULES: &str = "#: rules\n";
 
 /// The words of the two states, and the option that means them.
 const STATES: [(&str, &str); 2] = [("permanent", "--permanent "), ("running", "")];
-
-/// A rich rule in a zone, in one of the states.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Row {
-    zone: String,
-    state: &'static str,
-    rule: String,
-    /// Whom it lets in.
-    network: IpNet,
-}
-
-/// What has to change.
-#[derive(Debug, Default, PartialEq, Eq)]
-struct Work {
-    add: Vec<Row>,
-    remove: Vec<Row>,
-    /// Our own rules as they are afterwards.
-    ours: Vec<Row>,
-}
 
 impl Resource for Firewalld {
     fn label(&self) -> String {
@@ -64,7 +53,8 @@ impl Resource for Firewalld {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let Judged { work, .. } = self.judged(seen)?;
+        let judged = self.judged(seen)?;
+        let work = &judged.work;
         let delta = |row: &Row, open: bool| {
             let property = format!("{} from {} ({})", self.port, row.network, row.state);
             let word = Some("open".to_owned());
@@ -76,7 +66,8 @@ impl Resource for Firewalld {
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
-        let Judged { work, .. } = self.judged(seen)?;
+        let judged = self.judged(seen)?;
+        let work = &judged.work;
         if work.add.is_empty() && work.remove.is_empty() {
             return Ok(Fix::default());
         }
@@ -92,7 +83,7 @@ impl Resource for Firewalld {
     }
 
     fn doubts(&self, seen: &Slice) -> Vec<String> {
-        self.judged(seen).map(|judged| judged.doubts).unwrap_or_default()
+        self.judged(seen).map(|judged| judged.doubts.clone()).unwrap_or_default()
     }
 }
 
@@ -103,7 +94,8 @@ impl Firewalld {
     /// One of them is no network.
     pub fn new(port: Opening, from: &str, filter: Option<Filter>) -> Result<Self> {
         let network = |word: &str| word.parse::<IpNet>().with_context(|| format!("firewall: `{word}` is no network"));
-        Ok(Firewalld { networks: from.split_whitespace().map(network).collect::<Result<_>>()?, port, filter })
+        let networks = from.split_whitespace().map(network).collect::<Result<_>>()?;
+        Ok(Firewalld { networks, port, filter, ..Firewalld::default() })
     }
 
     fn record(&self) -> String {
@@ -133,7 +125,17 @@ impl Firewalld {
         )
     }
 
-    fn judged(&self, seen: &Slice) -> Result<Judged> {
+    fn judged(&self, seen: &Slice) -> Result<Arc<Judged>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, judged)) = last.as_ref().filter(|(known, _)| known == seen) {
+            return Ok(Arc::clone(judged));
+        }
+        let judged = Arc::new(self.judge(seen)?);
+        *last = Some((seen.clone(), Arc::clone(&judged)));
+        Ok(judged)
+    }
+
+    fn judge(&self, seen: &Slice) -> Result<Judged> {
         let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
         let Some(state) = firewalld::Firewalld::read_for(text, &self.port) else { return Ok(Judged::default()) };
         if text.starts_with("off") {
@@ -143,6 +145,13 @@ impl Firewalld {
                 false => Err(anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
                     .hint("start firewalld, or say `firewall: none` for this host")),
             };
+        }
+        if state.panic && !self.networks.is_empty() {
+            return Err(anyhow!(
+                "firewalld is in panic mode: it drops every packet, and {} is open for nobody",
+                self.port
+            )
+            .hint("somebody has run `firewall-cmd --panic-on`; when the reason is gone: firewall-cmd --panic-off"));
         }
         let rules = Rules::read(rules);
         let judged = self.compare(state, &rules, &decisive("", &seen.stderr))?;
@@ -208,102 +217,6 @@ impl Firewalld {
     }
 }
 
-/// Where packets of a network that is served arrive.
-#[derive(Debug, Clone)]
-struct Part {
-    network: IpNet,
-    /// All of the network, or a part of it.
-    from: IpNet,
-    zone: String,
-}
-
-impl Part {
-    /// Whether the rules themselves let it in, whatever the settings of the zone say.
-    fn is_let_in(&self, rules: &Rules) -> bool {
-        rules.question(self.network, self.from).is_some_and(|packet| lets_in(&rules.set, &packet, false))
-    }
-}
-
-/// What has to change, and what could not be told.
-#[derive(Debug, Default)]
-struct Judged {
-    work: Work,
-    doubts: Vec<String>,
-    /// What keeps somebody out and is not ours to take away, and the way out.
-    refused: Option<(String, String)>,
-}
-
-impl Judged {
-    /// Takes what a zone does with those whom a rule would let in; `open_now`: the rules as they work let them in.
-    fn take(&mut self, row: Row, door: &Door, open_now: bool) {
-        let Row { zone, network, .. } = &row;
-        let is_permanent = row.state == "permanent";
-        let when = if is_permanent { " after its next start" } else { "" };
-        match door {
-            _ if open_now => {}
-            Door::Open => {}
-            Door::Closed | Door::OpenTo(_) => self.work.add.push(row),
-            Door::Refused { policy, words } => {
-                let option = if is_permanent { "--permanent " } else { "" };
-                let (kind, name) = policy.as_ref().map_or(("zone", zone), |policy| ("policy", policy));
-                let first = row.rule.replacen("rule ", "rule priority=\"-32768\" ", 1);
-                let message = format!("firewalld keeps {network} out{when}: {kind} `{name}`: {words}");
-                let command = format!("firewall-cmd {option}--{kind}={name} --add-rich-rule='{first}'");
-                // What is so now comes before what will be.
-                if !is_permanent || self.refused.is_none() {
-                    self.refused = Some((message, format!("let it in before that: {command}")));
-                }
-            }
-            Door::Doubt { words, shut } => {
-                let what = format!("whether zone `{zone}` lets {network} in{when} could not be told");
-                self.doubts.push(format!("firewalld: {what}: {words}"));
-                if *shut {
-                    self.work.add.push(row);
-                }
-            }
-        }
-    }
-}
-
-impl Work {
-    /// Whether what is done lets somebody in now.
-    fn opens(&self, from: IpNet) -> bool {
-        self.add.iter().any(|row| row.state == "running" && row.network.contains(&from))
-    }
-
-    /// Which of our own rules stay, and which are no longer wanted.
-    fn sort_out(&mut self, state: &firewalld::Firewalld, wanted: &[(&'static str, Vec<Part>)], port: &Opening) {
-        for (word, zone, rule) in state.ours.iter().filter(|(.., rule)| is_for(rule, port)) {
-            let Some((word, parts)) = wanted.iter().find(|(known, _)| known == word) else { continue };
-            let zones = if *word == "permanent" { &state.permanent.zones } else { &state.running.zones };
-            // One that somebody has taken away is not ours any more.
-            if !zones.get(zone).is_some_and(|zone| zone.rules.contains(rule)) {
-                continue;
-            }
-            let Some(network) = source(rule) else { continue };
-            let row = Row { zone: zone.clone(), state: word, rule: rule.clone(), network };
-            let is_wanted =
-                parts.iter().any(|part| part.zone == *zone && self::rule(part.from, &state.element()) == *rule);
-            if is_wanted { self.ours.push(row) } else { self.remove.push(row) }
-        }
-    }
-}
-
-fn row(zone: &str, state: &'static str, network: IpNet, element: &str) -> Row {
-    Row { zone: zone.to_owned(), state, rule: rule(network, element), network }
-}
-
-fn rule(network: IpNet, element: &str) -> String {
-    let family = if network.addr().is_ipv4() { "ipv4" } else { "ipv6" };
-    format!("rule family=\"{family}\" source address=\"{network}\" {element} accept")
-}
-
-/// Whom a rule of ours lets in.
-fn source(rule: &str) -> Option<IpNet> {
-    let (_, rest) = rule.split_once("address=\"")?;
-    rest.split_once('"')?.0.parse().ok()
-}
-
 /// One call of `firewall-cmd` for each zone, however many networks.
 fn commands(option: &str, verb: &str, rows: &[&Row]) -> String {
     let mut zones: Vec<&str> = rows.iter().map(|row| row.zone.as_str()).collect();
@@ -328,7 +241,12 @@ mod tests {
         r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.9.0.0/16\" service name=\"ntp\" accept""#;
 
     fn firewalld() -> Firewalld {
-        Firewalld { networks: vec!["10.10.10.0/24".parse().unwrap()], port: Opening::default(), filter: None }
+        Firewalld {
+            networks: vec!["10.10.10.0/24".parse().unwrap()],
+            port: Opening::default(),
+            filter: None,
+            ..Firewalld::default()
+        }
     }
 
     fn seen(running: &str, permanent: &str, more: &str) -> Slice {
@@ -351,6 +269,13 @@ mod tests {
         assert!(fix.change.contains("firewall-cmd -q --permanent --zone='public' --add-rich-rule="), "{}", fix.change);
         assert_eq!(fix.change.matches("firewall-cmd").count(), 1);
         assert!(fix.undo.contains("--remove-rich-rule="));
+    }
+
+    #[test]
+    fn what_was_seen_is_judged_once() {
+        let (resource, open) = (firewalld(), seen(NTP, NTP, ""));
+        assert!(Arc::ptr_eq(&resource.judged(&open).unwrap(), &resource.judged(&open).unwrap()));
+        assert_eq!((resource.diff(&open).unwrap().len(), resource.diff(&seen("", "", "")).unwrap().len()), (0, 2));
     }
 
     /// The same beside what a real firewalld has made of its zones, a case of `tests/firewall`.
@@ -413,7 +338,7 @@ mod tests {
     fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
         let both = format!("\"rules_str\" as 2 {} {}", &RULE[17..], &OTHER[17..]);
         assert_eq!(firewalld().diff(&seen(&both, &both, "")).unwrap(), []);
-        let rule = rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
+        let rule = judged::rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
         let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
         let slice = seen(&both, &both, &ours);
         let deltas = firewalld().diff(&slice).unwrap();
@@ -422,11 +347,16 @@ mod tests {
         assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
         assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
         // A follower that only a rule which goes lets in gets one of its own.
-        let one = Firewalld { networks: vec!["10.9.0.7/32".parse().unwrap()], port: Opening::default(), filter: None };
+        let one = Firewalld {
+            networks: vec!["10.9.0.7/32".parse().unwrap()],
+            port: Opening::default(),
+            filter: None,
+            ..Firewalld::default()
+        };
         let shown: Vec<String> = one.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
         assert!(shown.len() == 4 && shown[0] == "123/udp from 10.9.0.7/32 (permanent)", "{shown:?}");
         // Whoever serves nobody has none.
-        let nobody = Firewalld { networks: Vec::new(), port: Opening::default(), filter: None };
+        let nobody = Firewalld { networks: Vec::new(), port: Opening::default(), filter: None, ..Firewalld::default() };
         assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
         assert_eq!(nobody.diff(&Slice::default()).unwrap(), []);
     }
@@ -436,7 +366,7 @@ mod tests {
         let port = Opening::read("4460/tcp").unwrap();
         let nts = Firewalld { port, ..firewalld() };
         // What lets NTP in says nothing of it, and is not ours to take away.
-        let rule = rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
+        let rule = judged::rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
         let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
         let slice = seen(OTHER, OTHER, &ours);
         let shown: Vec<String> = nts.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
@@ -451,6 +381,15 @@ mod tests {
         assert_eq!(nts.diff(&seen(open, open, "")).unwrap(), []);
         let part = r#""ports" a(ss) 1 "4461" "tcp""#;
         assert_eq!(nts.diff(&seen(part, part, "")).unwrap().len(), 2);
+    }
+
+    #[test]
+    fn a_firewalld_in_panic_mode_lets_nobody_in_whatever_its_zones_say() {
+        let error = firewalld().diff(&seen(NTP, NTP, "panic\n")).unwrap_err();
+        assert!(error.to_string().contains("panic mode"), "{error}");
+        assert!(crate::exit::hint(&error).unwrap().ends_with("firewall-cmd --panic-off"));
+        let nobody = Firewalld { networks: Vec::new(), ..firewalld() };
+        assert_eq!(nobody.diff(&seen(NTP, NTP, "panic\n")).unwrap(), []);
     }
 
     #[test]

@@ -14,7 +14,7 @@ pub mod service;
 pub mod started;
 pub mod windows;
 
-use anyhow::{Context, Result, anyhow, bail};
+use anyhow::{Result, anyhow, bail};
 
 use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
@@ -133,7 +133,7 @@ pub fn build(
             Box::new(service::Service { unit: name, running, enabled, started: None })
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
-        Kind::Firewall { port, from } => open(&port, &from, active)?,
+        Kind::Firewall { port, from } => open(port, &from, active)?,
         Kind::Command { check, run, undo } => Box::new(command(check, run, undo, shown)),
     })
 }
@@ -147,8 +147,7 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
     command::Command { check, run, undo, shown }
 }
 
-fn open(port: &str, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
-    let port = Opening::read(port).context("firewall: port")?;
+fn open(port: Opening, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
     match active {
         Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(port, from, None)?)),
         // ufw is opened by people; `filter` sees whether it is, and says how.

@@ -168,6 +168,16 @@ mod slow {
             "opens",
             "sed s/123/124/ /usr/lib/firewalld/services/ntp.xml >/etc/firewalld/services/ntp.xml; p --add-service=ntp; reload",
         ),
+        // One that only a rich rule names, and one that nothing names yet: ours would.
+        all(
+            "opens",
+            "sed s/123/124/ /usr/lib/firewalld/services/ntp.xml >/etc/firewalld/services/ntp.xml; firewall-cmd --reload >/dev/null; p --add-rich-rule='rule family=ipv4 service name=ntp accept'; reload",
+        ),
+        all("opens", "sed s/123/124/ /usr/lib/firewalld/services/ntp.xml >/etc/firewalld/services/ntp.xml; reload"),
+        all(
+            "refused",
+            "p --add-service=ntp; p --new-service=clocks; p --service=clocks --add-port=123/udp; firewall-cmd --reload >/dev/null; p --add-rich-rule='rule family=ipv4 service name=clocks drop'; reload",
+        ),
         // Rules in the words of iptables, which one tree has.
         Case {
             on: "bookworm",

@@ -15,6 +15,14 @@ use crate::inventory::spec::FirewallChoice;
 /// What stops packets on the client.
 pub(super) const CLIENT: &[Rule] = &[
     Rule {
+        code: "FC036",
+        title: "firewalld is in panic mode",
+        cause: "firewalld of {at} is in panic mode: it drops every packet, in and out, until somebody ends it.",
+        fix: "on {at}, when the reason is gone for which somebody has run `firewall-cmd --panic-on`: firewall-cmd --panic-off",
+        find: Find::Link(panic_mode),
+        ..ROW
+    },
+    Rule {
         code: "FC035",
         title: "A rule sends the questions elsewhere",
         cause: "A rule of {owner} on {at} gives the questions of {client} another destination than {source}.",
@@ -185,6 +193,17 @@ fn first_stop<'a>(link: &Link<'a>) -> Option<(Stopped<'a>, Patient<'a>)> {
     let at_client = || link.stop_at_client(false).or_else(|| link.stop_at_client(true)).zip(Some(link.client));
     let at_server = || link.stop_at_server().or_else(|| link.stop_of_answers()).zip(link.server);
     at_client().or_else(at_server)
+}
+
+fn panic_mode(link: &Link<'_>) -> Option<Seen> {
+    let is_in = |host: &Patient<'_>| host.evidence.firewalld.as_ref().is_some_and(|firewalld| firewalld.panic);
+    let host = link.server.filter(|server| is_in(server)).or_else(|| Some(link.client).filter(is_in))?;
+    let text =
+        format!("queryPanicMode of firewalld says yes; questions to {}: {}", link.source.address, link.outcome());
+    let mut seen = host.seen("firewalld", text);
+    seen.command = "firewall-cmd --query-panic".to_owned();
+    seen.about = "panic mode".to_owned();
+    (!link.works()).then(|| link.name_both(seen).with("at", host.name()))
 }
 
 fn diverted(link: &Link<'_>) -> Option<Seen> {

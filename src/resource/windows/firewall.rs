@@ -12,6 +12,7 @@ use crate::facts::windows::{Kind, WindowsFacts};
 use crate::facts::windows_firewall::{
     Door, Firewall, RULES, Shut, network, query_managed, query_policy, query_profiles, query_rules,
 };
+use crate::firewall::firewalld::Opening;
 use crate::model::Slice;
 use crate::resource::{Delta, Fix, Resource};
 
@@ -46,8 +47,8 @@ struct Own {
 }
 
 impl Rule {
-    pub(super) fn new(port: &str, networks: Vec<IpNet>, facts: &WindowsFacts) -> Result<Self> {
-        if port != "123/udp" {
+    pub(super) fn new(port: &Opening, networks: Vec<IpNet>, facts: &WindowsFacts) -> Result<Self> {
+        if !port.is_ntp() {
             bail!("firewall: only 123/udp can be opened, not `{port}`");
         }
         let networks = networks.into_iter().map(|network| network.trunc()).collect();
@@ -199,7 +200,8 @@ mod tests {
 
     fn rule() -> Rule {
         let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
-        Rule::new("123/udp", vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()], &facts).unwrap()
+        Rule::new(&Opening::default(), vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()], &facts)
+            .unwrap()
     }
 
     fn seen(rule: &str) -> Slice {
@@ -254,7 +256,7 @@ mod tests {
             let mut facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
             facts.rules = Firewall::parse(&Registry::parse(&seen(rule).stdout), false);
             facts.kind = kind;
-            let rule = Rule::new("123/udp", vec!["10.10.10.0/24".parse().unwrap()], &facts).unwrap();
+            let rule = Rule::new(&Opening::default(), vec!["10.10.10.0/24".parse().unwrap()], &facts).unwrap();
             rule.warnings().iter().any(|text| text.contains("lets anybody ask for time"))
         };
         let wide = "v2.26|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|Name=NTP Sync Response(IN/UDP)|";
