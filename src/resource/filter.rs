@@ -81,6 +81,37 @@ impl Rules {
     }
 }
 
+/// What becomes of a question that is served, and of the answer to it.
+struct Way<'a> {
+    /// What stops either for sure, but for what is about to be opened; the question comes first.
+    stop: Option<(Stop, Packet<'a>)>,
+    /// Whether rules tell parts of the network apart, or cannot be judged, before anything stops all of it.
+    doubt: bool,
+}
+
+impl<'a> Way<'a> {
+    fn of(rules: &Ruleset, question: Packet<'a>, opens: &dyn Fn(&Stop, IpNet) -> bool) -> Self {
+        let mut doubt = false;
+        for packet in [question, answer(&question)] {
+            match walk::verdict(rules, &packet, false) {
+                // An opening lets questions in; what stops answers stays.
+                Verdict::Stopped(stop) if packet.answer || !opens(&stop, packet.from) => {
+                    return Way { stop: Some((*stop, packet)), doubt: false };
+                }
+                Verdict::Maybe(_) => doubt = true,
+                Verdict::Stopped(_) | Verdict::Passes => {}
+            }
+        }
+        Way { stop: None, doubt }
+    }
+}
+
+/// What the time service sends back.
+fn answer<'a>(question: &Packet<'a>) -> Packet<'a> {
+    let (from, to) = (question.to, question.from);
+    Packet { inbound: false, answer: true, from, to, sender: Sender::Service, ..*question }
+}
+
 impl Filter {
     /// Fails if rules keep followers out, but for those that `opens` says are about to be opened.
     pub(super) fn refuse(&self, rules: &Rules, opens: &dyn Fn(&Stop, IpNet) -> bool) -> Result<()> {
@@ -88,30 +119,32 @@ impl Filter {
         if stopped.is_empty() { Ok(()) } else { Err(self.refusal(&rules.set, &stopped)) }
     }
 
-    /// Who stops the questions of a network; where rules tell its parts apart, of which followers.
+    /// Who stops the questions of a network or the answers to it; where rules tell its parts apart, of which followers.
     fn stopped<'a>(
         &self,
         rules: &'a Rules,
         opens: &dyn Fn(&Stop, IpNet) -> bool,
         network: IpNet,
     ) -> Vec<(Stop, Packet<'a>)> {
-        let Some(packet) = rules.question(network, network) else { return Vec::new() };
-        let stop = |packet: Packet<'a>| match walk::verdict(&rules.set, &packet, false) {
-            Verdict::Stopped(stop) if !opens(&stop, packet.from) => Some((*stop, packet)),
-            _ => None,
-        };
-        match walk::verdict(&rules.set, &packet, false) {
-            Verdict::Maybe(_) => {
+        let Some(question) = rules.question(network, network) else { return Vec::new() };
+        let whole = Way::of(&rules.set, question, opens);
+        match whole.doubt {
+            true => {
                 let own = self.followers.iter().filter(|address| network.contains(*address));
-                own.filter_map(|address| stop(Packet { from: IpNet::from(*address), ..packet })).collect()
+                let one = |address| Packet { from: IpNet::from(address), ..question };
+                own.filter_map(|address| Way::of(&rules.set, one(*address), opens).stop).collect()
             }
-            _ => stop(packet).into_iter().collect(),
+            false => whole.stop.into_iter().collect(),
         }
     }
 
     fn refusal(&self, rules: &Ruleset, list: &[(Stop, Packet<'_>)]) -> anyhow::Error {
-        let names: Vec<String> = list.iter().take(MOST).map(|(_, packet)| short(packet.from)).collect();
-        let more = match list.len().saturating_sub(MOST) {
+        let stops_answers = list.first().is_some_and(|(_, packet)| packet.answer);
+        // One sentence says one thing; the others are told when this is mended.
+        let alike: Vec<_> = list.iter().filter(|(_, packet)| packet.answer == stops_answers).collect();
+        let follower = |packet: &Packet<'_>| short(if packet.answer { packet.to } else { packet.from });
+        let names: Vec<String> = alike.iter().take(MOST).map(|(_, packet)| follower(packet)).collect();
+        let more = match alike.len().saturating_sub(MOST) {
             0 => String::new(),
             more => format!(" and {more} more"),
         };
@@ -120,8 +153,12 @@ impl Filter {
             let what = if stop.diverts { "sends elsewhere" } else { "stops" };
             (format!("`{}` in {} ({}) {what}", stop.words(), stop.place(), advice.owner), advice.words)
         });
-        let message =
-            format!("the packet filter keeps followers out: {place} what {}{more} asks at 123/udp", names.join(", "));
+        let names = names.join(", ");
+        let what = match stops_answers {
+            true => format!("what this host answers {names}{more} from 123/udp"),
+            false => format!("what {names}{more} asks at 123/udp"),
+        };
+        let message = format!("the packet filter keeps followers out: {place} {what}");
         anyhow!(message).hint(&format!("on {}: {fix}", self.host))
     }
 }
@@ -136,7 +173,7 @@ mod tests {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/firewall");
         let text = std::fs::read_to_string(format!("{folder}/{case}.txt")).unwrap();
         let (_, rules) = text.split_once("#: nft\n").unwrap();
-        Slice { stdout: format!("{rules}#: keepers\n#: routes\n{ROUTE}"), ..Slice::default() }
+        Slice { stdout: format!("{rules}#: keepers\nuser 999\n#: routes\n{ROUTE}"), ..Slice::default() }
     }
 
     fn refused(case: &str) -> Option<(String, String)> {
@@ -148,28 +185,53 @@ mod tests {
 
     #[test]
     fn rules_that_keep_followers_out_are_refused_with_the_way_out() {
-        for (case, who, fix) in [
+        for (case, what, fix) in [
             (
                 "rhel-iptables-services",
-                "10.10.10.0/24",
+                "what 10.10.10.0/24 asks",
                 "iptables -I INPUT -s 10.10.10.0/24 -p udp --dport 123 -j ACCEPT",
             ),
-            ("ufw-defaults", "10.10.10.0/24", "ufw allow from 10.10.10.0/24 to any port 123 proto udp"),
-            ("ufw-deny-first", "10.10.10.2", "ufw prepend allow from 10.10.10.2 to any port 123 proto udp"),
-            ("named-set-accepts", "10.10.10.3", "nft insert rule inet f in ip saddr 10.10.10.3 udp dport 123 accept"),
-            ("netdev-ingress", "10.10.10.0/24", "nft insert rule netdev lost i ip saddr 10.10.10.0/24"),
-            ("fail2ban", "10.10.10.2", "fail2ban-client set ntp unbanip 10.10.10.2"),
-            ("docker", "10.10.10.0/24", "a person must decide"),
+            (
+                "answers-iptables",
+                "what this host answers 10.10.10.0/24 from",
+                "iptables -I OUTPUT -d 10.10.10.0/24 -p udp --sport 123 -j ACCEPT",
+            ),
+            (
+                "answers-policy",
+                "what this host answers 10.10.10.0/24 from",
+                "nft insert rule inet f out ip daddr 10.10.10.0/24 udp sport 123 accept",
+            ),
+            (
+                "answers-to-one",
+                "what this host answers 10.10.10.3 from",
+                "nft insert rule inet f out ip daddr 10.10.10.3 udp sport 123 accept",
+            ),
+            (
+                "answers-egress",
+                "what this host answers 10.10.10.0/24 from",
+                "nft insert rule netdev lost e ip daddr 10.10.10.0/24 udp sport 123 accept",
+            ),
+            ("answers-of-service", "what this host answers 10.10.10.0/24 from", "nft insert rule inet f out"),
         ] {
             let (message, hint) = refused(case).unwrap();
-            assert!(message.contains(&format!("what {who} asks")), "{case}: {message}");
+            assert!(message.contains(what), "{case}: {message}");
             assert!(hint.contains(fix), "{case}: {hint}");
         }
     }
 
     #[test]
     fn what_lets_them_in_or_cannot_be_judged_is_no_refusal() {
-        for case in ["rhel-iptables-open", "ufw-open", "limit-then-drop", "rpfilter", "no-track", "firewalld-rich"] {
+        for case in [
+            "rhel-iptables-open",
+            "ufw-open",
+            "limit-then-drop",
+            "rpfilter",
+            "no-track",
+            "firewalld-rich",
+            // Answers belong to a flow that was let in.
+            "cis-outbound-closed",
+            "egress-policy",
+        ] {
             assert_eq!(refused(case), None, "{case}");
         }
     }

@@ -330,6 +330,20 @@ mod slow {
             "nft 'add table netdev lost; add chain netdev lost i { type filter hook ingress device host0 priority 0; }; add rule netdev lost i udp dport 123 drop'",
             "nft delete table netdev lost",
         ),
+        // Answers are stopped, and no question.
+        ("server1", "FC046", "iptables -A OUTPUT -p udp --sport 123 -j DROP", "iptables -F OUTPUT"),
+        (
+            "server1",
+            "FC046",
+            "nft 'add table inet f; add chain inet f out { type filter hook output priority 0; policy drop; }; add rule inet f out oif lo accept; add rule inet f out tcp sport 22 accept'",
+            "nft delete table inet f",
+        ),
+        (
+            "server1",
+            "FC046",
+            "nft 'add table netdev lost; add chain netdev lost e { type filter hook egress device host0 priority 0; }; add rule netdev lost e udp sport 123 drop'",
+            "nft delete table netdev lost",
+        ),
         (
             "server1",
             "FC035",
