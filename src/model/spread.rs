@@ -19,7 +19,8 @@ pub struct Spread {
     pub between: [String; 2],
     /// How far their clocks are apart, seconds.
     pub difference_s: f64,
-    /// How wrong that may be: half the round trip of each measurement on the way from one to the other, seconds.
+    /// How wrong that may be, seconds: of each measurement on the way from one to the other half the round trip, or
+    /// what the two clocks in it do not show, if that is more.
     pub uncertainty_s: f64,
     /// How many hosts could be compared with another.
     pub hosts: usize,
@@ -88,17 +89,25 @@ fn is_shared(address: IpAddr) -> bool {
     !on_link && !address.is_loopback() && !address.is_unspecified()
 }
 
+/// How wrong the offset may be: what the bound has beside the offset and beside what the source says of its own
+/// way to the time: delay, precision of either clock, drift. A measurement without a bound compares nothing.
+fn doubt(source: &SourceReport) -> Option<f64> {
+    let root = source.root_delay_s? / 2.0 + source.root_dispersion_s?;
+    let rest = source.error_bound_s? - source.offset_s?.abs() - root;
+    Some(rest.max(source.delay_s? / 2.0))
+}
+
 impl<'a> Graph<'a> {
     fn of(reports: &'a [HostReport]) -> Self {
         let hosts = Hosts::of(reports);
         let mut graph = Graph { edges: vec![Vec::new(); reports.len()], ..Graph::default() };
         for (own, host) in reports.iter().enumerate() {
             for source in host.sources.iter().filter(|source| source.is_ok()) {
-                let (Some(offset), Some(delay)) = (source.offset_s, source.delay_s) else { continue };
+                let (Some(offset), Some(doubt)) = (source.offset_s, doubt(source)) else { continue };
                 let address = source.ip.as_deref().unwrap_or(&source.address).parse();
                 let Some(address) = address.ok().filter(|address| is_shared(*address)) else { continue };
                 let other = hosts.behind(address, source).unwrap_or_else(|| graph.machine(address, source));
-                graph.join(own, Edge { to: other, offset, doubt: delay / 2.0 });
+                graph.join(own, Edge { to: other, offset, doubt });
             }
         }
         graph

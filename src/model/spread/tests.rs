@@ -19,9 +19,19 @@ fn measured(own: u8, sources: &[(u8, f64, f64)]) -> HostReport {
             outcome: Outcome::Ok,
             offset_s: Some(offset / 1e3),
             delay_s: Some(delay / 1e3),
+            root_delay_s: Some(0.004),
+            root_dispersion_s: Some(0.003),
+            error_bound_s: Some((offset.abs() + delay / 2.0) / 1e3 + 0.005),
             ..SourceReport::default()
         })
         .collect();
+    report
+}
+
+/// The same sources, whose clocks and ours show so many milliseconds less than they say.
+fn coarse(mut report: HostReport, grain: f64) -> HostReport {
+    let bounds = report.sources.iter_mut().filter_map(|source| source.error_bound_s.as_mut());
+    bounds.for_each(|bound| *bound += grain / 1e3);
     report
 }
 
@@ -51,6 +61,18 @@ fn clocks_are_compared_through_the_machines_that_they_share() {
     let most = spread(&hosts).unwrap();
     assert_eq!((most.between.clone(), most.hosts), (["h2".to_owned(), "h3".to_owned()], 3));
     assert!((most.difference_s - 0.005).abs() < 1e-9 && (most.uncertainty_s - 0.001).abs() < 1e-9);
+}
+
+#[test]
+fn the_grain_of_clocks_is_part_of_the_doubt_and_what_their_source_says_is_not() {
+    // Equal clocks that look 8 ms apart, because the source shows steps of 10 ms.
+    let hosts = [coarse(measured(1, &[(200, 1.0, 0.006)]), 10.0), coarse(measured(2, &[(200, -7.0, 0.006)]), 10.0)];
+    let most = spread(&hosts).unwrap();
+    assert!((most.difference_s - 0.008).abs() < 1e-9 && (most.uncertainty_s - 0.020_006).abs() < 1e-9, "{most:?}");
+    // Without a bound nobody can say how wrong it is.
+    let mut hosts = hosts;
+    hosts[0].sources[0].error_bound_s = None;
+    assert_eq!(spread(&hosts), None);
 }
 
 #[test]
@@ -123,14 +145,14 @@ fn ten_thousand_hosts_take_no_time() {
     assert!(started.elapsed().as_secs() < 5, "{:?}", started.elapsed());
 }
 
-/// From, to, delay and error of a measurement.
-type Measurement = (usize, usize, f64, f64);
+/// From, to, delay, grain of the clocks and error of a measurement.
+type Measurement = (usize, usize, f64, f64, f64);
 
-/// Clocks with true offsets (milliseconds), and who measured whom with which delay and which error of it.
+/// Clocks with true offsets (milliseconds), and who measured whom with which delay, grain and error of both.
 fn fleets() -> impl Strategy<Value = (Vec<f64>, Vec<Measurement>)> {
     (2usize..9).prop_flat_map(|count| {
         let clocks = prop::collection::vec(-500.0..500.0f64, count);
-        let measurement = (0..count, 0..count, 0.1..20.0f64, -1.0..1.0f64);
+        let measurement = (0..count, 0..count, 0.1..20.0f64, 0.0..30.0f64, -1.0..1.0f64);
         (clocks, prop::collection::vec(measurement, 1..16))
     })
 }
@@ -143,11 +165,11 @@ proptest! {
         let mut hosts: Vec<HostReport> = (0..clocks.len()).map(|at| measured(at as u8, &[])).collect();
         let mut doubts = 0.0;
         let mut joined: Vec<usize> = (0..clocks.len()).collect();
-        for (from, to, delay, error) in measurements.into_iter().filter(|(from, to, ..)| from != to) {
-            let offset = clocks[to] - clocks[from] + error * delay / 2.0;
-            let more = measured(from as u8, &[(to as u8, offset, delay)]).sources;
+        for (from, to, delay, grain, error) in measurements.into_iter().filter(|(from, to, ..)| from != to) {
+            let offset = clocks[to] - clocks[from] + error * (delay / 2.0 + grain);
+            let more = coarse(measured(from as u8, &[(to as u8, offset, delay)]), grain).sources;
             hosts[from].sources.extend(more);
-            doubts += delay / 2.0;
+            doubts += delay / 2.0 + grain;
             let (one, other) = (joined[from], joined[to]);
             joined.iter_mut().filter(|group| **group == one).for_each(|group| *group = other);
         }
