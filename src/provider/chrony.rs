@@ -155,7 +155,7 @@ fn silent(seen: &Slice) -> DaemonStatus {
 /// last offset, RMS offset, frequency, residual, skew, root delay, root dispersion, interval, leap.
 fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
     let fields: Vec<&str> = line.split(',').collect();
-    let [reference, source, stratum, _, correction, .., dispersion, _, _] = fields[..] else {
+    let [reference, source, stratum, _, correction, .., delay, dispersion, _, _] = fields[..] else {
         bail!("chronyc tracking printed `{line}`");
     };
     let synchronised = reference != "00000000";
@@ -166,7 +166,7 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
         stratum: synchronised.then(|| stratum.parse().ok()).flatten(),
         offset_s: correction.parse().ok(),
         root_dispersion_s: dispersion.parse().ok().filter(|_| synchronised),
-        root_delay_s: None,
+        root_delay_s: delay.parse().ok().filter(|_| synchronised),
         since_s: None,
         refid: synchronised.then(|| reference.to_ascii_lowercase()),
         own_clock: reference == OWN_CLOCK,
@@ -203,9 +203,12 @@ fn peer(line: &str) -> Result<Peer> {
 
 /// Gives the sources the names that their configuration has for them; both answers are in one order.
 fn name(peers: &mut [Peer], lines: &[&str]) {
-    if peers.len() == lines.len() {
-        for (peer, line) in peers.iter_mut().zip(lines) {
-            peer.name = line.split(',').nth(2).map(str::to_owned);
+    let named = peers.len() == lines.len();
+    for (index, peer) in peers.iter_mut().enumerate() {
+        match lines.get(index).filter(|_| named) {
+            Some(line) => peer.name = line.split(',').nth(2).map(str::to_owned),
+            None if peer.kind == PeerKind::Server => peer.kind = PeerKind::Unnamed,
+            None => {}
         }
     }
 }

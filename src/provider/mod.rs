@@ -70,6 +70,8 @@ pub enum PeerKind {
     /// Another machine.
     #[default]
     Server,
+    /// Another machine of a service that says neither names nor which servers are members of a pool: chronyd before 4.0.
+    Unnamed,
     /// One of the servers behind the name of a pool, which ntpd does not say.
     PoolMember,
     /// A clock that is attached to the host.
@@ -77,7 +79,7 @@ pub enum PeerKind {
 }
 
 /// Polls that may be lost, one after the other, before a service counts as cut off from its source.
-const PATIENCE: u8 = 3;
+pub(crate) const PATIENCE: u8 = 3;
 
 /// Whether one of the last polls was answered; a service without a register is taken at its word.
 pub fn is_reached(reach: Option<u8>) -> bool {

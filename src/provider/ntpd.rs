@@ -47,7 +47,7 @@ impl Provider for Ntpd {
     /// gets no answer waits for ten seconds or twenty, for each question.
     fn status(&self) -> &'static str {
         concat!(
-            "fc_q() { timeout 8 ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdisp' -c peers -c as ",
+            "fc_q() { timeout 8 ntpq -n \"$@\" -c 'rv 0 leap,stratum,refid,offset,rootdelay,rootdisp' -c peers -c as ",
             here!(),
             " 2>&1; }\n\
              fc_t=$(fc_q -w); fc_r=$?\n\
@@ -187,7 +187,7 @@ fn silent(seen: &Slice) -> DaemonStatus {
     DaemonStatus { report, peers: Vec::new() }
 }
 
-/// Reads `name=value, name=value`; offset and dispersion are in milliseconds.
+/// Reads `name=value, name=value`; offset, delay and dispersion are in milliseconds.
 fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
     let value = |name: &str| {
         variables
@@ -205,7 +205,7 @@ fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
         stratum: value("stratum").and_then(|text| text.parse().ok()),
         offset_s: seconds("offset"),
         root_dispersion_s: seconds("rootdisp"),
-        root_delay_s: None,
+        root_delay_s: seconds("rootdelay"),
         since_s: None,
         refid: value("refid").filter(|_| synchronised).and_then(reference),
         own_clock: synchronised && own_clock(value("refid").unwrap_or_default(), peers),

@@ -119,7 +119,7 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
     };
     let named = sources.iter().find(|source| source.selected);
     match (named, peer.kind) {
-        (None, PeerKind::Server | PeerKind::PoolMember) => Follows::Stranger(peer.address.clone()),
+        (None, PeerKind::Server | PeerKind::PoolMember | PeerKind::Unnamed) => Follows::Stranger(peer.address.clone()),
         _ if !is_reached(peer.reach) => Follows::Nothing(format!(
             "has selected {}, and its last three polls of it were lost{}",
             state(peer, named.map_or(&peer.address, |source| &source.address)),
@@ -179,7 +179,7 @@ fn span(seconds: u64) -> String {
 
 /// A clock that is attached to the host is in its configuration file, or the service would not have it.
 fn clock(spec: &HostSpec, report: &DaemonReport, peer: &Peer) -> Verdict {
-    let bound = report.root_dispersion_s.map(|dispersion| dispersion + report.offset_s.unwrap_or(0.0).abs());
+    let bound = clock_bound(report);
     if within(spec, bound, report.stratum) {
         return Verdict::Proven;
     }
@@ -190,6 +190,16 @@ fn clock(spec: &HostSpec, report: &DaemonReport, peer: &Peer) -> Verdict {
         peer.address, spec.limits.max_stratum
     ))
 }
+
+/// As RFC 5905 section 11.2 counts: a clock has a delay, too, of which half may be an error, and what a service
+/// that says when it last heard of it knew then has drifted since. Nothing where a part of it is not known.
+fn clock_bound(report: &DaemonReport) -> Option<f64> {
+    let drift = report.since_s.unwrap_or(0.0) * DRIFT;
+    Some(report.offset_s?.abs() + report.root_delay_s? / 2.0 + report.root_dispersion_s? + drift)
+}
+
+/// How fast a clock may drift (PHI of RFC 5905).
+pub(crate) const DRIFT: f64 = 15e-6;
 
 /// A master that may go on without any outside time does so. With an upstream, that is a fallback and is said.
 fn alone(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Judged {

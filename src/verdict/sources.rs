@@ -37,17 +37,34 @@ fn claimant<'a>(spec: &'a HostSpec, m: &Measured, all: &[Measured], peers: &[Pee
     if let Some(name) = &peer.name {
         return spec.time.sources.iter().find(|source| source.address == *name);
     }
-    // The service does not say it: a source whose own addresses it has not must be the one.
-    let unheard = |source: &&Source| {
-        let own = || all.iter().filter(|m| m.source == source.address).filter_map(|m| m.address.as_deref());
-        !own().any(|address| peers.iter().any(|peer| same_address(&peer.address, address)))
-    };
-    let by_name = |source: &&Source| source.address.parse::<IpAddr>().is_err();
     match peer.kind {
         PeerKind::PoolMember => spec.time.sources.iter().find(|source| source.pool),
-        PeerKind::Server => spec.time.sources.iter().filter(by_name).find(unheard),
+        PeerKind::Server | PeerKind::Unnamed => nameless(spec, peer.kind, all, peers),
         PeerKind::Clock => None,
     }
+}
+
+/// Servers that a service keeps of one pool: `maxsources` of chrony, which pools of the inventory leave as it is.
+const POOL: usize = 4;
+
+/// The source that a service must mean which does not say names: one whose own addresses it has not. But where
+/// it has more servers than such sources can account for, one of them is a stranger, and which one nobody knows.
+fn nameless<'a>(spec: &'a HostSpec, kind: PeerKind, all: &[Measured], peers: &[Peer]) -> Option<&'a Source> {
+    let leads = |source: &Source, peer: &Peer| {
+        let own = all.iter().filter(|m| m.source == source.address).filter_map(|m| m.address.as_deref());
+        own.chain([source.address.as_str()]).any(|address| same_address(&peer.address, address))
+    };
+    let open = |source: &Source| {
+        let room = if source.pool { POOL } else { 1 };
+        room.saturating_sub(peers.iter().filter(|peer| leads(source, peer)).count())
+    };
+    // ntpd says which servers are members of a pool.
+    let by_name =
+        |source: &&Source| source.address.parse::<IpAddr>().is_err() && (kind == PeerKind::Unnamed || !source.pool);
+    let named = || spec.time.sources.iter().filter(by_name);
+    let foreign = |peer: &&Peer| peer.kind == kind && !spec.time.sources.iter().any(|source| leads(source, peer));
+    let accounted = peers.iter().filter(foreign).count() <= named().map(open).sum();
+    named().find(|source| open(source) > 0).filter(|_| accounted)
 }
 
 fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> SourceReport {

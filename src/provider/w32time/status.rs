@@ -6,7 +6,7 @@
 
 use crate::facts::registry::value;
 use crate::model::{self, DaemonReport};
-use crate::provider::{DaemonStatus, Peer, PeerKind};
+use crate::provider::{DaemonStatus, PATIENCE, Peer, PeerKind};
 
 /// Reference id of the hypervisor's clock, `VMTP`.
 const HYPERVISOR: &str = "564d5450";
@@ -22,8 +22,8 @@ fn is_own_clock(reference: u32) -> bool {
     model::own_clock(reference).is_some()
 }
 
-/// A source that has not been heard for so many polls is lost: the reach register of NTP has eight bits.
-const LOST_POLLS: f64 = 8.0;
+/// A source that is asked at times that are not known is lost when it has not been heard for a day, seconds.
+const LONGEST_SILENCE: f64 = 86_400.0;
 
 /// Flag of a source that is asked every `SpecialPollInterval` instead.
 const SPECIAL_INTERVAL: u32 = 1;
@@ -114,14 +114,13 @@ impl Status {
             let last = self.last_error.as_ref().map_or("", |(_, text)| text.as_str());
             return Some(format!("its source is `{source}` ({last})"));
         }
-        let lost = interval.map(|interval| interval * LOST_POLLS);
         let since = self.since.filter(|_| !is_own_clock(reference))?;
-        (since > lost?).then(|| {
-            format!(
-                "it has not heard from its source `{source}` for {since:.0} s, and asks it every {:.0} s",
-                interval.unwrap_or_default()
-            )
-        })
+        let lost = interval.map_or(LONGEST_SILENCE, |interval| interval * f64::from(PATIENCE));
+        let every = || {
+            let known = interval.map(|interval| format!("asks it every {interval:.0} s"));
+            known.unwrap_or_else(|| "does not say how often it asks".to_owned())
+        };
+        (since > lost).then(|| format!("it has not heard from its source `{source}` for {since:.0} s, and {}", every()))
     }
 
     /// What is worth knowing of a service that is synchronised.
