@@ -1,7 +1,8 @@
 //! One run of a fleet verb: what can go wrong without a host, then the hosts with their events
 //! on the terminal, then the result.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -15,7 +16,7 @@ use super::limits::Forks;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::engine::fleet::PlanResult;
-use crate::engine::{Context, whoami};
+use crate::engine::{Context, owners, whoami};
 use crate::exit::{self, Exit};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
@@ -42,6 +43,8 @@ pub(super) struct Run {
     command: Verb,
     inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
+    /// Which host of the whole inventory has an address.
+    owners: Arc<BTreeMap<IpAddr, String>>,
     /// The secrets of all hosts, which are never shown.
     hidden: Arc<Hider>,
     /// How a change goes over them.
@@ -77,6 +80,7 @@ impl Run {
     /// The same with an inventory that was read already: what it asks for is asked for once.
     pub(super) fn of(command: Verb, global: &Global, fleet: Fleet) -> Result<Self> {
         let rollout = fleet.rollout.clone();
+        let owners = Arc::new(owners(&fleet.hosts));
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
         crate::playbook::check::check(&assets, &hosts)?;
@@ -98,6 +102,7 @@ impl Run {
             command,
             inventory: global.inventory.clone(),
             hosts,
+            owners,
             hidden,
             rollout,
             waves: Vec::new(),
@@ -168,6 +173,7 @@ impl Run {
             run: history::name(&self.began()),
             busy: Arc::clone(&self.interrupt.busy),
             mute: Arc::default(),
+            owners: Arc::clone(&self.owners),
             hidden: Arc::clone(&self.hidden),
         }
     }

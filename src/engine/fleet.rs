@@ -59,8 +59,9 @@ async fn read_all<T: Send + 'static>(
 pub async fn verify_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<HostReport> {
     let specs = hosts.clone();
     let judge = |result: PlanResult| result.map_or_else(|report| *report, proven);
+    let owners = Arc::clone(&cx.owners);
     let mut reports = read_all(hosts, forks, Extent::Proof, cx, judge).await;
-    identity::check(&specs, &mut reports);
+    identity::check(&specs, &owners, &mut reports);
     reports
 }
 
@@ -117,7 +118,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
     }
     done.extend(ready.into_iter().map(|(name, host)| (name, not_started(host.report, "it is in no wave".to_owned()))));
     let mut reports: Vec<HostReport> = names.iter().filter_map(|name| done.remove(name)).collect();
-    identity::check(&specs, &mut reports);
+    identity::check(&specs, &cx.owners, &mut reports);
     reports
 }
 

@@ -2,7 +2,7 @@
 //! on the host that uses it, and may lead to any machine there; the address that comes of it is
 //! compared with what the inventory says of the named host and with the addresses that it has.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::HostSpec;
@@ -11,7 +11,7 @@ use crate::model::{ErrorReport, HostReport, SourceReport, Status, own_clock};
 
 /// What is known of the machines of a run.
 struct Machines<'a> {
-    /// Which host has an address, read from it or written in the inventory.
+    /// Which host has an address, read from it or written in the inventory, in the run or not.
     owners: BTreeMap<IpAddr, &'a str>,
     reports: BTreeMap<&'a str, &'a HostReport>,
 }
@@ -24,11 +24,24 @@ enum Found {
     Perhaps(String),
 }
 
+/// Returns which host has an address, as far as the inventory says it. One that several hosts are reached by
+/// (forwarded ports) says nothing of which of them.
+pub fn owners(specs: &[HostSpec]) -> BTreeMap<IpAddr, String> {
+    let mut owners: BTreeMap<IpAddr, Option<&str>> = BTreeMap::new();
+    for spec in specs {
+        let declared: BTreeSet<IpAddr> = spec.ips().chain(spec.address.parse().ok()).collect();
+        for address in declared.into_iter().filter(|address| !address.is_loopback()) {
+            owners.entry(address).and_modify(|owner| *owner = None).or_insert(Some(&spec.name));
+        }
+    }
+    owners.into_iter().filter_map(|(address, owner)| Some((address, owner?.to_owned()))).collect()
+}
+
 /// Looks at the sources of all hosts that have been proven; a host that asks another machine than the
 /// one that is named is not proven any more.
-pub(crate) fn check(specs: &[HostSpec], reports: &mut [HostReport]) {
+pub(crate) fn check(specs: &[HostSpec], owners: &BTreeMap<IpAddr, String>, reports: &mut [HostReport]) {
     let found: Vec<Vec<Found>> = {
-        let machines = Machines::of(specs, reports);
+        let machines = Machines::of(owners, reports);
         let specs: BTreeMap<&str, &HostSpec> = specs.iter().map(|spec| (spec.name.as_str(), spec)).collect();
         let of = |report: &HostReport| match specs.get(report.name.as_str()) {
             Some(spec) if report.daemon.is_some() => machines.strangers(spec, report),
@@ -64,12 +77,9 @@ fn tell(report: &mut HostReport, found: Vec<Found>) {
 }
 
 impl<'a> Machines<'a> {
-    fn of(specs: &'a [HostSpec], reports: &'a [HostReport]) -> Self {
-        let mut owners = BTreeMap::new();
-        for spec in specs {
-            let declared = spec.ips().chain(spec.address.parse().ok());
-            owners.extend(declared.map(|address| (address, spec.name.as_str())));
-        }
+    fn of(owners: &'a BTreeMap<IpAddr, String>, reports: &'a [HostReport]) -> Self {
+        let mut owners: BTreeMap<IpAddr, &str> =
+            owners.iter().map(|(address, name)| (*address, name.as_str())).collect();
         for report in reports {
             let own = report.addresses.iter().filter_map(|address| address.parse::<IpAddr>().ok());
             owners.extend(own.filter(|address| !address.is_loopback()).map(|address| (address, report.name.as_str())));
@@ -209,7 +219,7 @@ mod tests {
         }];
         let seen = if m1_has.is_empty() { &specs[2..] } else { &specs };
         let from = specs.len() - seen.len();
-        check(seen, &mut reports[from..]);
+        check(seen, &owners(&specs), &mut reports[from..]);
         reports.remove(2)
     }
 
@@ -246,6 +256,22 @@ mod tests {
     }
 
     #[test]
+    fn another_host_of_the_inventory_is_known_though_it_is_not_in_the_run() {
+        let report = slave("10.0.0.2", &[]);
+        assert_eq!(report.status, Status::OutOfLimits);
+        assert_eq!(message(&report), "`ntp1.lab` is to be m1 and leads this host to 10.0.0.2, which is m2");
+    }
+
+    #[test]
+    fn an_address_that_several_hosts_are_reached_by_is_that_of_none() {
+        let text = "hosts: { a: { address: 10.0.0.1, role: master, isolated: true, ssh: { port: 2201 } }, \
+                    b: { address: 10.0.0.1, time_address: 10.1.0.2, role: master, isolated: true, ssh: { port: 2202 } } }";
+        let owners: Vec<(String, String)> =
+            owners(&fleet(text)).into_iter().map(|(address, name)| (address.to_string(), name)).collect();
+        assert_eq!(owners, [("10.1.0.2".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
     fn a_machine_that_tells_others_another_thing_than_itself_may_be_two() {
         let specs = fleet(FLEET);
         let mut reports: Vec<HostReport> = specs.iter().map(blank).collect();
@@ -260,7 +286,7 @@ mod tests {
             refid: Some("47505300".to_owned()),
             ..SourceReport::default()
         }];
-        check(&specs, &mut reports);
+        check(&specs, &owners(&specs), &mut reports);
         assert_eq!(reports[2].status, Status::Unchanged);
         assert!(reports[2].warnings[0].contains("perhaps two machines have this address"), "{:?}", reports[2].warnings);
     }
@@ -284,7 +310,7 @@ mod tests {
             ..SourceReport::default()
         }];
         let mut reports = [report];
-        check(&[spec], &mut reports);
+        check(&[spec], &BTreeMap::new(), &mut reports);
         assert_eq!(reports[0].status, Status::Unchanged);
         std::mem::take(&mut reports[0].warnings)
     }

@@ -27,7 +27,8 @@ pub mod watch;
 pub mod waves;
 mod windows;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex};
@@ -36,6 +37,7 @@ use crate::assets::Assets;
 use crate::model::event::Event;
 use crate::text::hide::Hider;
 use crate::transport::Connections;
+pub use identity::owners;
 pub use lock::{is_at_work, whoami};
 pub use plan::{Extent, Planned};
 
@@ -66,6 +68,8 @@ pub struct Context {
     pub busy: Arc<busy::Busy>,
     /// Windows hosts whose PowerShell did not come to its end; it is not started there again.
     pub mute: Arc<Mutex<BTreeSet<String>>>,
+    /// Which host of the inventory has an address, whether it takes part in the run or not.
+    pub owners: Arc<BTreeMap<IpAddr, String>>,
     /// The secrets of the run, which nothing that leaves the engine may hold.
     pub hidden: Arc<Hider>,
 }

@@ -244,6 +244,7 @@ mod tests {
             busy: Arc::default(),
             mute: Arc::default(),
             scripts: false,
+            owners: Arc::default(),
             hidden: Arc::default(),
         }
     }
