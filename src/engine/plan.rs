@@ -95,7 +95,7 @@ pub enum Extent {
 }
 
 /// Our own clock, seconds since 1970.
-fn now() -> f64 {
+pub(super) fn now() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

@@ -194,23 +194,47 @@ mod tests {
     use super::*;
     use crate::assets::Assets;
     use crate::engine::sample;
+    use crate::ntp::timestamp::Timestamp;
     use crate::transport::{Connections, Output, Script, TransportError};
 
     /// A Windows host without PowerShell: answers each framed line, then nothing more.
     struct Fake {
         rounds: usize,
+        answer: fn(&str) -> String,
     }
 
     const STATUS: &str = "10.10.10.1,0x8\n--fleetclock--\nLeap Indicator: 0(no warning)\nStratum: 3\nPrecision: -23\nRoot Delay: 0.0031091s\nRoot Dispersion: 0.0405613s\nReferenceId: 0x0A0A0A01 (source IP:  10.10.10.1)\nLast Successful Sync Time: 11/21/2026 3:00:00 PM\nSource: 10.10.10.1,0x8\nPoll Interval: 6 (64s)\n\nPhase Offset: -0.0001991s\nClockRate: 0.0156250s\nState Machine: 2 (Sync)\nTime Source Flags: 0 (None)\nServer Role: 0 (None)\nLast Sync Error: 0 (ok)\nTime since Last Good Sync Time: 7.4556861s\n";
 
-    fn answer(line: &str) -> &'static str {
-        match line {
+    fn answer(line: &str) -> String {
+        let text = match line {
             _ if line.contains("/query /source") => STATUS,
             _ if line.contains("/stripchart /computer:10.10.10.1") => {
                 "11:00:01, d:+00.0020000s o:+00.0012345s  [ * ]\n"
             }
             _ => "'powershell' is not recognized\n",
+        };
+        text.to_owned()
+    }
+
+    /// One that follows 10.10.10.1, to which its name for it does not lead any more, with what the two answer.
+    fn renamed(line: &str, there: &str) -> String {
+        let asked = |source: &str, address: &str, answer: &str| {
+            format!("ntp mode FullLanguage\nntp clock 40\nntp {source} {address} {answer}\nntp end\n")
+        };
+        match line {
+            _ if line.contains("/query /source") => STATUS.replace("10.10.10.1,0x8", "ntp1.lab,0x8"),
+            _ if line.contains("'10.10.10.1'") => asked("10.10.10.1", "10.10.10.1", there),
+            _ => asked("ntp1.lab", "10.10.10.77", &answered(0)),
         }
+    }
+
+    /// An answer of a server that is so many milliseconds ahead, 4 ms away there and back: `TOKEN SENT PACKET ARRIVED`.
+    fn answered(ahead: u32) -> String {
+        const AT: i64 = 134_396_928_000_000_000;
+        let stamp = Timestamp::from_unix(1_795_219_200, (ahead + 2) * 1_000_000).to_bits().to_be_bytes();
+        let stamp = stamp.map(|byte| format!("{byte:02X}")).join("-");
+        let (zeros, token) = (["00"; 20].join("-"), "01-02-03-04-05-06-07-08");
+        format!("{token} {AT} 24-02-06-E9-{zeros}-{token}-{stamp}-{stamp} {}", AT + 40_000)
     }
 
     impl Transport for Fake {
@@ -224,7 +248,8 @@ mod tests {
             for index in 0.. {
                 let Some((_, rest)) = script.text.split_once(&format!("echo {mark} {index}&")) else { break };
                 let (line, _) = rest.split_once(&format!("&call echo {mark} {index} ")).unwrap();
-                stdout.push_str(&format!("{mark} {index}\n{}{mark} {index} 0\n", answer(line)));
+                let answer = (self.answer)(line);
+                stdout.push_str(&format!("{mark} {index}\n{answer}{mark} {index} 0\n"));
             }
             Ok(Output { stdout, ..Output::default() })
         }
@@ -251,10 +276,40 @@ mod tests {
 
     /// Nobody listens at its port: the connection of the test is the only one.
     fn windows(rounds: usize) -> Watched {
-        let text = "hosts: { w1: { address: 127.0.0.1, role: master, upstream: [10.10.10.1], \
-                    winrm: { user: a, password: { env: FLEETCLOCK_NO_SUCH }, scheme: http, port: 1 } } }";
-        let spec = sample::fleet(text).remove(0);
-        Watched { spec, known: None, transport: Some(Box::new(Fake { rounds })) }
+        following("10.10.10.1", Fake { rounds, answer })
+    }
+
+    fn following(source: &str, fake: Fake) -> Watched {
+        let text = format!(
+            "hosts: {{ w1: {{ address: 127.0.0.1, role: master, upstream: [{source}], \
+             winrm: {{ user: a, password: {{ env: FLEETCLOCK_NO_SUCH }}, scheme: http, port: 1 }} }} }}"
+        );
+        let spec = sample::fleet(&text).remove(0);
+        Watched { spec, known: None, transport: Some(Box::new(fake)) }
+    }
+
+    #[test]
+    fn a_windows_host_is_judged_by_the_machine_that_it_follows_and_not_by_its_name() {
+        let turn = |answer: fn(&str) -> String| {
+            let mut host = following("ntp1.lab", Fake { rounds: 1, answer });
+            host.spec.limits.max_error = Duration::from_millis(100);
+            let report = host.turn(&context());
+            let selected: Vec<_> = report.sources.iter().filter(|source| source.selected).collect();
+            let [one] = selected[..] else { panic!("{:?}", report.sources) };
+            let followed = (one.address.clone(), one.ip.clone().unwrap_or_default());
+            (report.executions, followed, report.error.map(|error| error.message))
+        };
+        let at = |ip: &str| ("ntp1.lab".to_owned(), ip.to_owned());
+        let wrong = turn(|line| renamed(line, &answered(300)));
+        let text = "error bound 302.0 ms to `ntp1.lab` is above the limit of 100.0 ms";
+        assert_eq!(wrong, (2, at("10.10.10.1"), Some(text.to_owned())));
+        let silent = turn(|line| renamed(line, "- 134396928000000000 error 10060"));
+        let text = "the selected source `ntp1.lab` answered our probe with: timeout";
+        assert_eq!(silent, (2, at("10.10.10.1"), Some(text.to_owned())));
+        assert_eq!(turn(|line| renamed(line, &answered(0))), (2, at("10.10.10.1"), None));
+        // Where the name leads there, nothing more is asked.
+        let same = turn(|line| renamed(line, "").replace("10.10.10.77", "10.10.10.1"));
+        assert_eq!(same, (1, at("10.10.10.1"), None));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! and what they print is kept: the resources ask for the same commands and are answered from here.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use serde::Serialize;
 
@@ -119,6 +120,25 @@ pub fn query_service(name: &str) -> String {
     format!("sc query {name} 2>&1")
 }
 
+/// The commands that print the addresses that the host has now, of either family, as tables.
+pub fn query_addresses() -> [String; 2] {
+    ["ipv4 show ipaddresses", "ipv6 show addresses"].map(|question| format!("netsh interface {question} 2>&1"))
+}
+
+/// Reads them: `Manual  Preferred  infinite  infinite 10.0.0.1`, in any language. Lines of another form
+/// may have addresses of others (`Default Gateway: ...`).
+pub fn addresses(printed: &str) -> Vec<String> {
+    let address = |line: &str| {
+        let fields: Vec<&str> = line.split_whitespace().collect();
+        let last = fields.last().filter(|_| fields.len() >= TABLE)?;
+        last.split('%').next()?.parse::<IpAddr>().ok().map(|address| address.to_string())
+    };
+    printed.lines().filter_map(address).collect()
+}
+
+/// Words of a line: kind, state, both lifetimes, address.
+const TABLE: usize = 5;
+
 /// The commands, in the order of [`parse`].
 pub fn queries() -> Vec<String> {
     let mut all = vec![
@@ -197,6 +217,18 @@ mod tests {
         let korean = SC.replace("TYPE ", "종류 ").replace("STATE ", "상태 ").replace("4  RUNNING", "1  STOPPED");
         assert_eq!(service_state(&korean), Some(1));
         assert_eq!(service_state("[SC] EnumQueryServicesStatus:OpenService FAILED 1060:\n"), None);
+    }
+
+    #[test]
+    fn addresses_are_the_last_words_of_the_rows_of_a_table() {
+        let printed = "\nSchnittstelle 12: Ethernet 0\n\nAdresstyp  DAD-Status  Gültigkeit Bevorzugt  Adresse\n---------  ----------- ---------- ---------- ------------------------\n\
+                       Manuell    Bevorzugt     infinite   infinite 10.0.0.1\nDHCP       Bevorzugt     6d23h1m2s  6d23h1m2s 10.0.0.7\n\
+                       Andere     Bevorzugt     infinite   infinite fe80::1%12\n    Standardgateway: 10.0.0.254\n";
+        assert_eq!(addresses(printed), ["10.0.0.1", "10.0.0.7", "fe80::1"]);
+        assert_eq!(
+            addresses("The following command was not found: interface ipv6 show 10.0.0.1."),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

@@ -14,4 +14,5 @@ pub mod remote;
 pub mod report;
 pub mod stripchart;
 pub mod timestamp;
+pub mod windows_clock;
 pub mod wire;

@@ -16,7 +16,7 @@ pub const PROGRAM: &str = "powershell ";
 const SCRIPT: &str = include_str!("probe.ps1");
 
 /// From 1601 to 1970 in units of 100 ns.
-const FILE_TIME_EPOCH: i64 = 116_444_736_000_000_000;
+pub(super) const FILE_TIME_EPOCH: i64 = 116_444_736_000_000_000;
 
 /// Windows Sockets errors (winsock2.h).
 const NETWORK_UNREACHABLE: &[i32] = &[10051, 10065];

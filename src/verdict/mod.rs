@@ -3,6 +3,7 @@
 //! Followed is what the time service has selected and has reached with one of its last polls. What
 //! it once selected, what only our own probe reaches, and what has a right name count for nothing.
 
+pub(crate) mod followed;
 pub(crate) mod settling;
 pub(crate) mod sources;
 

@@ -125,10 +125,25 @@ groups:
     proven(&report, "server2", "10.10.10.1");
     proven(&report, "linux4", "10.10.10.1");
 
+    a_name_that_leads_elsewhere(&lab, &text);
+    lab.inventory(&outside);
     lab.windows_reboot("server3");
     let (code, report) = json(&lab, &["verify", "-l", "server3"]);
     assert_eq!(code, 0, "after a reboot: {report:#}");
     crate::windows_steps::a_bound_that_never_falls_ends_in_a_verdict(&lab);
+}
+
+/// A Windows master says which addresses it has: a name for it that leads to another machine is a failure, though
+/// the inventory knows nobody there.
+fn a_name_that_leads_elsewhere(lab: &Lab, text: &str) {
+    lab.inventory(&text.replace("server1: 10.10.10.1", "server1: { address: 10.10.10.1, time_address: ntp1.lab }"));
+    lab.sh("linux4", "echo 10.10.10.9 ntp1.lab >>/etc/hosts");
+    let (code, report) = json(lab, &["apply", "--yes", "-l", "server1,linux4"]);
+    let found = error(&report, "linux4");
+    assert!(code != 0 && found.contains("which server1 does not have (it has 10.10.10.1)"), "{code} {report:#}");
+    lab.sh("linux4", "sed -i s/10.10.10.9/10.10.10.1/ /etc/hosts; systemctl restart chrony");
+    let (code, report) = json(lab, &["verify", "-l", "server1,linux4"]);
+    assert_eq!(code, 0, "{report:#}");
 }
 
 /// Seed `000`: a DMZ master on its local clock that does not serve, and slaves that nobody answers.
@@ -161,7 +176,35 @@ groups:
     }
     assert!(lab.cmd("win1", "w32tm /query /source").contains("10.10.10.1"));
     rules_of_others(&lab);
+    a_clock_that_nobody_checks(&lab);
     after_the_next_boot(&lab);
+}
+
+/// The clock of a master that follows nobody is compared with ours, in the command that reads the host anyway.
+fn a_clock_that_nobody_checks(lab: &Lab) {
+    let warned = |verb: &str| {
+        lab.forget_requests("dmz1");
+        let (code, report) = json(lab, &[verb, "-l", "dmz1"]);
+        assert_eq!(code, 0, "{report:#}");
+        host(&report, "dmz1")["warnings"].to_string()
+    };
+    assert!(!warned("check").contains("that of this machine"));
+    assert!(lab.requests("dmz1") <= 12, "check: {} requests", lab.requests("dmz1"));
+    let set = |name: &str, value: &str| {
+        lab.cmd("dmz1", &format!(r"reg add HKLM\SOFTWARE\Fleetclock\StandIn /v {name} {value} /f"))
+    };
+    let offset = |ticks: i64| set("ClockOffset", &format!("/d {ticks}"));
+    offset(86_400 * 10_000_000);
+    for verb in ["check", "verify"] {
+        let text = warned(verb);
+        assert!(text.contains("ahead of that of this machine") && text.contains("is 8640"), "{verb}: {text}");
+    }
+    offset(-3_600 * 10_000_000);
+    assert!(warned("check").contains("behind that of this machine"));
+    offset(0);
+    set("NoPowerShell", "/t REG_DWORD /d 1");
+    assert!(warned("check").contains("was not compared with that of this machine"));
+    lab.cmd("dmz1", r"reg delete HKLM\SOFTWARE\Fleetclock\StandIn /v NoPowerShell /f");
 }
 
 /// A rule that lets anybody in is said; one that keeps the followers out is drift that nobody but its maker

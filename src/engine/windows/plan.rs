@@ -10,7 +10,7 @@ use super::lock::{self, Entry};
 use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
-use crate::engine::plan::{Extent, Planned, Service, hidden};
+use crate::engine::plan::{Extent, Planned, Service, hidden, now};
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, deltas, follow};
 use crate::exit::Hint;
@@ -20,6 +20,7 @@ use crate::inventory::HostSpec;
 use crate::inventory::spec::{DomainTime, FirewallChoice};
 use crate::model::event::Phase;
 use crate::model::{HostReport, Status};
+use crate::ntp::windows_clock;
 use crate::playbook::context;
 use crate::provider::Provider;
 use crate::provider::w32time::clock::Clock;
@@ -39,21 +40,51 @@ fn lock_of(answers: &Answers) -> Option<Entry> {
     Entry::of(&runs(answers))
 }
 
+/// How far the clock of a host is from ours, and how wrong that may be, seconds.
+type Apart = (f64, f64);
+
 /// Reads the facts of a Windows host.
 pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<WindowsFacts, Failure> {
     let mut answers = Answers::default();
-    facts(session, &mut answers)
+    facts(session, &mut answers).map(|(facts, _)| facts)
 }
 
-fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<WindowsFacts, Failure> {
+/// Asks all questions in one go, and what its clock says where nobody but the host may know.
+fn ask(session: &mut Session<'_>, answers: &mut Answers, questions: &[String]) -> Result<Option<Apart>, Failure> {
+    if session.spec.time.isolated.is_none() {
+        return answers.ask(session, questions, session.spec.limits.read).map(|()| None);
+    }
+    let lines: Vec<String> = questions.iter().cloned().chain([windows_clock::command()]).collect();
+    let sent = now();
+    let mut slices = proof::asked(session, &lines)?;
+    let received = now();
+    let clock = slices.pop().and_then(|slice| windows_clock::parse(&slice.stdout));
+    answers.0.extend(questions.iter().cloned().zip(slices));
+    let (middle, doubt) = (f64::midpoint(sent, received), (received - sent).abs() / 2.0);
+    Ok(clock.map(|clock| (clock - middle, doubt)))
+}
+
+/// Compares the clock of a host that follows nobody with that of this machine.
+fn against_ours(spec: &HostSpec, apart: Option<Apart>) -> Option<String> {
+    match apart {
+        Some((offset, doubt)) => clock::against_ours(spec, offset, doubt),
+        None => Some(
+            "it follows nobody who would know, and its clock was not compared with that of this machine: \
+             PowerShell does not say what time it is there"
+                .to_owned(),
+        ),
+    }
+}
+
+fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<(WindowsFacts, Option<Apart>), Failure> {
     session.phase(Phase::Facts);
     let questions: Vec<String> = windows::queries().into_iter().chain([windows::query_runs()]).collect();
-    answers.ask(session, &questions, session.spec.limits.read)?;
+    let mut apart = ask(session, answers, &questions)?;
     if lock_of(answers).is_some_and(|lock| lock.is_orphan()) {
         // Half a change of a run that has lost its connection is nothing to plan from.
         lock::quiet(session, &[lock::ask()], Entry::is_orphan)?;
         *answers = Answers::default();
-        answers.ask(session, &questions, session.spec.limits.read)?;
+        apart = ask(session, answers, &questions)?;
     }
     let facts = windows::parse(&answers.0);
     if facts.build == 0 {
@@ -62,7 +93,7 @@ fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<WindowsFact
             .hint("the account must be an administrator of the host")
             .into());
     }
-    Ok(facts)
+    Ok((facts, apart))
 }
 
 /// Reads a host and compares it with what is wanted.
@@ -76,7 +107,7 @@ pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut H
 fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
     let (spec, cx) = (session.spec, session.cx);
     let mut answers = Answers::default();
-    let facts = facts(session, &mut answers)?;
+    let (facts, apart) = facts(session, &mut answers)?;
     report.os = Some(facts.system());
     report.provider = Some(W32Time.name().to_owned());
     let told = timer::told(&runs(&answers));
@@ -97,6 +128,9 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
         Extent::Clock => glance(session, clock, report).map(|()| None)?,
         Extent::Proof => Some(proof::wait(session, report)?),
     };
+    if clock::is_its_own(spec, report.daemon.as_ref()) {
+        report.warnings.extend(against_ours(spec, apart));
+    }
     Ok(Planned {
         spec: spec.clone(),
         service: Service::Windows,

@@ -7,24 +7,23 @@ use std::time::{Duration, Instant};
 
 use super::lines::run;
 use crate::engine::session::{Failure, Session};
+use crate::facts::windows;
 use crate::model::{HostReport, Slice, SourceReport};
 use crate::ntp::exchange::COARSE;
 use crate::ntp::report::SourceReport as Measured;
 use crate::ntp::{powershell, stripchart};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{DaemonStatus, Peer, Provider};
+use crate::verdict::followed::followed;
 use crate::verdict::settling;
 use crate::verdict::sources::{credit, joined};
-use crate::verdict::{self, Verdict};
+use crate::verdict::{self, DRIFT, Verdict};
 
 /// Questions to each source at most; one good answer is enough.
 const TRIES: u32 = 3;
 
 /// How long one sample may take, milliseconds.
 const SAMPLE_TIMEOUT_MS: u32 = 1000;
-
-/// How fast a clock may drift (PHI of RFC 5905).
-const DRIFT: f64 = 15e-6;
 
 /// Between two looks; each is four round trips.
 const PAUSE: Duration = Duration::from_secs(4);
@@ -128,7 +127,8 @@ fn bound(offset: i64, measured: &Measured) -> Option<i64> {
 pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
     let end = Instant::now() + session.spec.limits.deadline;
     loop {
-        let verdict = look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?;
+        let identify = report.addresses.is_empty();
+        let verdict = look_at(session, (TRIES, SAMPLE_TIMEOUT_MS), identify, report)?;
         let left = end.saturating_duration_since(Instant::now());
         match &verdict {
             Verdict::Proven => return Ok(verdict),
@@ -150,15 +150,32 @@ pub(crate) fn look(
     timeout_ms: u32,
     report: &mut HostReport,
 ) -> Result<Verdict, Failure> {
+    look_at(session, (tries, timeout_ms), false, report)
+}
+
+/// The same; `identify`: the host also says which addresses it has, so that names which lead to it are known.
+fn look_at(
+    session: &mut Session<'_>,
+    (tries, timeout_ms): (u32, u32),
+    identify: bool,
+    report: &mut HostReport,
+) -> Result<Verdict, Failure> {
     let mut lines = vec![W32Time.status().to_owned()];
+    if identify {
+        lines.extend(windows::query_addresses());
+    }
+    let facts = lines.len();
     lines.extend(probe(session, tries, timeout_ms));
     let slices = asked(session, &lines)?;
+    let own = slices.iter().take(facts).skip(1).flat_map(|slice| windows::addresses(&slice.stdout));
+    report.addresses.extend(own);
     let mut daemon = W32Time.parse_status(slices.first().unwrap_or(&Slice::default()))?;
     if session.spec.by_hypervisor() {
         w32time::attach_hypervisor(&mut daemon);
     }
-    let printed = slices.get(1).map_or("", |slice| slice.stdout.as_str());
-    let measured = measured(session, printed, Some(&daemon))?;
+    let printed = slices.get(facts).map_or("", |slice| slice.stdout.as_str());
+    let mut measured = measured(session, printed, Some(&daemon))?;
+    follow(session, (tries, timeout_ms), &mut daemon, &mut measured)?;
     report.sources = joined(session.spec, measured, &daemon.peers);
     settling::doubt(session.spec, daemon.report.root_dispersion_s, &mut report.sources);
     credit(&mut report.sources, &W32Time);
@@ -168,6 +185,30 @@ pub(crate) fn look(
     report.warnings.retain(|warning| !verdict::is_of_own_clock(warning));
     report.warnings.extend(judged.warning);
     Ok(judged.verdict)
+}
+
+/// Takes the machine that the service really follows for its source, and not its name. One to which the name
+/// does not lead any more is asked beside those to which it does.
+fn follow(
+    session: &mut Session<'_>,
+    (tries, timeout_ms): (u32, u32),
+    daemon: &mut DaemonStatus,
+    measured: &mut Vec<Measured>,
+) -> Result<(), Failure> {
+    let Some(followed) = followed(daemon, measured) else { return Ok(()) };
+    let address = followed.address.to_string();
+    if !followed.known {
+        let slices = asked(session, &[powershell::command(&[&address], 1, tries, timeout_ms)])?;
+        let rows = powershell::parse(slices.first().map_or("", |slice| slice.stdout.as_str()));
+        if rows.is_empty() {
+            return Ok(());
+        }
+        measured.extend(rows);
+    }
+    if let Some(peer) = daemon.peers.iter_mut().find(|peer| peer.selected) {
+        peer.name = Some(std::mem::replace(&mut peer.address, address));
+    }
+    Ok(())
 }
 
 #[cfg(test)]

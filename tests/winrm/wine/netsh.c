@@ -1,4 +1,5 @@
 // netsh.exe: `advfirewall firewall add|delete|set|show rule` and `advfirewall set PROFILE state on|off`.
+// `interface ipv4 show ipaddresses` and `interface ipv6 show addresses`.
 // Rules are kept as Windows keeps them: one text for each, under a GUID, in FirewallRules.
 #include "host.h"
 #include <iphlpapi.h>
@@ -6,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <ws2tcpip.h>
 
 #define FIREWALL "SYSTEM\\CurrentControlSet\\Services\\SharedAccess\\Parameters\\FirewallPolicy"
 
@@ -318,12 +320,35 @@ static bool words(const char *a, const char *b, const char *c, const char *d) {
     return true;
 }
 
+// `interface ipv4 show ipaddresses`, `interface ipv6 show addresses`: a table, the address is the last word.
+static int show_addresses(int family) {
+    static char room[1 << 16];
+    IP_ADAPTER_ADDRESSES *all = (IP_ADAPTER_ADDRESSES *)room;
+    ULONG size = sizeof room;
+    WSADATA data;
+    WSAStartup(MAKEWORD(2, 2), &data);
+    if (GetAdaptersAddresses(family, 0, NULL, all, &size)) return 1;
+    for (IP_ADAPTER_ADDRESSES *at = all; at; at = at->Next) {
+        say(tr("\nInterface %lu: Ethernet\n\n", "\n인터페이스 %lu: Ethernet\n\n"), at->IfIndex);
+        say(tr("Addr Type  DAD State   Valid Life Pref. Life Address\n", "주소 유형  DAD 상태    유효 수명  기본 수명  주소\n"));
+        say("---------  ----------- ---------- ---------- ------------------------\n");
+        for (IP_ADAPTER_UNICAST_ADDRESS *own = at->FirstUnicastAddress; own; own = own->Next) {
+            char text[64];
+            if (getnameinfo(own->Address.lpSockaddr, own->Address.iSockaddrLength, text, sizeof text, NULL, 0, NI_NUMERICHOST)) continue;
+            say(tr("Manual     Preferred     infinite   infinite %s\n", "수동       기본 설정     infinite   infinite %s\n"), text);
+        }
+    }
+    return 0;
+}
+
 int main(void) {
     arguments = utf8_arguments(&count);
     if (words("advfirewall", "firewall", "add", "rule")) return add();
     if (words("advfirewall", "firewall", "delete", "rule")) return delete();
     if (words("advfirewall", "firewall", "set", "rule")) return set();
     if (words("advfirewall", "firewall", "show", "rule")) return show();
+    if (words("interface", "ipv4", "show", "ipaddresses")) return show_addresses(AF_INET);
+    if (words("interface", "ipv6", "show", "addresses")) return show_addresses(AF_INET6);
     if (words("advfirewall", "set", NULL, NULL) && count == 6 && !_stricmp(arguments[4], "state"))
         return set_profile(arguments[3], arguments[5]);
     say("netsh of the stand-in: advfirewall firewall add|delete|set|show rule, advfirewall set PROFILE state on|off\n");

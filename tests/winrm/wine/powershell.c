@@ -1,4 +1,5 @@
-// powershell.exe: no PowerShell. It runs the one script that fleetclock sends, its NTP probe, by
+// powershell.exe: no PowerShell. It says what time it is, in the words of fleetclock's question, and runs the one
+// script that fleetclock sends, its NTP probe, by
 // finding the lines that give the probe its parameters and doing the exchange itself:
 //     $servers = @('a','b')      $samples = 1      $tries = 3      $timeout = 1000
 // and prints the lines that the script would: the language mode, the grain of its clock; then ntp, server, address, token, T1, the 48 bytes of the
@@ -128,6 +129,11 @@ int main(void) {
     Sleep(reg_dword(STANDIN_KEY, "SlowPowerShellMs", 0));
     if (reg_dword(STANDIN_KEY, "HungPowerShell", 0)) Sleep(INFINITE);
     read_script(count, arguments);
+    // The other script: what time it is, which each language mode lets be asked.
+    if (strstr(script, "'fc clock ' + [DateTime]::UtcNow.ToFileTimeUtc()")) {
+        printf("fc clock %lld\n", (long long)clock_now());
+        return 0;
+    }
     const char *servers = parameter("$servers"), *samples = parameter("$samples"), *tries = parameter("$tries"), *timeout = parameter("$timeout");
     if (!servers || !samples || !tries || !timeout) return refuse("only the probe script of fleetclock is understood");
     if (reg_text(STANDIN_KEY, "LanguageMode", mode, sizeof mode) && strcmp(mode, "FullLanguage")) {
