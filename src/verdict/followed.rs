@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
+use crate::model::Prober;
 use crate::ntp::report::SourceReport as Measured;
 use crate::provider::{DaemonStatus, PeerKind};
 
@@ -21,7 +22,7 @@ pub(crate) fn followed(daemon: &DaemonStatus, measured: &[Measured]) -> Option<F
     let peer = daemon.peers.iter().find(|peer| peer.selected && peer.kind == PeerKind::Server)?;
     let mut rows = measured.iter().filter(|row| row.source == peer.address).peekable();
     // What the service's own tool measures has no address, and an address in the inventory needs no looking up.
-    rows.peek().filter(|row| row.probe == "powershell" && row.source.parse::<IpAddr>().is_err())?;
+    rows.peek().filter(|row| row.probe == Prober::Powershell && row.source.parse::<IpAddr>().is_err())?;
     let leads: Vec<IpAddr> = rows.filter_map(|row| row.address.as_deref()?.parse().ok()).collect();
     let address = reference(daemon)?;
     let known = leads.contains(&IpAddr::V4(address));
@@ -40,7 +41,7 @@ fn reference(daemon: &DaemonStatus) -> Option<Ipv4Addr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Slice;
+    use crate::model::{Outcome, Slice};
     use crate::provider::Provider;
     use crate::provider::w32time::W32Time;
 
@@ -53,8 +54,8 @@ mod tests {
     fn rows(source: &str, leads: &[&str]) -> Vec<Measured> {
         let row = |address: &&str| Measured {
             address: Some((*address).to_owned()),
-            probe: "powershell".to_owned(),
-            ..Measured::without(source, "ok")
+            probe: Prober::Powershell,
+            ..Measured::without(source, Outcome::Ok)
         };
         leads.iter().map(row).collect()
     }
@@ -76,7 +77,7 @@ mod tests {
     fn nothing_is_said_where_the_reference_is_no_address_or_no_name_was_looked_up() {
         assert_eq!(followed(&german(), &rows("ntp.other", &["192.0.2.1"])), None);
         let mut charts = rows("ptb.example.de", &["192.0.2.1"]);
-        charts[0].probe = String::new();
+        charts[0].probe = Prober::W32tm;
         assert_eq!(followed(&german(), &charts), None);
         let mut clock = german();
         clock.report.refid = Some("564d5450".to_owned());
