@@ -20,10 +20,17 @@ pub struct Advice {
     pub words: String,
 }
 
+/// The table of firewalld that drops everything: its chains of the table `raw` in panic mode, others while it starts.
+const PANIC: (&str, &str) = ("firewalld_policy_drop", "raw_");
+
 /// Returns how to let a packet pass that a rule stops. `zone` is that of firewalld which it is in.
 pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, zone: Option<&str>) -> Advice {
     let beside: Vec<&str> =
         rules.chains.iter().filter(|chain| chain.is_beside(&stop.base)).map(|chain| chain.name.as_str()).collect();
+    if stop.base.table == PANIC.0 && stop.base.name.starts_with(PANIC.1) {
+        let words = "a person must decide: firewalld is in panic mode (`firewall-cmd --panic-on`), which `firewall-cmd --panic-off` ends";
+        return Advice { owner: "firewalld".to_owned(), words: words.to_owned() };
+    }
     let asked = Asked { rules, stop, packet };
     let (owner, words) = match owner(stop, &beside) {
         Owner::Ufw => ("ufw".to_owned(), asked.ufw()),

@@ -220,6 +220,13 @@ mod tests {
     }
 
     #[test]
+    fn the_panic_mode_of_firewalld_is_named() {
+        let (error, hint) = refused("firewalld-panic").unwrap();
+        assert!(error.contains("firewalld_policy_drop") && error.contains("(firewalld) stops"), "{error}");
+        assert!(hint.ends_with("which `firewall-cmd --panic-off` ends"), "{hint}");
+    }
+
+    #[test]
     fn what_lets_them_in_or_cannot_be_judged_is_no_refusal() {
         for case in [
             "rhel-iptables-open",
