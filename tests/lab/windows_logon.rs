@@ -78,6 +78,25 @@ fn log_ons(lab: &Lab, host: &str, since: usize) -> String {
     noted.join("; ")
 }
 
+/// The ways in, and what the host notes of each.
+fn welcome(lab: &Lab) -> Vec<(String, &'static str)> {
+    let home = lab.path("windows/win1").display().to_string();
+    let ca = format!("{home}/ca.pem");
+    vec![
+        (r"scheme: http, user: '.\Administrator'".to_owned(), "NTLM"),
+        (r"scheme: http, user: 'WIN1\Administrator'".to_owned(), "NTLM"),
+        (format!("scheme: https, ca: {ca}"), "NTLM"),
+        (format!("scheme: https, auth: basic, ca: {ca}"), "Basic"),
+        (format!("scheme: https, pin_sha256: {}", pin(&lab.path("windows/win1/server.pem"))), "NTLM"),
+        (
+            format!("scheme: https, auth: certificate, ca: {ca}, cert: {home}/client.pem, key: {home}/client-key.pem"),
+            "certificate",
+        ),
+        ("scheme: https, insecure: true".to_owned(), "NTLM"),
+        ("scheme: http".to_owned(), "NTLM"),
+    ]
+}
+
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn each_refusal_of_windows_is_named_and_no_password_is_tried_twice() {
@@ -138,19 +157,7 @@ groups:
     let _ = attempt("scheme: http", "n0t-the-one", &[]);
     assert_eq!(refused(&lab), before + 1, "{}", lab.journal("win1"));
     schannel(&lab, &text);
-    for (settings, way) in [
-        (r"scheme: http, user: '.\Administrator'".to_owned(), "NTLM"),
-        (r"scheme: http, user: 'WIN1\Administrator'".to_owned(), "NTLM"),
-        (format!("scheme: https, ca: {ca}"), "NTLM"),
-        (format!("scheme: https, auth: basic, ca: {ca}"), "Basic"),
-        (format!("scheme: https, pin_sha256: {}", pin(&lab.path("windows/win1/server.pem"))), "NTLM"),
-        (
-            format!("scheme: https, auth: certificate, ca: {ca}, cert: {home}/client.pem, key: {home}/client-key.pem"),
-            "certificate",
-        ),
-        ("scheme: https, insecure: true".to_owned(), "NTLM"),
-        ("scheme: http".to_owned(), "NTLM"),
-    ] {
+    for (settings, way) in welcome(&lab) {
         let since = lines();
         let (code, error) = attempt(&settings, PASSWORD.1, &[]);
         assert_eq!(code, 3, "{settings}: {error}");
