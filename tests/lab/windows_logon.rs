@@ -56,13 +56,19 @@ const LOGONS: &[(&str, &str, &str, &str)] = &[
         "event 4625",
         "refused: logon_denied: Administrator may not log on like this",
     ),
-    ("user: Administrator", "offers=Kerberos", "offers no NTLM (Negotiate), only Kerberos", ""),
+    (
+        "user: Administrator",
+        "offers=Kerberos",
+        "offers no NTLM (Negotiate), only Kerberos",
+        "refused: NTLM is not offered",
+    ),
     ("user: Administrator", "quota=1", "a quota of the host is used up", ADMINISTRATOR),
     ("user: Administrator", "access_denied=1", "access denied", ADMINISTRATOR),
     ("user: Administrator", "drop_all=1", "10.10.10.2:5985", ""),
     ("user: Administrator", "tamper=5", "10.10.10.2:5985", ADMINISTRATOR),
     ("user: Administrator", "unauthorized=5", "10.10.10.2:5985", ADMINISTRATOR),
-    ("user: Administrator", "no_sealing=1", "10.10.10.2:5985", ADMINISTRATOR),
+    // A host that would not encrypt gets no proof of the password.
+    ("user: Administrator", "no_sealing=1", "did not negotiate NEGOTIATE_128", ""),
     ("user: Administrator", "status=503", "503", ""),
 ];
 
