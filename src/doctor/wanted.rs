@@ -1,11 +1,15 @@
 //! What the file of the time service shall say, and which of its lines are not ours.
 
+use minijinja::Value;
+
 use crate::assets::Assets;
 use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, context};
 use crate::provider;
+use crate::text::hide::Hider;
+use crate::text::shape::Wanted;
 
 use super::Patient;
 use super::evidence::{Config, Evidence};
@@ -36,17 +40,31 @@ const HARMLESS: &[&str] = &[
 /// Returns the configuration that `apply` would write for the service that was found; `None` where it
 /// is not the wanted service, or cannot be written.
 pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<Config> {
+    Some(Config::read(&file(spec, evidence, assets)?.0))
+}
+
+/// Returns what the templates of that file have made of secrets, now and in the file that was found.
+pub fn secrets(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Vec<String> {
+    let found = evidence.parts.get("config").map_or("", |part| part.stdout.as_str());
+    let (text, shown) = file(spec, evidence, assets).unwrap_or_default();
+    shown.pieces(found, &text)
+}
+
+/// That file, and how it may be shown.
+fn file(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<(String, Wanted)> {
     let Found::Linux(facts) = &evidence.facts else { return None };
     let provider = provider::choose(spec.provider, facts).ok().filter(|provider| provider.name() == evidence.kind)?;
     let layout = provider.layout(facts);
-    let context = context::contexts(spec, &**facts, &layout, facts.firewall).real;
+    let contexts = context::contexts(spec, &**facts, &layout, facts.firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(provider.playbook())).ok()?;
-    let template = playbook.steps.iter().find_map(|step| match step.resolve(&Engine, &context).ok()? {
+    let template = playbook.steps.iter().find_map(|step| match step.resolve(&Engine, &contexts.real).ok()? {
         Kind::File { path, template, .. } if path == layout.config => Some(template),
         _ => None,
     })?;
     let text = assets.read(&format!("templates/{template}")).ok()?.text;
-    Some(Config::read(&Engine.render(&template, &text, &context).ok()?))
+    let masked = |context: &Value| Wanted::new(Engine.render(&template, &text, context).ok(), Hider::default());
+    let shown = contexts.shown.as_ref().map_or_else(|| Wanted::plain(Hider::default()), masked);
+    Some((Engine.render(&template, &text, &contexts.real).ok()?, shown))
 }
 
 /// Directives that say when the clock may step, and whom the host serves.

@@ -11,7 +11,7 @@ use crate::doctor::asks::{self, Asker};
 use crate::doctor::diagnose::{self, Looked};
 use crate::doctor::evidence::{FACTS, Route};
 use crate::doctor::record::{self, Parts};
-use crate::doctor::wanted::wanted;
+use crate::doctor::wanted::{self, wanted};
 use crate::doctor::{Evidence, diagnose as causes};
 use crate::exit::Hint;
 use crate::facts::{self, Found};
@@ -56,6 +56,8 @@ struct Visit {
     evidence: Evidence,
     /// When its questions began.
     began: Instant,
+    /// What templates have made of its secrets.
+    secrets: Vec<String>,
 }
 
 /// Looks at all hosts and finds the causes.
@@ -83,9 +85,11 @@ pub async fn diagnose_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) 
             .await;
         visits.extend(done);
     }
+    let secrets = visits.values().flatten().flat_map(|visit| &visit.secrets).map(String::as_str);
+    let hidden = cx.hidden.with(secrets);
     let mut diagnosis = conclude(&hosts, visits);
-    diagnosis.hosts.iter_mut().for_each(|report| cx.hidden.report(report));
-    diagnosis.evidence = hide::telling_lines(&cx.hidden.text(&diagnosis.evidence));
+    diagnosis.hosts.iter_mut().for_each(|report| hidden.report(report));
+    diagnosis.evidence = hide::telling_lines(&hidden.text(&diagnosis.evidence));
     diagnosis
 }
 
@@ -123,7 +127,10 @@ fn visit(spec: &HostSpec, asking: &[(String, Instant)], salt: &str, cx: &Context
     let result = try_visit(spec, asking, salt, cx, &mut report);
     report.seconds = started.elapsed().as_secs_f64();
     match result {
-        Ok((evidence, began)) => Ok(Visit { report, evidence, began }),
+        Ok((evidence, began)) => {
+            let secrets = wanted::secrets(spec, &evidence, &cx.assets);
+            Ok(Visit { report, evidence, began, secrets })
+        }
         Err(failure) => {
             report.status = failure.status;
             report.error = Some(failure.error);

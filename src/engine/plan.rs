@@ -67,7 +67,7 @@ pub struct Planned {
 impl Planned {
     /// The secrets of its steps, as the host has them and as it shall have them.
     fn pieces(&self) -> Vec<String> {
-        self.steps.iter().zip(&self.seen).flat_map(|(step, seen)| step.resource.secrets(seen)).collect()
+        self.steps.iter().zip(&self.seen).flat_map(|(step, seen)| step.secrets(seen)).collect()
     }
 
     /// Returns whether something has to change.
@@ -76,11 +76,15 @@ impl Planned {
     }
 }
 
-/// The secrets of steps as their host shall have them, for the scripts that ask after them.
-pub(crate) fn hidden(steps: &[Step], cx: &Context) -> Hider {
+/// Knows also the secrets of steps as their host shall have them: for the scripts that ask after them, and for
+/// what the host says to that.
+pub(crate) fn hidden(steps: &[Step], cx: &Context) -> Arc<Hider> {
     let nothing = Slice::default();
-    let pieces: Vec<String> = steps.iter().flat_map(|step| step.resource.secrets(&nothing)).collect();
-    cx.hidden.with(pieces.iter().map(String::as_str))
+    let pieces: Vec<String> = steps.iter().flat_map(|step| step.secrets(&nothing)).collect();
+    if pieces.is_empty() {
+        return Arc::clone(&cx.hidden);
+    }
+    Arc::new(cx.hidden.with(pieces.iter().map(String::as_str)))
 }
 
 /// What to read besides the resources.
@@ -118,12 +122,13 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
 pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Planned, Box<HostReport>> {
     let started = Instant::now();
     let mut report = blank(spec);
-    let result = try_plan(spec, cx, extent, &mut report);
+    let mut known = Arc::clone(&cx.hidden);
+    let result = try_plan(spec, cx, extent, &mut report, &mut known);
     report.seconds = started.elapsed().as_secs_f64();
     match result {
         Ok(mut planned) => {
             let pieces = planned.pieces();
-            planned.hidden = cx.hidden.with(pieces.iter().map(String::as_str));
+            planned.hidden = known.with(pieces.iter().map(String::as_str));
             planned.hidden.report(&mut report);
             planned.report = report;
             Ok(planned)
@@ -131,15 +136,22 @@ pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Plan
         Err(failure) => {
             report.status = failure.status;
             report.error = Some(failure.error);
-            cx.hidden.report(&mut report);
+            known.report(&mut report);
             Err(Box::new(report))
         }
     }
 }
 
-fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+/// `known` are the secrets that are known so far, whatever becomes of it.
+fn try_plan(
+    spec: &HostSpec,
+    cx: &Context,
+    extent: Extent,
+    report: &mut HostReport,
+    known: &mut Arc<Hider>,
+) -> Result<Planned, Failure> {
     if spec.is_windows() {
-        return windows::plan::plan(spec, cx, extent, report);
+        return windows::plan::plan(spec, cx, extent, report, known);
     }
     let mut session = Session::open(spec, cx)?;
     let facts = read_facts(&mut session)?;
@@ -156,7 +168,8 @@ fn try_plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostRepo
     report.provider = Some(provider.name().to_owned());
     report.addresses = facts.addresses.iter().map(ToString::to_string).collect();
     let steps = steps::steps(spec, &facts, provider, cx)?;
-    session.hidden = Arc::new(hidden(&steps, cx));
+    *known = hidden(&steps, cx);
+    session.hidden = Arc::clone(known);
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     let unit = provider.layout(&facts).service;
     let known = steps.iter().map(|step| step.resource.known(&facts)).collect();

@@ -2,8 +2,9 @@
 
 use std::cell::Cell;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
+use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
@@ -14,6 +15,7 @@ use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
 use crate::resource::filter::Filter;
 use crate::resource::{self, Rendered, Resource};
+use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
 
 use super::Context;
@@ -26,6 +28,15 @@ pub(crate) struct Step {
     pub(crate) resource: Box<dyn Resource>,
     /// The unit whose restart is owed while the step is unfinished.
     pub(crate) unit: Option<String>,
+    /// What templates have made of secrets in its values.
+    secrets: Vec<String>,
+}
+
+impl Step {
+    /// Returns what nobody is to read of it, as it is wanted and as it was seen.
+    pub(crate) fn secrets(&self, seen: &Slice) -> Vec<String> {
+        [self.secrets.clone(), self.resource.secrets(seen)].concat()
+    }
 }
 
 /// Compares what was read with what is wanted; a step that only has to load anew what another
@@ -89,6 +100,7 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
         restart_on: Vec::new(),
         resource: Box::new(filter),
         unit: None,
+        secrets: Vec::new(),
     }));
     Ok(steps)
 }
@@ -131,17 +143,44 @@ fn step(file: &StepFile, contexts: &Contexts, build: &Build<'_>) -> Result<Optio
     {
         return Ok(None);
     }
-    let kind = file.resolve(&Engine, &contexts.real)?;
+    let kind = resolve(file, contexts)?;
     let shown = match &contexts.shown {
         None => kind.clone(),
         Some(context) => file.resolve(&Engine, context).unwrap_or_else(|_| kind.hidden()),
     };
+    let secrets = kind.secrets(&shown);
     let unit = match &kind {
         Kind::Service { name, .. } => Some(name.clone()),
         _ => None,
     };
-    let resource = build(kind, &shown).with_context(|| format!("step `{}`", file.name))?;
-    Ok(Some(Step { name: file.name.clone(), id: file.id.clone(), restart_on: file.restart_on.clone(), resource, unit }))
+    let built = build(kind, &shown).map_err(|error| without(error, &secrets));
+    let resource = built.with_context(|| format!("step `{}`", file.name))?;
+    let (name, id, restart_on) = (file.name.clone(), file.id.clone(), file.restart_on.clone());
+    Ok(Some(Step { name, id, restart_on, resource, unit, secrets }))
+}
+
+/// Fills in the values of a step. An error quotes them: where secrets are among them, it is that of the step
+/// without them.
+fn resolve(file: &StepFile, contexts: &Contexts) -> Result<Kind> {
+    file.resolve(&Engine, &contexts.real).map_err(|error| match &contexts.shown {
+        None => error,
+        Some(context) => file.resolve(&Engine, context).err().unwrap_or_else(|| {
+            anyhow!("step `{}`: its values, with the secrets filled in, are not those of such a step", file.name)
+        }),
+    })
+}
+
+/// The error without what templates have made of secrets.
+fn without(error: anyhow::Error, secrets: &[String]) -> anyhow::Error {
+    if secrets.is_empty() {
+        return error;
+    }
+    let hider = Hider::new(secrets.iter().map(String::as_str));
+    let told = anyhow!(hider.text(&format!("{error:#}")).into_owned());
+    match crate::exit::hint(&error) {
+        Some(hint) => told.hint(&hider.text(hint)),
+        None => told,
+    }
 }
 
 /// The firewall that is to be opened: the declared one, else the active one. The inventory has no `windows` here.
@@ -151,5 +190,66 @@ fn firewall(choice: FirewallChoice, facts: &Facts) -> Firewall {
         FirewallChoice::None | FirewallChoice::Windows => Firewall::None,
         FirewallChoice::Firewalld => Firewall::Firewalld,
         FirewallChoice::Ufw => Firewall::Ufw,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::plan::hidden;
+    use crate::engine::sample;
+    use crate::facts::assumed;
+    use crate::provider::ALL;
+
+    /// The steps of a host with a secret `vars.key`, from a playbook of its own.
+    fn own(playbook: &str, template: &str) -> (Context, Result<Vec<Step>>) {
+        let dir = tempfile::tempdir().unwrap();
+        for (name, text) in [("key", "hunter2-long"), ("playbooks/own.yml", playbook), ("templates/own.j2", template)] {
+            let path = dir.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        }
+        let key = dir.path().join("key").display().to_string();
+        let vars = format!("vars: {{ key: {{ file: {key} }} }}, playbook: own");
+        let host = format!("address: 10.0.0.1, role: slave, upstream: [10.0.0.9], {vars}");
+        let spec = sample::fleet(&format!("hosts: {{ h1: {{ {host} }} }}")).remove(0);
+        spec.resolve_secrets().unwrap();
+        let cx = sample::context(Some(dir.path()));
+        let steps = steps(&spec, &assumed::linux("debian"), ALL[0], &cx);
+        (cx, steps)
+    }
+
+    #[test]
+    fn what_a_template_made_of_a_secret_is_in_no_script_that_is_shown() {
+        let playbook = "- name: a\n  command: { check: 'test {{ vars.key | upper }}', run: 'set {{ vars.key | title }}', undo: 'unset {{ vars.key | upper }}' }\n\
+             - name: b\n  file: { path: '/etc/{{ vars.key | upper }}', template: own.j2, validate: 'try {{ vars.key | replace(\"hunter\", \"gather\") }} {}' }\n";
+        let (cx, steps) = own(
+            playbook,
+            "key {{ vars.key | reverse }}\n{% if vars.key|length > 5 %}\nlong-one {{ vars.key | upper }}\n{% endif %}\n",
+        );
+        let steps = steps.unwrap();
+        let known = hidden(&steps, &cx);
+        let absent = Slice { stdout: "absent\n".to_owned(), ..Slice::default() };
+        for (step, seen) in steps.iter().zip([&Slice { status: 1, ..Slice::default() }, &absent]) {
+            let fix = step.resource.fix(seen, false).unwrap();
+            let real = format!("{}{}{}{}", step.resource.probe(), step.resource.label(), fix.change, fix.undo);
+            let shown = known.text(&real).to_lowercase();
+            let made = ["hunter2", "gather2", "2retnuh", "long-one"];
+            assert!(made.iter().any(|word| real.to_lowercase().contains(word)), "{real}");
+            made.iter().for_each(|word| assert!(!shown.contains(word), "{word} in {shown}"));
+        }
+    }
+
+    #[test]
+    fn an_error_of_a_step_quotes_no_secret() {
+        for values in [
+            "firewall: { port: '{{ vars.key | upper }}', from: 10.0.0.0/8 }",
+            "firewall: { port: '123/udp', from: '{{ vars.key | upper }}' }",
+            "registry: { key: 'HKLM\\x', values: { v: { dword: '{{ vars.key | upper }}' } } }",
+        ] {
+            let (_, steps) = own(&format!("- name: a\n  {values}\n"), "");
+            let said = format!("{:#}", steps.map(|_| ()).unwrap_err());
+            assert!(said.contains("step `a`") && !said.contains("HUNTER2"), "{said}");
+        }
     }
 }

@@ -192,10 +192,8 @@ fn glance(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::assets::Assets;
     use crate::engine::sample;
-    use crate::ntp::timestamp::Timestamp;
-    use crate::transport::{Connections, Output, Script, TransportError};
+    use crate::transport::{Output, Script, TransportError};
 
     /// A Windows host without PowerShell: answers each framed line, then nothing more.
     struct Fake {
@@ -255,25 +253,6 @@ mod tests {
         }
     }
 
-    fn context() -> Context {
-        Context {
-            assets: Assets::new(None).unwrap(),
-            beside: 0,
-            connections: Connections::default(),
-            events: std::sync::mpsc::channel().0,
-            undo: false,
-            verify: true,
-            journal: false,
-            stop: Arc::default(),
-            run: String::new(),
-            busy: Arc::default(),
-            mute: Arc::default(),
-            scripts: false,
-            owners: Arc::default(),
-            hidden: Arc::default(),
-        }
-    }
-
     /// Nobody listens at its port: the connection of the test is the only one.
     fn windows(rounds: usize) -> Watched {
         following("10.10.10.1", Fake { rounds, answer })
@@ -316,14 +295,14 @@ mod tests {
     fn a_windows_host_is_measured_in_each_round_over_one_connection() {
         let mut host = windows(2);
         for _ in 0..2 {
-            let report = host.turn(&context());
+            let report = host.turn(&sample::context(None));
             assert_eq!((report.status, report.error), (Status::Unchanged, None));
             assert_eq!((report.sources[0].offset_s, report.sources[0].selected), (Some(0.001_234_5), true));
             assert_eq!(report.provider.as_deref(), Some("w32time"));
             assert!(host.transport.is_some());
         }
         // The third finds the connection lost, and nobody to open a new one to.
-        let report = host.turn(&context());
+        let report = host.turn(&sample::context(None));
         assert_eq!((report.status, host.transport.is_none()), (Status::Unreachable, true));
         assert!(report.error.unwrap().message.starts_with("connect 127.0.0.1:1: "));
     }
@@ -332,7 +311,7 @@ mod tests {
     fn a_windows_host_outside_its_limits_keeps_its_connection() {
         let mut host = windows(1);
         host.spec.limits.max_error = Duration::from_millis(1);
-        let report = host.turn(&context());
+        let report = host.turn(&sample::context(None));
         assert_eq!((report.status, host.transport.is_some()), (Status::OutOfLimits, true));
         assert_eq!(report.error.unwrap().message, "error bound 75.7 ms to `10.10.10.1` is above the limit of 1.0 ms");
     }

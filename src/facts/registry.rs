@@ -29,6 +29,17 @@ impl std::fmt::Display for Value {
     }
 }
 
+impl Value {
+    /// Returns the data, piece by piece.
+    pub fn texts(&self) -> Vec<String> {
+        match self {
+            Value::Text(text) | Value::Expand(text) | Value::Other(_, text) => vec![text.clone()],
+            Value::Number(number) => vec![number.to_string()],
+            Value::List(list) => list.clone(),
+        }
+    }
+}
+
 /// Keys and their values. Windows does not tell capital letters from small ones; nor does this.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Registry {

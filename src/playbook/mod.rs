@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod context;
+pub mod kind;
 pub mod step;
 pub mod template;
 
@@ -9,7 +10,8 @@ use anyhow::{Context, Result, anyhow, bail};
 
 use crate::assets::{Assets, Origin};
 use crate::yaml;
-pub use step::{Kind, StepFile};
+pub use kind::Kind;
+pub use step::StepFile;
 use template::Engine;
 
 /// A playbook that was read and checked.

@@ -1,4 +1,4 @@
-//! The steps of a playbook: as written, and with every value filled in.
+//! The steps of a playbook as they are written, and how their values are filled in.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,11 +6,11 @@ use anyhow::{Context, Result, bail};
 use minijinja::Value;
 use serde::Deserialize;
 
+use super::kind::Kind;
 use super::template::{Engine, Render};
 use crate::assets::Assets;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
-use crate::text::hide::HIDDEN;
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]
@@ -158,90 +158,6 @@ struct CommandFile {
     check: String,
     run: String,
     undo: Option<String>,
-}
-
-/// What a step does, with every value filled in.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Kind {
-    /// A package is installed.
-    Package {
-        /// Its name.
-        name: String,
-    },
-    /// A file has this content.
-    File {
-        /// Absolute path.
-        path: String,
-        /// The template it is rendered from.
-        template: String,
-        /// The mode of the folders that are made for it; `None` if they have to be there.
-        parents: Option<String>,
-        /// Octal.
-        mode: String,
-        /// User.
-        owner: String,
-        /// Group.
-        group: String,
-        /// Command that accepts or refuses the new file, `{}` in its place.
-        validate: Option<String>,
-    },
-    /// A service is in this state.
-    Service {
-        /// Unit name without `.service`.
-        name: String,
-        /// Active.
-        running: bool,
-        /// Started at boot.
-        enabled: bool,
-        /// Windows: `Some(false)` takes away the triggers that start and stop it.
-        triggers: Option<bool>,
-    },
-    /// Windows: values of a key of the registry.
-    Registry {
-        /// `HKLM\\...`.
-        key: String,
-        /// The values by name.
-        values: BTreeMap<String, registry::Value>,
-    },
-    /// No time service runs but this one.
-    Competing {
-        /// Its unit names without `.service`, separated by blanks.
-        keep: String,
-    },
-    /// A port is open for some networks.
-    Firewall {
-        /// `123/udp`, `60000-60100/udp`.
-        port: Opening,
-        /// Networks, separated by blanks.
-        from: String,
-    },
-    /// A command has succeeded.
-    Command {
-        /// Exit status 0 means: nothing to do.
-        check: String,
-        /// Makes `check` succeed.
-        run: String,
-        /// Takes back what `run` did.
-        undo: Option<String>,
-    },
-}
-
-impl Kind {
-    /// The same with nothing of its values, for a step that cannot be filled in without its secrets.
-    #[must_use]
-    pub fn hidden(&self) -> Self {
-        let hidden = || HIDDEN.to_owned();
-        match self.clone() {
-            Kind::Command { undo, .. } => {
-                Kind::Command { check: hidden(), run: hidden(), undo: undo.map(|_| hidden()) }
-            }
-            Kind::Registry { key, values } => {
-                let values = values.into_keys().map(|name| (name, registry::Value::Text(hidden()))).collect();
-                Kind::Registry { key, values }
-            }
-            other => other,
-        }
-    }
 }
 
 impl StepFile {

@@ -3,7 +3,6 @@
 use anyhow::Result;
 
 use super::{Delta, Fix, Resource, Slice};
-use crate::text::shape;
 
 /// The property of a command that an undo cannot take back.
 pub const NO_UNDO: &str = "done without undo";
@@ -42,11 +41,6 @@ impl Resource for Command {
     fn fix(&self, _seen: &Slice, _refresh: bool) -> Result<Fix> {
         Ok(Fix { change: self.run.clone(), undo: self.undo.clone().unwrap_or_default(), settle: String::new() })
     }
-
-    fn secrets(&self, _seen: &Slice) -> Vec<String> {
-        let pieces = |shown: &str, real: &str| shape::pieces(shown, real);
-        [pieces(&self.shown.0, &self.check), pieces(&self.shown.1, &self.run)].concat()
-    }
 }
 
 #[cfg(test)]
@@ -66,6 +60,5 @@ mod tests {
         assert_eq!(delta.from.as_deref(), Some("`grep *** /f` gives 1"));
         assert_eq!(command(Some("unset")).diff(&failed).unwrap()[0].property, "done");
         assert_eq!(command(Some("unset")).fix(&failed, false).unwrap().undo, "unset");
-        assert_eq!(command(None).secrets(&failed), ["S3CRET", "S3CRET"]);
     }
 }

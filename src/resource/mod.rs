@@ -83,8 +83,8 @@ pub trait Resource: Send + Sync {
         Vec::new()
     }
 
-    /// Returns the secrets that programs may quote when they speak of it: what templates have made
-    /// of them, and what they were before.
+    /// Returns the secrets that programs may quote when they speak of it, besides those in the values of its
+    /// step: what a file or a registry holds of them, now and then.
     fn secrets(&self, _seen: &Slice) -> Vec<String> {
         Vec::new()
     }

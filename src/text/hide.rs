@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 use std::ops::Range;
+use std::sync::Arc;
 
 use aho_corasick::AhoCorasick;
 use base64::Engine as _;
@@ -23,10 +24,18 @@ const TELLING: &[&str] =
     &["crypto pw", "password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "pw"];
 
 /// Knows values, and hides them in every form in which this program may write them.
+///
+/// What a host adds to the secrets of the whole run is a layer above theirs, which all hosts share.
 #[derive(Debug, Clone, Default)]
 pub struct Hider {
+    layers: Vec<Arc<Layer>>,
+}
+
+/// Values that became known at the same time.
+#[derive(Debug)]
+struct Layer {
     forms: BTreeSet<String>,
-    search: Option<AhoCorasick>,
+    search: AhoCorasick,
 }
 
 impl Hider {
@@ -35,16 +44,19 @@ impl Hider {
         Self::default().with(values)
     }
 
-    /// Knows more values.
+    /// Knows more values; what is known already costs nothing anew.
     #[must_use]
     pub fn with<'a>(&self, values: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut forms = self.forms.clone();
+        let mut forms = BTreeSet::new();
         values.into_iter().for_each(|value| add_forms(value, &mut forms));
-        if forms.len() == self.forms.len() {
-            return self.clone();
+        forms.retain(|form| !self.layers.iter().any(|layer| layer.forms.contains(form)));
+        let mut layers = self.layers.clone();
+        if !forms.is_empty() {
+            // More patterns than the search can number are not possible: they come from one inventory.
+            let search = AhoCorasick::new(&forms).ok();
+            layers.extend(search.map(|search| Arc::new(Layer { forms, search })));
         }
-        // More patterns than the search can number are not possible: they come from one inventory.
-        Hider { search: AhoCorasick::new(&forms).ok(), forms }
+        Hider { layers }
     }
 
     /// Returns the text with `***` in the place of each value. Values that overlap are one.
@@ -69,7 +81,7 @@ impl Hider {
 
     /// Hides in everything that is said of a host.
     pub fn report(&self, report: &mut HostReport) {
-        if self.search.is_some() {
+        if !self.layers.is_empty() {
             clean::each_text(report, &mut |field| self.field(field));
         }
     }
@@ -82,9 +94,9 @@ impl Hider {
     }
 
     fn ranges(&self, text: &str) -> Vec<Range<usize>> {
-        let Some(search) = &self.search else { return Vec::new() };
-        search
-            .find_overlapping_iter(text)
+        self.layers
+            .iter()
+            .flat_map(|layer| layer.search.find_overlapping_iter(text))
             .map(|found| found.range())
             .filter(|range| range.len() >= SHORT || is_word(text, range))
             .collect()
@@ -159,6 +171,17 @@ mod tests {
         assert_eq!(hider.text("abcd-long-tail-more!"), "***!");
         assert_eq!(hider.text("abcdabcd"), "***");
         assert!(matches!(hider.text("nothing"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn what_a_host_adds_is_hidden_beside_the_rest_and_the_rest_is_kept_once() {
+        let run = Hider::new(["of-the-run", "shared"]);
+        let host = run.with(["shared", "run-and-host"]);
+        assert_eq!(host.text("of-the-run-and-host, shared, other"), "***, ***, other");
+        assert_eq!(run.text("run-and-host"), "run-and-host");
+        assert!(Arc::ptr_eq(&run.layers[0], &host.layers[0]) && host.layers.len() == 2);
+        assert!(!host.layers[1].forms.contains("shared"));
+        assert_eq!(host.with(["of-the-run", "run-and-host", ""]).layers.len(), 2);
     }
 
     #[test]

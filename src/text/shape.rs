@@ -70,7 +70,7 @@ impl Wanted {
         if !lines.iter().any(|line| line.secret) {
             return Vec::new();
         }
-        let own = lines.iter().filter(|line| line.secret).flat_map(|line| captured(&line.shown, &line.real));
+        let own = lines.iter().filter(|line| line.secret).flat_map(Line::pieces);
         let old = host.lines().filter(|line| !is_public(line, &lines)).flat_map(|line| {
             let shape = shape_of(line, &lines).filter(|shape| *shape != HIDDEN);
             shape.map_or_else(|| vec![line.trim()], |shape| captured(shape, line).collect())
@@ -112,6 +112,13 @@ struct Line {
 impl Line {
     fn new(real: &str, shown: String) -> Self {
         Line { secret: shown != real, real: real.to_owned(), shown }
+    }
+
+    /// What stands in the place of its secrets; all of it where its shape does not tell, as where a
+    /// condition of the template hangs on a secret.
+    fn pieces(&self) -> Vec<&str> {
+        let whole = || Some(self.real.trim()).filter(|line| line.len() >= LONG).into_iter().collect();
+        capture(&self.shown, &self.real).unwrap_or_else(whole)
     }
 }
 
@@ -180,9 +187,12 @@ fn capture<'a>(shape: &str, line: &'a str) -> Option<Vec<&'a str>> {
     Some(found)
 }
 
-/// What stands in a text where its shape has `***`, if it is long enough to be told from other words.
+/// What stands in a text where its shape has `***`, if it is long enough to be told from other words. Of a
+/// text that has another shape, each line is looked at by itself.
 pub fn pieces(shape: &str, real: &str) -> Vec<String> {
-    captured(shape, real).filter(|piece| piece.trim().len() >= 4).map(str::to_owned).collect()
+    let lines = || Wanted::new(Some(shape.to_owned()), Hider::default()).pieces("", real);
+    let found = capture(shape, real).map_or_else(lines, |found| found.into_iter().map(str::to_owned).collect());
+    found.into_iter().filter(|piece| piece.trim().len() >= 4).collect()
 }
 
 fn has_private_key(text: &str) -> bool {
@@ -252,6 +262,19 @@ mod tests {
         assert_eq!(shown.host, [NOT_SHOWN, "# ours"]);
         let key = "-----BEGIN PRIVATE KEY-----\nMII\n";
         assert_eq!(Wanted::default().sides(key, "x\n").host, [NOT_SHOWN, NOT_SHOWN]);
+    }
+
+    #[test]
+    fn a_text_that_hangs_on_a_secret_is_a_piece_as_a_whole() {
+        assert_eq!(pieces("a *** b", "a HUNTER2 b"), ["HUNTER2"]);
+        assert_eq!(pieces("a b", "a b"), [] as [&str; 0]);
+        assert_eq!(
+            pieces("one\nset ***\nelse", "one\nset HUNTER2\nset --more HUNTER2"),
+            ["HUNTER2", "set --more HUNTER2"]
+        );
+        assert_eq!(pieces("without", "with HUNTER2"), ["with HUNTER2"]);
+        let unfilled = Wanted::new(None, Hider::default());
+        assert_eq!(unfilled.pieces("", "key HUNTER2\n}\n"), ["key HUNTER2"]);
     }
 
     #[test]

@@ -96,11 +96,18 @@ fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<(WindowsFac
     Ok((facts, apart))
 }
 
-/// Reads a host and compares it with what is wanted.
-pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
+/// Reads a host and compares it with what is wanted; `known` are the secrets that are known so far.
+pub(crate) fn plan(
+    spec: &HostSpec,
+    cx: &Context,
+    extent: Extent,
+    report: &mut HostReport,
+    known: &mut Arc<Hider>,
+) -> Result<Planned, Failure> {
     let mut session = Session::open(spec, cx)?;
     let result = compare(&mut session, extent, report);
     report.executions = session.executions;
+    *known = Arc::clone(&session.hidden);
     result
 }
 
@@ -115,7 +122,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     report.warnings.extend(told);
     check(spec, &facts)?;
     let steps = steps(spec, &facts, cx)?;
-    session.hidden = Arc::new(hidden(&steps, cx));
+    session.hidden = hidden(&steps, cx);
     report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     answers.ask(session, &lines(&steps), spec.limits.read)?;

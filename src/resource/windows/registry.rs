@@ -172,20 +172,11 @@ impl Resource for Values {
         let registry = Registry::parse(&seen.stdout);
         let secret = self.values.iter().filter(|(name, wanted)| self.shown.get(*name) != Some(wanted));
         let both = secret.flat_map(|(name, wanted)| [Some(wanted), registry.value(&self.key, name)]);
-        both.flatten().flat_map(texts).filter(|text| text.len() >= 4).collect()
+        both.flatten().flat_map(Value::texts).filter(|text| text.len() >= 4).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
         self.warnings.clone()
-    }
-}
-
-/// The data of a value, piece by piece.
-fn texts(value: &Value) -> Vec<String> {
-    match value {
-        Value::Text(text) | Value::Expand(text) | Value::Other(_, text) => vec![text.clone()],
-        Value::Number(number) => vec![number.to_string()],
-        Value::List(list) => list.clone(),
     }
 }
 
