@@ -115,9 +115,9 @@ mod tests {
                 "{{ vars.count }} {{ vars.big }} {{ vars.most }} {{ vars.low }}",
                 "3 9007199254740993 18446744073709551615 -7",
             ),
-            ("{{ vars.count == 3 }} {{ vars.count + 1 }} {{ vars.part * 2 }}", "True 4 3.0"),
+            ("{{ vars.count == 3 }} {{ vars.count + 1 }} {{ vars.part * 2 }}", "true 4 3.0"),
             ("{% if vars.none %}yes{% else %}no{% endif %}", "no"),
-            ("{% for n in range(vars.count) %}{{ n }}{% endfor %} {{ vars.word == 3 }}", "012 False"),
+            ("{% for n in range(vars.count) %}{{ n }}{% endfor %} {{ vars.word == 3 }}", "012 false"),
         ] {
             assert_eq!(Engine.render(template, template, &context).unwrap().trim_end(), text, "{template}");
         }

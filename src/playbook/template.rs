@@ -4,12 +4,13 @@ use std::cell::RefCell;
 
 use anyhow::{Context, Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
-use minijinja::{Environment, UndefinedBehavior, Value};
+use minijinja::value::ValueKind;
+use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
 
 /// Renders templates and evaluates conditions against one context.
 ///
 /// An undefined name is an error, never empty text; nothing is escaped; the last line keeps
-/// its line break.
+/// its line break. What is true is `true`, as in the inventory and in most files, and not `True` as in Python.
 #[derive(Debug, Default)]
 pub struct Engine;
 
@@ -24,6 +25,10 @@ fn environment<'a>() -> Environment<'a> {
         env.set_syntax(syntax);
     }
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+    env.set_formatter(|out, state, value| match value.kind() {
+        ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
+        _ => escape_formatter(out, state, value),
+    });
     env
 }
 
@@ -161,6 +166,19 @@ mod tests {
     fn an_undefined_name_is_an_error_that_names_the_line() {
         let error = Engine.render("x.j2", "a\n{{ nmae }}", &context! { name => 1 });
         assert_eq!(error.unwrap_err().to_string(), "template `x.j2`:2: undefined value: `nmae`");
+    }
+
+    #[test]
+    fn what_is_true_is_written_as_in_the_inventory() {
+        let context = context! { on => true, off => false, host => context! { on => true } };
+        for (template, text) in [
+            ("{{ on }} {{ off }} {{ host.on }} {{ not on }} {{ true }}", "true false true false true"),
+            ("{{ 'yes' if on else 'no' }} {% if off %}x{% endif %}{{ on and 'x' }}", "yes x"),
+        ] {
+            assert_eq!(Engine.render(template, template, &context).unwrap(), text, "{template}");
+            assert_eq!(Compiled::default().render(template, template, &context).unwrap(), text, "{template}");
+        }
+        assert!(Engine.holds("on and not off", &context).unwrap());
     }
 
     #[test]
