@@ -1,6 +1,6 @@
 //! Many hosts at once, in the order of the time hierarchy, each on a thread of its own.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -95,6 +95,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
         }
     }
     let masters = masters(&ready);
+    let mut broken: Vec<String> = Vec::new();
     let mut halt: Option<String> = None;
     let mut changed = false;
     for wave in order.waves {
@@ -110,9 +111,11 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
         // A wave that was not let start changes nothing, but hosts that are as wanted are proven all the same.
         let held = |host: &Planned| {
             let halted = halt.clone().filter(|_| host.is_pending());
-            halted.or_else(|| neighbour(host, &masters, &order.rollout, &done)).or_else(|| hold(host, &done, &cx))
+            halted.or_else(|| neighbour(host, &broken, &masters, &order.rollout)).or_else(|| hold(host, &done, &cx))
         };
         let reports = one_wave(members, held, forks, &cx).await;
+        let failed = |report: &&HostReport| matches!(report.status, Status::FailedUndone | Status::FailedNotUndone);
+        broken.extend(reports.iter().filter(failed).map(|report| report.name.clone()));
         done.extend(reports.into_iter().map(|report| (report.name.clone(), report)));
         halt = halt.or_else(|| too_many(&wave.why, &counted, &order.rollout, &done));
     }
@@ -149,7 +152,7 @@ async fn one_wave(
 }
 
 /// The masters that are changed, and whom they serve.
-fn masters(ready: &BTreeMap<String, Planned>) -> Vec<(String, Vec<IpNet>)> {
+fn masters(ready: &BTreeMap<String, Planned>) -> HashMap<String, Vec<IpNet>> {
     let changed = ready.values().filter(|host| host.spec.role == Role::Master && host.is_pending());
     changed.map(|host| (host.spec.name.clone(), host.spec.time.serve.clone())).collect()
 }
@@ -158,18 +161,13 @@ fn masters(ready: &BTreeMap<String, Planned>) -> Vec<(String, Vec<IpNet>)> {
 /// these hosts are not to lose both. Who says how many may fail has said so of masters, too.
 fn neighbour(
     host: &Planned,
-    masters: &[(String, Vec<IpNet>)],
+    broken: &[String],
+    masters: &HashMap<String, Vec<IpNet>>,
     rollout: &Rollout,
-    done: &BTreeMap<String, HostReport>,
 ) -> Option<String> {
     let concerned = host.spec.role == Role::Master && host.is_pending() && rollout.max_fail.is_none();
-    let failed = |name: &String| {
-        done.get(name).is_some_and(|report| matches!(report.status, Status::FailedUndone | Status::FailedNotUndone))
-    };
-    let (name, _) = masters
-        .iter()
-        .filter(|(name, _)| concerned && *name != host.spec.name && failed(name))
-        .find(|(_, serve)| overlap(serve, &host.spec.time.serve))?;
+    let shared = |name: &&String| masters.get(*name).is_some_and(|serve| overlap(serve, &host.spec.time.serve));
+    let name = broken.iter().filter(|_| concerned).find(shared)?;
     Some(format!("not started: `{name}` serves the same hosts, and its change failed; `--max-fail` lets it go on"))
 }
 

@@ -1,8 +1,7 @@
 //! The order in which hosts are changed: masters by tier, then the canary, then batches. Masters
 //! that serve the same hosts are never in one wave, so that those keep a source.
 
-use std::collections::BTreeSet;
-
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -80,21 +79,16 @@ fn waves<'a>(members: &[Member<'a>], lost: &[&'a str], rollout: &Rollout) -> Vec
     waves
 }
 
-/// One wave or more for each tier: a master goes into the first one without a neighbour of its own.
+/// One wave or more for each tier: a master goes into the first one without a neighbour of its own. Neighbours serve
+/// hosts in common, and both are changed.
 fn masters(members: &[Member<'_>]) -> Vec<Wave> {
     let tiers: BTreeSet<usize> = members.iter().filter(|member| member.master).map(|member| member.tier).collect();
     let mut waves = Vec::new();
     for tier in tiers {
         let of_tier = members.iter().filter(|member| member.master && member.tier == tier);
-        let mut split: Vec<Vec<&Member<'_>>> = Vec::new();
-        for member in of_tier {
-            let free = |wave: &Vec<&Member<'_>>| !wave.iter().any(|other| same_hosts(member, other));
-            match split.iter().position(free) {
-                Some(index) => split.iter_mut().skip(index).take(1).for_each(|wave| wave.push(member)),
-                None => split.push(vec![member]),
-            }
-        }
-        for (index, wave) in split.into_iter().enumerate() {
+        let mut split = Split::default();
+        of_tier.for_each(|member| split.put(member));
+        for (index, wave) in split.waves.into_iter().map(|wave| wave.members).enumerate() {
             let why = match (index, tier) {
                 (0, 0) => "masters first".to_owned(),
                 (0, _) => "masters that follow those above".to_owned(),
@@ -106,9 +100,61 @@ fn masters(members: &[Member<'_>]) -> Vec<Wave> {
     waves
 }
 
-/// Whether two masters that are changed serve hosts in common.
-fn same_hosts(one: &Member<'_>, other: &Member<'_>) -> bool {
-    one.pending && other.pending && overlap(one.serve, other.serve)
+/// The waves of one tier while they are filled.
+#[derive(Default)]
+struct Split<'a> {
+    waves: Vec<Filling<'a>>,
+    /// The first wave that may be free for those who serve exactly these networks: all before it have one of them.
+    free: HashMap<&'a [IpNet], usize>,
+}
+
+/// A wave while it is filled.
+#[derive(Default)]
+struct Filling<'a> {
+    members: Vec<&'a Member<'a>>,
+    /// What those of them serve who are changed, from the first to the last address; no two have one in common.
+    served: BTreeMap<IpAddr, IpAddr>,
+}
+
+impl<'a> Split<'a> {
+    fn put(&mut self, member: &'a Member<'a>) {
+        let spans = if member.pending { merged(member.serve) } else { Vec::new() };
+        let first = if member.pending { self.free.get(member.serve).copied().unwrap_or_default() } else { 0 };
+        let later = self.waves.iter().skip(first).position(|wave| wave.is_free(&spans));
+        let index = later.map_or(self.waves.len(), |later| first + later);
+        if index == self.waves.len() {
+            self.waves.push(Filling::default());
+        }
+        if let Some(wave) = self.waves.get_mut(index) {
+            wave.members.push(member);
+            wave.served.extend(spans);
+        }
+        if member.pending && !member.serve.is_empty() {
+            self.free.insert(member.serve, index + 1);
+        }
+    }
+}
+
+impl Filling<'_> {
+    /// Whether nobody who is changed serves any of these addresses.
+    fn is_free(&self, spans: &[(IpAddr, IpAddr)]) -> bool {
+        let taken = |(first, last): &(IpAddr, IpAddr)| {
+            self.served.range(..=last).next_back().is_some_and(|(_, other)| other >= first)
+        };
+        !spans.iter().any(taken)
+    }
+}
+
+/// The spans of a list of networks, each address once.
+fn merged(networks: &[IpNet]) -> Vec<(IpAddr, IpAddr)> {
+    let mut merged: Vec<(IpAddr, IpAddr)> = Vec::new();
+    for (first, last) in spans(networks) {
+        match merged.last_mut().filter(|(_, before)| *before >= first) {
+            Some((_, before)) => *before = last.max(*before),
+            None => merged.push((first, last)),
+        }
+    }
+    merged
 }
 
 /// Whether two lists of networks have an address in common. Each is walked through once, in the order of its
@@ -146,7 +192,8 @@ fn canary<'a>(pending: &[&Member<'a>], lost: &[&'a str], canary: Option<&Canary>
             (names().take(size).map(str::to_owned).collect(), names().skip(size).collect())
         }
         Some(Canary::Hosts(hosts)) => {
-            let named = |name: &&str| hosts.iter().any(|host| host == name);
+            let hosts: HashSet<&str> = hosts.iter().map(String::as_str).collect();
+            let named = |name: &&str| hosts.contains(name);
             let lost = lost.iter().copied().filter(named);
             (
                 names().filter(named).chain(lost).map(str::to_owned).collect(),
@@ -244,6 +291,31 @@ mod tests {
             let (one, other) = (networks(&one), networks(&other));
             let each = one.iter().any(|a| other.iter().any(|b| a.contains(b) || b.contains(a)));
             prop_assert_eq!(overlap(&one, &other), each);
+        }
+
+        #[test]
+        fn each_master_goes_into_the_first_wave_without_a_neighbour(
+            all in prop::collection::vec((prop::collection::vec((0u32..16, 26u8..=32), 1..4), any::<bool>()), 0..20)
+        ) {
+            let network = |(low, prefix): &(u32, u8)| -> IpNet {
+                IpNet::new(IpAddr::from((0x0a00_0000 | (low * 17)).to_be_bytes()), *prefix).unwrap()
+            };
+            let lists: Vec<Vec<IpNet>> = all.iter().map(|(list, _)| list.iter().map(network).collect()).collect();
+            let names: Vec<String> = (0..all.len()).map(|n| format!("m{n}")).collect();
+            let members: Vec<Member<'_>> = names.iter().zip(&lists).zip(&all)
+                .map(|((name, serve), (_, pending))| Member { name, master: true, tier: 0, serve, pending: *pending })
+                .collect();
+            let mut wanted: Vec<Vec<&Member<'_>>> = Vec::new();
+            for one in &members {
+                let neighbours = |other: &&Member<'_>| one.pending && other.pending && overlap(one.serve, other.serve);
+                match wanted.iter().position(|wave| !wave.iter().any(neighbours)) {
+                    Some(index) => wanted[index].push(one),
+                    None => wanted.push(vec![one]),
+                }
+            }
+            let wanted: Vec<Vec<&str>> = wanted.iter().map(|wave| wave.iter().map(|one| one.name).collect()).collect();
+            let found: Vec<Vec<String>> = masters(&members).into_iter().map(|wave| wave.hosts).collect();
+            prop_assert_eq!(found, wanted);
         }
     }
 }
