@@ -54,9 +54,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     if !matches!(report.command, Verb::Verify | Verb::Facts) {
         unchanged(&mut text, &hosts, well(report.command));
     }
-    let (sick, others) = findings::sick(report.command, hosts);
-    findings::write_sick(&mut text, &sick);
-    failures(&mut text, &others);
+    troubles(&mut text, report.command, hosts);
     if report.command == Verb::Plan {
         waves(&mut text, report);
     }
@@ -71,11 +69,16 @@ pub fn report(report: &FleetReport, options: Options) -> String {
 pub fn ending(report: &FleetReport) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
-    let (sick, others) = findings::sick(report.command, hosts);
-    findings::write_sick(&mut text, &sick);
-    failures(&mut text, &others);
+    troubles(&mut text, report.command, hosts);
     let _ = writeln!(text, "{}", summary(report));
     text
+}
+
+/// What is wrong with which host, and why.
+fn troubles(text: &mut String, command: Verb, hosts: Vec<HostReport>) {
+    let (sick, others) = findings::sick(command, hosts);
+    findings::write_sick(text, &sick);
+    failures(text, &others);
 }
 
 /// What is said of a host where nothing was to be done.
