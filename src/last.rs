@@ -32,7 +32,7 @@ impl Last {
     pub fn of(inventory: &Path) -> Result<Last> {
         Self::read(&place(&history::state()?, inventory))?.ok_or_else(|| {
             anyhow!("no run of {} is known of", inventory.display())
-                .hint("`check`, `plan`, `apply`, `verify` and `undo` note how each host ended")
+                .hint("`check`, `plan`, `apply` and `verify` note how each host ended")
         })
     }
 
@@ -41,16 +41,37 @@ impl Last {
         self.hosts.iter().filter(|(_, status)| wanted(**status)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Notes how the hosts of a run ended; the others stay as they were.
+    /// Notes how the hosts of a run ended; those that were not started, and all others, stay as they were.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn note(verb: Verb, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
-        if verb.compares() { Self::note_in(&history::state()?, inventory, hosts) } else { Ok(()) }
+        Self::note_in(&history::state()?, verb, inventory, hosts)
     }
 
-    fn note_in(state: &Path, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+    /// Notes that hosts are about to be changed: whatever ends the run before it has come to one of them, that one
+    /// is left to do.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn begin(inventory: &Path, hosts: &[String]) -> Result<()> {
+        Self::write(
+            &history::state()?,
+            inventory,
+            hosts.iter().map(|name| (name.clone(), Status::NotStarted)).collect(),
+        )
+    }
+
+    fn note_in(state: &Path, verb: Verb, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+        let compared = hosts.iter().filter(|host| verb.compares() && host.status != Status::NotStarted);
+        Self::write(state, inventory, compared.map(|host| (host.name.clone(), host.status)).collect())
+    }
+
+    fn write(state: &Path, inventory: &Path, ended: Vec<(String, Status)>) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
+        if ended.is_empty() {
+            return Ok(());
+        }
         let path = place(state, inventory);
         let write = || -> Result<()> {
             std::fs::DirBuilder::new().recursive(true).mode(0o700).create(state.join("last"))?;
@@ -59,7 +80,7 @@ impl Last {
             turn.lock()?;
             let mut last = Self::read(&path).ok().flatten().unwrap_or_default();
             last.inventory = std::path::absolute(inventory)?;
-            last.hosts.extend(hosts.iter().map(|host| (host.name.clone(), host.status)));
+            last.hosts.extend(ended);
             Ok(files::write(&path, &serde_json::to_vec(&last)?)?)
         };
         write().with_context(|| format!("write {}", path.display()))
@@ -85,7 +106,12 @@ fn place(state: &Path, inventory: &Path) -> PathBuf {
 
 /// Returns whether a host that ended so is one of `@last-failed`.
 pub fn is_failed(status: Status) -> bool {
-    !matches!(status, Status::Unchanged | Status::Changed | Status::Drifted)
+    !is_as_wanted(status) && status != Status::Drifted
+}
+
+/// Returns whether a host that ended so is left alone by `apply --failed`.
+pub fn is_as_wanted(status: Status) -> bool {
+    matches!(status, Status::Unchanged | Status::Changed)
 }
 
 #[cfg(test)]
@@ -93,27 +119,57 @@ mod tests {
     use super::*;
     use crate::model::sample::host;
 
+    fn note(state: &Path, verb: Verb, inventory: &str, hosts: &[(&str, Status)]) {
+        let hosts: Vec<HostReport> = hosts.iter().map(|(name, status)| host(name, *status)).collect();
+        Last::note_in(state, verb, Path::new(inventory), &hosts).unwrap();
+    }
+
+    fn known(state: &Path, inventory: &str) -> Option<Last> {
+        Last::read(&place(state, Path::new(inventory))).unwrap()
+    }
+
     #[test]
     fn each_host_is_known_by_its_own_last_run() {
         let state = tempfile::tempdir().unwrap();
-        let note = |inventory: &str, hosts: &[(&str, Status)]| {
-            let hosts: Vec<HostReport> = hosts.iter().map(|(name, status)| host(name, *status)).collect();
-            Last::note_in(state.path(), Path::new(inventory), &hosts).unwrap();
-        };
+        let note = |inventory: &str, hosts: &[(&str, Status)]| note(state.path(), Verb::Check, inventory, hosts);
         note("a.yml", &[("m1", Status::Drifted), ("s1", Status::Drifted), ("s2", Status::Unreachable)]);
         note("./a.yml", &[("s1", Status::Changed)]);
         note("b.yml", &[("m1", Status::Unchanged)]);
-        let last = Last::read(&place(state.path(), Path::new("a.yml"))).unwrap().unwrap();
+        let last = known(state.path(), "a.yml").unwrap();
         assert_eq!(last.ended(|status| status == Status::Drifted), ["m1"]);
         assert_eq!(last.ended(is_failed), ["s2"]);
-        assert!(Last::read(&place(state.path(), Path::new("c.yml"))).unwrap().is_none());
+        assert_eq!(last.ended(|status| !is_as_wanted(status)), ["m1", "s2"]);
+        assert!(known(state.path(), "c.yml").is_none());
         std::fs::write(place(state.path(), Path::new("b.yml")), "{").unwrap();
         assert!(Last::read(&place(state.path(), Path::new("b.yml"))).is_err());
     }
 
     #[test]
     fn a_verb_that_compares_nothing_leaves_what_is_known() {
-        assert!(Last::note(Verb::Doctor, Path::new("/nonexistent/a.yml"), &[host("a", Status::Unchanged)]).is_ok());
-        assert!(!Verb::Facts.compares() && Verb::Check.compares());
+        let state = tempfile::tempdir().unwrap();
+        for verb in [Verb::Doctor, Verb::Undo, Verb::Facts] {
+            note(state.path(), verb, "a.yml", &[("a", Status::Unchanged)]);
+            assert!(!state.path().join("last").exists(), "{verb:?}");
+        }
+        for verb in [Verb::Plan, Verb::Check, Verb::Apply, Verb::Verify] {
+            note(state.path(), verb, "a.yml", &[("a", Status::OutOfLimits)]);
+            assert_eq!(known(state.path(), "a.yml").unwrap().ended(is_failed), ["a"], "{verb:?}");
+            note(state.path(), verb, "a.yml", &[("a", Status::Unchanged)]);
+            note(state.path(), Verb::Doctor, "a.yml", &[("a", Status::Failed)]);
+            assert!(known(state.path(), "a.yml").unwrap().ended(is_failed).is_empty(), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_that_was_not_started_stays_as_it_was_and_one_of_a_killed_run_is_left_to_do() {
+        let state = tempfile::tempdir().unwrap();
+        let all = [("a", Status::Unchanged), ("b", Status::Drifted), ("c", Status::Failed)];
+        note(state.path(), Verb::Check, "a.yml", &all);
+        note(state.path(), Verb::Check, "a.yml", &all.map(|(name, _)| (name, Status::NotStarted)));
+        assert_eq!(known(state.path(), "a.yml").unwrap().ended(is_failed), ["c"]);
+        let begun = ["a", "b", "d"].map(|name| (name.to_owned(), Status::NotStarted)).to_vec();
+        Last::write(state.path(), Path::new("a.yml"), begun).unwrap();
+        note(state.path(), Verb::Apply, "a.yml", &[("a", Status::NotStarted), ("b", Status::Changed)]);
+        assert_eq!(known(state.path(), "a.yml").unwrap().ended(is_failed), ["a", "c", "d"]);
     }
 }

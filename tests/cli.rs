@@ -216,40 +216,48 @@ fn a_host_with_another_name_has_the_same_files() {
     }
 }
 
+/// Writes how hosts ended their last run into the only file that is there; a run of this inventory has made it.
+fn ended(folder: &Path, hosts: &[(&str, &str)]) {
+    let mut files = std::fs::read_dir(folder.join("state/fleetclock/last")).unwrap().map(|entry| entry.unwrap().path());
+    let path = files.find(|path| path.extension().is_some_and(|ending| ending == "json")).unwrap();
+    let mut last: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    for (name, status) in hosts {
+        last["hosts"][name] = (*status).into();
+    }
+    std::fs::write(path, last.to_string()).unwrap();
+}
+
 #[test]
-fn what_failed_before_and_is_left_out_is_named() {
+fn what_is_left_to_do_and_takes_no_part_is_named() {
     let dir = tempfile::tempdir().unwrap();
-    let path = dir.path().join("fleet.yml");
-    std::fs::write(
-        &path,
-        "hosts: { db1: { role: slave, upstream: [10.0.0.9] }, web1: { role: slave, upstream: [10.0.0.9] } }",
-    )
-    .unwrap();
-    let runs = dir.path().join("fleetclock/runs");
-    std::fs::create_dir_all(&runs).unwrap();
-    let record = |name: &str, ended: &[(&str, &str)]| {
-        let hosts: Vec<_> =
-            ended.iter().map(|(name, status)| serde_json::json!({ "name": name, "status": status })).collect();
-        let record = serde_json::json!({
-            "record": 1, "run": name, "who": "me", "started": "", "command": "apply", "arguments": [],
-            "inventory": path, "hosts": [], "report": { "hosts": hosts },
-        });
-        std::fs::write(runs.join(format!("{name}.json")), record.to_string()).unwrap();
-    };
-    let said = |more: &[&str]| {
-        let arguments = [&["apply", "--yes", "--failed"], more].concat();
-        let output = fleetclock(dir.path(), &arguments).env("XDG_STATE_HOME", dir.path()).output().unwrap();
-        (output.status.code(), String::from_utf8(output.stderr).unwrap())
-    };
-    record("r1", &[("db1", "changed"), ("web1", "failed"), ("web3", "failed_undone")]);
+    let ssh = "ssh: { port: 9 }, role: slave, upstream: [10.0.0.9]";
+    let text = format!("hosts: {{ db1: {{ address: 127.0.0.1, {ssh} }}, web1: {{ address: 127.0.0.2, {ssh} }} }}");
+    std::fs::write(dir.path().join("fleet.yml"), text).unwrap();
+    let failed = |more: &[&str], code: i32| run(dir.path(), &[&["apply", "--yes", "--failed"], more].concat(), code).1;
+    let none = "error: --failed: no run of fleet.yml is known of\nhint:  `check`, `plan`, `apply` and `verify` note how each host ended\n";
+    assert_eq!(failed(&[], 2), none);
+    // A run that reads says how each host stands, too.
+    run(dir.path(), &["check"], 4);
+    ended(dir.path(), &[("db1", "changed"), ("web3", "failed_undone")]);
     let nothing = "the last run left each as wanted; nothing to do\n";
-    let gone = "failed before, and not in the inventory any more: web3\n";
-    let left = format!("failed before, and left out by --limit: web1\n{gone}of the chosen hosts, {nothing}");
-    assert_eq!(said(&["-l", "db1"]), (Some(0), left));
-    record("r2", &[("web1", "changed")]);
-    assert_eq!(said(&["-i", "./fleet.yml"]), (Some(0), format!("{gone}of the chosen hosts, {nothing}")));
-    record("r3", &[("web3", "changed")]);
-    assert_eq!(said(&[]), (Some(0), "the last run of each host left it as wanted; nothing to do\n".to_owned()));
+    let gone = "left to do, but not in the inventory any more: web3\n";
+    let left = format!("left to do, but left out by --limit: web1\n{gone}of the chosen hosts, {nothing}");
+    assert_eq!(failed(&["-l", "db1"], 0), left);
+    for (status, taken) in [
+        ("unchanged", false),
+        ("drifted", true),
+        ("out_of_limits", true),
+        ("failed", true),
+        ("failed_not_undone", true),
+        ("not_started", true),
+    ] {
+        ended(dir.path(), &[("web1", status), ("web3", "changed")]);
+        let said = failed(&["-i", "./fleet.yml"], if taken { 4 } else { 0 });
+        let all = "the last run of each host left it as wanted; nothing to do\n";
+        assert_eq!(said == all, !taken, "{status}: {said}");
+    }
+    // Who was not reached is left to do, as after a check.
+    assert!(failed(&["-l", "db1"], 0).starts_with("left to do, but left out by --limit: web1\n"));
 }
 
 #[test]
@@ -262,7 +270,15 @@ fn completions_and_manual_know_every_verb() {
     let (page, _) = run(dir.path(), &["man"], 0);
     assert!(page.starts_with(".ie") && page.contains("130"), "{page}");
     run(dir.path(), &["man", "--dir", "pages"], 0);
-    assert!(dir.path().join("pages/fleetclock-verify.1").is_file());
+    let (help, _) = run(dir.path(), &["--help"], 0);
+    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
+    let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
+    assert!(verbs.len() > 15 && page.contains("doctor"), "{verbs:?}");
+    for verb in verbs {
+        assert_eq!(offered(dir.path(), &["fleetclock", verb]), verb);
+        let page = dir.path().join(format!("pages/fleetclock-{verb}.1"));
+        assert!(page.is_file() || verb == "help", "{}", page.display());
+    }
 }
 
 /// What a real bash offers for a line that ends where the Tab is pressed.
@@ -284,6 +300,8 @@ fn a_shell_offers_hosts_groups_runs_and_assets() {
     let dir = tempfile::tempdir().unwrap();
     dead_hosts(dir.path());
     std::fs::copy(dir.path().join("fleet.yml"), dir.path().join("other.yml")).unwrap();
+    std::fs::create_dir_all(dir.path().join("mine/templates")).unwrap();
+    std::fs::write(dir.path().join("mine/templates/own.j2"), "x").unwrap();
     std::fs::create_dir_all(dir.path().join("state/fleetclock/runs")).unwrap();
     let record = r#"{"record":1,"run":"20261125T063732693813Z","who":"me","started":"","command":"apply","arguments":[],"inventory":"","hosts":[],"report":null}"#;
     std::fs::write(dir.path().join("state/fleetclock/runs/20261125T063732693813Z.json"), record).unwrap();
@@ -295,6 +313,12 @@ fn a_shell_offers_hosts_groups_runs_and_assets() {
         (&["fleetclock", "check", "-l", "@last-d"], "@last-drifted"),
         (&["fleetclock", "-i", "other.yml", "doctor", "m1"], "m1"),
         (&["fleetclock", "-i", "none.yml", "doctor", "m1"], ""),
+        // What is written after the verb, joined to the option, or among others counts, too.
+        (&["fleetclock", "doctor", "-i", "none.yml", "m1"], ""),
+        (&["fleetclock", "doctor", "--inventory=other.yml", "m1"], "m1"),
+        (&["fleetclock", "doctor", "-qinone.yml", "--fix", "m1"], ""),
+        (&["fleetclock", "--assets", "mine", "assets", "show", "templates/own"], "templates/own.j2"),
+        (&["fleetclock", "assets", "show", "--assets=mine", "templates/own"], "templates/own.j2"),
         (&["fleetclock", "undo", "2026"], "20261125T063732693813Z"),
         (&["fleetclock", "history", "show", "2"], "20261125T063732693813Z"),
         (&["fleetclock", "assets", "show", "playbooks/w"], "playbooks/windows-w32time.yml"),

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 use std::io::IsTerminal as _;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::Global;
 use super::change::{Changed, can_ask, change};
@@ -18,7 +18,7 @@ use crate::engine::fleet::{PlanResult, plan_all};
 use crate::engine::saved::Saved;
 use crate::engine::waves::order;
 use crate::exit::{Exit, Hint};
-use crate::history::History;
+use crate::last::{Last, is_as_wanted};
 use crate::model::{Condition, Verb};
 use crate::report::console;
 use crate::text::names;
@@ -60,7 +60,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
     run.journal = args.journal;
-    if args.failed && !take_failed(&mut run, &global.inventory, &all)? {
+    if args.failed && !take_failed(&mut run, &all)? {
         return Ok(Exit::Ok);
     }
     args.consent.give(&mut run.hosts)?;
@@ -90,7 +90,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     };
     let plans: Vec<PlanResult> = plans.into_iter().chain(gone.into_iter().map(Err)).collect();
     let order = saved.map_or_else(|| order(&plans, &rollout), |saved| saved.order);
-    match change(&mut run, &global.inventory, plans, order, agreed_to)? {
+    match change(&mut run, None, plans, order, agreed_to)? {
         Changed::Declined => Ok(Exit::Pending),
         Changed::Done { hosts, shown } => Ok(run.print(hosts, !shown)),
     }
@@ -115,18 +115,14 @@ fn may_step(saved: &Saved, args: &Args, run: &Run) -> Result<bool> {
 
 /// Takes the hosts that the last run of each did not leave as wanted, and names those of them that do not take
 /// part. Returns whether any does. `all` are those of the inventory.
-fn take_failed(run: &mut Run, inventory: &Path, all: &HashSet<String>) -> Result<bool> {
-    let known = all.iter().map(String::as_str).collect();
-    let failed = History::open()?.in_doubt(inventory, &known)?.ok_or_else(|| {
-        anyhow!("--failed: there is no record of an `apply` with {}", inventory.display())
-            .hint("`fleetclock history` lists the runs; without --failed all hosts take part")
-    })?;
+fn take_failed(run: &mut Run, all: &HashSet<String>) -> Result<bool> {
+    let failed = Last::of(&run.inventory).context("--failed")?.ended(|status| !is_as_wanted(status));
     let chosen: HashSet<String> = run.names().into_iter().collect();
     let left = failed.iter().map(String::as_str).filter(|name| !chosen.contains(*name));
     let (limited, gone): (Vec<&str>, Vec<&str>) = left.partition(|name| all.contains(*name));
     for (hosts, why) in [(limited, "left out by --limit"), (gone, "not in the inventory any more")] {
         if !hosts.is_empty() {
-            console::error_line(&format!("failed before, and {why}: {}", names::all(&hosts)));
+            console::error_line(&format!("left to do, but {why}: {}", names::all(&hosts)));
         }
     }
     let failed_names: HashSet<&str> = failed.iter().map(String::as_str).collect();

@@ -1,7 +1,6 @@
 //! The question before a change, and the change: one way for every verb that changes hosts.
 
 use std::io::IsTerminal;
-use std::path::Path;
 
 use anyhow::{Result, anyhow};
 
@@ -9,7 +8,7 @@ use super::run::Run;
 use crate::engine::fleet::{PlanResult, apply_all};
 use crate::engine::waves::Order;
 use crate::exit::Hint;
-use crate::model::{HostReport, Verb};
+use crate::model::{FleetReport, HostReport, Verb};
 use crate::report::{console, text};
 use crate::text::number::count;
 
@@ -37,13 +36,14 @@ pub(super) fn can_ask(verb: &str, agreed_to: bool, hint: &str) -> Result<()> {
     Err(anyhow!("{verb} asks before it changes anything, and there is no terminal to ask on").hint(hint))
 }
 
-/// Shows the plan and asks, unless it was agreed to; then changes the hosts, and proves them.
+/// Shows the plan and asks, unless it was agreed to; then changes the hosts, and proves them. Whoever is asked sees
+/// `before` first.
 ///
 /// # Errors
 /// The terminal is gone.
 pub(super) fn change(
     run: &mut Run,
-    inventory: &Path,
+    before: Option<&FleetReport>,
     plans: Vec<PlanResult>,
     order: Order,
     agreed_to: bool,
@@ -52,13 +52,14 @@ pub(super) fn change(
     let pending = plans.iter().filter(|plan| plan.as_ref().is_ok_and(|planned| planned.is_pending())).count();
     let asked = pending > 0 && !agreed_to;
     if asked {
+        before.into_iter().for_each(show);
         show_plan(&plans, run);
         if !agreed(run, pending)? {
             console::error_line("nothing was changed");
             return Ok(Changed::Declined);
         }
     }
-    run.begin(inventory);
+    run.begin();
     let taking_part = plans.iter().flatten().map(|planned| planned.spec.name.clone()).collect();
     let hosts = run.watched(taking_part, |cx| apply_all(plans, order, run.forks, cx));
     Ok(Changed::Done { hosts, shown: asked })
@@ -69,7 +70,11 @@ fn show_plan(plans: &[PlanResult], run: &Run) {
     let hosts: Vec<HostReport> = plans.iter().map(report_of).cloned().collect();
     let mut report = run.report(hosts);
     report.command = Verb::Plan;
-    console::error_line(text::report(&report, text::Options::of(Verb::Plan)).trim_end());
+    show(&report);
+}
+
+fn show(report: &FleetReport) {
+    console::error_line(text::report(report, text::Options::of(report.command)).trim_end());
 }
 
 fn report_of(plan: &PlanResult) -> &HostReport {

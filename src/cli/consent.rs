@@ -1,5 +1,7 @@
 //! What the user allows for one run: clocks that may step.
 
+use std::collections::HashSet;
+
 use anyhow::Result;
 
 use crate::inventory::{HostSpec, select};
@@ -38,7 +40,7 @@ impl Consent {
     /// # Errors
     /// A name is none of theirs.
     pub(super) fn give(&self, hosts: &mut [HostSpec]) -> Result<()> {
-        let named = self.names(hosts)?;
+        let named: HashSet<String> = self.names(hosts)?.into_iter().collect();
         hosts.iter_mut().filter(|host| named.contains(&host.name)).for_each(|host| host.limits.max_step = None);
         Ok(())
     }

@@ -59,7 +59,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     args.consent.give(&mut run.hosts)?;
     let (reports, saved) = look(&run, &chosen, place);
     if args.fix {
-        return Ok(unless_lost(saved, fix(run, &global, reports, &Wanted { chosen, yes: args.yes })?));
+        return Ok(unless_lost(saved, fix(run, reports, &Wanted { chosen, yes: args.yes })?));
     }
     if run.format == Format::Human && run.verbosity > Verbosity::Quiet {
         advertise(&reports);

@@ -1,17 +1,18 @@
 //! `doctor --fix`: what is configuration goes the way of `apply`, the rest is left to people.
 
+use std::collections::{HashMap, HashSet};
+
 use anyhow::Result;
 
 use super::change::{Changed, change};
 use super::doctor::look;
 use super::run::Run;
-use super::{Format, Global};
 use crate::engine::Extent;
 use crate::engine::fleet::plan_all;
 use crate::engine::waves::order;
 use crate::exit::Exit;
 use crate::model::{Finding, HostReport, Status, Verb};
-use crate::report::{console, text};
+use crate::report::console;
 
 /// What the user wants to be put right.
 pub(super) struct Wanted {
@@ -22,37 +23,31 @@ pub(super) struct Wanted {
 }
 
 /// Changes the hosts that have a finding about configuration, and looks at all again.
-pub(super) fn fix(mut run: Run, global: &Global, found: Vec<HostReport>, wanted: &Wanted) -> Result<Exit> {
+pub(super) fn fix(mut run: Run, found: Vec<HostReport>, wanted: &Wanted) -> Result<Exit> {
+    let chosen: HashSet<&str> = wanted.chosen.iter().map(String::as_str).collect();
     let (todo, left): (Vec<_>, Vec<_>) =
-        all(&found).partition(|(host, finding)| finding.configuration && wanted.chosen.iter().any(|name| name == host));
+        all(&found).partition(|(host, finding)| finding.configuration && chosen.contains(host));
     tell("put right by a change", &todo);
     tell("left to people", &left.iter().copied().filter(|(_, finding)| !finding.configuration).collect::<Vec<_>>());
     tell(
         "left, for the host is not among the chosen ones",
         &left.iter().copied().filter(|(_, finding)| finding.configuration).collect::<Vec<_>>(),
     );
-    let sick: Vec<String> = todo.iter().map(|(host, _)| (*host).to_owned()).collect();
+    let sick: HashSet<&str> = todo.iter().map(|(host, _)| *host).collect();
     if sick.is_empty() {
         return Ok(run.print(found, true));
     }
-    if !wanted.yes {
-        // Whoever is asked has to know what was found; and whoever declines has it.
-        let report = run.report(found.clone());
-        console::error_line(text::report(&report, text::Options::of(Verb::Doctor)).trim_end());
-    }
+    // Whoever is asked has to know what was found; and whoever declines has it.
+    let report = run.report(found.clone());
     let looked_at = run.hosts.clone();
-    run.hosts.retain(|host| sick.contains(&host.name));
+    run.hosts.retain(|host| sick.contains(host.name.as_str()));
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
     let order = order(&plans, &run.rollout);
-    let (done, shown) = match change(&mut run, &global.inventory, plans, order, wanted.yes)? {
-        Changed::Declined if run.format == Format::Json => {
-            run.hosts = looked_at;
-            run.print(found, true);
-            return Ok(Exit::Pending);
-        }
-        Changed::Declined => return Ok(Exit::Pending),
+    let (done, shown) = match change(&mut run, Some(&report), plans, order, wanted.yes)? {
+        Changed::Declined => return Ok(run.print_declined(found)),
         Changed::Done { hosts, shown } => (hosts, shown),
     };
+    run.note_endings(Verb::Apply, &done);
     run.hosts = looked_at;
     let (again, _) = look(&run, &wanted.chosen, None);
     tell("still there", &all(&again).filter(|(host, finding)| same(&todo, host, finding)).collect::<Vec<_>>());
@@ -76,10 +71,10 @@ fn tell(what: &str, findings: &[(&str, &Finding)]) {
 }
 
 /// How each host is, by the second look, and what was done to it. A failed change stays one.
-fn joined(again: Vec<HostReport>, mut done: Vec<HostReport>) -> Vec<HostReport> {
+fn joined(again: Vec<HostReport>, done: Vec<HostReport>) -> Vec<HostReport> {
+    let mut done: HashMap<String, HostReport> = done.into_iter().map(|report| (report.name.clone(), report)).collect();
     let join = |mut report: HostReport| {
-        let Some(at) = done.iter().position(|done| done.name == report.name) else { return report };
-        let done = done.swap_remove(at);
+        let Some(done) = done.remove(&report.name) else { return report };
         if !matches!(done.status, Status::Changed | Status::Unchanged) || report.status == Status::Unchanged {
             report.status = done.status;
             report.error = done.error;

@@ -75,12 +75,13 @@ fn list(entries: &[Entry], all: bool) -> String {
         let ending = entry.report.as_ref();
         let took = seconds(ending.and_then(|ending| ending.seconds));
         let shown = |text: &str| clean::text(text).into_owned();
-        [entry.run.clone(), shown(&entry.who), shown(&result(entry)), took, shown(&entry.arguments.join(" "))]
+        [shown(&entry.run), shown(&entry.who), shown(&result(entry)), took, shown(&entry.arguments.join(" "))]
     };
     if all {
         let with = |entry: &Entry| {
             let [run, who, result, took, command] = row(entry);
-            [run, who, result, took, entry.inventory.display().to_string(), command]
+            let inventory = clean::text(&entry.inventory.display().to_string()).into_owned();
+            [run, who, result, took, inventory, command]
         };
         let head = ["run", "by", "result", "took", "inventory", "command"];
         return table::columns(head, entries.iter().map(with).collect());
@@ -109,7 +110,7 @@ fn seconds(seconds: Option<f64>) -> String {
 }
 
 fn show(record: &Record) -> String {
-    let mut text = format!(
+    let head = format!(
         "Run {} by {}\nBegan {}, took {}, exit code {}\nfleetclock {}\nInventory: {}\n\n",
         record.run,
         record.who,
@@ -119,6 +120,7 @@ fn show(record: &Record) -> String {
         record.arguments.join(" "),
         record.inventory.display()
     );
+    let mut text = clean::text(&head).into_owned();
     match &record.report {
         Some(report) => {
             let rows = report.hosts.iter().map(clean::host).map(|host| row(&host)).collect();
@@ -126,6 +128,7 @@ fn show(record: &Record) -> String {
         }
         None => {
             let hosts = record.hosts.join(", ");
+            let hosts = clean::text(&hosts);
             text.push_str(&format!("Result: {}; these hosts take part: {hosts}\n", without_end(&record.who)));
         }
     }
@@ -155,5 +158,14 @@ mod tests {
         let text = show(&begun.ended(&report));
         assert!(text.contains("web_1  failed undone  1.0 s  write /etc/my_app.conf: \\u{1b}[2J"), "{text}");
         assert!(text.contains("file /etc/my_app.conf\n"), "{text}");
+        let evil = "\u{1b}[2J";
+        let begun =
+            Record::begin(Verb::Apply, format!("me{evil}"), "r1".into(), Path::new("f"), vec![format!("a{evil}")]);
+        let record =
+            Record { arguments: vec![format!("-l{evil}")], inventory: format!("/f{evil}").into(), ..begun.clone() };
+        assert_eq!((show(&record).matches(evil).count(), show(&record).matches("\\u{1b}").count()), (0, 4));
+        let Record { run, who, arguments, inventory, .. } = record;
+        let list = list(&[Entry { run: run + evil, who, arguments, inventory, report: None }], true);
+        assert_eq!((list.matches(evil).count(), list.matches("\\u{1b}").count()), (0, 4), "{list:?}");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
@@ -41,7 +41,7 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 /// One run of a fleet verb.
 pub(super) struct Run {
     command: Verb,
-    inventory: PathBuf,
+    pub(super) inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
     /// Which host of the whole inventory has an address.
     owners: Arc<BTreeMap<IpAddr, String>>,
@@ -215,9 +215,12 @@ impl Run {
     }
 
     /// Writes the record of a run that is going to change hosts; of one that is killed, it is left.
-    pub(super) fn begin(&mut self, inventory: &Path) {
-        self.record = Some(Record::begin(self.command, whoami(), self.began(), inventory, self.names()));
+    pub(super) fn begin(&mut self) {
+        self.record = Some(Record::begin(self.command, whoami(), self.began(), &self.inventory, self.names()));
         self.write_record(None);
+        if self.command != Verb::Undo {
+            self.unless_noted(Last::begin(&self.inventory, &self.names()));
+        }
     }
 
     /// What cannot be written is no reason to leave hosts as they are.
@@ -229,10 +232,14 @@ impl Run {
         }
     }
 
-    /// For `@last-failed` and `@last-drifted`. A home that cannot be written to, as in a container, is no
-    /// reason to spoil the result of a run that only reads.
-    fn note_endings(&self, hosts: &[HostReport]) {
-        let noted = Last::note(self.command, &self.inventory, hosts);
+    /// Notes how hosts ended, for `@last-failed`, `@last-drifted` and `apply --failed`; `command` is what was done
+    /// to them.
+    pub(super) fn note_endings(&self, command: Verb, hosts: &[HostReport]) {
+        self.unless_noted(Last::note(command, &self.inventory, hosts));
+    }
+
+    /// A home that cannot be written to, as in a container, is no reason to spoil the result of a run that only reads.
+    fn unless_noted(&self, noted: Result<()>) {
         if let Some(error) = noted.err().filter(|_| self.verbosity == Verbosity::Verbose) {
             console::warning(&format!("how the hosts ended is not noted: {}", exit::message(&error)));
         }
@@ -243,17 +250,33 @@ impl Run {
         let exit = self.exit(&hosts);
         let report = self.report(hosts);
         self.write_record(Some(&report));
-        self.note_endings(&report.hosts);
+        self.note_endings(self.command, &report.hosts);
+        let exit = self.print_report(exit, &report, diffs);
+        if self.format == Format::Json && self.verbosity > Verbosity::Quiet {
+            console::error_line(text::ending(&report).trim_end());
+        }
+        exit
+    }
+
+    /// Prints what was found where the user did not want it changed. People have seen it before they were asked.
+    pub(super) fn print_declined(&self, hosts: Vec<HostReport>) -> Exit {
+        match self.format {
+            Format::Human => Exit::Pending,
+            Format::Json => {
+                let report = FleetReport { exit_code: Exit::Pending.code(), ..self.report(hosts) };
+                self.print_report(Exit::Pending, &report, true)
+            }
+        }
+    }
+
+    fn print_report(&self, exit: Exit, report: &FleetReport, diffs: bool) -> Exit {
         if self.verbosity > Verbosity::Quiet {
             self.connections.notes().iter().for_each(|note| console::error_line(&format!("note: {note}")));
         }
         let printed = match self.format {
-            Format::Human => console::print_report(&report, Options { diffs, ..Options::of(self.command) }),
-            Format::Json => console::print(&json::document(&report)),
+            Format::Human => console::print_report(report, Options { diffs, ..Options::of(self.command) }),
+            Format::Json => console::print(&json::document(report)),
         };
-        if self.format == Format::Json && self.verbosity > Verbosity::Quiet {
-            console::error_line(text::ending(&report).trim_end());
-        }
         match printed {
             Ok(()) => exit,
             Err(error) => {

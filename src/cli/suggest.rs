@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::path::PathBuf;
 
-use clap::{CommandFactory, Parser};
+use clap::CommandFactory;
 use clap_complete::engine::{ArgValueCompleter, CompletionCandidate};
 use clap_complete::env::CompleteEnv;
 
@@ -78,40 +78,26 @@ fn patterns() -> Vec<String> {
 
 /// The newest first.
 fn runs() -> Vec<String> {
-    let entries = History::open().and_then(|history| history.entries()).unwrap_or_default();
-    entries.into_iter().map(|entry| entry.run).collect()
+    let names = History::open().and_then(|history| history.names()).unwrap_or_default();
+    names.into_iter().rev().collect()
 }
 
 fn assets(folder: &str) -> Vec<String> {
-    let list = Assets::new(typed().and_then(|cli| cli.global.assets)).map(|assets| assets.list()).unwrap_or_default();
+    let list = Assets::new(typed("assets")).map(|assets| assets.list()).unwrap_or_default();
     list.iter().filter_map(|(name, _)| Some(name.strip_prefix(folder)?.to_owned())).collect()
 }
 
 /// The inventory of the line that is being typed.
 fn inventory() -> PathBuf {
-    let words: Vec<String> = words().collect();
-    let after = words.windows(2).find_map(|pair| match pair {
-        [option, value] if option == "-i" || option == "--inventory" => Some(value.clone()),
-        _ => None,
-    });
-    let joined = || words.iter().find_map(|word| word.strip_prefix("--inventory=").map(str::to_owned));
-    let told = after.or_else(joined).or_else(|| typed().map(|cli| cli.global.inventory.display().to_string()));
-    told.map_or_else(|| PathBuf::from("fleet.yml"), PathBuf::from)
+    typed("inventory").unwrap_or_else(|| PathBuf::from("fleet.yml"))
 }
 
-/// What follows `--` of the call by the shell.
-fn words() -> impl Iterator<Item = String> {
-    std::env::args_os().skip_while(|word| word != "--").skip(1).map(|word| word.to_string_lossy().into_owned())
-}
-
-/// An empty line with the options that were typed as far as they can be read; the environment counts, too.
-fn typed() -> Option<Cli> {
-    let mut words: Vec<String> = words().collect();
-    let assets = words.iter().position(|word| word == "--assets").and_then(|at| words.get(at + 1).cloned());
-    words.truncate(1);
-    words.extend(assets.map(|folder| format!("--assets={folder}")));
-    words.push("facts".to_owned());
-    Cli::try_parse_from(words).ok()
+/// The path that an option has in the line that is being typed, as far as that can be read, or from elsewhere. The
+/// line follows `--` in the call by the shell.
+fn typed(option: &str) -> Option<PathBuf> {
+    let words = std::env::args_os().skip_while(|word| word != "--").skip(1);
+    let read = Cli::command().ignore_errors(true).try_get_matches_from(words).ok()?;
+    read.try_get_one::<PathBuf>(option).ok()?.cloned()
 }
 
 #[cfg(test)]

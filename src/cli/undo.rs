@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         console::error_line("nothing was changed");
         return Ok(Exit::Pending);
     }
-    run.begin(&global.inventory);
+    run.begin();
     let taking_part = looks.iter().flatten().map(|last| last.spec.name.clone()).collect();
     let reports = run.watched(taking_part, |cx| undo_all(looks, run.forks, cx));
     Ok(run.print(reports, true))
@@ -138,9 +138,13 @@ mod tests {
         assert!(Args { which: vec![run.into(), run.into()], yes: false, fail_on: FailOn::default() }.choice().is_err());
     }
 
-    fn record(run: &str, command: Verb, host: &str) -> Record {
+    fn ended(run: &str, command: Verb, host: &str, status: Status) -> Record {
         let begun = Record::begin(command, "me".into(), run.into(), std::path::Path::new("f"), vec![]);
-        begun.ended(&sample::fleet(&[(host, Status::Changed)]))
+        begun.ended(&sample::fleet(&[(host, status)]))
+    }
+
+    fn record(run: &str, command: Verb, host: &str) -> Record {
+        ended(run, command, host, Status::Changed)
     }
 
     #[test]
@@ -152,5 +156,9 @@ mod tests {
         );
         assert_eq!(look(vec![record("r2", Verb::Undo, "a"), record("r1", Verb::Apply, "a")]), None);
         assert_eq!(look(vec![record("r2", Verb::Apply, "b")]), None);
+        // What an undo could not take back is there still.
+        let failed = |command: Verb| ended("r2", command, "a", Status::FailedNotUndone);
+        assert_eq!(look(vec![failed(Verb::Undo), record("r1", Verb::Apply, "a")]), Some(("r1".into(), "a".into())));
+        assert_eq!(look(vec![failed(Verb::Apply), record("r1", Verb::Apply, "a")]), Some(("r2".into(), "a".into())));
     }
 }

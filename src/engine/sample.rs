@@ -28,6 +28,7 @@ pub(crate) fn context(assets: Option<&Path>) -> Context {
     Context {
         assets: Assets::new(assets.map(Path::to_owned)).unwrap(),
         beside: 0,
+        owners: std::sync::Arc::default(),
         connections: Connections::default(),
         events: std::sync::mpsc::channel().0,
         undo: false,

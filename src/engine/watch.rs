@@ -193,6 +193,7 @@ fn glance(
 mod tests {
     use super::*;
     use crate::engine::sample;
+    use crate::ntp::timestamp::Timestamp;
     use crate::transport::{Output, Script, TransportError};
 
     /// A Windows host without PowerShell: answers each framed line, then nothing more.
@@ -272,7 +273,7 @@ mod tests {
         let turn = |answer: fn(&str) -> String| {
             let mut host = following("ntp1.lab", Fake { rounds: 1, answer });
             host.spec.limits.max_error = Duration::from_millis(100);
-            let report = host.turn(&context());
+            let report = host.turn(&sample::context(None));
             let selected: Vec<_> = report.sources.iter().filter(|source| source.selected).collect();
             let [one] = selected[..] else { panic!("{:?}", report.sources) };
             let followed = (one.address.clone(), one.ip.clone().unwrap_or_default());

@@ -48,7 +48,8 @@ impl Verb {
         }
     }
 
-    /// Returns whether it compares a host with the inventory, or changes it; how another one ends says nothing of that.
+    /// Returns whether its end says how a host stands to its inventory. `undo` takes it away from there, and `doctor`
+    /// compares nothing; what `doctor --fix` does is noted as an `apply`.
     pub fn compares(self) -> bool {
         match self {
             Verb::Plan | Verb::Check | Verb::Apply | Verb::Undo | Verb::Verify => true,

@@ -221,10 +221,20 @@ fn what_is_configuration_is_put_right() {
     assert!(asked.code == 2 && asked.stderr.contains("no terminal to ask on"), "{}", asked.stderr);
     assert_eq!(lab.sh("server2", "systemctl is-active chrony || :"), "inactive");
 
+    // Who declines gets what was found, once, with the exit code that the program ends with.
+    let declined = lab.asked(&["doctor", "--fix", "--format", "json", "server2"], "", "no\n");
+    let report: Value = serde_json::from_str(&declined.stdout).unwrap();
+    assert_eq!((declined.code, report["exit_code"].as_i64()), (3, Some(3)), "{}", declined.stderr);
+    assert!(!codes(&report, "server2").is_empty(), "{report:#}");
+    assert_eq!(declined.stderr.matches(" not well").count(), 1, "{}", declined.stderr);
+    assert_eq!(lab.json(&["check", "-l", "server2"]).0, 3);
+
     // The finding of server1 concerns server3, which is not chosen.
     let (code, report) = lab.json(&["doctor", "--fix", "--yes", "server2"]);
     assert_eq!((code, host(&report, "server2")["status"].as_str()), (0, Some("changed")), "{report:#}");
     assert_eq!(lab.sh("server2", "systemctl is-enabled chrony"), "enabled");
+    let none = lab.fleetclock(&["apply", "--yes", "--failed", "-l", "server2"]);
+    assert!(none.code == 0 && none.stderr.contains("nothing to do"), "{}", none.stderr);
     assert_eq!(lab.sh("server4", "grep -c ^#server /etc/chrony.conf"), "1");
 
     let run = lab.fleetclock(&["doctor", "--fix", "--yes"]);
