@@ -226,7 +226,7 @@ fn what_is_configuration_is_put_right() {
     let report: Value = serde_json::from_str(&declined.stdout).unwrap();
     assert_eq!((declined.code, report["exit_code"].as_i64()), (3, Some(3)), "{}", declined.stderr);
     assert!(!codes(&report, "server2").is_empty(), "{report:#}");
-    assert_eq!(declined.stderr.matches(" not well").count(), 1, "{}", declined.stderr);
+    assert_eq!(declined.stderr.matches(" well, ").count(), 1, "{}", declined.stderr);
     assert_eq!(lab.json(&["check", "-l", "server2"]).0, 3);
 
     // The finding of server1 concerns server3, which is not chosen.

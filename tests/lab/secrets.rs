@@ -9,9 +9,9 @@ const STEPS: &str = r#"
 - name: Write the keys
   file: { path: /etc/chrony/own.keys, template: own.keys.j2, mode: "0640" }
 - name: Write a file of our own
-  file: { path: /etc/own.conf, template: own.conf.j2, validate: "grep -q good {} || { echo 'bad lines:' >&2; cat {} >&2; false; }" }
+  file: { path: /etc/own.conf, template: own.conf.j2, validate: ": {{ vars.token | upper }}; grep -q good {} || { echo 'bad lines:' >&2; cat {} >&2; false; }" }
 - name: Tell somebody
-  command: { check: "grep -qs {{ vars.token }} /root/told", run: "echo {{ vars.token }} >/root/told", undo: "rm -f /root/told" }
+  command: { check: "grep -qs {{ vars.token }} /root/told", run: "echo {{ vars.token }} >/root/told", undo: "rm -f /root/told; : {{ vars.token | upper }}" }
 "#;
 
 const KEYS: &str = "1 SHA256 HEX:{{ vars.key }}\n2 SHA1 {{ vars.token | upper }}\n";
@@ -64,7 +64,7 @@ pub(crate) fn are_hidden_everywhere(lab: &Lab) {
         let key = format!("mark{number}-token-and-more");
         lab.fleetclock_with(&[words, &["--assets", &assets]].concat(), &[("FC_KEY", &key)])
     };
-    let mut seen: Vec<(String, Run)> = vec![("apply".into(), run(1, &["apply", "--yes", "--journal"]))];
+    let mut seen: Vec<(String, Run)> = vec![("apply".into(), run(1, &["apply", "-v", "--yes", "--journal"]))];
     assert_eq!(seen[0].1.code, 0, "{}{}", seen[0].1.stdout, seen[0].1.stderr);
     assert_eq!(lab.sh("h1", "grep -c pem1line /etc/own.conf; stat -c %a /etc/chrony/own.keys"), "2\n640");
     lab.sh("h1", "echo '7 SHA256 HEX:mark3' >>/etc/chrony/own.keys; echo 'left mark4' >>/etc/own.conf");
@@ -72,7 +72,7 @@ pub(crate) fn are_hidden_everywhere(lab: &Lab) {
     let (plan, evidence) = (lab.path("a.plan").display().to_string(), lab.path("evidence").display().to_string());
     for words in [
         &["plan", "--out", &plan][..],
-        &["check", "--format", "json"],
+        &["check", "-v", "--format", "json"],
         &["doctor", "--save", &evidence],
         &["render", "h1"],
     ] {
@@ -91,9 +91,12 @@ pub(crate) fn are_hidden_everywhere(lab: &Lab) {
     assert!(refused.stdout.contains("the new file was refused"), "{}{}", refused.stdout, refused.stderr);
     seen.push(("refused".into(), refused));
     std::fs::write(&template, OWN).unwrap();
-    for words in
-        [&["apply", &plan][..], &["apply", "--yes"], &["history", "show", "--format", "json"], &["undo", "h1", "--yes"]]
-    {
+    for words in [
+        &["apply", &plan][..],
+        &["apply", "-v", "--yes"],
+        &["history", "show", "--format", "json"],
+        &["undo", "-v", "h1", "--yes"],
+    ] {
         seen.push((words.join(" "), run(2, words)));
     }
     for (what, run) in &seen {
