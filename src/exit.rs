@@ -98,6 +98,14 @@ pub fn hint(error: &anyhow::Error) -> Option<&str> {
     error.chain().find_map(|cause| cause.downcast_ref::<Hinted>()).map(|hinted| hinted.hint.as_str())
 }
 
+/// Finds a cause of this type, also behind a hint.
+pub fn cause<T: std::error::Error + Send + Sync + 'static>(error: &anyhow::Error) -> Option<&T> {
+    error.chain().find_map(|link| match link.downcast_ref::<Hinted>() {
+        Some(hinted) => cause(&hinted.error),
+        None => link.downcast_ref(),
+    })
+}
+
 /// Returns an error and its causes on one line. A cause that is already in the words of what it
 /// caused is not said twice.
 pub fn message(error: &anyhow::Error) -> String {
@@ -127,6 +135,10 @@ mod tests {
         assert_eq!(hint(&error), Some("way out"));
         assert!(error.chain().any(|cause| cause.is::<std::io::Error>()));
         assert_eq!(hint(&anyhow!("none")), None);
+        let hinted = anyhow::Error::new(std::io::Error::other("x")).hint("way out").context("what we tried");
+        assert!(
+            super::cause::<std::io::Error>(&hinted).is_some() && super::cause::<std::fmt::Error>(&hinted).is_none()
+        );
     }
 
     #[test]

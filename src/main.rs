@@ -2,11 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use fleetclock::cli::{self, Cli};
-use fleetclock::exit::Exit;
-use fleetclock::report::console;
-use fleetclock::transport;
+use fleetclock::{cli, transport};
 
 fn main() -> ExitCode {
     // Started by `ssh`, which wants a password for a connection of ours; no verb for people either.
@@ -19,9 +15,5 @@ fn main() -> ExitCode {
     }
     // Started by a shell in which somebody has pressed Tab.
     cli::answer_shell();
-    let exit = cli::run(Cli::parse()).unwrap_or_else(|error| {
-        console::error(&error);
-        if transport::has_contacted() { Exit::Failed } else { Exit::Usage }
-    });
-    ExitCode::from(exit.code())
+    ExitCode::from(cli::start().code())
 }

@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+mod schema;
+
 #[test]
 fn help_and_mistakes_read_as_written() {
     trycmd::TestCases::new().case("tests/cmd/*.trycmd").env("NO_COLOR", "1");
@@ -373,4 +375,28 @@ fn a_secret_that_a_command_gives_is_fetched_once_in_a_run() {
         let times = std::fs::read_to_string(&count).unwrap_or_default().lines().count();
         assert_eq!(times, 1, "{verb:?} {status}: {}", String::from_utf8_lossy(&stderr));
     }
+}
+
+#[test]
+fn what_is_refused_is_a_document_of_its_schema_too() {
+    let dir = tempfile::tempdir().unwrap();
+    let refused = |arguments: &[&str]| -> serde_json::Value {
+        let (stdout, stderr) = run(dir.path(), &[arguments, &["--format", "json"]].concat(), 2);
+        let document = serde_json::from_str(&stdout).unwrap();
+        assert_eq!(schema::check("refusal", &document), Ok(()), "{arguments:?}");
+        assert!(stderr.starts_with("error: "), "{stderr}");
+        document
+    };
+    for verb in ["plan", "apply", "check", "verify", "doctor", "facts", "undo", "history show", "inventory graph"] {
+        let document = refused(&verb.split(' ').chain(["--limit", "x"]).collect::<Vec<_>>());
+        assert_eq!(document["command"], *verb, "{document:#}");
+    }
+    std::fs::write(dir.path().join("fleet.yml"), "hosts:\n  a: { address: 10.0.0.1, roel: slave }\n").unwrap();
+    let document = refused(&["inventory", "validate"]);
+    let first = &document["mistakes"][1];
+    assert_eq!((&first["line"], &first["code"]), (&2.into(), &"unknown_setting".into()), "{document:#}");
+    assert_eq!((&first["column"], &first["hint"]), (&27.into(), &"did you mean `role`?".into()), "{document:#}");
+    assert_eq!(refused(&["aply"])["command"], serde_json::Value::Null);
+    let (stdout, _) = run(dir.path(), &["--help", "--format", "json"], 0);
+    assert!(stdout.starts_with("Make every clock"), "{stdout}");
 }

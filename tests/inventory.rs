@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use fleetclock::inventory;
 use fleetclock::inventory::spec::{Connection, StepPolicy};
+use fleetclock::model::MistakeCode;
 use nix::sys::resource::{UsageWho, getrusage};
 use proptest::prelude::*;
 
@@ -39,6 +40,26 @@ fn every_mistake_is_said_with_its_place() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_mistake_is_data_with_the_place_and_the_words_of_the_text() {
+    let mut seen = BTreeSet::new();
+    let files = std::fs::read_dir(root().join("bad")).unwrap().map(|entry| entry.unwrap().path());
+    let missing = root().join("bad/not-there.yml");
+    for path in files.filter(|path| path.extension().is_some_and(|end| end == "yml")).chain([missing]) {
+        let Err(mistakes) = inventory::load(&path) else { continue };
+        let text = mistakes.to_string();
+        for mistake in mistakes.reports() {
+            let place =
+                mistake.line.zip(mistake.column).map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
+            let said = format!("{}{place}: {}", mistake.file, mistake.message);
+            assert!(text.contains(&said), "{said}\n{text}");
+            assert!(!mistake.message.is_empty() && mistake.hint.is_none_or(|hint| text.contains(&hint)), "{text}");
+            seen.insert(mistake.code);
+        }
+    }
+    assert_eq!(seen, BTreeSet::from(MistakeCode::ALL), "each kind has a file in bad/");
 }
 
 #[test]

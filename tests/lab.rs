@@ -50,6 +50,7 @@ mod rollout;
 mod safety;
 #[path = "lab/scale.rs"]
 mod scale;
+mod schema;
 #[path = "lab/secrets.rs"]
 mod secrets;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]

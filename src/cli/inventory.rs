@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 
 use anyhow::Result;
+use serde::Serialize;
 
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::Exit;
-use crate::inventory::HostSpec;
 use crate::inventory::topology;
+use crate::inventory::{Fleet, HostSpec};
+use crate::model::{MistakeReport, SCHEMA};
 use crate::report::console;
 use crate::report::json::document;
 use crate::text::number::count;
@@ -38,9 +40,13 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
         Verb::Validate => {
             let fleet = global.fleet()?;
             crate::playbook::check::check(&Assets::new(global.assets.clone())?, &fleet.hosts)?;
-            let hosts = count(fleet.hosts.len(), "host");
-            let groups = count(fleet.groups.len(), "group");
-            console::print(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display()))?;
+            console::print(&match global.format {
+                Format::Json => document(&Valid::of(&fleet, global)),
+                Format::Human => {
+                    let (hosts, groups) = (count(fleet.hosts.len(), "host"), count(fleet.groups.len(), "group"));
+                    format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display())
+                }
+            })?;
         }
         Verb::Show { host } => {
             let only = host.as_ref().map_or(Ok(global.clone()), |host| {
@@ -51,10 +57,43 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
         }
         Verb::Graph { dot } => {
             let fleet = global.fleet()?;
-            console::print(&if *dot { topology::dot(&fleet) } else { topology::tree(&fleet) })?;
+            console::print(&match global.format {
+                _ if *dot => topology::dot(&fleet),
+                Format::Json => document(&topology::graph(&fleet)),
+                Format::Human => topology::tree(&fleet),
+            })?;
         }
     }
     Ok(Exit::Ok)
+}
+
+/// An inventory without a mistake, for programs; one with mistakes is a refusal.
+#[derive(Serialize)]
+struct Valid<'a> {
+    schema: u32,
+    command: &'static str,
+    exit_code: u8,
+    file: String,
+    hosts: usize,
+    groups: usize,
+    /// Things that are allowed but worth a second look.
+    warnings: &'a [String],
+    mistakes: [MistakeReport; 0],
+}
+
+impl<'a> Valid<'a> {
+    fn of(fleet: &'a Fleet, global: &Global) -> Self {
+        Valid {
+            schema: SCHEMA,
+            command: "inventory validate",
+            exit_code: Exit::Ok.code(),
+            file: global.inventory.display().to_string(),
+            hosts: fleet.hosts.len(),
+            groups: fleet.groups.len(),
+            warnings: &fleet.warnings,
+            mistakes: [],
+        }
+    }
 }
 
 fn show(hosts: &[HostSpec], format: Format) -> String {

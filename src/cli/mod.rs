@@ -19,6 +19,7 @@ mod limits;
 mod man;
 mod plan;
 mod probe;
+mod refused;
 mod render;
 mod rights;
 mod rollout;
@@ -29,6 +30,7 @@ mod undo;
 mod verify;
 mod watch;
 
+pub use refused::start;
 pub use suggest::answer_shell;
 
 use std::path::PathBuf;
@@ -249,11 +251,8 @@ enum Command {
     Man(man::Args),
 }
 
-/// Runs the command line.
-///
-/// # Errors
-/// Something is wrong, mostly before any host was contacted.
-pub fn run(cli: Cli) -> Result<Exit> {
+/// Runs the command line. What goes wrong here goes wrong mostly before any host is contacted.
+fn run(cli: Cli) -> Result<Exit> {
     let global = cli.global;
     console::set_color(match global.color {
         Color::Auto => anstream::ColorChoice::Auto,

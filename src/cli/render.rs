@@ -1,10 +1,13 @@
 //! `render`: a host's files as they shall be, or what a Windows host shall have in their place,
 //! without asking the host.
 
+use std::collections::BTreeMap;
+
 use anyhow::{Context as _, Result, anyhow};
 use minijinja::Value;
+use serde::Serialize;
 
-use super::Global;
+use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::{Exit, Hint};
 use crate::facts::windows_others::RIVALS;
@@ -15,7 +18,7 @@ use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::w32time::{self, W32Time};
 use crate::provider::{self, Provider};
-use crate::report::console;
+use crate::report::{console, json};
 
 /// Options of `render`.
 #[derive(Debug, clap::Args)]
@@ -43,7 +46,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         return match &args.template {
             Some(template) => Err(anyhow!("`{}` gets no file from `{template}`: Windows has no such file", spec.name)
                 .hint("without the template, `fleetclock render HOST` prints its registry, service and firewall rule")),
-            None => console::print(&windows(&spec, &assets)?).map(|()| Exit::Ok),
+            None => show(&windows(&spec, &assets)?, global).map(|()| Exit::Ok),
         };
     }
     let facts = assumed::linux(&args.family);
@@ -55,7 +58,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let provider = provider::choose(choice, &facts)?;
     let playbook = Playbook::load(&assets, spec.playbook_or(provider.playbook()))?;
     let context = context::shown(&spec, &facts, &provider.layout(&facts), Firewall::None);
-    let mut files = 0;
+    let mut files = Vec::new();
     for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
         if !takes_place(step, &context)? {
             continue;
@@ -63,17 +66,50 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         if let Kind::File { path, template, .. } = step.resolve(&Engine, &context)? {
             let asset = assets.read(&format!("templates/{template}"))?;
             let text = Engine.render(&template, &asset.text, &context).context("render")?;
-            let only = on_facts(step).map_or(String::new(), |when| format!(", where {when}"));
-            console::error_line(&format!("{path} (from {template}, {}{only}):", asset.origin));
-            console::print(&text)?;
-            files += 1;
+            let file = Shown::File { path, template, origin: asset.origin.to_string(), text };
+            files.push(Part { when: on_facts(step).map(str::to_owned), shown: file });
         }
     }
+    show(&files, global)?;
     match &args.template {
-        Some(template) if files == 0 => Err(anyhow!("`{}` gets no file from `{template}`", spec.name)
+        Some(template) if files.is_empty() => Err(anyhow!("`{}` gets no file from `{template}`", spec.name)
             .hint("without the template, `fleetclock render HOST` prints every file of the host")),
         _ => Ok(Exit::Ok),
     }
+}
+
+/// What a host shall have, and the condition of it that hangs on what only the host knows.
+#[derive(Serialize)]
+struct Part {
+    when: Option<String>,
+    #[serde(flatten)]
+    shown: Shown,
+}
+
+/// One thing that a host shall have.
+#[derive(Serialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+enum Shown {
+    File { path: String, template: String, origin: String, text: String },
+    Registry { key: String, values: BTreeMap<String, String> },
+    Others { keep: String, services: Vec<String> },
+    Service { name: String, running: bool, enabled: bool, triggers: Option<bool> },
+    Firewall { port: String, from: Vec<String> },
+    Command { run: String, unless: String, undo: Option<String> },
+}
+
+fn show(parts: &[Part], global: &Global) -> Result<()> {
+    if global.format == Format::Json {
+        return console::print(&json::document(&parts));
+    }
+    for part in parts {
+        if let Shown::File { path, template, origin, .. } = &part.shown {
+            let only = part.when.as_ref().map_or(String::new(), |when| format!(", where {when}"));
+            console::error_line(&format!("{path} (from {template}, {origin}{only}):"));
+        }
+        console::print(&part.text())?;
+    }
+    Ok(())
 }
 
 /// The only host that a pattern fits: of several, one could not tell whose file is whose.
@@ -97,50 +133,79 @@ fn on_facts(step: &StepFile) -> Option<&str> {
 }
 
 /// What a Windows host shall have in its registry, its services and its firewall.
-fn windows(spec: &HostSpec, assets: &Assets) -> Result<String> {
+fn windows(spec: &HostSpec, assets: &Assets) -> Result<Vec<Part>> {
     let facts = assumed::windows();
     let firewall = if spec.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
     let context = context::shown(spec, &facts, &w32time::layout(spec), firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(W32Time.playbook()))?;
-    let mut text = String::new();
+    let mut parts = Vec::new();
     for step in &playbook.steps {
-        if !takes_place(step, &context)? {
-            continue;
+        if takes_place(step, &context)? {
+            let shown = shown(step.resolve(&Engine, &context)?);
+            parts.extend(shown.map(|shown| Part { when: on_facts(step).map(str::to_owned), shown }));
         }
-        if let Some(when) = on_facts(step) {
-            text.push_str(&format!("# where {when}\n"));
-        }
-        text.push_str(&shown(&step.resolve(&Engine, &context)?));
     }
-    Ok(text)
+    Ok(parts)
 }
 
-fn shown(kind: &Kind) -> String {
-    let yes_no = |value: bool| if value { "yes" } else { "no" };
-    match kind {
+fn shown(kind: Kind) -> Option<Shown> {
+    Some(match kind {
         Kind::Registry { key, values } => {
-            let lines: String = values.iter().map(|(name, value)| format!("    {name} = {value}\n")).collect();
-            format!("registry {key}\n{lines}")
+            let values = values.into_iter().map(|(name, value)| (name, value.to_string())).collect();
+            Shown::Registry { key, values }
         }
-        Kind::Service { name, running, enabled, triggers } => {
-            let start = if *enabled { "automatic" } else { "on demand" };
-            let triggers = if *triggers == Some(false) { "    triggers = none, outside a domain\n" } else { "" };
-            format!("service {name}\n    running = {}\n    start = {start}\n{triggers}", yes_no(*running))
-        }
+        Kind::Service { name, running, enabled, triggers } => Shown::Service { name, running, enabled, triggers },
         Kind::Firewall { port, from } => {
-            let from = if from.trim().is_empty() { "everybody" } else { from };
-            format!("firewall {port}\n    inbound = open for {from}\n")
+            Shown::Firewall { port: port.to_string(), from: from.split_whitespace().map(str::to_owned).collect() }
         }
-        Kind::Command { check, run, undo } => {
-            let undo = undo.as_deref().map_or(String::new(), |undo| format!("    undo = {undo}\n"));
-            format!("command {run}\n    unless = {check}\n{undo}")
-        }
+        Kind::Command { check, run, undo } => Shown::Command { run, unless: check, undo },
         Kind::Competing { keep } => {
-            let rivals = RIVALS.iter().map(|rival| rival.service).filter(|name| !name.eq_ignore_ascii_case(keep));
-            let names = rivals.collect::<Vec<_>>().join(", ");
-            format!("other time services than {keep}: {names}\n    running = no\n    start = on demand\n")
+            let rivals = RIVALS.iter().map(|rival| rival.service).filter(|name| !name.eq_ignore_ascii_case(&keep));
+            let services = rivals.map(str::to_owned).collect();
+            Shown::Others { keep, services }
         }
-        Kind::Package { .. } | Kind::File { .. } => String::new(),
+        Kind::Package { .. } | Kind::File { .. } => return None,
+    })
+}
+
+impl Part {
+    /// The same for people.
+    fn text(&self) -> String {
+        let text = self.shown.text();
+        match &self.when {
+            Some(when) if !matches!(self.shown, Shown::File { .. }) => format!("# where {when}\n{text}"),
+            _ => text,
+        }
+    }
+}
+
+impl Shown {
+    fn text(&self) -> String {
+        match self {
+            Shown::File { text, .. } => text.clone(),
+            Shown::Registry { key, values } => {
+                let lines: String = values.iter().map(|(name, value)| format!("    {name} = {value}\n")).collect();
+                format!("registry {key}\n{lines}")
+            }
+            Shown::Service { name, running, enabled, triggers } => {
+                let running = if *running { "yes" } else { "no" };
+                let start = if *enabled { "automatic" } else { "on demand" };
+                let triggers = if *triggers == Some(false) { "    triggers = none, outside a domain\n" } else { "" };
+                format!("service {name}\n    running = {running}\n    start = {start}\n{triggers}")
+            }
+            Shown::Firewall { port, from } => {
+                let from = if from.is_empty() { "everybody".to_owned() } else { from.join(" ") };
+                format!("firewall {port}\n    inbound = open for {from}\n")
+            }
+            Shown::Command { run, unless, undo } => {
+                let undo = undo.as_deref().map_or(String::new(), |undo| format!("    undo = {undo}\n"));
+                format!("command {run}\n    unless = {unless}\n{undo}")
+            }
+        }
+            Shown::Others { keep, services } => {
+                let names = services.join(", ");
+                format!("other time services than {keep}: {names}\n    running = no\n    start = on demand\n")
+            }
     }
 }
 
@@ -163,7 +228,8 @@ groups:
     fn a_windows_host_is_shown_by_registry_service_and_firewall() {
         let fleet = inventory::parse(std::path::Path::new("fleet.yml"), TEXT).unwrap();
         let assets = Assets::new(None).unwrap();
-        let text = |name: &str| windows(fleet.hosts.iter().find(|host| host.name == name).unwrap(), &assets).unwrap();
+        let parts = |name: &str| windows(fleet.hosts.iter().find(|host| host.name == name).unwrap(), &assets).unwrap();
+        let text = |name: &str| parts(name).iter().map(Part::text).collect::<String>();
         let (master, slave) = (text("dmz1"), text("win1"));
         for part in [
             "Services\\W32Time\\Parameters\n    NtpServer = \n    Type = NoSync\n",

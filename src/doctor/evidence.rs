@@ -14,6 +14,7 @@ use crate::facts::windows::WindowsFacts;
 use crate::facts::{self, Found};
 use crate::firewall::firewalld::Firewalld;
 use crate::firewall::{self, Ruleset};
+use crate::inventory::spec::ProviderChoice;
 use crate::model::Slice;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport;
@@ -29,8 +30,8 @@ pub struct Evidence {
     pub facts: Found,
     /// The unit of the time service without `.service`; empty if none is there.
     pub unit: String,
-    /// The time service: `chrony`, `ntpd`; empty if none is there.
-    pub kind: String,
+    /// The time service; `None` if none is there.
+    pub service: Option<ProviderChoice>,
     /// Its configuration file; empty if none is there.
     pub file: String,
     /// Whether the service answers its own tool.
@@ -244,11 +245,12 @@ impl Evidence {
                     .context("read facts")?,
             )),
         };
-        let mut service = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
-        let mut word = || service.next().unwrap_or_default();
-        let (unit, kind, file) = (word(), word(), word());
+        let mut words = text("service").trim_end_matches('\n').split(' ').map(str::to_owned);
+        let mut word = || words.next().unwrap_or_default();
+        let (unit, name, file) = (word(), word(), word());
         let talks = part("status").status == 0;
-        let provider = provider::ALL.iter().find(|provider| provider.name() == kind);
+        let provider = provider::ALL.iter().find(|provider| provider.name() == name);
+        let service = provider.map(|provider| provider.choice());
         let daemon = provider.and_then(|provider| provider.parse_status(part("status")).ok());
         let mut evidence = Evidence {
             units: units(text("units")),
@@ -257,7 +259,7 @@ impl Evidence {
             processes: text("processes").lines().filter_map(process).collect(),
             config: Config::read(text("config")),
             peers: peers(text("status")),
-            visitors: text("clients").lines().filter_map(|line| visitor(line, &kind)).collect(),
+            visitors: text("clients").lines().filter_map(|line| visitor(line, service)).collect(),
             access: pairs(text("access")).map(|(address, word)| (address, word == "allowed")).collect(),
             askers: pairs(text("askers")).filter_map(|(address, ago)| Some((address, ago.parse().ok()?))).collect(),
             listeners: text("listeners").lines().filter_map(listener).collect(),
@@ -270,7 +272,7 @@ impl Evidence {
             keys: text("keys").lines().filter_map(|line| line.split_once(' ')).map(owned).collect(),
             facts,
             unit,
-            kind,
+            service,
             file,
             talks,
             daemon,
@@ -308,6 +310,21 @@ impl Evidence {
             Found::Windows(facts) => Some(facts),
             Found::Linux(_) => None,
         }
+    }
+
+    /// Returns whether the time service is chrony.
+    pub fn is_chrony(&self) -> bool {
+        self.service == Some(ProviderChoice::Chrony)
+    }
+
+    /// Returns whether the time service is ntpd, the classic one or ntpsec.
+    pub fn is_ntpd(&self) -> bool {
+        self.service == Some(ProviderChoice::Ntpd)
+    }
+
+    /// Returns the name of the time service in reports.
+    pub fn service_name(&self) -> Option<&'static str> {
+        provider::every().find(|provider| Some(provider.choice()) == self.service).map(|provider| provider.name())
     }
 
     /// Returns the state of the service's own unit.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use super::evidence::{Listener, Peer, Process, Route, Unit, Visitor};
+use crate::inventory::spec::ProviderChoice;
 
 pub(super) fn owned((left, right): (&str, &str)) -> (String, String) {
     (left.to_owned(), right.to_owned())
@@ -71,8 +72,8 @@ pub(super) fn peers(text: &str) -> Vec<Peer> {
 
 /// Reads a line of `chronyc -c clients` (address, packets, dropped, interval, .., last) or of
 /// `ntpq -c mrulist` (last, interval, restrictions, rate, mode, version, count, score, drop, port, address).
-pub(super) fn visitor(line: &str, kind: &str) -> Option<Visitor> {
-    if kind == "chrony" {
+pub(super) fn visitor(line: &str, service: Option<ProviderChoice>) -> Option<Visitor> {
+    if service == Some(ProviderChoice::Chrony) {
         let fields: Vec<&str> = line.split(',').collect();
         let [address, _, drops, _, _, last, ..] = fields[..] else { return None };
         return Some(Visitor { address: address.parse().ok()?, drops: drops.parse().ok()?, last: last.parse().ok()? });

@@ -271,7 +271,7 @@ impl<'a> Link<'a> {
         let (server, from) = (self.server?.evidence, self.from()?);
         match server.access.get(&from) {
             Some(allowed) => Some(*allowed),
-            None => (server.kind == "ntpd").then(|| access::serves(&server.config, from)),
+            None => (server.is_ntpd()).then(|| access::serves(&server.config, from)),
         }
     }
 

@@ -74,7 +74,7 @@ impl<'a> Link<'a> {
         let Some(server) = self.server.map(|server| server.evidence) else { return false };
         let told_not_to = |words: &[String]| words.iter().any(|word| word == "monitor");
         let cannot_tell = |found: &Found| matches!(found, Found::Linux(facts) if facts.lacks.contains(&"mrulist"));
-        if server.kind == "ntpd" && cannot_tell(&server.facts) {
+        if server.is_ntpd() && cannot_tell(&server.facts) {
             return false;
         }
         server.config.value("noclientlog").is_none() && server.config.line("disable", told_not_to).is_none()

@@ -53,7 +53,8 @@ pub fn secrets(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Vec<Str
 /// That file, and how it may be shown.
 fn file(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<(String, Wanted)> {
     let Found::Linux(facts) = &evidence.facts else { return None };
-    let provider = provider::choose(spec.provider, facts).ok().filter(|provider| provider.name() == evidence.kind)?;
+    let provider =
+        provider::choose(spec.provider, facts).ok().filter(|provider| Some(provider.choice()) == evidence.service)?;
     let layout = provider.layout(facts);
     let contexts = context::contexts(spec, &**facts, &layout, facts.firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(provider.playbook())).ok()?;

@@ -120,7 +120,7 @@ pub(super) fn complete(evidence: &mut Evidence) {
         return;
     }
     "w32time".clone_into(&mut evidence.unit);
-    "w32time".clone_into(&mut evidence.kind);
+    evidence.service = Some(W32Time.choice());
     evidence.daemon = evidence.parts.get(STATUS).and_then(|slice| W32Time.parse_status(slice).ok());
     let peers = evidence.daemon.iter().flat_map(|daemon| &daemon.peers);
     evidence.peers = peers.map(|peer| Peer { address: peer.address.clone(), mark: '*', reach: u8::MAX }).collect();

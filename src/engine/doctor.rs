@@ -228,7 +228,7 @@ fn suffering(findings: &BTreeMap<String, Vec<Finding>>) -> BTreeMap<String, Vec<
 /// What the evidence says of the host itself, as in the report of `verify`.
 fn finish(report: &mut HostReport, spec: &HostSpec, evidence: &Evidence, suffers: Option<&Vec<String>>) {
     report.os = Some(evidence.facts.system());
-    report.provider = (!evidence.kind.is_empty()).then(|| evidence.kind.clone());
+    report.provider = evidence.service_name().map(str::to_owned);
     let peers = evidence.daemon.as_ref().map(|daemon| daemon.peers.as_slice()).unwrap_or_default();
     report.sources = crate::verdict::sources::joined(spec, evidence.answers.clone(), peers);
     report.daemon = evidence.daemon.as_ref().map(|daemon| daemon.report.clone());

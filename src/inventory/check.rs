@@ -8,6 +8,7 @@ use super::read::Reader;
 use super::resolve::{among, isolated};
 use super::source::SourceLine;
 use super::spec::{FirewallChoice, ProviderChoice, Role};
+use crate::model::MistakeCode;
 
 /// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
 pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
@@ -15,7 +16,7 @@ pub(super) fn winrm(drafts: &Drafts, reader: &mut Reader<'_>) {
         if let Some(why) = winrm.conflict()
             && !reader.is_wrong(*at)
         {
-            reader.wrong(*at, format!("winrm: {why}"));
+            reader.mistake(*at, MistakeCode::Conflict, format!("winrm: {why}"));
         }
     }
 }
@@ -28,13 +29,13 @@ pub(super) fn system(drafts: &Drafts, reader: &mut Reader<'_>) {
             && let Some(why) = not_its_service(choice, windows)
             && !reader.is_wrong(at)
         {
-            reader.wrong(at, format!("host `{name}`: provider: {why}"));
+            reader.mistake(at, MistakeCode::Conflict, format!("host `{name}`: provider: {why}"));
         }
         if let Some((choice, at)) = host.settings.firewall
             && let Some(why) = not_its_firewall(choice, windows)
             && !reader.is_wrong(at)
         {
-            reader.wrong(at, format!("host `{name}`: firewall: {why}"));
+            reader.mistake(at, MistakeCode::Conflict, format!("host `{name}`: firewall: {why}"));
         }
     }
 }
@@ -69,7 +70,11 @@ pub(super) fn local(drafts: &Drafts, reader: &mut Reader<'_>) {
     let local: Vec<(&str, At)> = local.collect();
     if let [(first, _), (second, at), more @ ..] = local.as_slice() {
         let more = if more.is_empty() { String::new() } else { format!(" and {} more", more.len()) };
-        reader.wrong(*at, format!("`{first}`, `{second}`{more} are all `local`: this machine itself is one host only"));
+        reader.mistake(
+            *at,
+            MistakeCode::Conflict,
+            format!("`{first}`, `{second}`{more} are all `local`: this machine itself is one host only"),
+        );
     }
 }
 
@@ -77,19 +82,23 @@ pub(super) fn local(drafts: &Drafts, reader: &mut Reader<'_>) {
 pub(super) fn hosts(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reader<'_>) {
     let mut said: BTreeSet<(At, String)> = BTreeSet::new();
     if drafts.hosts.is_empty() {
-        reader.wrong(At::default(), "the inventory names no host");
+        reader.mistake(At::default(), MistakeCode::Missing, "the inventory names no host");
     }
     for (host, links) in drafts.hosts.iter().zip(links) {
         let told = host.settings.follows.iter().flatten().any(|line| reader.is_wrong(line.at));
-        let mut wrong = |at: At, text: String| {
+        let mut wrong = |at: At, code: MistakeCode, text: String| {
             // Hosts of one range share a mistake; it is said once.
             if said.insert((at, text.clone())) {
-                reader.wrong(at, text);
+                reader.mistake(at, code, text);
             }
         };
         match host.settings.role {
             None => {
-                wrong(host.at, format!("host `{}` has no role; say `role: master` or `role: slave`", host.name));
+                wrong(
+                    host.at,
+                    MistakeCode::Missing,
+                    format!("host `{}` has no role; say `role: master` or `role: slave`", host.name),
+                );
                 continue;
             }
             Some((Role::Master, _)) => master(host, links, &mut wrong),
@@ -103,39 +112,52 @@ fn has_source(host: &Draft, links: &[(usize, SourceLine)]) -> bool {
     !links.is_empty() || host.settings.upstream.iter().flatten().next().is_some()
 }
 
-fn master(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At, String)) {
+fn master(host: &Draft, links: &[(usize, SourceLine)], wrong: &mut impl FnMut(At, MistakeCode, String)) {
     if !has_source(host, links) && isolated(&host.settings).is_none() {
         let name = &host.name;
         let way_out = "give it `upstream` or `follows`, or declare `isolated: true`";
-        wrong(host.at, format!("master `{name}` has no source; {way_out}"));
+        wrong(host.at, MistakeCode::Missing, format!("master `{name}` has no source; {way_out}"));
     }
 }
 
 /// `told` says that what it follows is no name of this file.
-fn slave(host: &Draft, links: &[(usize, SourceLine)], told: bool, wrong: &mut impl FnMut(At, String)) {
+fn slave(host: &Draft, links: &[(usize, SourceLine)], told: bool, wrong: &mut impl FnMut(At, MistakeCode, String)) {
     let (s, name) = (&host.settings, &host.name);
     let lines: Vec<&str> = s.follows.iter().flatten().map(|line| line.name.as_str()).collect();
     if !has_source(host, links) && !told {
         let itself = format!(": `follows: {}` leads to itself only", lines.join(", "));
         let itself = if lines.is_empty() { "" } else { &itself };
-        wrong(host.at, format!("slave `{name}` has no source{itself}; give it `follows` or `upstream`"));
+        wrong(
+            host.at,
+            MistakeCode::Missing,
+            format!("slave `{name}` has no source{itself}; give it `follows` or `upstream`"),
+        );
     }
     if let Some((_, at)) = &s.serve {
         let why = "only a master serves (a relay is a master with `follows`)";
-        wrong(*at, format!("slave `{name}` has `serve`; {why}"));
+        wrong(*at, MistakeCode::Conflict, format!("slave `{name}` has `serve`; {why}"));
     }
     if let Some((Some(_), at)) = s.isolated {
-        wrong(at, format!("slave `{name}` is `isolated`; only a master can be"));
+        wrong(at, MistakeCode::Conflict, format!("slave `{name}` is `isolated`; only a master can be"));
     }
 }
 
 /// Nobody follows a slave.
-fn masters_of(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts, wrong: &mut impl FnMut(At, String)) {
+fn masters_of(
+    host: &Draft,
+    links: &[(usize, SourceLine)],
+    drafts: &Drafts,
+    wrong: &mut impl FnMut(At, MistakeCode, String),
+) {
     for (to, line) in links {
         let Some(master) = drafts.hosts.get(*to) else { continue };
         if master.settings.role.is_some_and(|(role, _)| role == Role::Slave) {
             let (name, slave) = (&host.name, &master.name);
-            wrong(line.at, format!("{name} follows `{slave}`, which is a slave (a relay is a master with `follows`)"));
+            wrong(
+                line.at,
+                MistakeCode::Hierarchy,
+                format!("{name} follows `{slave}`, which is a slave (a relay is a master with `follows`)"),
+            );
         }
     }
 }
@@ -159,7 +181,7 @@ pub(super) fn strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers:
                 "{}: limits.max_stratum: {limit} can never be met: its sources are stratum {stratum}",
                 host.name
             );
-            reader.wrong(at, text);
+            reader.tangled(at, text);
         }
         let own = match (isolated(&host.settings), best) {
             (Some(stratum), _) if links.is_empty() && !has_upstream => Some(stratum),
@@ -181,6 +203,6 @@ pub(super) fn orphans(drafts: &Drafts, peers: &BTreeMap<usize, BTreeSet<usize>>,
             "master `{}` is a Windows host and, like `{other}`, isolated: nothing keeps their clocks together; let one follow the other (`follows` in place of `isolated`)",
             host.name
         );
-        reader.wrong(host.at, text);
+        reader.tangled(host.at, text);
     }
 }

@@ -9,6 +9,7 @@ use super::name::plain;
 use super::node::At;
 use super::read::Reader;
 use super::source::SourceLine;
+use crate::model::MistakeCode;
 
 /// A host that another one follows, and the line that says so.
 pub(super) type Link = (usize, SourceLine);
@@ -196,7 +197,7 @@ impl Finder<'_, '_, '_> {
             // Whoever has so many wrong names has one cause for them, which no suggestion names.
             let known = known.take(if self.unknown.len() < MOST_SUGGESTIONS { usize::MAX } else { 0 });
             let said = self.unknown.entry(line.name.clone()).or_insert_with(|| unknown(&line.name, known));
-            self.reader.wrong(line.at, format!("{}.follows: {said}", host.name));
+            self.reader.mistake(line.at, MistakeCode::UnknownName, format!("{}.follows: {said}", host.name));
         }
     }
 
@@ -216,7 +217,7 @@ impl Finder<'_, '_, '_> {
 
     fn say(&mut self, at: At, about: usize, text: String) {
         if self.said.insert((at, about)) {
-            self.reader.wrong(at, text);
+            self.reader.tangled(at, text);
         }
     }
 }

@@ -8,6 +8,7 @@ use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::{Reader, Settings};
 use super::rollout::{self, Rollout};
+use crate::model::MistakeCode;
 
 /// A host with its settings merged, names not looked up yet.
 #[derive(Debug, Clone)]
@@ -87,7 +88,7 @@ fn group(
     let index = groups.len();
     groups.push((key.text.clone(), settings));
     let Some((_, node)) = pairs.iter().find(|(key, _)| key.text == "hosts") else {
-        reader.wrong(key.at, format!("{what}: it has no `hosts`"));
+        reader.missing(key.at, format!("{what}: it has no `hosts`"));
         return;
     };
     for (key, node) in entries(node, reader, &format!("{what}.hosts")) {
@@ -230,7 +231,7 @@ fn gather(
         }
     }
     for (name, host) in groups.iter().filter_map(|(name, _)| Some((name, drafts.hosts.get(*index.get(name)?)?))) {
-        reader.wrong(host.at, format!("`{name}` is both a host and a group"));
+        reader.mistake(host.at, MistakeCode::Conflict, format!("`{name}` is both a host and a group"));
     }
     drafts
 }
@@ -248,11 +249,15 @@ fn draft(mention: &Mention) -> Draft {
 
 fn join(host: &mut Draft, settings: &mut Settings, member: &mut Vec<usize>, m: Mention, reader: &mut Reader<'_>) {
     if member.iter().any(|group| Some(*group) == m.group) {
-        reader.wrong(m.at, format!("host `{}` is twice in the same group", m.name));
+        reader.mistake(m.at, MistakeCode::Conflict, format!("host `{}` is twice in the same group", m.name));
     }
     if let Some(address) = m.address {
         if !host.address.is_empty() && host.address != address {
-            reader.wrong(m.at, format!("host `{}` has two addresses: {} and {address}", m.name, host.address));
+            reader.mistake(
+                m.at,
+                MistakeCode::Conflict,
+                format!("host `{}` has two addresses: {} and {address}", m.name, host.address),
+            );
         }
         host.address = address;
     }
@@ -262,7 +267,11 @@ fn join(host: &mut Draft, settings: &mut Settings, member: &mut Vec<usize>, m: M
     member.extend(m.group);
     let clash = m.settings.is_local().filter(|_| settings.winrm.is_some());
     if let Some(at) = clash.or_else(|| settings.is_local().filter(|_| m.settings.winrm.is_some())) {
-        reader.wrong(at, format!("host `{}` is said to be `local` here, and has `winrm` in another place", m.name));
+        reader.mistake(
+            at,
+            MistakeCode::Conflict,
+            format!("host `{}` is said to be `local` here, and has `winrm` in another place", m.name),
+        );
     }
     *settings = m.settings.over(std::mem::take(settings));
 }
@@ -280,7 +289,11 @@ fn finish(
             && !reader.is_wrong(host.at)
         {
             let name = short(&host.name);
-            reader.wrong(host.at, format!("host `{name}` has no `address`, and its name {why}"));
+            reader.mistake(
+                host.at,
+                MistakeCode::Missing,
+                format!("host `{name}` has no `address`, and its name {why}"),
+            );
         }
         host.address.clone_from(&host.name);
     }
@@ -295,8 +308,9 @@ fn finish(
         below = settings.clone().over(below);
     }
     if own.role.is_none() && roles.windows(2).any(|pair| pair[0] != pair[1]) {
-        reader.wrong(
+        reader.mistake(
             host.at,
+            MistakeCode::Conflict,
             format!("host `{}`: its groups give it different roles; say `role` on the host", host.name),
         );
     }

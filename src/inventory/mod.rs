@@ -24,6 +24,7 @@ mod winrm;
 
 use std::path::Path;
 
+use crate::model::MistakeCode;
 pub use node::{Mistake, Mistakes};
 pub use secret::Secret;
 pub use spec::{Fleet, HostSpec};
@@ -42,8 +43,7 @@ pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
 /// # Errors
 /// As for [`load()`].
 pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
-    let root = node::parse(text)
-        .map_err(|(at, text)| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] })?;
+    let root = node::parse(text).map_err(|(at, text)| Mistakes::one(path, at, MistakeCode::Syntax, text))?;
     resolve(path, &root)
 }
 

@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{DuplicateKeyPolicy, Spanned};
 
+use crate::model::{MistakeCode, MistakeReport};
 use crate::visible;
 
 /// Largest inventory file, bytes. Ten thousand hosts are about one megabyte.
@@ -26,6 +27,7 @@ pub(super) struct At {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistake {
     pub(super) at: At,
+    pub(super) code: MistakeCode,
     pub(super) text: String,
 }
 
@@ -38,7 +40,7 @@ pub struct Mistakes {
 
 impl fmt::Display for Mistakes {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, Mistake { at, text }) in self.list.iter().enumerate() {
+        for (index, Mistake { at, text, .. }) in self.list.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
             match at.line {
                 0 => write!(f, "{newline}{}: {text}", self.file)?,
@@ -50,6 +52,48 @@ impl fmt::Display for Mistakes {
 }
 
 impl std::error::Error for Mistakes {}
+
+impl Mistakes {
+    /// A file of which nothing is known but one mistake.
+    pub(super) fn one(file: &Path, at: At, code: MistakeCode, text: String) -> Self {
+        Mistakes { file: file.display().to_string(), list: vec![Mistake { at, code, text }] }
+    }
+
+    /// Returns each mistake for programs, in the order of the file.
+    pub fn reports(&self) -> Vec<MistakeReport> {
+        self.list.iter().map(|mistake| mistake.report(&self.file)).collect()
+    }
+}
+
+impl Mistake {
+    fn report(&self, file: &str) -> MistakeReport {
+        // What follows is the line of the file, which has its own place in the report.
+        let (message, hint) = way_out(self.text.lines().next().unwrap_or_default());
+        let place = |number: u64| (number > 0).then_some(number);
+        MistakeReport {
+            file: file.to_owned(),
+            line: place(self.at.line),
+            column: place(self.at.column),
+            code: self.code,
+            message: message.to_owned(),
+            hint: hint.map(str::to_owned),
+        }
+    }
+}
+
+/// Takes a message apart: what is wrong, and the way out, which stands after a `; ` or in brackets at the end. What
+/// a user has written stands between backticks, and is left whole.
+fn way_out(text: &str) -> (&str, Option<&str>) {
+    let open = [" (did you mean ", " (known: "].into_iter().find_map(|start| text.rfind(start));
+    if let (Some(at), Some(rest)) = (open, text.strip_suffix(')')) {
+        return (text.get(..at).unwrap_or(text), rest.get(at + 2..));
+    }
+    let outside = |(at, _): &(usize, &str)| text.get(..*at).is_some_and(|lead| lead.matches('`').count() % 2 == 0);
+    match text.match_indices("; ").find(outside) {
+        Some((at, separator)) => (text.get(..at).unwrap_or(text), text.get(at + separator.len()..)),
+        None => (text, None),
+    }
+}
 
 /// A part of the file.
 #[derive(Debug, Clone)]
@@ -168,16 +212,16 @@ impl<'de> Visitor<'de> for KindVisitor {
 
 /// Reads a file into a tree. Size, depth and the growth of aliases are limited.
 pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
-    let fail = |at: At, text: String| Mistakes { file: path.display().to_string(), list: vec![Mistake { at, text }] };
+    let unreadable = |at: At, text: String| Mistakes::one(path, at, MistakeCode::Unreadable, text);
     let bytes = crate::input::read(path, LARGEST)
-        .map_err(|error| fail(At::default(), format!("read the inventory: {error}")))?;
+        .map_err(|error| unreadable(At::default(), format!("read the inventory: {error}")))?;
     if let Some(words) = crate::yaml::encoding(&bytes) {
-        return Err(fail(At { line: valid_lines(&bytes), column: 1 }, words));
+        return Err(unreadable(At { line: valid_lines(&bytes), column: 1 }, words));
     }
     let text = String::from_utf8_lossy(&bytes);
     parse(&text).map_err(|(at, words)| {
         let marked = crate::yaml::marked(text.strip_prefix('\u{feff}').unwrap_or(&text), at.line, at.column);
-        fail(at, words + &marked)
+        Mistakes::one(path, at, MistakeCode::Syntax, words + &marked)
     })
 }
 
@@ -249,6 +293,19 @@ pub(super) fn did_you_mean<'a>(word: &str, known: impl IntoIterator<Item = &'a s
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_way_out_is_told_from_what_is_wrong() {
+        for (text, message, hint) in [
+            ("no `roel` (did you mean `role`?)", "no `roel`", Some("did you mean `role`?")),
+            ("no setting `x` (known: a, b)", "no setting `x`", Some("known: a, b")),
+            ("`a; b` is no duration; write 2s", "`a; b` is no duration", Some("write 2s")),
+            ("`x` is no port", "`x` is no port", None),
+            ("`", "`", None),
+        ] {
+            assert_eq!(way_out(text), (message, hint));
+        }
+    }
 
     #[test]
     fn a_large_file_that_stands_for_no_more_than_it_says_is_read() {

@@ -14,6 +14,7 @@ use super::source::SourceLine;
 use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::SshLines;
 use super::winrm::WinrmLines;
+use crate::model::MistakeCode;
 use crate::visible;
 
 /// What `defaults`, a group or a host may say. Nothing is filled in yet.
@@ -108,9 +109,25 @@ impl<'a> Reader<'a> {
         !self.is_full()
     }
 
+    /// Keeps what is wrong with the value of a setting.
     pub(super) fn wrong(&mut self, at: At, text: impl Into<String>) {
+        self.mistake(at, MistakeCode::WrongValue, text);
+    }
+
+    /// Keeps that something is not there.
+    pub(super) fn missing(&mut self, at: At, text: impl Into<String>) {
+        self.mistake(at, MistakeCode::Missing, text);
+    }
+
+    /// Keeps that who follows whom cannot work.
+    pub(super) fn tangled(&mut self, at: At, text: impl Into<String>) {
+        self.mistake(at, MistakeCode::Hierarchy, text);
+    }
+
+    /// Keeps a mistake of any kind.
+    pub(super) fn mistake(&mut self, at: At, code: MistakeCode, text: impl Into<String>) {
         self.places.insert(at);
-        self.mistakes.push(Mistake { at, text: text.into() });
+        self.mistakes.push(Mistake { at, code, text: text.into() });
     }
 
     /// Whether something was said of this place.
@@ -125,13 +142,17 @@ impl<'a> Reader<'a> {
                 for (key, _) in pairs.iter().filter(|(key, _)| !known.contains(&key.text.as_str())) {
                     let hint = did_you_mean(&key.text, known.iter().copied());
                     let hint = if hint.is_empty() { format!(" (known: {})", known.join(", ")) } else { hint };
-                    self.wrong(key.at, format!("{what}: no setting `{}`{hint}", key.text));
+                    self.mistake(
+                        key.at,
+                        MistakeCode::UnknownSetting,
+                        format!("{what}: no setting `{}`{hint}", key.text),
+                    );
                 }
                 pairs.clone()
             }
             Kind::Null => Vec::new(),
             other => {
-                self.wrong(node.at, format!("{what}: a map is needed, not {}", other.word()));
+                self.mistake(node.at, MistakeCode::WrongType, format!("{what}: a map is needed, not {}", other.word()));
                 Vec::new()
             }
         }
@@ -146,7 +167,11 @@ impl<'a> Reader<'a> {
             self.setting(&mut settings, key, value, &format!("{what}.{}", key.text));
         }
         if let (Some(at), Some(_)) = (settings.is_local(), &settings.winrm) {
-            self.wrong(at, format!("{what}: `local` is this machine itself, and `winrm` a Windows host; take one out"));
+            self.mistake(
+                at,
+                MistakeCode::Conflict,
+                format!("{what}: `local` is this machine itself, and `winrm` a Windows host; take one out"),
+            );
         }
         (settings, pairs)
     }
@@ -181,7 +206,7 @@ impl<'a> Reader<'a> {
             Kind::Number(number) => number.to_string(),
             Kind::Whole(number) => number.to_string(),
             other => {
-                self.wrong(node.at, format!("{what}: text is needed, not {}", other.word()));
+                self.mistake(node.at, MistakeCode::WrongType, format!("{what}: text is needed, not {}", other.word()));
                 return None;
             }
         };
@@ -226,7 +251,11 @@ impl<'a> Reader<'a> {
         if let Kind::Bool(value) = node.kind {
             return Some(value);
         }
-        self.wrong(node.at, format!("{what}: true or false is needed, not {}", node.kind.word()));
+        self.mistake(
+            node.at,
+            MistakeCode::WrongType,
+            format!("{what}: true or false is needed, not {}", node.kind.word()),
+        );
         None
     }
 
@@ -236,7 +265,11 @@ impl<'a> Reader<'a> {
             Kind::Number(n) if n.fract() == 0.0 && n >= least as f64 && n <= most as f64 => return Some(n as i64),
             Kind::Whole(n) => self.wrong(node.at, format!("{what}: {n} is not between {least} and {most}")),
             Kind::Number(n) => self.wrong(node.at, format!("{what}: {n} is not between {least} and {most}")),
-            ref other => self.wrong(node.at, format!("{what}: a number is needed, not {}", other.word())),
+            ref other => self.mistake(
+                node.at,
+                MistakeCode::WrongType,
+                format!("{what}: a number is needed, not {}", other.word()),
+            ),
         }
         None
     }

@@ -119,7 +119,7 @@ fn tiers(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], reader: &mut Reade
         names.sort_unstable();
         let at =
             loop_.iter().min().and_then(|i| links.get(*i)).and_then(|l| l.first()).map_or(At::default(), |(_, l)| l.at);
-        reader.wrong(at, format!("these hosts follow each other in a loop: {} -> {}", names.join(" -> "), names[0]));
+        reader.tangled(at, format!("these hosts follow each other in a loop: {} -> {}", names.join(" -> "), names[0]));
     }
     let mut tiers = vec![0; drafts.hosts.len()];
     for index in petgraph::algo::toposort(&graph, None).unwrap_or_default() {
@@ -248,7 +248,7 @@ fn serve(host: &Draft, followers: &[&Draft], reader: &mut Reader<'_>) -> Vec<IpN
         networks.extend(more.map(|address| IpNet::from(*address)));
         // Two that have no family in common have been told so.
         if addresses.is_empty() && declared.is_empty() && numbers(follower).is_empty() {
-            reader.wrong(host.at, nameless(host, follower));
+            reader.missing(host.at, nameless(host, follower));
             break;
         }
     }

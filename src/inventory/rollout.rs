@@ -11,6 +11,7 @@ use super::load::{Draft, Drafts, unknown};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::spec::Role;
+use crate::model::MistakeCode;
 
 /// A number of hosts, or a part of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -157,11 +158,14 @@ fn canary(node: &Node, reader: &mut Reader<'_>, what: &str, drafts: &Drafts) -> 
         };
         if named.is_empty() {
             let known = drafts.groups.keys().chain(drafts.hosts.iter().map(|host| &host.name)).map(String::as_str);
-            reader.wrong(node.at, format!("{what}: {}", unknown(&name, known)));
+            reader.mistake(node.at, MistakeCode::UnknownName, format!("{what}: {}", unknown(&name, known)));
         }
         if let Some(master) = known.get(name.as_str()).filter(|host| is_master(host)) {
-            reader
-                .wrong(node.at, format!("{what}: `{}` is a master; masters go before the canary anyway", master.name));
+            reader.mistake(
+                node.at,
+                MistakeCode::Conflict,
+                format!("{what}: `{}` is a master; masters go before the canary anyway", master.name),
+            );
         }
         hosts.extend(named);
     }

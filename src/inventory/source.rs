@@ -5,6 +5,7 @@ use ipnet::IpNet;
 use super::name::{is_given_name, is_itself, not_an_address, not_for_others, reference_clock, short};
 use super::node::{At, Kind, Node};
 use super::read::Reader;
+use crate::model::MistakeCode;
 
 /// One entry of `upstream` or `follows`: an address or a name of this file, with options.
 #[derive(Debug, Clone)]
@@ -38,7 +39,11 @@ impl Reader<'_> {
         if is_given_name(&text) {
             return Some(text);
         }
-        self.wrong(node.at, format!("{what}: `{}` is no name of a host or a group", short(&text)));
+        self.mistake(
+            node.at,
+            MistakeCode::UnknownName,
+            format!("{what}: `{}` is no name of a host or a group", short(&text)),
+        );
         None
     }
 
@@ -82,13 +87,13 @@ impl Reader<'_> {
             }
         }
         if line.name.is_empty() {
-            self.wrong(node.at, format!("{what}: `{subject}` is missing"));
+            self.missing(node.at, format!("{what}: `{subject}` is missing"));
             return None;
         }
         if let (Some(min), Some(max)) = (line.minpoll, line.maxpoll)
             && min > max
         {
-            self.wrong(node.at, format!("{what}: minpoll {min} is above maxpoll {max}"));
+            self.mistake(node.at, MistakeCode::Conflict, format!("{what}: minpoll {min} is above maxpoll {max}"));
         }
         Some(line)
     }

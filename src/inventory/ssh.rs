@@ -46,7 +46,7 @@ impl Reader<'_> {
     fn origin(&mut self, node: &Node, what: &str) -> Option<Origin> {
         let pairs = self.map(node, what, &["env", "file", "command"]);
         let [(key, value)] = pairs.as_slice() else {
-            self.wrong(node.at, format!("{what}: exactly one of env, file, command is needed"));
+            self.missing(node.at, format!("{what}: exactly one of env, file, command is needed"));
             return None;
         };
         match key.text.as_str() {

@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use super::spec::{Fleet, HostSpec};
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::spec::{Fleet, HostSpec, Role};
 
 /// Returns a tree: masters at the root, with what they follow and whom they serve.
 pub fn tree(fleet: &Fleet) -> String {
@@ -56,6 +59,54 @@ fn line(host: &HostSpec) -> String {
         }
     }
     line
+}
+
+/// The hierarchy of time, for programs.
+#[derive(Debug, Serialize)]
+pub struct Graph<'a> {
+    hosts: Vec<Place<'a>>,
+}
+
+/// Where a host stands in it.
+#[derive(Debug, Serialize)]
+struct Place<'a> {
+    name: &'a str,
+    address: &'a str,
+    role: Role,
+    /// 0 follows no host of this inventory.
+    tier: usize,
+    /// Hosts of this inventory that it asks for time.
+    follows: Vec<&'a str>,
+    /// Servers outside of it.
+    upstream: Vec<&'a str>,
+    /// The stratum that it claims when it follows nobody.
+    isolated: Option<u8>,
+    /// Networks that may ask it.
+    serve: &'a [IpNet],
+}
+
+/// Returns who follows whom, in the order of the file.
+pub fn graph(fleet: &Fleet) -> Graph<'_> {
+    Graph { hosts: fleet.hosts.iter().map(Place::of).collect() }
+}
+
+impl<'a> Place<'a> {
+    fn of(host: &'a HostSpec) -> Self {
+        let sources = &host.time.sources;
+        let outside = sources.iter().filter(|source| source.host.is_none());
+        let mut follows: Vec<&str> = sources.iter().filter_map(|source| source.host.as_deref()).collect();
+        follows.dedup();
+        Place {
+            name: &host.name,
+            address: &host.address,
+            role: host.role,
+            tier: host.tier,
+            follows,
+            upstream: outside.map(|source| source.address.as_str()).collect(),
+            isolated: host.time.isolated,
+            serve: &host.time.serve,
+        }
+    }
 }
 
 /// Returns the graph for `dot`; arrows go the way the time goes.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// One property that is not as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Delta {
     /// The thing: `file /etc/chrony/chrony.conf`, `service chrony`.
     pub resource: String,

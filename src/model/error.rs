@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 /// Why a host failed: what was tried and the cause, then the way out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct ErrorReport {
     /// What was tried, and the cause.
     pub message: String,

@@ -6,6 +6,7 @@ use super::{Outcome, Port123, Prober};
 
 /// What one host measured of one source.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SourceReport {
     /// Address or name as in the inventory.
     pub address: String,
@@ -78,6 +79,7 @@ impl SourceReport {
 
 /// What the time service of a host says of itself.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DaemonReport {
     /// `chrony`, `ntpd`.
     pub provider: String,

@@ -9,10 +9,13 @@ mod outcome;
 mod output;
 mod own_clock;
 mod read;
+mod refusal;
 mod report;
 mod role;
 #[cfg(test)]
 pub(crate) mod sample;
+#[cfg(test)]
+mod schema;
 pub mod spread;
 mod status;
 mod verb;
@@ -26,6 +29,7 @@ pub use outcome::{Kiss, Outcome, Port123, Prober};
 pub use output::Slice;
 pub use own_clock::{OWN_CLOCK, is_own_clock, name_of_own_clock, own_clock, own_clock_patterns};
 pub use read::ReadError;
+pub use refusal::{MistakeCode, MistakeReport, Refusal};
 pub use report::{FleetReport, HostReport, SCHEMA, Summary, Wave};
 pub use role::Role;
 pub use spread::Spread;

@@ -56,6 +56,12 @@ const WORDS: [(Outcome, &str); 12] = [
 const KISS: &str = "kiss";
 
 impl Outcome {
+    /// All words, that of a kiss without its code.
+    #[cfg(test)]
+    pub(super) fn words() -> impl Iterator<Item = &'static str> {
+        WORDS.iter().map(|(_, word)| *word)
+    }
+
     /// Returns the outcome of a word of the report.
     fn read(text: &str) -> Option<Outcome> {
         match text.strip_prefix(KISS).and_then(|rest| rest.strip_prefix(' ')) {
@@ -152,8 +158,9 @@ pub enum Port123 {
     Unsure,
 }
 
-const SERVICE: &str = "service";
-const UNSURE: &str = "unsure";
+/// Words beside those of an outcome.
+pub(super) const SERVICE: &str = "service";
+pub(super) const UNSURE: &str = "unsure";
 
 impl Port123 {
     /// Returns whether questions from port 123 are answered; `None` where it is not known.
@@ -199,6 +206,7 @@ impl TryFrom<String> for Port123 {
 
 /// What has measured.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Prober {
     /// The program that travels to the host.

@@ -9,8 +9,10 @@ pub const SCHEMA: u32 = 1;
 
 /// What a whole run did.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FleetReport {
-    /// [`SCHEMA`].
+    /// The version of this description.
+    #[cfg_attr(test, schemars(extend("const" = SCHEMA)))]
     pub schema: u32,
     /// The verb.
     pub command: Verb,
@@ -36,6 +38,7 @@ pub struct FleetReport {
 
 /// Hosts that are changed at the same time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Wave {
     /// Why they are together, and at this place.
     pub why: String,
@@ -45,6 +48,7 @@ pub struct Wave {
 
 /// Counts of hosts by how they ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(default)]
 pub struct Summary {
     /// All hosts.
@@ -99,6 +103,7 @@ impl Summary {
 
 /// What happened on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HostReport {
     /// The name in the inventory.
     pub name: String,

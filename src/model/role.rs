@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// The part that a host plays.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Role {
     /// Serves time to others.

@@ -14,6 +14,7 @@ use super::{HostReport, SourceReport};
 
 /// Two clocks, and how far they are apart.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Spread {
     /// The two hosts.
     pub between: [String; 2],

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 /// How one host ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// As wanted, nothing changed.
@@ -48,6 +49,7 @@ impl Status {
 /// What can be wrong with a run. Where several hold, the first one in this order gives the exit code:
 /// what was found on the hosts that answered comes before what could not be found out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Condition {
     /// A host failed, or was not started.

@@ -9,6 +9,7 @@ use super::word::Unknown;
 
 /// A verb that works on the hosts of an inventory; `command` in reports and records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Verb {
     /// Shows what would change.

@@ -182,6 +182,7 @@ impl Lab {
         let report = serde_json::from_str(&run.stdout);
         let report = report.unwrap_or_else(|error| panic!("{error}: {}{}", run.stdout, run.stderr));
         let report = Report(report);
+        report.is_as_promised();
         for line in report.errors() {
             tell(&format!("{}: {line}", arguments.join(" ")));
         }

@@ -4,7 +4,10 @@
 use std::fmt;
 use std::ops::Deref;
 
+use fleetclock::model::FleetReport;
 use serde_json::Value;
+
+use crate::schema::check;
 
 /// A JSON report.
 pub(crate) struct Report(pub(crate) Value);
@@ -18,6 +21,17 @@ impl Deref for Report {
 }
 
 impl Report {
+    /// What a verb prints of real hosts is what its schema says, and is read back as it was written.
+    #[track_caller]
+    pub(crate) fn is_as_promised(&self) {
+        if !self.0["hosts"].is_array() {
+            return;
+        }
+        assert_eq!(check("report", &self.0), Ok(()), "{:#}", self.0);
+        let read = FleetReport::read(&self.0.to_string()).unwrap();
+        assert_eq!(serde_json::to_value(read).unwrap(), self.0);
+    }
+
     /// Each host that failed, in one line.
     pub(crate) fn errors(&self) -> impl Iterator<Item = String> {
         let failed = self.0["hosts"].as_array().into_iter().flatten().filter(|host| !host["error"].is_null());

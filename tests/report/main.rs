@@ -6,6 +6,8 @@ mod changes;
 mod endings;
 mod findings;
 mod proof;
+#[path = "schema.rs"]
+mod schema;
 
 use build::{delta, failed, fleet, host};
 use fleetclock::model::{FleetReport, Status, Verb};

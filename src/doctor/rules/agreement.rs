@@ -158,7 +158,7 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
     let selected = evidence.peers.iter().find(|peer| matches!(peer.mark, '*' | 'o'))?;
     let answer = evidence.answers.iter().find(|answer| answer.address.as_deref() == Some(selected.address.as_str()))?;
     let offset = answer.offset_ns.filter(|_| answer.usable())? as f64 / 1e9;
-    if offset.abs() <= limit || (offset.abs() > 1.0 && evidence.kind == "chrony") {
+    if offset.abs() <= limit || (offset.abs() > 1.0 && evidence.is_chrony()) {
         return None;
     }
     let text = format!(
@@ -172,7 +172,7 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
     let seen = match cannot(host) {
         Some((why, remedy)) => seen.with("why", why).with("remedy", remedy),
         None => {
-            let rate = if evidence.kind == "chrony" { 12.0 } else { 2000.0 };
+            let rate = if evidence.is_chrony() { 12.0 } else { 2000.0 };
             let why = format!(
                 "is {} off and may still be slewing, which takes up to {}",
                 signed(offset),
@@ -189,7 +189,7 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
 /// Why the service cannot move the clock, and what helps.
 pub(super) fn cannot(host: &Patient<'_>) -> Option<(String, String)> {
     let evidence = host.evidence;
-    let unbound = evidence.kind == "chrony" && arguments(host).contains(&"-x");
+    let unbound = evidence.is_chrony() && arguments(host).contains(&"-x");
     let unable = evidence.inside.process.rights.is_some_and(|rights| rights & MAY_SET_THE_CLOCK == 0);
     let why = match (unbound, unable) {
         (true, _) => "was started with `-x`: it follows its source and leaves the clock alone",

@@ -125,7 +125,7 @@ fn offset(answer: &SourceReport) -> Option<f64> {
 /// ntpd that ended because its clock was too far off.
 pub(super) fn panicked(host: &Patient<'_>) -> Option<Seen> {
     let evidence = host.evidence;
-    let ended = evidence.kind == "ntpd" && evidence.own().is_some_and(|unit| unit.active != "active");
+    let ended = evidence.is_ntpd() && evidence.own().is_some_and(|unit| unit.active != "active");
     let least = evidence.answers.iter().filter_map(offset).min_by(|a, b| a.abs().total_cmp(&b.abs()))?;
     if !ended || least.abs() <= PANIC {
         return None;
@@ -156,7 +156,7 @@ fn too_distant(link: &Link<'_>) -> Option<Seen> {
     let answer = link.answer().filter(|_| not_taken(link))?;
     let distance = seconds(answer.root_delay_ns)? / 2.0 + seconds(answer.root_dispersion_ns)?;
     let config = &link.client.evidence.config;
-    let (limit, line) = if link.client.evidence.kind == "chrony" {
+    let (limit, line) = if link.client.evidence.is_chrony() {
         (config.value("maxdistance").and_then(|text| text.parse().ok()).unwrap_or(CHRONY_DISTANCE), "maxdistance")
     } else {
         (NTPD_DISTANCE, "tos maxdist")
@@ -195,7 +195,7 @@ fn moved(link: &Link<'_>) -> Option<Seen> {
 fn far_off(link: &Link<'_>, mark: char) -> Option<Seen> {
     let evidence = link.client.evidence;
     let offset = link.answer().and_then(offset).filter(|offset| offset.abs() > 1.0)?;
-    let marked = evidence.kind == "chrony" && link.peer().is_some_and(|peer| peer.mark == mark);
+    let marked = evidence.is_chrony() && link.peer().is_some_and(|peer| peer.mark == mark);
     // A restart forgets what was measured, and steps if the configuration lets it.
     let over =
         |words: &[String]| words.first().and_then(|word| word.parse().ok()).is_some_and(|least| offset.abs() > least);

@@ -125,7 +125,7 @@ fn hypervisor(host: &Patient<'_>) -> Vec<Seen> {
 fn refclock(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
     let wanted = host.spec.time.extra.iter().any(|line| line.trim_start().starts_with("refclock"));
-    let clock = evidence.config.all("refclock").next().filter(|_| evidence.kind == "chrony" && !wanted);
+    let clock = evidence.config.all("refclock").next().filter(|_| evidence.is_chrony() && !wanted);
     let is_clock =
         |peer: &&crate::doctor::evidence::Peer| peer.mark == '*' && peer.address.parse::<std::net::IpAddr>().is_err();
     let selected = evidence.peers.iter().find(is_clock);

@@ -58,7 +58,7 @@ fn hangs(host: &Patient<'_>) -> Vec<Seen> {
 /// Why the service does not answer its tool though it works, and what helps.
 fn kept_mute(host: &Patient<'_>) -> Option<(String, (String, bool))> {
     let evidence = host.evidence;
-    let (name, chrony) = (host.name(), evidence.kind == "chrony");
+    let (name, chrony) = (host.name(), evidence.is_chrony());
     let tool = if chrony { "chronyc" } else { "ntpq" };
     if evidence.parts.contains_key("tool") && evidence.text("tool").is_empty() {
         let remedy = format!(

@@ -99,7 +99,7 @@ fn refused_from(link: &Link<'_>, dead: &SourceReport) -> Option<std::net::IpAddr
     server.addresses.iter().find(|(_, own)| *own == address)?;
     let allowed = match server.access.get(from) {
         Some(allowed) => *allowed,
-        None => server.kind != "ntpd" || access::serves(&server.config, *from),
+        None => !server.is_ntpd() || access::serves(&server.config, *from),
     };
     (!allowed || dead.kiss.is_some()).then_some(*from)
 }

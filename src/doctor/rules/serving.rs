@@ -147,7 +147,7 @@ fn bound(link: &Link<'_>) -> Option<Seen> {
 fn not_allowed(link: &Link<'_>) -> Option<Seen> {
     let (server, from) = (mute(link)?, link.from()?);
     let config = &server.evidence.config;
-    if server.evidence.kind == "chrony" && link.listener().is_none() && config.all("allow").next().is_none() {
+    if server.evidence.is_chrony() && link.listener().is_none() && config.all("allow").next().is_none() {
         let seen =
             link.at(&server, "listeners", "nobody listens on 123/udp: chronyd opens it only when it allows somebody");
         return Some(seen.with("line", format!("allow {from}")));
@@ -155,7 +155,7 @@ fn not_allowed(link: &Link<'_>) -> Option<Seen> {
     if link.access() != Some(false) {
         return None;
     }
-    if server.evidence.kind == "chrony" {
+    if server.evidence.is_chrony() {
         let mut seen = link.at(&server, "access", "209 Access denied");
         seen.command = seen.command.replace("ADDRESS", &from.to_string());
         return Some(seen.with("line", format!("allow {from}")));

@@ -130,7 +130,7 @@ fn edited(host: &Patient<'_>, option: &str, edit: &str) -> String {
             match (host.evidence.file.starts_with("/etc/chrony/"), host.evidence.file.starts_with("/etc/ntpsec/")) {
                 (true, _) => "/etc/default/chrony".to_owned(),
                 (_, true) => "/etc/default/ntpsec".to_owned(),
-                _ if host.evidence.kind == "chrony" => "/etc/sysconfig/chronyd".to_owned(),
+                _ if host.evidence.is_chrony() => "/etc/sysconfig/chronyd".to_owned(),
                 _ if host.evidence.unit == "ntp" => "/etc/default/ntp".to_owned(),
                 _ => "/etc/sysconfig/ntpd".to_owned(),
             }
@@ -159,7 +159,7 @@ fn passed_over(host: &Patient<'_>) -> Vec<Seen> {
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
     let words = arguments(host);
-    let flag = if evidence.kind == "chrony" { "-f" } else { "-c" };
+    let flag = if evidence.is_chrony() { "-f" } else { "-c" };
     let mut files = words.windows(2).filter(|pair| pair.first() == Some(&flag)).filter_map(|pair| pair.get(1).copied());
     let Some(other) =
         files.next_back().filter(|file| evidence.runs() && !evidence.file.is_empty() && *file != evidence.file)

@@ -150,7 +150,7 @@ fn otherwise(link: &Link<'_>) -> Option<Seen> {
         };
         return Some(seen.with("way", way));
     }
-    if link.client.evidence.kind == "ntpd" { unheard(link) } else { bound(link) }
+    if link.client.evidence.is_ntpd() { unheard(link) } else { bound(link) }
 }
 
 /// chronyd asks from where it is told to.
@@ -192,7 +192,7 @@ fn unheard(link: &Link<'_>) -> Option<Seen> {
 fn refuses(link: &Link<'_>) -> Option<Seen> {
     let evidence = link.client.evidence;
     let address = link.address()?;
-    if !link.is_deaf() || evidence.kind != "ntpd" {
+    if !link.is_deaf() || !evidence.is_ntpd() {
         return None;
     }
     let (line, flags) = restrict(&evidence.config, address)?;
@@ -222,7 +222,7 @@ fn unproven(link: &Link<'_>) -> Option<Seen> {
 
 fn untrusted(link: &Link<'_>) -> Option<Seen> {
     let config = &link.client.evidence.config;
-    let key = option_value(link, "key").filter(|_| link.is_deaf() && link.client.evidence.kind == "ntpd")?;
+    let key = option_value(link, "key").filter(|_| link.is_deaf() && link.client.evidence.is_ntpd())?;
     let trusted = config.all("trustedkey").flatten().any(|word| word == key);
     let line = source_line(link)?;
     let text = format!("{line}; no trustedkey {key}");
@@ -261,11 +261,11 @@ fn by_option(link: &Link<'_>) -> Option<(&'static str, String)> {
 
 fn setting(link: &Link<'_>) -> Option<Seen> {
     // ntpd throws away what is not between floor and ceiling, and so does not hear it.
-    let heard = link.is_unused() || link.is_deaf() && link.client.evidence.kind == "ntpd";
+    let heard = link.is_unused() || link.is_deaf() && link.client.evidence.is_ntpd();
     if !heard {
         return None;
     }
-    let (line, reason) = if link.client.evidence.kind == "chrony" { of_chrony(link)? } else { of_ntpd(link)? };
+    let (line, reason) = if link.client.evidence.is_chrony() { of_chrony(link)? } else { of_ntpd(link)? };
     let shown = match choice(link) {
         Some(choice) if choice.state != ' ' => format!("{} is in state {}", choice.address, choice.state),
         Some(choice) => format!("{} has flash {:04x}", choice.address, choice.flash),
@@ -320,5 +320,5 @@ fn of_ntpd(link: &Link<'_>) -> Option<(String, &'static str)> {
 pub(super) fn told_not_to(host: &Patient<'_>) -> Option<String> {
     let config = &host.evidence.config;
     let names = |words: &[String]| words.iter().any(|word| word == "ntp");
-    config.line("disable", names).filter(|_| host.evidence.kind == "ntpd")
+    config.line("disable", names).filter(|_| host.evidence.is_ntpd())
 }
