@@ -5,9 +5,8 @@ mod build;
 mod changes;
 mod endings;
 mod findings;
+mod promised;
 mod proof;
-#[path = "schema.rs"]
-mod schema;
 
 use build::{delta, failed, fleet, host};
 use fleetclock::model::{FleetReport, Status, Verb};
