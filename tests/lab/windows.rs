@@ -133,14 +133,15 @@ groups:
     crate::windows_steps::a_bound_that_never_falls_ends_in_a_verdict(&lab);
 }
 
-/// A Windows master says which addresses it has: a name for it that leads to another machine is a failure, though
+/// A Windows master says which addresses it has: a name for it that leads to another machine is known to, though
 /// the inventory knows nobody there.
 fn a_name_that_leads_elsewhere(lab: &Lab, text: &str) {
     lab.inventory(&text.replace("server1: 10.10.10.1", "server1: { address: 10.10.10.1, time_address: ntp1.lab }"));
     lab.sh("linux4", "echo 10.10.10.9 ntp1.lab >>/etc/hosts");
     let (code, report) = json(lab, &["apply", "--yes", "-l", "server1,linux4"]);
-    let found = error(&report, "linux4");
-    assert!(code != 0 && found.contains("which server1 does not have (it has 10.10.10.1)"), "{code} {report:#}");
+    // What is there goes by its own clock, which is a failure of its own; this is what explains it.
+    let found = host(&report, "linux4")["warnings"].to_string();
+    assert!(code == 5 && found.contains("which server1 does not have (it has 10.10.10.1)"), "{code} {report:#}");
     lab.sh("linux4", "sed -i s/10.10.10.9/10.10.10.1/ /etc/hosts; systemctl restart chrony");
     let (code, report) = json(lab, &["verify", "-l", "server1,linux4"]);
     assert_eq!(code, 0, "{report:#}");
