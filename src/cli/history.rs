@@ -161,8 +161,7 @@ mod tests {
         let evil = "\u{1b}[2J";
         let begun =
             Record::begin(Verb::Apply, format!("me{evil}"), "r1".into(), Path::new("f"), vec![format!("a{evil}")]);
-        let record =
-            Record { arguments: vec![format!("-l{evil}")], inventory: format!("/f{evil}").into(), ..begun };
+        let record = Record { arguments: vec![format!("-l{evil}")], inventory: format!("/f{evil}").into(), ..begun };
         assert_eq!((show(&record).matches(evil).count(), show(&record).matches("\\u{1b}").count()), (0, 4));
         let Record { run, who, arguments, inventory, .. } = record;
         let list = list(&[Entry { run: run + evil, who, arguments, inventory, report: None }], true);

@@ -201,11 +201,11 @@ impl Shown {
                 let undo = undo.as_deref().map_or(String::new(), |undo| format!("    undo = {undo}\n"));
                 format!("command {run}\n    unless = {unless}\n{undo}")
             }
-        }
             Shown::Others { keep, services } => {
                 let names = services.join(", ");
                 format!("other time services than {keep}: {names}\n    running = no\n    start = on demand\n")
             }
+        }
     }
 }
 
