@@ -108,7 +108,9 @@ fn rules_that_cannot_be_read_are_no_rules_that_let_pass() {
     }
     assert!(!read("", "", "").unread);
     let beside = read("", "", "tc host0\nxdp eth1\nfile /etc/nftables.conf\n");
-    assert!(!beside.is_read(Some("host0")) && beside.is_read(Some("eth0")) && !beside.is_read(None));
+    let ends = ("10.0.0.2".parse().unwrap(), "10.0.0.1".parse().unwrap());
+    let is_read = |device| beside.unread(device, ends).is_none();
+    assert!(!is_read(Some("host0")) && is_read(Some("eth0")) && !is_read(None));
 }
 
 /// A bus on which firewalld says the same of each zone, service and policy; it notes who has asked for what.

@@ -143,6 +143,8 @@ pub struct Visitor {
 pub struct Listener {
     /// The address it is bound to; `None` is any.
     pub address: Option<IpAddr>,
+    /// The interface it is bound to; `None` is any.
+    pub device: Option<String>,
     /// Whether it takes IPv6.
     pub six: bool,
     /// The program behind it.
@@ -158,6 +160,8 @@ pub enum Route {
         device: String,
         /// Source address.
         from: Option<IpAddr>,
+        /// The router that gets them first; `None`: they go to the address itself.
+        via: Option<IpAddr>,
     },
     /// They do not; in the words of `ip`.
     None(String),
@@ -281,6 +285,7 @@ impl Evidence {
             wanted: None,
             parts,
         };
+        evidence.filter.service = evidence.inside.process.user;
         windows::complete(&mut evidence);
         Ok(evidence)
     }

@@ -212,6 +212,12 @@ fc_nft=$(nft -j list ruleset 2>/dev/null)
 #: keepers: ls /etc/iptables /etc/sysconfig/iptables /etc/nftables.conf; tc qdisc show
 @KEEPERS@
 @BESIDE@
+# What a slice denies, all in it are denied.
+fc_l=$(fc_show Slice "$fc_unit.service")
+while [ -n "$fc_l" ]; do
+  [ -z "$(fc_show IPAddressDeny "$fc_l")" ] || echo "bpf $fc_l"
+  case $fc_l in -.slice) fc_l= ;; ?*-*.slice) fc_l=${fc_l%-*}.slice ;; *) fc_l=-.slice ;; esac
+done
 
 #: denied: journalctl -b _TRANSPORT=kernel + _TRANSPORT=audit; cat /var/log/audit/audit.log
 {

@@ -77,13 +77,27 @@ esac 2>/dev/null
 
 #: links: ip -o link
 ip -o link 2>/dev/null | while read -r fc_n fc_i fc_l; do
-  fc_i=${fc_i%:}; fc_m=${fc_l#*link/}; fc_m=${fc_m#* }
-  case $fc_l in *xdp*) echo "${fc_i%@*} ${fc_m%% *} xdp" ;; *) echo "${fc_i%@*} ${fc_m%% *}" ;; esac
+  fc_i=${fc_i%:}; fc_m=${fc_l#*link/}; fc_m=${fc_m#* }; fc_x=
+  case $fc_l in *xdp*) fc_x=' xdp' ;; esac
+  case $fc_l in *' master '*) fc_g=${fc_l#* master }; fc_x="$fc_x master ${fc_g%% *}" ;; esac
+  echo "${fc_i%@*} ${fc_m%% *}$fc_x"
 done
 
 #: rules: ip rule; ip -6 rule
 # Those of every system are left out.
 { ip rule; ip -6 rule; } 2>/dev/null | grep -vE '^(0|32766|32767):[[:space:]]+from all lookup (local|main|default) *$'
+
+#: tables: ip route show table all match ADDRESS
+# Whether there is no route, or one that refuses; all tables.
+echo read
+for fc_s in @SOURCES@ @ASKERS@; do
+  for fc_a in $(fc_resolve "${fc_s%=*}"); do
+    case $fc_a in *:*) fc_6=-6 ;; *) fc_6=-4 ;; esac
+    ip $fc_6 -o route show table all match "$fc_a" 2>/dev/null | grep -vE '^(broadcast|multicast|anycast) ' | while read -r fc_l; do
+      echo "$fc_a $fc_l"
+    done
+  done
+done
 
 #: ways: ip route get ADDRESS ipproto udp dport 123
 # As the kernel decides of the very packets: questions and answers, on their way out and coming in.

@@ -25,10 +25,14 @@ pub struct Inside {
     pub nts: Vec<(String, bool)>,
     /// The hardware address of each interface.
     pub hardware: BTreeMap<String, String>,
+    /// The interface that another one is a part of: a bridge, a bond, a VRF.
+    pub masters: BTreeMap<String, String>,
     /// Whom the kernel takes to be where.
     pub neighbours: Vec<Neighbour>,
     /// Packets of NTP that the kernel would not route.
     pub refusals: Vec<Refusal>,
+    /// What the tables of routes have for an address, in the words of `ip route`.
+    pub tables: Vec<(IpAddr, String)>,
 }
 
 /// The process of the service.
@@ -42,6 +46,8 @@ pub struct Process {
     pub own_network: bool,
     /// Its capabilities.
     pub rights: Option<u64>,
+    /// The number of the user that it runs as.
+    pub user: Option<u64>,
 }
 
 /// What the service says of the choice of one source.
@@ -110,9 +116,11 @@ impl Inside {
             packets: text("packets").lines().filter_map(packets).collect(),
             offline: text("online").trim().split(',').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0),
             nts: text("proofs").lines().filter_map(nts).collect(),
-            hardware: text("links").lines().filter_map(|line| line.split_once(' ')).map(super::lines::owned).collect(),
+            hardware: text("links").lines().filter_map(|line| line.split_once(' ')).map(hardware).collect(),
+            masters: text("links").lines().filter_map(master).collect(),
             neighbours: text("neighbours").lines().filter_map(neighbour).collect(),
             refusals: text("ways").lines().filter_map(refusal).collect(),
+            tables: super::lines::pairs(text("tables")).map(|(to, line)| (to, line.trim().to_owned())).collect(),
         }
     }
 
@@ -140,6 +148,7 @@ fn process(text: &str) -> Process {
         frozen: text.lines().any(|line| line == "frozen"),
         own_network: value("network") == Some("own"),
         rights: value("rights").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
+        user: value("user").and_then(|number| number.parse().ok()),
     }
 }
 
@@ -198,6 +207,17 @@ fn neighbour(line: &str) -> Option<Neighbour> {
     })
 }
 
+/// `host0 6a:ea:cd:55:f4:47 xdp master br0`: the hardware address alone.
+fn hardware((device, rest): (&str, &str)) -> (String, String) {
+    (device.to_owned(), rest.split(' ').next().unwrap_or_default().to_owned())
+}
+
+fn master(line: &str) -> Option<(String, String)> {
+    let (device, rest) = line.split_once(' ')?;
+    let (_, master) = rest.split_once("master ")?;
+    Some((device.to_owned(), master.split(' ').next()?.to_owned()))
+}
+
 fn refusal(line: &str) -> Option<Refusal> {
     let (direction, rest) = line.split_once(' ')?;
     let (peer, words) = rest.split_once(' ')?;
@@ -233,6 +253,10 @@ mod tests {
         let read = neighbour("10.10.10.1 dev host0 lladdr 6a:ea:cd:55:f4:47 PERMANENT").unwrap();
         assert_eq!((read.hardware.as_deref(), read.state.as_str()), (Some("6a:ea:cd:55:f4:47"), "PERMANENT"));
         assert_eq!(neighbour("10.10.10.9 dev host0 FAILED").unwrap().hardware, None);
+        // A program of XDP is no part of a hardware address.
+        let line = ("host0", "6a:ea:cd:55:f4:47 xdp master br0");
+        assert_eq!(hardware(line).1, "6a:ea:cd:55:f4:47");
+        assert_eq!(master("host0 6a:ea:cd:55:f4:47 xdp master br0").map(|pair| pair.1), Some("br0".to_owned()));
         assert!(refusal("in 10.10.10.1 RTNETLINK answers: Invalid argument").is_some_and(|refusal| refusal.inbound));
     }
 }

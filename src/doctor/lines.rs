@@ -6,6 +6,9 @@ use std::net::IpAddr;
 use super::evidence::{Listener, Peer, Process, Route, Unit, Visitor};
 use crate::inventory::spec::ProviderChoice;
 
+/// The program behind a socket, where `ss` does not say it.
+pub(super) const UNKNOWN_PROGRAM: &str = "an unknown program";
+
 pub(super) fn owned((left, right): (&str, &str)) -> (String, String) {
     (left.to_owned(), right.to_owned())
 }
@@ -88,10 +91,12 @@ pub(super) fn visitor(line: &str, service: Option<ProviderChoice>) -> Option<Vis
 pub(super) fn listener(line: &str) -> Option<Listener> {
     let local = line.split_whitespace().nth(3)?.strip_suffix(":123")?;
     let plain = local.trim_start_matches('[').split(['%', ']']).next()?;
-    let program = line.split('"').nth(1).unwrap_or("an unknown program").to_owned();
+    // A link-local address has its interface with it, too: it is there once for each.
+    let device = local.split_once('%').map(|(_, device)| device.trim_end_matches(']').to_owned());
+    let program = line.split('"').nth(1).unwrap_or(UNKNOWN_PROGRAM).to_owned();
     let any = matches!(plain, "*" | "0.0.0.0" | "::");
     let address = if any { None } else { Some(plain.parse().ok()?) };
-    Some(Listener { address, six: local.contains(['[', ':']) || plain == "*", program })
+    Some(Listener { address, device, six: local.contains(['[', ':']) || plain == "*", program })
 }
 
 pub(super) fn device(line: &str) -> Option<(String, IpAddr)> {
@@ -104,7 +109,9 @@ pub(super) fn route(line: &str) -> Route {
     let refused = ["unreachable", "prohibit", "blackhole", "throw"].iter().any(|word| line.starts_with(word));
     match after("dev") {
         Some(device) if !refused => {
-            Route::By { device: device.to_owned(), from: after("src").and_then(|text| text.parse().ok()) }
+            let address = |word: &str| after(word).and_then(|text| text.parse().ok());
+            let via = address("via").or_else(|| address("inet6"));
+            Route::By { device: device.to_owned(), from: address("src"), via }
         }
         _ => Route::None(line.trim().to_owned()),
     }
@@ -116,4 +123,34 @@ pub(super) fn names(text: &str) -> BTreeMap<String, Vec<IpAddr>> {
         names.entry(name.to_owned()).or_default().extend(address.parse::<IpAddr>().ok());
     }
     names
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_that_is_bound_to_an_interface_is_not_open_for_all() {
+        let read =
+            |local: &str| listener(&format!("UNCONN 0 0 {local}:123 0.0.0.0:* users:((\"chronyd\",pid=7,fd=6))"));
+        let bound = |local: &str| read(local).map(|found| (found.address, found.device));
+        assert_eq!(bound("0.0.0.0"), Some((None, None)));
+        assert_eq!(bound("0.0.0.0%lo"), Some((None, Some("lo".to_owned()))));
+        assert_eq!(bound("[::]%eth0"), Some((None, Some("eth0".to_owned()))));
+        assert_eq!(bound("[fe80::1%eth0]"), Some(("fe80::1".parse().ok(), Some("eth0".to_owned()))));
+    }
+
+    #[test]
+    fn a_way_by_a_router_names_it() {
+        let by = |via: Option<&str>| Route::By {
+            device: "eth0".to_owned(),
+            from: "10.0.0.2".parse().ok(),
+            via: via.and_then(|text| text.parse().ok()),
+        };
+        assert_eq!(route("10.0.0.1 dev eth0 src 10.0.0.2 uid 0 \\    cache"), by(None));
+        assert_eq!(route("10.9.9.9 via 10.0.0.254 dev eth0 src 10.0.0.2 uid 0"), by(Some("10.0.0.254")));
+        // A router of the other family: `via inet6 fe80::1`.
+        assert_eq!(route("10.9.9.9 via inet6 fe80::1 dev eth0 src 10.0.0.2"), by(Some("fe80::1")));
+        assert!(matches!(route("RTNETLINK answers: Network is unreachable"), Route::None(_)));
+    }
 }

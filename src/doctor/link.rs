@@ -118,7 +118,26 @@ impl<'a> Link<'a> {
             Some(bound) => bound == address,
             None => listener.six == address.is_ipv6() || listener.program.is_empty(),
         };
-        self.server?.evidence.listeners.iter().find(takes)
+        let taking = self.server?.evidence.listeners.iter().filter(takes);
+        // The kernel gives them to the socket that is bound most narrowly.
+        let taking = taking.filter(|listener| listener.device.as_deref().is_none_or(|device| self.comes_in_by(device)));
+        taking.max_by_key(|listener| (listener.address.is_some(), listener.device.is_some()))
+    }
+
+    /// Returns the program that has the socket in the place of the server's time service, if another one has.
+    pub fn stolen_by(&self) -> Option<&'a str> {
+        let ours = ["chronyd", "ntpd", "ntp", "ntpsec", super::lines::UNKNOWN_PROGRAM, ""];
+        let program =
+            self.server.filter(|server| server.evidence.windows().is_none()).and(self.listener())?.program.as_str();
+        (!ours.contains(&program)).then_some(program)
+    }
+
+    /// Whether the questions come in by an interface of the server, or by a part of it (a bridge, a VRF).
+    fn comes_in_by(&self, device: &str) -> bool {
+        let masters = self.server.map(|server| &server.evidence.inside.masters);
+        self.server_device().is_some_and(|by| {
+            by == device || masters.is_some_and(|masters| masters.get(by).is_some_and(|master| master == device))
+        })
     }
 
     /// Returns the zone of the server's firewalld that the questions are in, and whether it is open.
@@ -189,7 +208,9 @@ impl<'a> Link<'a> {
         let (client, server) = (IpNet::from(self.from()?), IpNet::from(self.address()?));
         let (from, to) = if answer { (server, client) } else { (client, server) };
         let device = if at_server { self.server_device() } else { self.client_device() };
-        let (port, sender) = (ClientPort::Chosen, Sender::Probe);
+        // The questions are our own, and who answers them is the service.
+        let sender = if at_server && answer { Sender::Service } else { Sender::Probe };
+        let port = ClientPort::Chosen;
         Some(Packet { inbound: at_server != answer, answer, from, to, device, port, sender })
     }
 
@@ -222,9 +243,15 @@ impl<'a> Link<'a> {
 
     /// Returns a rule of either end that might stop something, and is not understood.
     pub fn doubt(&self) -> Option<(&'a str, Doubt)> {
+        self.doubt_from(ClientPort::Chosen)
+    }
+
+    /// As `doubt`, for a client that asks from a port.
+    pub fn doubt_from(&self, port: ClientPort) -> Option<(&'a str, Doubt)> {
         let of = |end: Patient<'a>, at_server| {
             [false, true].into_iter().find_map(|answer| {
-                match walk::verdict(&end.evidence.filter, &self.packet(at_server, answer)?, true) {
+                let packet = Packet { port, ..self.packet(at_server, answer)? };
+                match walk::verdict(&end.evidence.filter, &packet, true) {
                     Verdict::Maybe(doubt) => Some((end.name(), doubt)),
                     _ => None,
                 }
@@ -235,15 +262,19 @@ impl<'a> Link<'a> {
 
     /// Returns the end of which something that decides about packets could not be read, and what that is.
     pub fn unread(&self) -> Option<(&'a str, String)> {
-        let ends = [Some(self.client), self.server].into_iter().flatten();
-        ends.filter(|end| end.evidence.windows().is_none()).find_map(|end| {
-            let filter = &end.evidence.filter;
-            if filter.unread {
-                return Some((end.name(), "the packet filter".to_owned()));
-            }
-            let device = if end.name() == self.client.name() { self.client_device() } else { self.server_device() };
-            (!filter.is_read(device)).then(|| (end.name(), format!("what {} does", filter.beside.join(", "))))
+        let ends = [(Some(self.client), false), (self.server, true)];
+        ends.into_iter().find_map(|(end, at_server)| {
+            let end = end.filter(|end| end.evidence.windows().is_none())?;
+            Some((end.name(), self.unread_at(end, at_server)?))
         })
+    }
+
+    fn unread_at(&self, end: Patient<'a>, at_server: bool) -> Option<String> {
+        let device = if at_server { self.server_device() } else { self.client_device() };
+        // Where it is not known who asks, a policy for anybody may be for them.
+        let nobody = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);
+        let ends = (self.from().unwrap_or(nobody), self.address().unwrap_or(nobody));
+        end.evidence.filter.unread(device, ends)
     }
 
     /// Returns whether all rules of the client are known, and none stops questions or answers.
@@ -258,12 +289,11 @@ impl<'a> Link<'a> {
     }
 
     fn lets_pass(&self, end: Patient<'a>, at_server: bool) -> bool {
-        let device = if at_server { self.server_device() } else { self.client_device() };
         let passes = |answer| {
             let packet = self.packet(at_server, answer);
             packet.is_some_and(|packet| walk::verdict(&end.evidence.filter, &packet, true) == Verdict::Passes)
         };
-        end.evidence.filter.is_read(device) && passes(false) && passes(true)
+        self.unread_at(end, at_server).is_none() && passes(false) && passes(true)
     }
 
     /// Returns whether the server's service allows the client; `None` when it cannot be told.
@@ -286,7 +316,7 @@ impl<'a> Link<'a> {
     pub fn excluded(&self) -> Vec<String> {
         let mut list = Vec::new();
         let client = self.client.name();
-        if let Some(Route::By { device, from: Some(from) }) =
+        if let Some(Route::By { device, from: Some(from), .. }) =
             self.address().and_then(|to| self.client.evidence.routes.get(&to))
         {
             list.push(format!("no route: {client} sends by {device}, from {from} (ip route get)"));
@@ -329,7 +359,7 @@ impl<'a> Link<'a> {
 
     fn exclude_server(&self, server: &Patient<'_>, list: &mut Vec<String>) {
         let name = server.name();
-        if let Some(listener) = self.listener() {
+        if let Some(listener) = self.listener().filter(|_| self.stolen_by().is_none()) {
             list.push(format!(
                 "a service that does not listen: {} of {name} has 123/udp open (ss -nlup)",
                 listener.program

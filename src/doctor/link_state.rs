@@ -6,7 +6,9 @@ use super::evidence::Route;
 use super::inside::Neighbour;
 use super::{Link, Patient, rules};
 use crate::facts::Found;
+use crate::firewall::ClientPort;
 use crate::firewall::firewalld::Door;
+use crate::firewall::walk::Doubt;
 
 /// The last three polls.
 const LAST: u8 = 0b111;
@@ -34,7 +36,7 @@ impl<'a> Link<'a> {
     /// Returns the interface and the address from which the client asks.
     pub fn client_way(&self) -> Option<(&'a str, Option<IpAddr>)> {
         match self.client.evidence.routes.get(&self.address()?)? {
-            Route::By { device, from } => Some((device, *from)),
+            Route::By { device, from, .. } => Some((device, *from)),
             Route::None(_) => None,
         }
     }
@@ -60,13 +62,27 @@ impl<'a> Link<'a> {
         (!own.is_empty()).then_some((from, entry, fits))
     }
 
+    /// Returns what at either end may stop packets of a client that asks from a port, and could not be judged; with
+    /// the name of the end.
+    pub fn unsure_of_port(&self, port: ClientPort) -> Option<(&'a str, String)> {
+        let rule = |(name, doubt): (&'a str, Doubt)| (name, format!("the rule `{}` ({})", doubt.rule, doubt.chain));
+        let ends = || [Some(self.client), self.server].into_iter().flatten();
+        // The kernel was asked what it does with one port.
+        let routes = || {
+            ends()
+                .find_map(|end| Some((end.name(), format!("the rule of routing `{}` (ip rule)", end.rule_of_ports()?))))
+        };
+        self.doubt_from(port).map(rule).or_else(|| self.unread()).or_else(routes)
+    }
+
     /// Returns whether the server would take the questions of the client, as far as can be seen there.
     pub fn would_be_taken(&self) -> bool {
         let open = match self.door() {
             Some((_, door)) => door == Door::Open,
             None => self.server.is_some_and(|server| server.evidence.firewalld.is_none()),
         };
-        self.listener().is_some() && self.access() == Some(true) && open && self.server_lets_pass()
+        let listens = self.listener().is_some() && self.stolen_by().is_none();
+        listens && self.access() == Some(true) && open && self.server_lets_pass()
     }
 
     /// Returns whether the service of the server keeps a list of those who ask.
@@ -80,13 +96,66 @@ impl<'a> Link<'a> {
         server.config.value("noclientlog").is_none() && server.config.line("disable", told_not_to).is_none()
     }
 
+    /// Whom an end hands its packets to first: the router, if there is one (`true`), else the other end.
+    fn first_hop(&self, of_client: bool) -> Option<(Patient<'a>, &'a str, IpAddr, bool)> {
+        let (at, to) = if of_client { (self.client, self.address()?) } else { (self.server?, self.from()?) };
+        let Route::By { device, via, .. } = at.evidence.routes.get(&to)? else { return None };
+        Some((at, device, via.unwrap_or(to), via.is_some()))
+    }
+
+    /// Returns the address under which an end is known to the other one.
+    pub fn opposite(&self, of_client: bool) -> Option<IpAddr> {
+        if of_client { self.from() } else { self.address() }
+    }
+
+    /// What an end knows of whom it hands its packets to first.
+    fn first_entry(&self, of_client: bool) -> Option<&'a Neighbour> {
+        let (at, device, hop, _) = self.first_hop(of_client)?;
+        at.evidence.inside.neighbours.iter().find(|entry| entry.address == hop && entry.device == device)
+    }
+
+    /// Returns whom an end has asked for its hardware address, and got no answer; `true`: it is a router.
+    pub fn unanswered(&self, of_client: bool) -> Option<(Patient<'a>, &'a Neighbour, bool)> {
+        let (at, _, _, is_router) = self.first_hop(of_client)?;
+        let entry = self.first_entry(of_client)?;
+        matches!(entry.state.as_str(), "FAILED" | "INCOMPLETE").then_some((at, entry, is_router))
+    }
+
+    /// Returns what is not known of the way to the next machine, at either end: an entry that somebody has fixed,
+    /// for a machine that cannot be asked; no entry, though packets were sent; no answer to ARP.
+    pub fn astray(&self) -> Option<String> {
+        [true, false].into_iter().find_map(|of_client| self.astray_at(of_client))
+    }
+
+    fn astray_at(&self, of_client: bool) -> Option<String> {
+        let (at, device, hop, is_router) = self.first_hop(of_client)?;
+        let name = at.name();
+        let has_sent = of_client || self.arrived();
+        match self.first_entry(of_client) {
+            Some(entry) if entry.state == "PERMANENT" && (is_router || self.server.is_none()) => {
+                let hardware = entry.hardware.as_deref().unwrap_or("nowhere");
+                Some(format!(
+                    "{name} has a fixed entry that {hop} is at {hardware}, and whether it is right is not known (ip neigh)"
+                ))
+            }
+            Some(entry) if matches!(entry.state.as_str(), "FAILED" | "INCOMPLETE") => Some(format!(
+                "{name} does not know where {hop} is: nobody answered its question (ip neigh: {})",
+                entry.state
+            )),
+            None if has_sent && at.asks_for_neighbours(device) => {
+                Some(format!("{name} has no entry of {hop}, to which it has sent packets (ip neigh)"))
+            }
+            _ => None,
+        }
+    }
+
     /// Returns whether the kernels of both ends would route the packets, and take each other to be
     /// where they are, as far as they were asked.
     pub fn kernels_agree(&self) -> bool {
         let Some(server) = self.server else { return false };
         let asked = |end: &Patient<'_>| !end.evidence.inside.hardware.is_empty();
         let fits = |of_client| self.neighbour(of_client).is_none_or(|(_, _, fits)| fits);
-        asked(&self.client) && asked(&server) && fits(true) && fits(false)
+        asked(&self.client) && asked(&server) && fits(true) && fits(false) && self.astray().is_none()
     }
 
     /// What of the two ends was asked below their packet filters, and is in order.
@@ -107,5 +176,20 @@ impl<'a> Link<'a> {
             .chain(["the routing of either end: the kernels would send and take the packets (ip route get, ip rule)"
                 .to_owned()])
             .collect()
+    }
+}
+
+impl Patient<'_> {
+    /// A rule of routing that tells ports apart.
+    fn rule_of_ports(&self) -> Option<String> {
+        let of_ports = |line: &&str| line.contains(" sport ") || line.contains(" dport ");
+        let line = self.evidence.text("rules").lines().find(of_ports)?;
+        Some(line.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
+    /// Whether packets that leave by an interface need the hardware address of the next machine.
+    fn asks_for_neighbours(&self, device: &str) -> bool {
+        let hardware = self.evidence.inside.hardware.get(device).map_or("", String::as_str);
+        hardware.split(':').count() == 6 && hardware != "00:00:00:00:00:00"
     }
 }

@@ -12,6 +12,7 @@ pub mod inside;
 mod lines;
 pub mod link;
 mod link_state;
+mod no_way;
 pub mod record;
 pub mod rules;
 pub mod wanted;

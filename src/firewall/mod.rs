@@ -63,13 +63,24 @@ pub const KEEPERS: &str = r#"for fc_f in /usr/sbin/netfilter-persistent /etc/sys
 [ ! -e "$fc_f" ] || echo "file $fc_f"
 done
 while IFS=: read -r fc_u fc_x fc_i fc_r; do
-case $fc_u in chrony | _chrony | ntp | ntpsec) echo "user $fc_i" ;; esac
+case $fc_u in chrony | _chrony | ntp | ntpsec) echo "user $fc_i $fc_u" ;; esac
 done </etc/passwd"#;
 
-/// Shell text that prints the interfaces where something beside nftables may take packets away: a filter
-/// of `tc`, a queue that loses some on purpose, a program of XDP.
+/// Shell text that prints what beside nftables may take packets away. Of an interface: a filter of `tc`, a queue
+/// that loses some on purpose, a program of XDP. Of two networks: a policy of IPsec that blocks, or that wants what
+/// a plain packet has not. Of all: a table of connections that has no room for another.
 pub const BESIDE: &str = r#"tc qdisc show 2>/dev/null | sed -n -E 's/^qdisc (clsact|ingress) .* dev ([^ ]+).*/tc \2/p; s/^qdisc netem .* dev ([^ ]+) .*(loss|corrupt).*/tc \1/p' | sort -u
-ip -o link show 2>/dev/null | sed -n -E 's/^[0-9]+: ([^:@]+).* (xdp|xdpgeneric|xdpoffload|prog\/xdp)[ \/].*/xdp \1/p'"#;
+ip -o link show 2>/dev/null | sed -n -E 's/^[0-9]+: ([^:@]+).* (xdp|xdpgeneric|xdpoffload|prog\/xdp)[ \/].*/xdp \1/p'
+ip xfrm policy 2>/dev/null | while read -r fc_a fc_b fc_c fc_d fc_r; do
+case "$fc_a $fc_b $fc_c $fc_d" in
+src\ *\ dst\ *) fc_s="$fc_b $fc_d"; fc_w= ;;
+dir\ fwd\ *) fc_w=fwd ;;
+dir\ *action\ block) echo "xfrm $fc_s" ;;
+tmpl\ *) [ -n "$fc_w" ] || echo "xfrm $fc_s" ;;
+esac
+done
+{ read -r fc_a </proc/sys/net/netfilter/nf_conntrack_count && read -r fc_b </proc/sys/net/netfilter/nf_conntrack_max; } 2>/dev/null &&
+[ "$fc_b" -gt 0 ] && [ "$fc_a" -ge $((fc_b - fc_b / 20)) ] && echo "conntrack $fc_a $fc_b" || :"#;
 
 /// Returns the ruleset that the parts say.
 pub fn read(nft: &str, iptables: &str, keepers: &str) -> Ruleset {

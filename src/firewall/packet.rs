@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::ruleset::{Condition, Field, Item};
+use super::ruleset::{Condition, Field, Item, Ruleset};
 
 /// The UDP port of NTP.
 pub const NTP: u64 = 123;
@@ -188,11 +188,20 @@ impl Packet<'_> {
         }
     }
 
-    /// Returns whether the user of a rule is one that time services run as, `users` by their numbers.
-    pub(super) fn is_service(user: &Item, users: &[u64]) -> Truth {
-        match user {
-            Item::Word(name) if ["chrony", "_chrony", "ntp", "ntpsec"].contains(&name.as_str()) => Truth::Yes,
-            Item::Numbers(first, last) if first == last && users.contains(first) => Truth::Yes,
+    /// Returns whether the user of a rule is the one that the time service runs as. Where that is not known, one of
+    /// those that time services run as.
+    pub(super) fn is_service(user: &Item, rules: &Ruleset) -> Truth {
+        let number = |name: &str| match name {
+            "root" => Some(0),
+            name => rules.users.iter().find(|(_, own)| own == name).map(|(number, _)| *number),
+        };
+        match (user, rules.service) {
+            (Item::Numbers(first, last), Some(own)) => Truth::of((*first..=*last).contains(&own)),
+            (Item::Word(name), Some(own)) => number(name).map_or(Truth::Unknown, |number| Truth::of(number == own)),
+            (Item::Word(name), None) if ["chrony", "_chrony", "ntp", "ntpsec"].contains(&name.as_str()) => Truth::Yes,
+            (Item::Numbers(first, last), None) if first == last && rules.users.iter().any(|(own, _)| own == first) => {
+                Truth::Yes
+            }
             // Some run as root.
             _ => Truth::Unknown,
         }
@@ -277,6 +286,25 @@ mod tests {
         assert_eq!(
             [ports(1024, 65_535), ports(123, 123), ports(40_000, 50_000)],
             [Truth::Yes, Truth::No, Truth::Unknown]
+        );
+    }
+
+    #[test]
+    fn a_rule_for_a_user_is_judged_by_the_user_of_the_service() {
+        let users = vec![(102, "_chrony".to_owned()), (105, "ntpsec".to_owned())];
+        let rules = |service| Ruleset { users: users.clone(), service, ..Ruleset::default() };
+        let judged = |service, item| Packet::is_service(&item, &rules(service));
+        let word = |name: &str| Item::Word(name.to_owned());
+        // Both packages have left their users; one of the two runs.
+        assert_eq!(judged(Some(105), word("_chrony")), Truth::No);
+        assert_eq!(judged(Some(102), word("_chrony")), Truth::Yes);
+        assert_eq!(judged(Some(105), Item::Numbers(100, 110)), Truth::Yes);
+        assert_eq!(judged(Some(0), word("root")), Truth::Yes);
+        assert_eq!(judged(Some(105), word("backup")), Truth::Unknown);
+        assert_eq!(judged(None, word("_chrony")), Truth::Yes);
+        assert_eq!(
+            [judged(None, Item::Numbers(102, 102)), judged(None, Item::Numbers(0, 0))],
+            [Truth::Yes, Truth::Unknown]
         );
     }
 }

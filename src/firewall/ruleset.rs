@@ -13,9 +13,11 @@ pub struct Ruleset {
     pub unread: bool,
     /// Files and programs that keep rules over a boot.
     pub keepers: Vec<String>,
-    /// The numbers of the users that time services run as.
-    pub users: Vec<u64>,
-    /// Interfaces whose packets `tc` or XDP may take away, which is not read: `tc eth0`.
+    /// The users that time services run as, by their numbers, with their names where they are known.
+    pub users: Vec<(u64, String)>,
+    /// The user that the time service of this host does run as, where that is known.
+    pub service: Option<u64>,
+    /// What else may take packets away, which is not read: `tc eth0`, `xfrm NETWORK NETWORK`.
     pub beside: Vec<String>,
 }
 
@@ -237,10 +239,30 @@ impl Ruleset {
             || chain.tool != Tool::Nft && self.chains.iter().any(|other| zones(other) && other.is_beside(chain))
     }
 
-    /// Returns whether all that decides about a packet is known; `device` is where it comes or leaves.
-    pub fn is_read(&self, device: Option<&str>) -> bool {
-        let beside = |line: &String| line.split_once(' ').is_some_and(|(_, own)| device.is_none_or(|name| name == own));
-        !self.unread && !self.beside.iter().any(beside)
+    /// Returns what decides about packets between two addresses and is not known, in words; `device` is where
+    /// they come and leave.
+    pub fn unread(&self, device: Option<&str>, ends: (IpAddr, IpAddr)) -> Option<String> {
+        let concerns = |line: &&String| match line.split_once(' ') {
+            Some(("tc" | "xdp", own)) => device.is_none_or(|name| name == own),
+            Some(("xfrm", networks)) => is_between(networks, ends),
+            _ => true,
+        };
+        match self.beside.iter().find(concerns) {
+            _ if self.unread => Some("the packet filter".to_owned()),
+            Some(line) => Some(in_words(line)),
+            None => None,
+        }
+    }
+
+    /// Returns a rule that drops questions or answers of ARP or of IPv6's neighbour discovery, or may, and its chain.
+    pub fn about_neighbours(&self, six: bool) -> Option<(&Chain, &Rule)> {
+        let word = if six { "nd-neighbor" } else { "arp" };
+        let names = |rule: &&Rule| rule.shown.split([' ', ',']).any(|own| own.starts_with(word));
+        let drops = |rule: &&Rule| rule.effects.iter().any(|effect| matches!(effect, Effect::Stop));
+        self.chains.iter().find_map(|chain| {
+            let all = chain.family == "arp" && !six;
+            chain.rules.iter().find(|rule| drops(rule) && (all || names(rule))).map(|rule| (chain, rule))
+        })
     }
 
     /// Returns whether a program that keeps rules is there.
@@ -252,10 +274,65 @@ impl Ruleset {
         for line in text.lines() {
             match line.split_once(' ') {
                 Some(("file", file)) => self.keepers.push(file.to_owned()),
-                Some(("user", number)) => self.users.extend(number.parse::<u64>()),
-                Some(("tc" | "xdp", _)) => self.beside.push(line.to_owned()),
+                Some(("user", user)) => self.users.extend(numbered(user)),
+                Some(("tc" | "xdp" | "xfrm" | "conntrack" | "bpf", _)) => self.beside.push(line.to_owned()),
                 _ => {}
             }
         }
+    }
+}
+
+/// `102 _chrony`, or the number alone.
+fn numbered(user: &str) -> Option<(u64, String)> {
+    let (number, name) = user.split_once(' ').unwrap_or((user, ""));
+    Some((number.parse().ok()?, name.to_owned()))
+}
+
+/// Whether two addresses are in two networks, one in each.
+fn is_between(networks: &str, (one, other): (IpAddr, IpAddr)) -> bool {
+    let mut networks = networks.split(' ').map(str::parse::<IpNet>);
+    match (networks.next(), networks.next()) {
+        (Some(Ok(from)), Some(Ok(to))) => {
+            from.contains(&one) && to.contains(&other) || from.contains(&other) && to.contains(&one)
+        }
+        _ => true,
+    }
+}
+
+/// What a line of `beside` is, for people.
+fn in_words(line: &str) -> String {
+    match line.split_once(' ') {
+        Some(("xfrm", networks)) => {
+            format!("the policy of IPsec for {} (ip xfrm policy)", networks.replace(' ', " and "))
+        }
+        Some(("conntrack", counts)) => {
+            format!(
+                "the table of connections, which is full ({}; sysctl net.netfilter.nf_conntrack_max)",
+                counts.replace(' ', " of ")
+            )
+        }
+        Some(("bpf", slice)) => format!("`IPAddressDeny=` of {slice} (systemctl show {slice})"),
+        _ => format!("what {line} does"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_read_is_named_for_those_whom_it_concerns() {
+        let mut rules = Ruleset::default();
+        rules.keep("xfrm 10.0.0.2/32 10.0.0.0/24\ntc eth1\nuser 102 _chrony\nuser 105\n");
+        let ends = |from: &str, to: &str| (from.parse().unwrap(), to.parse().unwrap());
+        let unread = |device, ends| rules.unread(Some(device), ends);
+        let policy = unread("eth0", ends("10.0.0.1", "10.0.0.2"));
+        assert_eq!(policy.as_deref(), Some("the policy of IPsec for 10.0.0.2/32 and 10.0.0.0/24 (ip xfrm policy)"));
+        assert_eq!(unread("eth0", ends("10.0.0.3", "10.0.0.1")), None);
+        assert_eq!(unread("eth1", ends("10.0.0.3", "10.0.0.1")).as_deref(), Some("what tc eth1 does"));
+        assert_eq!(rules.users, [(102, "_chrony".to_owned()), (105, String::new())]);
+        // A full table is full for all.
+        rules.keep("conntrack 250000 262144");
+        assert!(rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8")).is_some_and(|words| words.contains("262144")));
     }
 }

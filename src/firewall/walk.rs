@@ -240,10 +240,10 @@ impl<'a> Walk<'a> {
 
     /// A rule about the user of the time service, when it is the sender.
     fn users(&self, condition: &Condition) -> Option<Truth> {
-        let Condition::Among { fields, not: false, rows } = condition else { return None };
+        let Condition::Among { fields, not, rows } = condition else { return None };
         let sends = self.packet.sender == super::Sender::Service && !self.packet.inbound;
-        let [[user]] = rows.iter().map(Vec::as_slice).collect::<Vec<_>>()[..] else { return None };
-        (sends && fields == &[Field::User]).then(|| Packet::is_service(user, &self.rules.users))
+        let fits = |row: &Vec<Item>| row.first().map_or(Truth::Unknown, |user| Packet::is_service(user, self.rules));
+        (sends && fields == &[Field::User]).then(|| Truth::any(rows.iter().map(fits)).turned(*not))
     }
 
     fn effect(&mut self, place: Place<'a>, effect: &'a Effect) -> Ends {

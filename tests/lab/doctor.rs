@@ -4,7 +4,7 @@
 use serde_json::Value;
 
 use crate::doctor_cases::{
-    ALL, CLOCK, Case, FIREWALL, GONE, LEGACY, MACHINE, NAMES, OUTSIDE, PATH, PORTS, SERVICE, SERVING, UNSURE, case,
+    ALL, CLOCK, Case, FIREWALL, FIX, GONE, LEGACY, MACHINE, NAMES, OUTSIDE, PATH, PORTS, SERVICE, SERVING, UNSURE, case,
 };
 use crate::fixture::{Lab, named};
 use crate::report::host;
@@ -57,17 +57,62 @@ pub(crate) fn found(lab: &Lab, name: &str, inventory: &str) -> Value {
     report.0
 }
 
-/// Returns `HOST CODE [AFFECTED..]` for each finding.
-fn codes(report: &Value) -> Vec<String> {
+/// Returns for each finding `HOST CODE[?] [AFFECTED..]`; a question mark: perhaps.
+pub(crate) fn seen(report: &Value) -> Vec<String> {
     let mut all = Vec::new();
     for host in report["hosts"].as_array().unwrap() {
         for finding in host["findings"].as_array().unwrap() {
-            let mut words = vec![host["name"].as_str().unwrap(), finding["code"].as_str().unwrap()];
-            words.extend(finding["affects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap()));
+            let doubt = if finding["certainty"] == "perhaps" { "?" } else { "" };
+            let mut words =
+                vec![format!("{} {}{doubt}", host["name"].as_str().unwrap(), finding["code"].as_str().unwrap())];
+            words.extend(finding["affects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()));
             all.push(words.join(" "));
         }
     }
     all
+}
+
+/// What a finding says to do, without what it says besides.
+fn command(fix: &str) -> &str {
+    let ends = [
+        " (",
+        "; and the same",
+        "; and where",
+        "; or ",
+        ", or ",
+        ", and the same",
+        "; its state",
+        "; if that",
+        ": the inventory",
+        ": its source",
+    ];
+    let at = ends.iter().filter_map(|end| fix.find(end)).min().unwrap_or(fix.len());
+    &fix[..at]
+}
+
+/// Does what a finding says, on the host that it names.
+pub(crate) fn obey(lab: &Lab, fix: &str) -> String {
+    let command = command(fix);
+    if let Some(arguments) = command.strip_prefix("fleetclock ") {
+        let mut words: Vec<&str> = arguments.split(' ').collect();
+        words.push("--yes");
+        let run = lab.fleetclock(&words);
+        return if run.code == 0 { String::new() } else { format!("{command}: {}{}", run.stdout, run.stderr) };
+    }
+    let Some((name, command)) = command.strip_prefix("on ").and_then(|rest| rest.split_once(": ")) else {
+        return format!("`{fix}` is nothing that can be done");
+    };
+    // `meet it and ...; or, if nobody needs it: COMMAND`
+    let command = fix.split_once("if nobody needs it: ").map_or(command, |(_, command)| command);
+    lab.attempt(name, command)
+}
+
+pub(crate) fn fixes<'a>(report: &'a Value, expected: &str) -> Vec<&'a str> {
+    let (name, code) = expected.split_once(' ').unwrap();
+    let code = code.split([' ', '?']).next().unwrap();
+    let findings = host(report, name)["findings"].as_array().unwrap();
+    let is_it = |finding: &&Value| finding["code"] == code;
+    findings.iter().filter(is_it).map(|finding| finding["fix"].as_str().unwrap()).collect()
 }
 
 /// Runs shell text on a host, or on the bridge between them.
@@ -88,6 +133,23 @@ fn again(lab: &Lab, case: &Case) {
     }
 }
 
+/// What each finding of a case says is done as it is printed. What is left to be cleared away after that is not
+/// what was found: nothing may be found before.
+fn do_as_said(lab: &Lab, case: &Case, report: &Value, rest: &str) -> Vec<String> {
+    let lines = case.found.iter().flat_map(|line| fixes(report, line)).collect::<Vec<_>>();
+    let mut wrong: Vec<String> = lines.iter().map(|fix| obey(lab, fix)).filter(|said| !said.is_empty()).collect();
+    if lines.is_empty() {
+        wrong.push("nothing was found that could be put right".to_owned());
+    }
+    if !rest.is_empty() {
+        lab.here("sleep 1");
+        let left = seen(&lab.json(&["doctor"]).1.0);
+        wrong.extend((!left.is_empty()).then(|| format!("not mended: {left:?}")));
+        on(lab, case.host, &shell(rest));
+    }
+    wrong.iter().map(|line| format!("{}: {line}", case.name)).collect()
+}
+
 /// Breaks, asks, mends; returns what was found wrongly.
 fn wrong(lab: &Lab, inventory: &str, cases: &[Case]) -> Vec<String> {
     let only = std::env::var_os("ONLY").unwrap_or_default();
@@ -97,7 +159,8 @@ fn wrong(lab: &Lab, inventory: &str, cases: &[Case]) -> Vec<String> {
     {
         on(lab, case.host, &shell(case.wreck));
         again(lab, case);
-        let found = codes(&found(lab, case.name, inventory));
+        let report = found(lab, case.name, inventory);
+        let found = seen(&report);
         let expected: Vec<String> = case.found.iter().map(|line| line.replace("ALL", ALL)).collect();
         if found != expected {
             wrong.push(format!("{}: expected {expected:?}, found {found:?}", case.name));
@@ -105,7 +168,11 @@ fn wrong(lab: &Lab, inventory: &str, cases: &[Case]) -> Vec<String> {
         if case.mend.is_empty() {
             break;
         }
-        on(lab, case.host, &shell(case.mend));
+        if let Some(rest) = case.mend.strip_prefix(FIX) {
+            wrong.extend(do_as_said(lab, case, &report, rest));
+        } else {
+            on(lab, case.host, &shell(case.mend));
+        }
         again(lab, case);
         // The next case begins with clocks that follow.
         let (_, report) = lab.json(&["verify"]);

@@ -22,46 +22,44 @@ pub(crate) const fn case(
 
 pub(crate) const ALL: &str = "server2 server3 server4";
 
+/// In the place of a command: what the finding says is done as it is printed. A command behind it clears away what
+/// was never found.
+pub(crate) const FIX: &str = "FIX";
+
 pub(crate) const SERVICE: &[Case] = &[
     case("well", "server2", ":", ":", &[]),
-    case("stopped", "server2", "systemctl stop chrony", "systemctl start chrony", &["server2 FC004"]),
-    case("stopped-ntpd", "server3", "systemctl stop ntpsec", "systemctl start ntpsec", &["server3 FC004"]),
-    case("stopped-server", "server1", "systemctl stop chrony", "systemctl start chrony", &["server1 FC004 ALL"]),
-    case(
-        "masked",
-        "server2",
-        "systemctl stop chrony; systemctl mask -q chrony",
-        "systemctl unmask -q chrony; systemctl enable -q --now chrony",
-        &["server2 FC002"],
-    ),
+    case("stopped", "server2", "systemctl stop chrony", "FIX", &["server2 FC004"]),
+    case("stopped-ntpd", "server3", "systemctl stop ntpsec", "FIX", &["server3 FC004"]),
+    case("stopped-server", "server1", "systemctl stop chrony", "FIX", &["server1 FC004 ALL"]),
+    case("masked", "server2", "systemctl stop chrony; systemctl mask -q chrony", "FIX", &["server2 FC002"]),
     case("crashed", "server2", "echo nonsense 1 >>CONF; systemctl restart chrony || :", "RESTORE", &["server2 FC003"]),
-    case("not-enabled", "server2", "systemctl disable -q chrony", "systemctl enable -q chrony", &["server2 FC005"]),
+    case("not-enabled", "server2", "systemctl disable -q chrony", "FIX", &["server2 FC005"]),
     case(
         "instead",
         "server4",
         "dnf -q -y install ntp >/dev/null 2>&1; systemctl start ntpd",
-        "systemctl stop ntpd; systemctl start chronyd",
+        "FIX",
         &["server4 FC012"],
     ),
     case(
         "fight",
         "server4",
         "cd /usr/lib/systemd/system; sed -i '/^Conflicts/d' ntpd.service chronyd.service; systemctl daemon-reload; systemctl start ntpd",
-        "systemctl stop ntpd; systemctl start chronyd",
+        "FIX",
         &["server4 FC006"],
     ),
     case(
         "fight-by-hand",
         "server2",
         "printf 'server 10.10.10.1\\nport 0\\ncmdport 0\\nbindcmdaddress /\\npidfile /run/other.pid\\n' >/run/other.conf; systemd-run -q --unit=other-clock chronyd -x -d -f /run/other.conf",
-        "systemctl stop other-clock",
+        "FIX",
         &["server2 FC006"],
     ),
     case(
         "enabled-until-boot",
         "server2",
         "systemctl disable -q chrony; systemctl enable -q --runtime chrony",
-        "systemctl disable -q --runtime chrony; systemctl enable -q chrony",
+        "FIX",
         &["server2 FC005"],
     ),
     case(
@@ -71,7 +69,7 @@ pub(crate) const SERVICE: &[Case] = &[
         "rm /etc/rc.local",
         &["server2 FC007"],
     ),
-    case("at-boot", "server4", "systemctl enable -q ntpd", "systemctl disable -q ntpd", &["server4 FC011"]),
+    case("at-boot", "server4", "systemctl enable -q ntpd", "FIX", &["server4 FC011"]),
     case(
         "cron",
         "server2",
@@ -90,14 +88,14 @@ pub(crate) const SERVICE: &[Case] = &[
         "not-loaded",
         "server1",
         "sed -i '/^allow/d' CONF; systemctl restart chrony; sleep 2; cp /root/keep CONF",
-        "systemctl restart chrony",
+        "FIX",
         &["server1 FC009 ALL"],
     ),
     case(
         "not-named",
         "server2",
         "sed -i 's/^server/#server/' CONF; systemctl restart chrony",
-        "RESTORE",
+        "FIX",
         &["server2 FC010"],
     ),
 ];
@@ -114,29 +112,7 @@ pub(crate) const SERVING: &[Case] = &[
         "pkill -CONT chronyd; systemctl restart chrony",
         &["server1 FC013 ALL"],
     ),
-    case(
-        "not-allowed",
-        "server1",
-        "sed -i '/^allow/d' CONF; systemctl restart chrony",
-        "RESTORE",
-        &["server1 FC020 ALL"],
-    ),
-    case(
-        "others-allowed",
-        "server1",
-        "sed -i 's/^allow.*/allow 10.99.0.0\\/16/' CONF; systemctl restart chrony",
-        "RESTORE",
-        &["server1 FC020 ALL"],
-    ),
-    case("port-off", "server1", "echo 'port 0' >>CONF; systemctl restart chrony", "RESTORE", &["server1 FC021 ALL"]),
-    case(
-        "bound-elsewhere",
-        "server1",
-        "echo 'bindaddress 127.0.0.1' >>CONF; systemctl restart chrony",
-        "RESTORE",
-        &["server1 FC022 ALL"],
-    ),
-    case("no-time", "server1", "sed -i '/^local/d' CONF; systemctl restart chrony", "RESTORE", &["server1 FC023 ALL"]),
+    // server1 needs its keys, which `apply` does not write: it comes after.
     case(
         "key-missing",
         "server2",
@@ -151,31 +127,48 @@ pub(crate) const SERVING: &[Case] = &[
         "RESTORE",
         &["server2 FC027"],
     ),
+    case("not-allowed", "server1", "sed -i '/^allow/d' CONF; systemctl restart chrony", "FIX", &["server1 FC020 ALL"]),
+    case(
+        "others-allowed",
+        "server1",
+        "sed -i 's/^allow.*/allow 10.99.0.0\\/16/' CONF; systemctl restart chrony",
+        "FIX",
+        &["server1 FC020 ALL"],
+    ),
+    case("port-off", "server1", "echo 'port 0' >>CONF; systemctl restart chrony", "FIX", &["server1 FC021 ALL"]),
+    case(
+        "bound-elsewhere",
+        "server1",
+        "echo 'bindaddress 127.0.0.1' >>CONF; systemctl restart chrony",
+        "FIX",
+        &["server1 FC022 ALL"],
+    ),
+    case("no-time", "server1", "sed -i '/^local/d' CONF; systemctl restart chrony", "RESTORE", &["server1 FC023 ALL"]),
 ];
 
 pub(crate) const FIREWALL: &[Case] = &[
-    case("closed", "server1", "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE", "OPEN", &["server1 FC040 ALL"]),
-    case("closed-until-reload", "server1", "firewall-cmd -q RULE", "OPEN", &["server1 FC047 ALL"]),
-    case("not-permanent", "server1", "firewall-cmd -q --permanent RULE", "OPEN", &["server1 FC041"]),
+    case("closed", "server1", "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE", "FIX", &["server1 FC040 ALL"]),
+    case("closed-until-reload", "server1", "firewall-cmd -q RULE", "FIX", &["server1 FC047 ALL"]),
+    case("not-permanent", "server1", "firewall-cmd -q --permanent RULE", "FIX", &["server1 FC041"]),
     case(
         "wrong-zone",
         "server1",
         "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE; firewall-cmd -q --zone=work --add-service=ntp",
-        "firewall-cmd -q --zone=work --remove-service=ntp; OPEN",
+        "FIX firewall-cmd -q --zone=work --remove-service=ntp",
         &["server1 FC042 ALL"],
     ),
     case(
         "wrong-source",
         "server1",
         "firewall-cmd -q RULE; firewall-cmd -q --permanent RULE; firewall-cmd -q --add-rich-rule='rule family=\"ipv4\" source address=\"10.10.20.0/24\" service name=\"ntp\" accept'",
-        "firewall-cmd -q --remove-rich-rule='rule family=\"ipv4\" source address=\"10.10.20.0/24\" service name=\"ntp\" accept'; OPEN",
+        "FIX firewall-cmd -q --remove-rich-rule='rule family=\"ipv4\" source address=\"10.10.20.0/24\" service name=\"ntp\" accept'",
         &["server1 FC043 ALL"],
     ),
     case(
         "closed-at-boot",
         "server1",
         "cp /etc/nftables.conf /root/; printf 'flush ruleset\\ntable inet filter {\\n chain input {\\n type filter hook input priority 0; policy drop;\\n ct state established accept\\n tcp dport 22 accept\\n }\\n}\\n' >/etc/nftables.conf; systemctl enable -q nftables",
-        "systemctl disable -q nftables; cp /root/nftables.conf /etc/",
+        "FIX systemctl disable -q nftables; cp /root/nftables.conf /etc/",
         &["server1 FC049"],
     ),
     case(
@@ -261,8 +254,8 @@ pub(crate) const PATH: &[Case] = &[
     case(
         "no-route",
         "server2",
-        "ip route add unreachable 10.10.10.1",
-        "ip route del unreachable 10.10.10.1",
+        "ip route add 10.10.10.254 dev host0; ip route del 10.10.10.0/24 dev host0",
+        "ip route add 10.10.10.0/24 dev host0 src 10.10.10.2; ip route del 10.10.10.254 dev host0; systemctl restart chrony",
         &["server2 FC050"],
     ),
     case(
@@ -365,20 +358,8 @@ pub(crate) const UNSURE: &[Case] = &[
 ];
 
 pub(crate) const NAMES: &[Case] = &[
-    case(
-        "no-name",
-        "server2",
-        "sed -i /ntp.lab/d /etc/hosts",
-        "echo '10.10.10.1 ntp.lab' >>/etc/hosts",
-        &["server2 FC060"],
-    ),
-    case(
-        "other-name",
-        "server2",
-        "sed -i 's/.*ntp.lab/10.10.10.77 ntp.lab/' /etc/hosts",
-        "sed -i 's/.*ntp.lab/10.10.10.1 ntp.lab/' /etc/hosts",
-        &["server2 FC061"],
-    ),
+    case("no-name", "server2", "sed -i /ntp.lab/d /etc/hosts", "FIX", &["server2 FC060"]),
+    case("other-name", "server2", "sed -i 's/.*ntp.lab/10.10.10.77 ntp.lab/' /etc/hosts", "FIX", &["server2 FC061"]),
     case(
         "dead-six",
         "server2",
@@ -409,8 +390,15 @@ pub(crate) const OUTSIDE: &[Case] = &[
         "stranger",
         "one",
         "echo 'server 10.10.10.10 iburst prefer' >>CONF; systemctl restart chrony; FOLLOWS",
-        "RESTORE",
+        "FIX",
         &["one FC014"],
+    ),
+    case(
+        "astray",
+        "one",
+        "ip neigh replace 10.10.10.9 lladdr 02:00:00:00:00:77 dev host0 nud permanent",
+        "ip neigh del 10.10.10.9 dev host0; systemctl restart chrony; FOLLOWS",
+        &["one FC054?"],
     ),
     case("panic", "time", "TELL 11 offset=2000", "TELL 11", &["many FC072", "ntpd FC071"]),
 ];

@@ -5,7 +5,7 @@
 mod slow {
     use serde_json::Value;
 
-    use crate::doctor::{found, inventory, shell_in};
+    use crate::doctor::{fixes, found, inventory, obey, seen, shell_in};
     use crate::doctor_slow_cases::{Break, LINES, Round, UNITS, WAYS};
     use crate::fixture::{Lab, tell};
     use crate::report::host;
@@ -24,6 +24,14 @@ line() { echo "$1" >>$conf; restart; }
 option() { sed -i "s/^server.*/& $1/" $conf; restart; }
 restart() { systemctl restart $unit; }
 drop() { mkdir -p /etc/systemd/system/$unit.service.d; printf "[$1]\n$2\n" >/etc/systemd/system/$unit.service.d/zz.conf; systemctl daemon-reload; restart; }
+take() { setsid python3 -c 'import socket, sys, os
+taker = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+taker.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+taker.bind((sys.argv[1], 123))
+open("/run/taker.pid", "w").write(str(os.getpid()))
+while True: taker.recv(100)' $1 </dev/null >/dev/null 2>&1 & sleep 1; }
+no_rules() { for pref in 100 99 90 89; do while ip rule del pref $pref; do :; done; done 2>/dev/null; true; }
+no_tables() { nft delete table inet lab 2>/dev/null; nft delete table netdev lab 2>/dev/null; true; }
 double() { ip addr add $1/32 dev host0; cat >/run/double.py <<'END'
 import socket, subprocess, sys, time
 mac = lambda text: bytes.fromhex(text.replace(":", ""))
@@ -43,67 +51,9 @@ setsid python3 /run/double.py $1 </dev/null >/dev/null 2>&1 & sleep 1; }
 "#;
 
     fn script(lab: &str, text: &str) -> String {
-        let words = ["LINE", "OPTION", "RESTART", "DROP", "DOUBLE"];
+        let words = ["LINE", "OPTION", "RESTART", "DROP", "DOUBLE", "NO_RULES", "NO_TABLES", "TAKE"];
         let text = words.iter().fold(text.to_owned(), |text, word| text.replace(word, &word.to_lowercase()));
         format!("{WORDS}{}", shell_in(lab, &text.replace("CONF", "$conf")))
-    }
-
-    /// Every break with its lab: `HOST CODE[?] [AFFECTED..]`, as it was found.
-    fn seen(report: &Value) -> Vec<String> {
-        let mut all = Vec::new();
-        for host in report["hosts"].as_array().unwrap() {
-            for finding in host["findings"].as_array().unwrap() {
-                let doubt = if finding["certainty"] == "perhaps" { "?" } else { "" };
-                let mut words =
-                    vec![format!("{} {}{doubt}", host["name"].as_str().unwrap(), finding["code"].as_str().unwrap())];
-                words.extend(
-                    finding["affects"].as_array().unwrap().iter().map(|name| name.as_str().unwrap().to_owned()),
-                );
-                all.push(words.join(" "));
-            }
-        }
-        all
-    }
-
-    /// What a finding says to do, without what it says besides.
-    fn command(fix: &str) -> &str {
-        let ends = [
-            " (",
-            "; and the same",
-            "; and where",
-            "; or ",
-            "; its state",
-            "; if that",
-            ": the inventory",
-            ": its source",
-        ];
-        let at = ends.iter().filter_map(|end| fix.find(end)).min().unwrap_or(fix.len());
-        &fix[..at]
-    }
-
-    /// Does what a finding says, on the host that it names.
-    fn obey(lab: &Lab, fix: &str) -> String {
-        let command = command(fix);
-        if let Some(arguments) = command.strip_prefix("fleetclock ") {
-            let mut words: Vec<&str> = arguments.split(' ').collect();
-            words.push("--yes");
-            let run = lab.fleetclock(&words);
-            return if run.code == 0 { String::new() } else { format!("{command}: {}{}", run.stdout, run.stderr) };
-        }
-        let Some((name, command)) = command.strip_prefix("on ").and_then(|rest| rest.split_once(": ")) else {
-            return format!("`{fix}` is nothing that can be done");
-        };
-        // `meet it and ...; or, if nobody needs it: COMMAND`
-        let command = fix.split_once("if nobody needs it: ").map_or(command, |(_, command)| command);
-        lab.attempt(name, command)
-    }
-
-    fn fixes<'a>(report: &'a Value, expected: &str) -> Vec<&'a str> {
-        let (name, code) = expected.split_once(' ').unwrap();
-        let code = code.split([' ', '?']).next().unwrap();
-        let findings = host(report, name)["findings"].as_array().unwrap();
-        let is_it = |finding: &&Value| finding["code"] == code;
-        findings.iter().filter(is_it).map(|finding| finding["fix"].as_str().unwrap()).collect()
     }
 
     /// Puts one break right, and says what went wrong with that.
@@ -167,7 +117,7 @@ setsid python3 /run/double.py $1 </dev/null >/dev/null 2>&1 & sleep 1; }
     /// For the next round, whatever became of this one.
     fn heal(lab: &Lab, name: &str) {
         for host in ["server1", "server2", "server3", "server4"] {
-            let _ = lab.attempt(host, &script(name, "[ -n \"$unit\" ] || exit 0; systemctl thaw $unit 2>/dev/null; pkill -CONT chronyd; rm -f /etc/systemd/system/$unit.service.d/zz*.conf /run/ntpsec/ntp.conf.dhcp; systemctl daemon-reload; systemctl reset-failed $unit; RESTART; ip neigh flush nud permanent; ip rule flush pref 100; ip rule flush pref 90; ip rule flush pref 99; ip rule flush pref 89; ip route del blackhole 10.10.10.2; tc qdisc del dev host0 clsact; true"));
+            let _ = lab.attempt(host, &script(name, "[ -n \"$unit\" ] || exit 0; systemctl thaw $unit 2>/dev/null; pkill -CONT chronyd; rm -f /etc/systemd/system/$unit.service.d/zz*.conf /run/ntpsec/ntp.conf.dhcp; systemctl daemon-reload; systemctl reset-failed $unit; RESTART; ip neigh flush nud permanent; NO_RULES; NO_TABLES; ip xfrm policy flush; ip route del blackhole 10.10.10.2; ip route del unreachable 10.10.10.1; ip route del 10.10.10.1 via 10.10.10.77; tc qdisc del dev host0 clsact; true"));
         }
         let _ = lab.fleetclock(&["apply", "--yes"]);
     }

@@ -105,6 +105,7 @@ pub(crate) const LINES: &[Round] = &[
             fixed("server3", "OPTION 'nonsense 7'", "server3 FC098"),
         ],
     ),
+    round("lines-10", &[fixed("server1", "LINE 'binddevice lo'", "server1 FC022 server2 server3 server4")]),
 ];
 
 /// Units, command lines, processes.
@@ -260,5 +261,77 @@ pub(crate) const WAYS: &[Round] = &[
     round(
         "ways-8",
         &[person("server4", "DOUBLE 10.10.10.2", "server1 FC064 server2", "ip addr del 10.10.10.2/32 dev host0")],
+    ),
+    // A rule for the user of the service, one about ARP, and one of routing without a port.
+    round(
+        "ways-9",
+        &[
+            fixed(
+                "server1",
+                "nft \"add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid $(stat -c %u /proc/$(pidof -s chronyd)) ip daddr 10.10.10.2 udp sport 123 drop\"",
+                "server1 FC046 server2",
+            ),
+            fixed(
+                "server1",
+                "nft 'add table netdev lab; add chain netdev lab in { type filter hook ingress device host0 priority 0; }; add rule netdev lab in arp saddr ip 10.10.10.3 drop'; ip neigh flush 10.10.10.3",
+                "server1 FC066 server3",
+            ),
+            // What it knew before it was kept from asking.
+            fixed("server3", "ip neigh flush 10.10.10.1", ""),
+            fixed("server4", "NO_RULES; ip rule add pref 100 to 10.10.10.1 blackhole", "server4 FC065"),
+        ],
+    ),
+    round(
+        "ways-10",
+        &[
+            person("server1", "NO_TABLES", "", ""),
+            person(
+                "server2",
+                "ip route add unreachable 10.10.10.1",
+                "server2 FC065",
+                "ip route del unreachable 10.10.10.1",
+            ),
+            person(
+                "server3",
+                "ip xfrm policy add dir out src 10.10.10.3 dst 10.10.10.1 proto udp dport 123 action block",
+                "server3 FC044?",
+                "ip xfrm policy flush",
+            ),
+            person(
+                "server4",
+                "NO_RULES; ip route add 10.10.10.1 via 10.10.10.77",
+                "server4 FC066",
+                "ip route del 10.10.10.1 via 10.10.10.77",
+            ),
+        ],
+    ),
+    // What is not read, or not understood, is not said to be in order.
+    round(
+        "ways-11",
+        &[
+            person(
+                "server1",
+                "ip xfrm policy add dir in src 10.10.10.2 dst 10.10.10.1 proto udp dport 123 action block",
+                "server1 FC055 server2",
+                "ip xfrm policy flush",
+            ),
+            person(
+                "server1",
+                "nft 'add table inet lab; add chain inet lab in { type filter hook input priority 5; }; add rule inet lab in ip saddr 10.10.10.3 udp dport 123 udp sport != 123 meta mark 0 drop'",
+                "server1 FC056? server3",
+                "nft delete table inet lab",
+            ),
+            person(
+                "server4",
+                "ip rule add pref 100 to 10.10.10.1 ipproto udp sport 123 blackhole",
+                "server1 FC058?",
+                "ip rule del pref 100",
+            ),
+        ],
+    ),
+    // Another program takes the questions: nothing is lost on the way.
+    round(
+        "ways-12",
+        &[person("server1", "TAKE 10.10.10.1", "server1 FC055 server2 server3 server4", "kill $(cat /run/taker.pid)")],
     ),
 ];

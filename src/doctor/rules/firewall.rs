@@ -123,7 +123,7 @@ pub(super) const SERVER: &[Rule] = &[
         severity: Severity::Warning,
         title: "The packet filter that is loaded at boot stops NTP",
         cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
-        fix: "on {host}: in /etc/nftables.conf (or a file that it includes), put `{rule}` first into {chain}",
+        fix: "on {host}: echo 'insert rule {chain} {rule}' >>{file} (what is loaded last stands first in its chain)",
         find: Find::Host(closed_at_boot),
         ..ROW
     },
@@ -142,6 +142,9 @@ pub(super) const SERVER: &[Rule] = &[
 /// What nftables loads at boot and does not have now.
 fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
     let rules = nft::read(host.evidence.text("boot-filter"));
+    // Debian's file, or that of Red Hat.
+    let files = ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf"];
+    let file = files.into_iter().find(|file| host.evidence.filter.has_keeper(file)).unwrap_or("/etc/nftables.conf");
     let seen = |network: &IpNet| {
         let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
         let packet = Packet {
@@ -160,8 +163,7 @@ fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
         let text = format!("{}: {}; the rules that are loaded now do not", stop.place(), stop.words());
         let family = if network.addr().is_ipv4() { "ip" } else { "ip6" };
         let rule = format!("{family} saddr {network} udp dport 123 accept");
-        let seen =
-            host.seen("boot-filter", text).with("rule", rule).with("chain", format!("chain {}", stop.base.full()));
+        let seen = host.seen("boot-filter", text).with("rule", rule).with("chain", stop.base.full()).with("file", file);
         Some(seen.with("network", network.to_string()))
     };
     host.spec.time.serve.iter().filter_map(seen).take(1).collect()
@@ -240,14 +242,29 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         text.push_str(&format!("; {} has a rule that is not understood here: {}", doubt.chain, doubt.rule));
         remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {LOOK}", doubt.rule, doubt.chain);
     }
+    if let Some((_, what)) = link.unread().filter(|(name, _)| *name == link.client.name()) {
+        text.push_str(&format!("; not read: {what}"));
+        remedy = format!("see whether {what} stops 123/udp; else {LOOK}");
+    }
+    if link.peer().is_some_and(|peer| peer.reach & 1 != 0) {
+        text.push_str(&format!(
+            "; {} is answered all the same, so what refuses tells programs apart: the control group of our login, or its user",
+            link.client.evidence.unit
+        ));
+    }
     let seen = Seen { about: "refused".to_owned(), ..link.client.seen("filter", text) };
-    Some(link.name_both(seen).with("owner", "the packet filter").with("remedy", remedy))
+    // EPERM says that somebody refuses, and not who.
+    Some(link.name_both(seen).with("owner", OTHERS).with("remedy", remedy).perhaps(true))
 }
 
 const LOOK_WINDOWS: &str = "look at `netsh advfirewall firewall show rule name=all dir=out` and `netsh advfirewall show allprofiles` (`BlockOutbound`)";
 
+/// Who makes the kernel say EPERM, where no rule that is known does.
+const OTHERS: &str =
+    "the packet filter, a BPF program of a control group (`IPAddressDeny=` of a slice) or a policy of IPsec";
+
 /// Where a person finds what stops packets on their way out.
-const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT` and the BPF programs of control groups (`bpftool cgroup tree`)";
+const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT` `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
 
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent() && !link.by_port())?;

@@ -12,7 +12,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC060",
         title: "The name of the source does not resolve",
         cause: "{client} finds no address for `{source}`.",
-        fix: "put `{source}` into the DNS that {client} asks or into its /etc/hosts, or name the source by its address in the inventory",
+        fix: "{remedy}",
         find: Find::Link(unresolved),
         ..ROW
     },
@@ -20,7 +20,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC061",
         title: "The name of the source leads to another host",
         cause: "On {client}, `{source}` is {found}, which is no address of {server}.",
-        fix: "on {client}: correct `{source}` where it comes from ({origin}), then systemctl restart {unit}",
+        fix: "{remedy}",
         find: Find::Link(elsewhere),
         ..ROW
     },
@@ -28,7 +28,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC062",
         title: "The name leads to an IPv6 address that is dead",
         cause: "`{source}` is {dead} first, where nobody answers, and {alive} answers.",
-        fix: "serve NTP on {dead} and let IPv6 through, or remove it from the name, or name the source as {alive} in the inventory",
+        fix: "a person has to decide: serve NTP on {dead} and let IPv6 through, or take it out of the name, or name the source as {alive} in the inventory",
         find: Find::Link(dead_six),
         ..ROW
     },
@@ -46,7 +46,26 @@ fn unresolved(link: &Link<'_>) -> Option<Seen> {
     let unresolved =
         link.answers.iter().all(|answer| answer.outcome == Outcome::Unresolved) && !link.answers.is_empty();
     let seen = link.client.seen("names", format!("no address for {}", link.source.address));
-    unresolved.then(|| named(link, seen))
+    unresolved.then(|| named(link, seen).with("remedy", add_name(link)))
+}
+
+/// The address by which the inventory knows the other end, if that is one.
+fn own_address(link: &Link<'_>) -> Option<std::net::IpAddr> {
+    let server = link.server?.spec;
+    let mut known = server.time_address.iter().chain([&server.address]);
+    known.find_map(|address| address.parse().ok())
+}
+
+fn add_name(link: &Link<'_>) -> String {
+    let (client, name, unit) = (link.client.name(), &link.source.address, &link.client.evidence.unit);
+    match own_address(link) {
+        Some(address) => format!(
+            "on {client}: echo '{address} {name}' >>/etc/hosts && systemctl restart {unit}; or put {name} into the DNS that {client} asks"
+        ),
+        None => format!(
+            "a person has to decide: put `{name}` into the DNS that {client} asks or into its /etc/hosts, or name the source by its address in the inventory"
+        ),
+    }
 }
 
 /// The command with the name that was asked for.
@@ -76,7 +95,26 @@ fn elsewhere(link: &Link<'_>) -> Option<Seen> {
         .next()
         .map(|line| format!("/etc/hosts, line {}", line.split(':').next().unwrap_or_default()));
     let origin = line.unwrap_or_else(|| "its DNS".to_owned());
-    Some(named(link, link.client.seen("names", text)).with("found", found).with("origin", origin))
+    let remedy = correct_name(link, &origin);
+    Some(named(link, link.client.seen("names", text)).with("found", found).with("remedy", remedy))
+}
+
+/// A line of `/etc/hosts` that has this one name only is written anew; everything else is for a person.
+fn correct_name(link: &Link<'_>, origin: &str) -> String {
+    let (client, name, unit) = (link.client.name(), &link.source.address, &link.client.evidence.unit);
+    let lines: Vec<&str> = link.client.evidence.text("hosts").lines().collect();
+    let alone = |line: &&str| line.split_once(':').is_some_and(|(_, text)| text.split_whitespace().count() == 2);
+    match (own_address(link), &lines[..]) {
+        (Some(address), [line]) if alone(line) => {
+            let number = line.split(':').next().unwrap_or_default();
+            format!(
+                "on {client}: sed -i '{number}s/.*/{address} {name}/' /etc/hosts && systemctl restart {unit}; or correct the inventory, if that is wrong"
+            )
+        }
+        _ => format!(
+            "a person has to decide; on {client}: correct `{name}` where it comes from ({origin}), then systemctl restart {unit}"
+        ),
+    }
 }
 
 /// The IPv6 address of a name, which comes first and gives no time, and the IPv4 address that does.

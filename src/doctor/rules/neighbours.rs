@@ -2,8 +2,10 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
-use crate::doctor::inside::Refusal;
+use crate::doctor::inside::{Neighbour, Refusal};
+use crate::doctor::no_way::NoWay;
 use crate::doctor::{Link, Patient, Seen};
+use crate::firewall::ruleset::{Chain, Hook};
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -21,6 +23,14 @@ pub(super) const RULES: &[Rule] = &[
         cause: "For {at}, {address} is at {hardware}, which is no interface of {peer}: another machine has the same address, or answers for it.",
         fix: "find the machine with the hardware address {hardware} (the table of the switch, `arping -I {device} {address}` on {at}) and give it another address: a person has to decide",
         find: Find::Link(double),
+        ..ROW
+    },
+    Rule {
+        code: "FC066",
+        title: "Nobody says where the address is",
+        cause: "{at} asks which machine has {address} and gets no answer ({protocol}), so what it has for {peer} is not sent{why}.",
+        fix: "{remedy}",
+        find: Find::Link(unanswered),
         ..ROW
     },
     Rule {
@@ -65,7 +75,64 @@ fn double(link: &Link<'_>) -> Option<Seen> {
     })
 }
 
-/// What one end does not route, where `ip route get` of the bare address would (that is FC050).
+/// One end that gets no answer to ARP, or to IPv6's neighbour discovery. Of a machine outside the inventory,
+/// or of one that could not be looked at, it is not known whether it is there at all; a router has to be.
+fn unanswered(link: &Link<'_>) -> Option<Seen> {
+    let both = [true, false].into_iter().filter_map(|of_client| Some((of_client, link.unanswered(of_client)?)));
+    let known = |(_, (_, _, is_router)): &(bool, (Patient<'_>, &Neighbour, bool))| *is_router || link.server.is_some();
+    let (of_client, (at, entry, is_router)) = both.into_iter().find(known).filter(|_| link.is_silent())?;
+    let peer = if of_client { link.server_name() } else { link.client.name() };
+    let (why, remedy) =
+        dropped_by(link, &at, entry, of_client).unwrap_or_else(|| (String::new(), find_out(&at, entry)));
+    let text = format!("{} dev {} {}", entry.address, entry.device, entry.state);
+    let seen = Seen { about: text.clone(), ..at.seen("neighbours", format!("{text}; {}", got(link))) };
+    let peer = if is_router { format!("{peer}, by the router {}", entry.address) } else { peer.to_owned() };
+    let protocol = if entry.address.is_ipv6() { "neighbour discovery" } else { "ARP" };
+    let seen = link.name_both(seen).with("at", at.name()).with("peer", peer).with("protocol", protocol);
+    let seen = seen.with("address", entry.address.to_string()).with("why", why).with("remedy", remedy);
+    // A server that was never reached has no reason to ask now.
+    Some(seen.perhaps(!of_client && !link.arrived()))
+}
+
+/// A rule of either end about such questions, which may be why, and what to insert before it.
+fn dropped_by(link: &Link<'_>, at: &Patient<'_>, entry: &Neighbour, of_client: bool) -> Option<(String, String)> {
+    let six = entry.address.is_ipv6();
+    let other = if of_client { link.server } else { Some(link.client) };
+    let (end, chain, rule) = [Some(*at), other].into_iter().flatten().find_map(|end| {
+        let (chain, rule) = end.evidence.filter.about_neighbours(six)?;
+        Some((end, chain, rule))
+    })?;
+    let why = format!("; {} has a rule that may be why: `{}`, chain {}", end.name(), rule.shown, chain.full());
+    let peer = if end.name() == at.name() { entry.address } else { link.opposite(of_client)? };
+    Some((why, format!("on {}: {}", end.name(), let_ask(chain, peer))))
+}
+
+/// What lets a machine ask and answer. A chain of nobody's hook is for a person, who knows from where it is called.
+fn let_ask(chain: &Chain, peer: std::net::IpAddr) -> String {
+    let condition = match (peer.is_ipv6(), chain.hook) {
+        (_, None) => {
+            return format!("a person has to decide: let the questions of {peer} pass in chain {}", chain.full());
+        }
+        (true, _) => "icmpv6 type { nd-neighbor-solicit, nd-neighbor-advert }".to_owned(),
+        (false, Some(Hook::Output | Hook::Postrouting | Hook::Egress)) => format!("arp daddr ip {peer}"),
+        (false, _) => format!("arp saddr ip {peer}"),
+    };
+    format!(
+        "nft insert rule {} {condition} accept; and the same rule where this table comes from at boot",
+        chain.full()
+    )
+}
+
+fn find_out(at: &Patient<'_>, entry: &Neighbour) -> String {
+    let what = if entry.address.is_ipv6() { "icmp6" } else { "arp" };
+    format!(
+        "a person has to decide: `tcpdump -n {what} and host {}` on {} and on the other end shows whether the question or the answer is lost (ports of the switch, VLANs, `sysctl net.ipv4.conf.all.arp_ignore`, arptables, ebtables)",
+        entry.address,
+        at.name()
+    )
+}
+
+/// What one end does not route, unless it has no route to the source at all (that is FC050).
 fn refused(link: &Link<'_>) -> Option<Seen> {
     // A rule for the user of the service alone leaves our own probe its answers.
     if !link.is_silent() && !link.is_deaf() {
@@ -74,16 +141,18 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
     let of =
         |end: &Patient<'_>, peer| end.evidence.inside.refusals.iter().find(|refusal| refusal.peer == peer).cloned();
     let address = link.address()?;
-    let bare = matches!(link.client.evidence.routes.get(&address), Some(Route::None(_)));
-    let at_client = || of(&link.client, address).map(|refusal| (link.client, refusal)).filter(|_| !bare);
+    let bare = |end: &Patient<'_>, peer| match end.evidence.routes.get(&peer) {
+        Some(Route::None(words)) => Some(Refusal { inbound: false, peer, words: words.clone() }),
+        _ => None,
+    };
+    let at_client = || {
+        let refusal = bare(&link.client, address).or_else(|| of(&link.client, address))?;
+        Some((link.client, refusal))
+    };
     let at_server = || {
         let server = link.server?;
         let from = link.from()?;
-        let back = match server.evidence.routes.get(&from) {
-            Some(Route::None(words)) => Some(Refusal { inbound: false, peer: from, words: words.clone() }),
-            _ => None,
-        };
-        back.or_else(|| of(&server, from)).map(|refusal| (server, refusal))
+        bare(&server, from).or_else(|| of(&server, from)).map(|refusal| (server, refusal))
     };
     let (at, refusal) = at_client().or_else(at_server)?;
     let is_client = at.name() == link.client.name();
@@ -123,6 +192,19 @@ fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
             "on {name}: sysctl -w net.ipv4.conf.{device}.rp_filter=2 net.ipv4.conf.all.rp_filter=2 (packets may come in where answers do not go out); and the same in /etc/sysctl.d"
         );
     }
+    let missing = format!(
+        "a person has to decide by which router {peer} is reached; on {name}: `ip route add {peer} via ROUTER`, and the same in its network settings"
+    );
+    let table = match at.no_way(peer, &refusal.words) {
+        NoWay::Missing => return missing,
+        NoWay::Route(line) => {
+            return format!(
+                "on {name}: the route `{line}` refuses; a person has to decide whether `ip route del {line}` may take it away, here and where it comes from at boot"
+            );
+        }
+        NoWay::Rule(table) => table,
+        NoWay::Refused => "main".to_owned(),
+    };
     let first =
         at.evidence.text("rules").lines().filter_map(|line| line.split(':').next()?.trim().parse::<u32>().ok()).min();
     match first.filter(|first| *first > 1) {
@@ -135,7 +217,7 @@ fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
                 (false, false) => ("to", "sport 123"),
             };
             // What comes in has to be found in the table of the host's own addresses first.
-            let table = if refusal.inbound { "local" } else { "main" };
+            let table = if refusal.inbound { "local" } else { table.as_str() };
             format!(
                 "on {name}: {ip} rule add pref {} {word} {peer} ipproto udp {port} lookup {table}; and the same where the rules come from at boot",
                 first - 1

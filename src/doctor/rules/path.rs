@@ -2,6 +2,7 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
+use crate::doctor::no_way::NoWay;
 use crate::doctor::{Link, Seen};
 
 /// What can be told at the client alone.
@@ -9,7 +10,7 @@ pub(super) const CLIENT: &[Rule] = &[Rule {
     code: "FC050",
     title: "There is no route to the source",
     cause: "{client} does not know where to send packets for {source}.",
-    fix: "on {client}: add a route to {source}, or a default route; then systemctl restart {unit}",
+    fix: "a person has to decide by which router {address} is reached; on {client}: `ip route add {address} via ROUTER`, and the same in its network settings; then systemctl restart {unit}",
     find: Find::Link(no_route),
     ..ROW
 }];
@@ -43,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         code: "FC054",
         title: "A source outside the inventory does not answer",
-        cause: "{source} gives no time to {client}, and it is nothing on {client}.",
+        cause: "{source} gives no time to {client}, and {nothing} on {client}.",
         fix: "ask who runs {source}, and who runs the firewalls on the way, to let 123/udp from {from} in; or name another source",
         find: Find::Link(outside),
         ..ROW
@@ -64,9 +65,13 @@ fn no_route(link: &Link<'_>) -> Option<Seen> {
     }
     let address = link.address()?;
     let Some(Route::None(words)) = link.client.evidence.routes.get(&address) else { return None };
+    // What a rule or a route refuses is FC065: a further route does not help there.
+    if link.client.no_way(address, words) != NoWay::Missing {
+        return None;
+    }
     let mut seen = link.client.seen("routes", words.as_str());
     seen.command = seen.command.replace("ADDRESS", &address.to_string());
-    Some(link.name_both(seen))
+    Some(link.name_both(seen).with("address", address.to_string()))
 }
 
 /// A list that is not kept counts nobody. Without the kernel's own word of what it routes, and of
@@ -81,6 +86,7 @@ fn lost(link: &Link<'_>, arrived: bool) -> Option<Seen> {
     } else {
         format!("{} has counted no question of {from}", server.name())
     };
+    let text = link.astray().map_or(text.clone(), |astray| format!("{text}; {astray}"));
     let seen = link.at(&server, "clients", &text).excluding(link.excluded());
     Some(seen.perhaps(!link.kernels_agree()))
 }
@@ -100,8 +106,13 @@ fn unseen(link: &Link<'_>) -> Option<Seen> {
 
 fn outside(link: &Link<'_>) -> Option<Seen> {
     // Not before it is known that it is nothing here.
-    (link.source.host.is_none() && link.is_silent() && !link.is_filtered() && link.client_lets_pass())
-        .then(|| link.asked().excluding(link.excluded()))
+    let is_other = link.source.host.is_none() && link.is_silent() && !link.is_filtered() && link.client_lets_pass();
+    let (astray, mut seen) = (link.astray(), link.asked().excluding(link.excluded()));
+    if let Some(astray) = &astray {
+        seen.evidence.push_str(&format!("; {astray}"));
+    }
+    let nothing = if astray.is_some() { "nothing else was found" } else { "it is nothing" };
+    is_other.then(|| seen.perhaps(astray.is_some()).with("nothing", nothing))
 }
 
 fn unknown(link: &Link<'_>) -> Option<Seen> {
@@ -127,7 +138,18 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
             .push_str("; its service keeps no list of those who ask, so it is not known whether the questions arrive");
     }
     if let Some((name, what)) = link.unread() {
-        seen.evidence.push_str(&format!("; {what} of {name} could not be read"));
+        seen.evidence.push_str(&format!("; not read on {name}: {what}"));
+        if doubt.is_empty() {
+            doubt = format!(": {what} on {name} may stop it, and was not read");
+            remedy = format!("on {name}: see whether {what} stops 123/udp; else {tcpdump}");
+        }
+    }
+    if let Some(program) = link.stolen_by() {
+        doubt = format!(": `{program}` has taken 123/udp there (ss -nlup), and gets the questions");
+        remedy = format!("on {}: see who has started `{program}`, and stop it", link.server_name());
+    }
+    if let Some(astray) = link.astray() {
+        seen.evidence.push_str(&format!("; {astray}"));
     }
     let seen = seen.with("doubt", doubt).with("remedy", remedy);
     Some(seen)

@@ -45,13 +45,20 @@ fn differs(link: &Link<'_>, stopped: ClientPort, seen: Seen) -> Seen {
         Some((end, stop)) => by_rule(link, &end, &stop, seen),
         None => {
             let ends = format!("between {} and {}", link.client.name(), link.server_name());
-            let remedy = format!("let 123/udp from {port} pass on the routers and firewalls {ends}");
+            let mut remedy = format!("let 123/udp from {port} pass on the routers and firewalls {ends}");
+            let mut place = format!("A firewall {ends}");
+            let unsure = link.unsure_of_port(stopped);
+            if let Some((name, what)) = &unsure {
+                remedy = format!("on {name}: see whether {what} lets 123/udp from {port} pass; else {remedy}");
+                place = format!("Either {what} on {name}, which was not judged, or a firewall {ends},");
+            }
             let host = if link.server.is_some() { link.server_name() } else { link.client.name() };
             Seen { host: host.to_owned(), about: ends.clone(), ..seen }
                 .with("service", link.client.evidence.unit.as_str())
-                .with("where", format!("A firewall {ends}"))
+                .with("where", place)
                 .with("remedy", remedy)
                 .excluding(link.excluded())
+                .perhaps(unsure.is_some())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Whether the server's service serves: it listens, it allows, it has time to give.
 
 use super::{Find, ROW, Rule};
+use crate::doctor::evidence::Listener;
 use crate::doctor::{Link, Patient, Seen};
 use crate::model::Kiss;
 
@@ -35,7 +36,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC021",
         title: "The server's NTP port is switched off",
         cause: "{config} of {server} says `port 0`: `{unit}` does not serve.",
-        fix: "on {server}: remove `port 0` from {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(port_off),
         ..ROW
@@ -44,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC022",
         title: "The server listens on another address",
         cause: "`{unit}` on {server} takes questions at {bound} only, and {client} asks at {source}.",
-        fix: "on {server}: correct `{line}` in {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(bound),
         ..ROW
@@ -53,7 +54,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC020",
         title: "The server does not allow the client",
         cause: "`{unit}` on {server} serves nobody at {from}.",
-        fix: "on {server}: add `{line}` to {config} and systemctl restart {unit}; or fleetclock apply -l {server}",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Link(not_allowed),
         ..ROW
@@ -62,7 +63,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC026",
         title: "The key of a source is missing",
         cause: "{client} asks {source} with key {key}, which is not in the key file of {missing}.",
-        fix: "on {missing}: put key {key} into the key file that {config} names and systemctl restart {unit}",
+        fix: "a person has to decide which key counts; on {missing}: put key {key} into the key file that {config} names, then systemctl restart {unit}",
         find: Find::Link(key_missing),
         ..ROW
     },
@@ -70,7 +71,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC027",
         title: "The keys of client and source differ",
         cause: "Key {key} is not the same on {client} and on {server}, so each takes the other for a stranger.",
-        fix: "make key {key} the same in the key files of both, and restart both services",
+        fix: "a person has to decide which key counts: make key {key} the same in the key files of both, and restart both services",
         find: Find::Link(key_differs),
         ..ROW
     },
@@ -126,7 +127,8 @@ fn mute<'a>(link: &Link<'a>) -> Option<Patient<'a>> {
 fn port_off(link: &Link<'_>) -> Option<Seen> {
     let server = mute(link).filter(|_| link.listener().is_none())?;
     let off = server.evidence.config.value("port") == Some("0");
-    off.then(|| link.at(&server, "config", "port 0"))
+    let (remedy, applies) = server.remedy("port 0");
+    off.then(|| link.at(&server, "config", "port 0").with("remedy", remedy).beyond_apply(!applies))
 }
 
 /// It listens, but not where it is asked.
@@ -137,11 +139,16 @@ fn bound(link: &Link<'_>) -> Option<Seen> {
         let rest = config.all(word).next()?;
         Some(format!("{word} {}", rest.join(" ")))
     })?;
-    let addresses: Vec<String> =
-        server.evidence.listeners.iter().filter_map(|listener| listener.address).map(|at| at.to_string()).collect();
+    let at = |listener: &Listener| match (&listener.address, &listener.device) {
+        (None, Some(device)) => Some(format!("the interface {device}")),
+        (address, _) => address.map(|at| at.to_string()),
+    };
+    let mut addresses: Vec<String> = server.evidence.listeners.iter().filter_map(at).collect();
+    addresses.dedup();
     let at = if addresses.is_empty() { "no address".to_owned() } else { addresses.join(", ") };
     let seen = link.at(&server, "listeners", &format!("123/udp is open at {at}; {line}"));
-    Some(seen.with("bound", at).with("line", line))
+    let (remedy, applies) = server.remedy(&line);
+    Some(seen.with("bound", at).with("remedy", remedy).beyond_apply(!applies))
 }
 
 fn not_allowed(link: &Link<'_>) -> Option<Seen> {
@@ -150,7 +157,7 @@ fn not_allowed(link: &Link<'_>) -> Option<Seen> {
     if server.evidence.is_chrony() && link.listener().is_none() && config.all("allow").next().is_none() {
         let seen =
             link.at(&server, "listeners", "nobody listens on 123/udp: chronyd opens it only when it allows somebody");
-        return Some(seen.with("line", format!("allow {from}")));
+        return Some(allowing(seen, &server, from, &format!("allow {from}")));
     }
     if link.access() != Some(false) {
         return None;
@@ -158,10 +165,22 @@ fn not_allowed(link: &Link<'_>) -> Option<Seen> {
     if server.evidence.is_chrony() {
         let mut seen = link.at(&server, "access", "209 Access denied");
         seen.command = seen.command.replace("ADDRESS", &from.to_string());
-        return Some(seen.with("line", format!("allow {from}")));
+        return Some(allowing(seen, &server, from, &format!("allow {from}")));
     }
     let seen = link.at(&server, "config", &format!("the `restrict` line that fits {from} ignores it"));
-    Some(seen.with("line", format!("restrict {from} nomodify notrap nopeer noquery")))
+    Some(allowing(seen, &server, from, &format!("restrict {from} nomodify notrap nopeer noquery")))
+}
+
+/// `apply` writes what the inventory has the server serve; for others the inventory has to name them.
+fn allowing(seen: Seen, server: &Patient<'_>, from: std::net::IpAddr, line: &str) -> Seen {
+    let (name, evidence) = (server.name(), server.evidence);
+    let by_hand = format!("on {name}: echo '{line}' >>{} && systemctl restart {}", evidence.file, evidence.unit);
+    let served = server.spec.time.serve.iter().any(|network| network.contains(&from));
+    let remedy = match served {
+        true => format!("fleetclock apply -l {name}; or {by_hand}"),
+        false => format!("{by_hand}; or put {from} into `serve` of it, then fleetclock apply -l {name}"),
+    };
+    seen.with("remedy", remedy).beyond_apply(!served)
 }
 
 /// The number of the key that the client uses for the source, when the service gets no time
