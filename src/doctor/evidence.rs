@@ -147,6 +147,8 @@ pub struct Listener {
     pub device: Option<String>,
     /// Whether it takes IPv6.
     pub six: bool,
+    /// The user that has opened it, where that is known.
+    pub user: Option<u64>,
     /// The program behind it.
     pub program: String,
 }
@@ -285,7 +287,8 @@ impl Evidence {
             wanted: None,
             parts,
         };
-        evidence.filter.service = evidence.inside.process.user;
+        (evidence.filter.asks_as, evidence.filter.answers_as) =
+            evidence.inside.senders(&evidence.kind, &evidence.listeners);
         windows::complete(&mut evidence);
         Ok(evidence)
     }

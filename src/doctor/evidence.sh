@@ -156,7 +156,8 @@ done
 for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + fc_asked - fc_began))"; done
 
 #: listeners: ss -nlup 'sport = :123'
-ss -nlup 'sport = :123' | sed 1d
+# With the user that has opened the socket: rules know him by that, and not by what the service became.
+ss -nlupe 'sport = :123' | sed 1d
 
 #: addresses: ip -o addr
 ip -o addr | while read -r fc_i fc_d fc_f fc_a fc_l; do echo "$fc_d ${fc_a%/*}"; done

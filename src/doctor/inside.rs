@@ -1,9 +1,10 @@
 //! What the running service is and may do, and why it takes a source or leaves it, typed.
 //! Reads what `evidence_service.sh` printed, judges nothing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
+use super::evidence::Listener;
 use super::record::Parts;
 
 /// Everything that was read of the running service and of the ways of its packets.
@@ -133,6 +134,14 @@ impl Inside {
     pub fn unit_line(&self, name: &str) -> Option<(&str, &str)> {
         let is_it = |(_, line): &&(String, String)| line.split('=').next() == Some(name);
         self.unit_lines.iter().rfind(is_it).map(|(file, line)| (file.as_str(), line.as_str()))
+    }
+
+    /// Returns the users whose sockets the questions and the answers of the service leave by: chronyd opens one for
+    /// its questions as what it has become, and ntpd asks by those that it listens at.
+    pub fn senders(&self, kind: &str, listeners: &[Listener]) -> (Option<u64>, Option<u64>) {
+        let all: BTreeSet<Option<u64>> = listeners.iter().map(|listener| listener.user).collect();
+        let answers = if all.len() == 1 { all.into_iter().next().flatten() } else { None };
+        (if kind == "chrony" { self.process.user } else { answers }, answers)
     }
 
     /// Returns what the service says of the choice of a source.

@@ -96,7 +96,10 @@ pub(super) fn listener(line: &str) -> Option<Listener> {
     let program = line.split('"').nth(1).unwrap_or(UNKNOWN_PROGRAM).to_owned();
     let any = matches!(plain, "*" | "0.0.0.0" | "::");
     let address = if any { None } else { Some(plain.parse().ok()?) };
-    Some(Listener { address, device, six: local.contains(['[', ':']) || plain == "*", program })
+    // `ss -e` leaves root's number out.
+    let user = line.split(" uid:").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
+    let user = user.or_else(|| line.contains(" ino:").then_some(0));
+    Some(Listener { address, device, six: local.contains(['[', ':']) || plain == "*", user, program })
 }
 
 pub(super) fn device(line: &str) -> Option<(String, IpAddr)> {
@@ -137,6 +140,9 @@ mod tests {
         assert_eq!(bound("0.0.0.0"), Some((None, None)));
         assert_eq!(bound("0.0.0.0%lo"), Some((None, Some("lo".to_owned()))));
         assert_eq!(bound("[::]%eth0"), Some((None, Some("eth0".to_owned()))));
+        let line = |end: &str| format!("UNCONN 0 0 0.0.0.0:123 0.0.0.0:* users:((\"chronyd\",pid=7,fd=6)){end}");
+        let user = |end: &str| listener(&line(end)).and_then(|found| found.user);
+        assert_eq!([user(" uid:102 ino:7 sk:1"), user(" ino:7 sk:1"), user("")], [Some(102), Some(0), None]);
         assert_eq!(bound("[fe80::1%eth0]"), Some(("fe80::1".parse().ok(), Some("eth0".to_owned()))));
     }
 

@@ -188,14 +188,16 @@ impl Packet<'_> {
         }
     }
 
-    /// Returns whether the user of a rule is the one that the time service runs as. Where that is not known, one of
-    /// those that time services run as.
-    pub(super) fn is_service(user: &Item, rules: &Ruleset) -> Truth {
+    /// Returns whether the user of a rule is the one whose socket the time service sends by. Where that is not known,
+    /// for questions, one of those that time services run as: the socket that answers may be root's.
+    pub(super) fn is_service(&self, user: &Item, rules: &Ruleset) -> Truth {
+        let own = if self.answer { rules.answers_as } else { rules.asks_as };
         let number = |name: &str| match name {
             "root" => Some(0),
             name => rules.users.iter().find(|(_, own)| own == name).map(|(number, _)| *number),
         };
-        match (user, rules.service) {
+        match (user, own) {
+            (_, None) if self.answer => Truth::Unknown,
             (Item::Numbers(first, last), Some(own)) => Truth::of((*first..=*last).contains(&own)),
             (Item::Word(name), Some(own)) => number(name).map_or(Truth::Unknown, |number| Truth::of(number == own)),
             (Item::Word(name), None) if ["chrony", "_chrony", "ntp", "ntpsec"].contains(&name.as_str()) => Truth::Yes,
@@ -292,8 +294,8 @@ mod tests {
     #[test]
     fn a_rule_for_a_user_is_judged_by_the_user_of_the_service() {
         let users = vec![(102, "_chrony".to_owned()), (105, "ntpsec".to_owned())];
-        let rules = |service| Ruleset { users: users.clone(), service, ..Ruleset::default() };
-        let judged = |service, item| Packet::is_service(&item, &rules(service));
+        let rules = |asks_as| Ruleset { users: users.clone(), asks_as, ..Ruleset::default() };
+        let judged = |asks_as, item| question("10.0.0.2/32").is_service(&item, &rules(asks_as));
         let word = |name: &str| Item::Word(name.to_owned());
         // Both packages have left their users; one of the two runs.
         assert_eq!(judged(Some(105), word("_chrony")), Truth::No);
@@ -302,6 +304,9 @@ mod tests {
         assert_eq!(judged(Some(0), word("root")), Truth::Yes);
         assert_eq!(judged(Some(105), word("backup")), Truth::Unknown);
         assert_eq!(judged(None, word("_chrony")), Truth::Yes);
+        let answer = Packet { answer: true, ..question("10.0.0.2/32") };
+        let answers = |answers_as| answer.is_service(&word("_chrony"), &Ruleset { answers_as, ..rules(Some(102)) });
+        assert_eq!([answers(None), answers(Some(0)), answers(Some(102))], [Truth::Unknown, Truth::No, Truth::Yes]);
         assert_eq!(
             [judged(None, Item::Numbers(102, 102)), judged(None, Item::Numbers(0, 0))],
             [Truth::Yes, Truth::Unknown]

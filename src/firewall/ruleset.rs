@@ -15,8 +15,10 @@ pub struct Ruleset {
     pub keepers: Vec<String>,
     /// The users that time services run as, by their numbers, with their names where they are known.
     pub users: Vec<(u64, String)>,
-    /// The user that the time service of this host does run as, where that is known.
-    pub service: Option<u64>,
+    /// The user whose socket the questions of this host's time service leave by, where that is known.
+    pub asks_as: Option<u64>,
+    /// The user whose socket its answers leave by: the one that has opened it, which may be root.
+    pub answers_as: Option<u64>,
     /// What else may take packets away, which is not read: `tc eth0`, `xfrm NETWORK NETWORK`.
     pub beside: Vec<String>,
 }
@@ -254,15 +256,17 @@ impl Ruleset {
         }
     }
 
-    /// Returns a rule that drops questions or answers of ARP or of IPv6's neighbour discovery, or may, and its chain.
-    pub fn about_neighbours(&self, six: bool) -> Option<(&Chain, &Rule)> {
-        let word = if six { "nd-neighbor" } else { "arp" };
-        let names = |rule: &&Rule| rule.shown.split([' ', ',']).any(|own| own.starts_with(word));
-        let drops = |rule: &&Rule| rule.effects.iter().any(|effect| matches!(effect, Effect::Stop));
-        self.chains.iter().find_map(|chain| {
-            let all = chain.family == "arp" && !six;
-            chain.rules.iter().find(|rule| drops(rule) && (all || names(rule))).map(|rule| (chain, rule))
-        })
+    /// Returns a rule that may drop what another machine asks or answers by ARP, or by IPv6's neighbour discovery,
+    /// and its chain. Its words are looked at, for its conditions are of no packet of NTP.
+    pub fn about_neighbours(&self, peer: IpAddr) -> Option<(&Chain, &Rule)> {
+        let word = if peer.is_ipv6() { "nd-neighbor" } else { "arp" };
+        let of_protocol = |chain: &Chain, rule: &Rule| {
+            let named = rule.shown.split([' ', ',']).any(|own| own.starts_with(word));
+            named || chain.family == "arp" && peer.is_ipv4()
+        };
+        let drops = |rule: &Rule| rule.effects.iter().any(|effect| matches!(effect, Effect::Stop));
+        let fits = |chain: &Chain, rule: &Rule| drops(rule) && of_protocol(chain, rule) && may_be_of(&rule.shown, peer);
+        self.chains.iter().find_map(|chain| Some((chain, chain.rules.iter().find(|rule| fits(chain, rule))?)))
     }
 
     /// Returns whether a program that keeps rules is there.
@@ -288,6 +292,14 @@ fn numbered(user: &str) -> Option<(u64, String)> {
     Some((number.parse().ok()?, name.to_owned()))
 }
 
+/// Whether the words of a rule name an address, or none at all.
+fn may_be_of(shown: &str, address: IpAddr) -> bool {
+    let single = |word: &str| word.parse::<IpAddr>().ok().map(IpNet::from);
+    let words = shown.split([' ', ',']);
+    let mut named = words.filter_map(|word| word.parse().ok().or_else(|| single(word))).peekable();
+    named.peek().is_none() || named.any(|network| network.contains(&address)) || shown.contains("!=")
+}
+
 /// Whether two addresses are in two networks, one in each.
 fn is_between(networks: &str, (one, other): (IpAddr, IpAddr)) -> bool {
     let mut networks = networks.split(' ').map(str::parse::<IpNet>);
@@ -307,7 +319,7 @@ fn in_words(line: &str) -> String {
         }
         Some(("conntrack", counts)) => {
             format!(
-                "the table of connections, which is full ({}; sysctl net.netfilter.nf_conntrack_max)",
+                "the full table of connections ({}; sysctl net.netfilter.nf_conntrack_max)",
                 counts.replace(' ', " of ")
             )
         }
@@ -331,6 +343,9 @@ mod tests {
         assert_eq!(unread("eth0", ends("10.0.0.3", "10.0.0.1")), None);
         assert_eq!(unread("eth1", ends("10.0.0.3", "10.0.0.1")).as_deref(), Some("what tc eth1 does"));
         assert_eq!(rules.users, [(102, "_chrony".to_owned()), (105, String::new())]);
+        let rule = |shown: &str| may_be_of(shown, "10.0.0.2".parse().unwrap());
+        assert!(rule("arp saddr ip { 10.0.0.9, 10.0.0.2 } drop") && rule("arp operation request drop"));
+        assert!(rule("arp saddr ip 10.0.0.0/24 drop") && !rule("arp saddr ip 10.0.0.3 drop # handle 7"));
         // A full table is full for all.
         rules.keep("conntrack 250000 262144");
         assert!(rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8")).is_some_and(|words| words.contains("262144")));

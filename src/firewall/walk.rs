@@ -242,7 +242,8 @@ impl<'a> Walk<'a> {
     fn users(&self, condition: &Condition) -> Option<Truth> {
         let Condition::Among { fields, not, rows } = condition else { return None };
         let sends = self.packet.sender == super::Sender::Service && !self.packet.inbound;
-        let fits = |row: &Vec<Item>| row.first().map_or(Truth::Unknown, |user| Packet::is_service(user, self.rules));
+        let fits =
+            |row: &Vec<Item>| row.first().map_or(Truth::Unknown, |user| self.packet.is_service(user, self.rules));
         (sends && fields == &[Field::User]).then(|| Truth::any(rows.iter().map(fits)).turned(*not))
     }
 

@@ -61,7 +61,7 @@ fn or_nothing(text: &str) -> &str {
 fn case(table: &mut String, case: &Case) {
     let found = or_nothing(&case.found.join("; ")).to_owned();
     let mend = match case.mend.strip_prefix(FIX) {
-        Some(rest) if rest.is_empty() => "the fix as printed".to_owned(),
+        Some("") => "the fix as printed".to_owned(),
         Some(rest) => format!("the fix as printed; then {}", code(rest)),
         None => code(case.mend),
     };

@@ -262,13 +262,14 @@ pub(crate) const WAYS: &[Round] = &[
         "ways-8",
         &[person("server4", "DOUBLE 10.10.10.2", "server1 FC064 server2", "ip addr del 10.10.10.2/32 dev host0")],
     ),
-    // A rule for the user of the service, one about ARP, and one of routing without a port.
+    // A rule for the user of the service, one about ARP, and one of routing without a port. chronyd opens its socket
+    // as root when its file lets somebody ask, and as the user that it has become when it is told so later.
     round(
         "ways-9",
         &[
             fixed(
                 "server1",
-                "nft \"add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid $(stat -c %u /proc/$(pidof -s chronyd)) ip daddr 10.10.10.2 udp sport 123 drop\"",
+                "cp -p CONF /run/keep; sed -i '/^allow/d' CONF; RESTART; cp -p /run/keep CONF; chronyc allow 10.10.10.0/24; nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out meta skuid _chrony ip daddr 10.10.10.2 udp sport 123 drop'",
                 "server1 FC046 server2",
             ),
             fixed(
@@ -291,10 +292,11 @@ pub(crate) const WAYS: &[Round] = &[
                 "server2 FC065",
                 "ip route del unreachable 10.10.10.1",
             ),
+            // The question that is written with its header, from 123, is none of that policy's.
             person(
                 "server3",
                 "ip xfrm policy add dir out src 10.10.10.3 dst 10.10.10.1 proto udp dport 123 action block",
-                "server3 FC044?",
+                "server1 FC056? server3",
                 "ip xfrm policy flush",
             ),
             person(

@@ -228,7 +228,8 @@ fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
 /// The kernel of the client has said that it does not send the question, and none of the rules that were
 /// understood does that.
 fn refused(link: &Link<'_>) -> Option<Seen> {
-    if !link.is_filtered() || link.answers_123() == Some(true) {
+    // That ntpd was answered from 123 is how it was at its last poll, and nobody between the hosts says EPERM.
+    if !link.is_filtered() || link.by_port() {
         return None;
     }
     if link.client.evidence.windows().is_some() {
@@ -243,12 +244,12 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {LOOK}", doubt.rule, doubt.chain);
     }
     if let Some((_, what)) = link.unread().filter(|(name, _)| *name == link.client.name()) {
-        text.push_str(&format!("; not read: {what}"));
+        text.push_str(&format!("; not judged: {what}"));
         remedy = format!("see whether {what} stops 123/udp; else {LOOK}");
     }
     if link.peer().is_some_and(|peer| peer.reach & 1 != 0) {
         text.push_str(&format!(
-            "; {} is answered all the same, so what refuses tells programs apart: the control group of our login, or its user",
+            "; {} was answered at its last poll, so what refuses may tell programs apart: the control group of our login, or its user",
             link.client.evidence.unit
         ));
     }
@@ -264,7 +265,7 @@ const OTHERS: &str =
     "the packet filter, a BPF program of a control group (`IPAddressDeny=` of a slice) or a policy of IPsec";
 
 /// Where a person finds what stops packets on their way out.
-const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT` `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
+const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
 
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent() && !link.by_port())?;

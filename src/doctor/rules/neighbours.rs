@@ -82,10 +82,12 @@ fn unanswered(link: &Link<'_>) -> Option<Seen> {
     let known = |(_, (_, _, is_router)): &(bool, (Patient<'_>, &Neighbour, bool))| *is_router || link.server.is_some();
     let (of_client, (at, entry, is_router)) = both.into_iter().find(known).filter(|_| link.is_silent())?;
     let peer = if of_client { link.server_name() } else { link.client.name() };
-    let (why, remedy) =
-        dropped_by(link, &at, entry, of_client).unwrap_or_else(|| (String::new(), find_out(&at, entry)));
+    let (end, why, remedy) = dropped_by(link, (at, entry, is_router), of_client)
+        .unwrap_or_else(|| (at.name(), String::new(), find_out(&at, entry)));
     let text = format!("{} dev {} {}", entry.address, entry.device, entry.state);
-    let seen = Seen { about: text.clone(), ..at.seen("neighbours", format!("{text}; {}", got(link))) };
+    let about = if why.is_empty() { text.clone() } else { why.clone() };
+    let seen = at.seen("neighbours", format!("{text}; {}", got(link)));
+    let seen = Seen { about, host: end.to_owned(), ..seen };
     let peer = if is_router { format!("{peer}, by the router {}", entry.address) } else { peer.to_owned() };
     let protocol = if entry.address.is_ipv6() { "neighbour discovery" } else { "ARP" };
     let seen = link.name_both(seen).with("at", at.name()).with("peer", peer).with("protocol", protocol);
@@ -95,16 +97,19 @@ fn unanswered(link: &Link<'_>) -> Option<Seen> {
 }
 
 /// A rule of either end about such questions, which may be why, and what to insert before it.
-fn dropped_by(link: &Link<'_>, at: &Patient<'_>, entry: &Neighbour, of_client: bool) -> Option<(String, String)> {
-    let six = entry.address.is_ipv6();
+fn dropped_by<'a>(
+    link: &Link<'a>,
+    (at, entry, is_router): (Patient<'a>, &Neighbour, bool),
+    of_client: bool,
+) -> Option<(&'a str, String, String)> {
     let other = if of_client { link.server } else { Some(link.client) };
-    let (end, chain, rule) = [Some(*at), other].into_iter().flatten().find_map(|end| {
-        let (chain, rule) = end.evidence.filter.about_neighbours(six)?;
-        Some((end, chain, rule))
-    })?;
-    let why = format!("; {} has a rule that may be why: `{}`, chain {}", end.name(), rule.shown, chain.full());
-    let peer = if end.name() == at.name() { entry.address } else { link.opposite(of_client)? };
-    Some((why, format!("on {}: {}", end.name(), let_ask(chain, peer))))
+    // What a router does with the question is not known.
+    let other = other.filter(|_| !is_router).zip(link.opposite(of_client));
+    let ends = [Some((at, entry.address)), other].into_iter().flatten();
+    let (end, peer, (chain, rule)) =
+        ends.filter_map(|(end, peer)| Some((end.name(), peer, end.evidence.filter.about_neighbours(peer)?))).next()?;
+    let why = format!("; {end} has a rule that may be why: `{}`, chain {}", rule.shown, chain.full());
+    Some((end, why, format!("on {end}: {}", let_ask(chain, peer))))
 }
 
 /// What lets a machine ask and answer. A chain of nobody's hook is for a person, who knows from where it is called.
@@ -166,7 +171,8 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
     let shown =
         if rules.is_empty() { refusal.words.clone() } else { format!("{}; ip rule: {}", refusal.words, joined(rules)) };
     let remedy = remedy(&at, &refusal, is_client);
-    let seen = Seen { about: refusal.words.clone(), ..at.seen("ways", format!("{shown}; {}", got(link))) };
+    let mut seen = Seen { about: refusal.words.clone(), ..at.seen("ways", format!("{shown}; {}", got(link))) };
+    seen.command = seen.command.replace("ADDRESS", &refusal.peer.to_string());
     Some(
         link.name_both(seen)
             .with("at", at.name())

@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
         code: "FC054",
         title: "A source outside the inventory does not answer",
         cause: "{source} gives no time to {client}, and {nothing} on {client}.",
-        fix: "ask who runs {source}, and who runs the firewalls on the way, to let 123/udp from {from} in; or name another source",
+        fix: "{first}ask who runs {source}, and who runs the firewalls on the way, to let 123/udp from {from} in; or name another source",
         find: Find::Link(outside),
         ..ROW
     },
@@ -112,7 +112,12 @@ fn outside(link: &Link<'_>) -> Option<Seen> {
         seen.evidence.push_str(&format!("; {astray}"));
     }
     let nothing = if astray.is_some() { "nothing else was found" } else { "it is nothing" };
-    is_other.then(|| seen.perhaps(astray.is_some()).with("nothing", nothing))
+    let first = if astray.is_some() { "see first whether `ip neigh` of {client} is right; if it is, " } else { "" };
+    is_other.then(|| {
+        seen.perhaps(astray.is_some())
+            .with("nothing", nothing)
+            .with("first", first.replace("{client}", link.client.name()))
+    })
 }
 
 fn unknown(link: &Link<'_>) -> Option<Seen> {
@@ -138,9 +143,9 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
             .push_str("; its service keeps no list of those who ask, so it is not known whether the questions arrive");
     }
     if let Some((name, what)) = link.unread() {
-        seen.evidence.push_str(&format!("; not read on {name}: {what}"));
+        seen.evidence.push_str(&format!("; not judged on {name}: {what}"));
         if doubt.is_empty() {
-            doubt = format!(": {what} on {name} may stop it, and was not read");
+            doubt = format!(": {what} on {name} may stop it, and cannot be judged from here");
             remedy = format!("on {name}: see whether {what} stops 123/udp; else {tcpdump}");
         }
     }

@@ -53,7 +53,7 @@ fn differs(link: &Link<'_>, stopped: ClientPort, seen: Seen) -> Seen {
                 place = format!("Either {what} on {name}, which was not judged, or a firewall {ends},");
             }
             let host = if link.server.is_some() { link.server_name() } else { link.client.name() };
-            Seen { host: host.to_owned(), about: ends.clone(), ..seen }
+            Seen { host: host.to_owned(), about: ends, ..seen }
                 .with("service", link.client.evidence.unit.as_str())
                 .with("where", place)
                 .with("remedy", remedy)
