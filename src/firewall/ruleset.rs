@@ -323,7 +323,7 @@ fn in_words(line: &str) -> String {
                 counts.replace(' ', " of ")
             )
         }
-        Some(("bpf", slice)) => format!("`IPAddressDeny=` of {slice} (systemctl show {slice})"),
+        Some(("bpf", slice)) => format!("`IPAddressDeny=` of {slice}"),
         _ => format!("what {line} does"),
     }
 }

@@ -18,7 +18,8 @@ const HEAD: &str = "# Breaks
 What was done to real hosts in the lab, and what `doctor` found. Both tables are made of the data that the tests
 run (`tests/lab/doctor_cases.rs`, `doctor_slow_cases.rs`; `UPDATE=1 cargo test --test lab breaks` writes this file).
 A question mark behind a code: the finding says perhaps. Who suffers stands behind the code. The words in
-capitals are short for what the tests fill in: the file of the service, a line added to it, a drop-in of its unit.
+capitals are short for what the tests fill in: the file of the service, a line added to it, a drop-in of its unit, a
+program that takes port 123, rules of an earlier round that are taken away first.
 
 server1 and server2 run chrony on Debian 12, server3 ntpsec, server4 chrony in the shape of Red Hat; server2
 to server4 follow server1. The names that begin otherwise are those of the inventories in `tests/doctor`.

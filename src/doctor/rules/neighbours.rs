@@ -88,7 +88,7 @@ fn unanswered(link: &Link<'_>) -> Option<Seen> {
     let about = if why.is_empty() { text.clone() } else { why.clone() };
     let seen = at.seen("neighbours", format!("{text}; {}", got(link)));
     let seen = Seen { about, host: end.to_owned(), ..seen };
-    let peer = if is_router { format!("{peer}, by the router {}", entry.address) } else { peer.to_owned() };
+    let peer = if is_router { format!("{peer} (by the router {})", entry.address) } else { peer.to_owned() };
     let protocol = if entry.address.is_ipv6() { "neighbour discovery" } else { "ARP" };
     let seen = link.name_both(seen).with("at", at.name()).with("peer", peer).with("protocol", protocol);
     let seen = seen.with("address", entry.address.to_string()).with("why", why).with("remedy", remedy);
