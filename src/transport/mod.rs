@@ -6,6 +6,7 @@
 mod driver;
 mod elevate;
 mod error;
+mod factor;
 mod local;
 mod method;
 mod question;

@@ -1,77 +1,7 @@
 //! Questions of a login and of a program that gives root rights. What is asked depends on PAM, on policies
 //! and on a language; what is certain is that a question is the last thing said, without an end of line.
 
-/// Words of a question for something else than the password: another factor, a choice, a new password.
-const FACTORS: &[&str] = &[
-    "pin",
-    "otp",
-    "totp",
-    "hotp",
-    "oath",
-    "one-time",
-    "verification",
-    "authenticator",
-    "factor",
-    "2fa",
-    "mfa",
-    "yubikey",
-    "u2f",
-    "fido",
-    "fido2",
-    "duo",
-    "touch",
-    "press",
-    "insert",
-    "presence",
-    "biometric",
-    "fingerprint",
-    "choose",
-    "choice",
-    "select",
-    "option",
-    "yes/no",
-    "y/n",
-    "new",
-    "retype",
-    "codice",
-    "código",
-    "codigo",
-    "jeton",
-];
-
-/// Whether a question is known to want something else than the password: it is not asked by the names in it.
-pub(super) fn wants_other(question: &str) -> bool {
-    let words = nameless(&question.to_lowercase());
-    let is_part = |c: char| c.is_alphanumeric() || "-/".contains(c);
-    let factor = |word: &str| {
-        let compound = ["code", "codes", "token"].iter().any(|end| word.ends_with(end)) || word.starts_with("einmal");
-        // `(1-2)` is a choice.
-        let choice = word.split_once('-').is_some_and(|(a, b)| a.parse::<u16>().is_ok() && b.parse::<u16>().is_ok());
-        compound || choice || FACTORS.contains(&word)
-    };
-    words.split(|c| !is_part(c)).any(factor) || words.contains("one time")
-}
-
-/// Without `user@host`, without what stands in quotes, and without the user of `password for ops`.
-fn nameless(question: &str) -> String {
-    let mut rest = String::new();
-    let mut end = None;
-    for c in question.chars() {
-        match (end, c) {
-            (Some(mark), c) if c == mark => end = None,
-            (Some(_), _) => {}
-            (None, '`') => end = Some('\''),
-            // Not that of `host's`.
-            (None, '\'' | '"') if !rest.ends_with(char::is_alphanumeric) => end = Some(c),
-            (None, c) => rest.push(c),
-        }
-    }
-    let mut words: Vec<&str> = rest.split_whitespace().filter(|word| !word.contains('@')).collect();
-    if let [.., "for" | "für", _] = words[..] {
-        words.pop();
-    }
-    words.join(" ")
-}
+use super::factor::wants_other;
 
 /// What a program that gives root rights wants.
 #[derive(Debug, PartialEq, Eq)]
@@ -247,52 +177,6 @@ mod tests {
             (&["[sudo: fc-p for admin: ", "] Verification", " code: "], "Verification code:"),
         ] {
             assert_eq!(play(pieces), [Wants::More(words.into())], "{pieces:?}");
-        }
-    }
-
-    #[test]
-    fn a_question_is_known_by_its_words_and_not_by_the_names_in_it() {
-        for question in [
-            "Password: ",
-            "(ops@h) Password: ",
-            "ops@decoder1's password: ",
-            "otp@token's password: ",
-            "Password for ops@pincode.example: ",
-            "[sudo] password for otp: ",
-            "[sudo] Passwort für token: ",
-            "Passwort: ",
-            "doas (paula@token) password: ",
-            "Password for `otp': ",
-            "Password for \"yubikey\":",
-            "Mot de passe : ",
-            "암호: ",
-            "[corp] your secret",
-            "Enter UPM user password:",
-        ] {
-            assert!(!wants_other(question), "{question}");
-        }
-        for question in [
-            "Verification code: ",
-            "Enter PIN: ",
-            "PIN:",
-            "Passcode: ",
-            "Code: ",
-            "Enter a passcode or select one of the following options:",
-            "Passcode or option (1-3): ",
-            "Choose identity to authenticate as (1-2): ",
-            "(ops@h) One-time password (OATH) for `ops': ",
-            "(ops@h) YubiKey for `ops': ",
-            "Password & verification code: ",
-            "Password+OTP: ",
-            "Einmalpasswort: ",
-            "Bestätigungscode: ",
-            "Enter your Microsoft verification code",
-            "Please touch the device.",
-            "Are you sure (yes/no)? ",
-            "New password: ",
-            "(current) token:",
-        ] {
-            assert!(wants_other(question), "{question}");
         }
     }
 

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use socket2::SockRef;
 use ssh2::{KeyboardInteractivePrompt, Prompt};
 
-use crate::transport::question::wants_other;
+use crate::transport::factor::wants_other;
 
 /// Answers the first hidden question of a login with the password, and no other with anything.
 pub(super) struct Answer<'a> {

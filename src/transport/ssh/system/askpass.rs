@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::transport::question::wants_other;
+use crate::transport::factor::wants_other;
 
 /// The name under which this program answers `ssh`.
 const NAME: &str = "fleetclock-askpass";
