@@ -2,13 +2,16 @@
 //! which ones were; a refused password is never tried again, for it may lock an account.
 
 use std::os::fd::{AsFd, OwnedFd};
+use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use humantime::format_duration;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{MsgFlags, recv};
 use ssh2::Session;
 
+use super::answer::{NO, UNUSABLE, is_answer, is_silence, unusable};
 use super::connect::Failure;
 use super::interactive::Answer;
 use super::job::{Content, Hop, Key};
@@ -69,18 +72,8 @@ fn takes_password(methods: &str) -> bool {
     offers(methods, "password") || offers(methods, "keyboard-interactive")
 }
 
-/// LIBSSH2_ERROR_AUTHENTICATION_FAILED: the server answered, and said no. Of a key it has seen the public half only.
-const NO: ssh2::ErrorCode = ssh2::ErrorCode::Session(-18);
-
-/// LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: the server knows the key and gives no login for it; or libssh2 waited in vain.
-const UNVERIFIED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-19);
-
 /// LIBSSH2_ERROR_PASSWORD_EXPIRED.
 const EXPIRED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-15);
-
-fn is_answer(error: &ssh2::Error) -> bool {
-    matches!(error.code(), NO | UNVERIFIED)
-}
 
 impl Login<'_> {
     /// What the server offers now.
@@ -190,9 +183,6 @@ impl Login<'_> {
     /// factors. The server says it, by what it offers next. It is asked only where a second one is at hand and the key
     /// was known, because the question counts as a try.
     fn after_refusal(&self, error: &ssh2::Error) -> Result<Step, Failure> {
-        if error.message().starts_with("Waiting for") && is_closed(self.socket) {
-            return Err(self.lost(error));
-        }
         if error.code() == NO || self.hop.password.is_none() || takes_password(&self.methods) {
             return Ok(Step::Refused);
         }
@@ -209,7 +199,13 @@ impl Login<'_> {
             return Failure { error: Box::new(error), openssh: self.better_by_openssh() };
         }
         let tried = if self.tried.is_empty() { String::new() } else { format!("; tried {}", self.tried.join(", ")) };
-        let cause = format!("the login as `{user}` did not come to its end: {}{tried}", error.message());
+        let why = match is_silence(error) && !is_closed(self.socket) {
+            true => {
+                format!("no answer within {}", format_duration(Duration::from_millis(self.session.timeout().into())))
+            }
+            false => error.message().to_owned(),
+        };
+        let cause = format!("the login as `{user}` did not come to its end: {why}{tried}");
         TransportError::Unreachable { to: self.hop.label(), cause, hint: None }.into()
     }
 
@@ -265,17 +261,6 @@ fn too_many_keys(hop: &Hop, keys: usize, sent: bool, tried: &[String]) -> Transp
                 .to_owned(),
     }
 }
-
-/// Why a key cannot be used, if it is the key; else the connection is at fault.
-fn unusable(error: &ssh2::Error) -> Option<String> {
-    match error.code() {
-        // LIBSSH2_ERROR_TIMEOUT, _SOCKET_DISCONNECT, _SOCKET_RECV, _SOCKET_SEND, _PROTO, _ALLOC, _EAGAIN, _OUT_OF_BOUNDARY.
-        ssh2::ErrorCode::Session(-9 | -13 | -43 | -7 | -14 | -6 | -37 | -41) => None,
-        _ => Some(format!("{UNUSABLE}: {}", error.message())),
-    }
-}
-
-const UNUSABLE: &str = "cannot be used by libssh2";
 
 /// Whether this user may have tickets of Kerberos.
 pub(super) fn has_tickets() -> bool {

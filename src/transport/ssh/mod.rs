@@ -3,6 +3,7 @@
 //! the secrets; the rest runs in a worker, and knows no more than its job. Two carriers: libssh2, and
 //! in `system` the system's own `ssh`.
 
+mod answer;
 mod auth;
 mod carrier;
 mod connect;
