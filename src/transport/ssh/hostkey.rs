@@ -30,6 +30,9 @@ pub(super) struct Entry {
 #[derive(Debug)]
 pub(super) struct Known {
     entries: Vec<Entry>,
+    /// The lines of its name without the port, where those with it say nothing: OpenSSH looks there, too. A key
+    /// that stands there is trusted; another one was not changed, for it may be that of another sshd.
+    without_port: Vec<Entry>,
     /// The file that new keys go to.
     file: Option<PathBuf>,
     name: String,
@@ -44,17 +47,22 @@ impl Known {
     /// One of them is there and cannot be read: then nothing can be said of any key.
     pub(super) fn read(settings: &SshSettings, target: &Target, files: &KnownFiles) -> Result<Self, TransportError> {
         let (places, own) = places(settings, target);
+        let bare = || target.host.to_lowercase();
         let usual = || known_name(&target.host, target.port);
         let name = target.more.alias.as_ref().map_or_else(usual, |alias| alias.to_lowercase());
-        let mut entries = Vec::new();
-        for place in &places {
-            entries.extend(files.entries(place, &name)?);
-        }
+        let mut entries = of_all(&places, &name, files)?;
+        let silent = entries.iter().all(|entry| entry.revoked);
+        let mut without_port = match silent && target.port != 22 && target.more.alias.is_none() {
+            true => of_all(&places, &bare(), files)?,
+            false => Vec::new(),
+        };
         let signer = |entry: &&Entry| entry.authority && !entry.revoked;
-        let authority = entries.iter().find(signer).map(|entry| entry.place.clone());
+        let authority = entries.iter().chain(&without_port).find(signer).map(|entry| entry.place.clone());
         // A certificate in the place of a key is of an earlier fleetclock; it is no key, and ends some day.
-        entries.retain(|entry| !entry.authority && !entry.kind.contains("-cert-v0"));
-        Ok(Known { entries, file: own, name, authority })
+        let is_key = |entry: &Entry| !entry.authority && !entry.kind.contains("-cert-v0");
+        entries.retain(is_key);
+        without_port.retain(is_key);
+        Ok(Known { entries, without_port, file: own, name, authority })
     }
 
     /// The place of a certificate authority that has to vouch for this host: there is no key of its own.
@@ -80,6 +88,11 @@ impl Known {
         good.map(|entry| (entry.key.clone(), entry.place.clone())).collect()
     }
 
+    /// Whether a key, in base64, is one that the host is known by.
+    pub(super) fn trusts(&self, encoded: &str) -> bool {
+        self.entries.iter().chain(&self.without_port).any(|entry| !entry.revoked && entry.key == encoded)
+    }
+
     /// The name that the host is filed under.
     pub(super) fn name(&self) -> &str {
         &self.name
@@ -92,7 +105,8 @@ impl Known {
 
     /// A revoked key is never trusted.
     pub(super) fn refuse_revoked(&self, key: &[u8], encoded: &str, to: &str) -> Result<(), TransportError> {
-        match self.entries.iter().find(|entry| entry.revoked && entry.key == encoded) {
+        let mut all = self.entries.iter().chain(&self.without_port);
+        match all.find(|entry| entry.revoked && entry.key == encoded) {
             None => Ok(()),
             Some(entry) => {
                 let cause = format!("{} is revoked by {}", fingerprint(key), entry.place);
@@ -111,7 +125,7 @@ impl Known {
     ) -> Result<(), TransportError> {
         let encoded = STANDARD.encode(key);
         self.refuse_revoked(key, &encoded, to)?;
-        if self.entries.iter().filter(|entry| !entry.revoked).any(|entry| entry.key == encoded) {
+        if self.trusts(&encoded) {
             return Ok(());
         }
         match (self.entries.iter().find(|entry| !entry.revoked), policy) {
@@ -152,6 +166,15 @@ impl Known {
             .remember(file, &format!("{} {} {encoded}", self.name, kind(key)))
             .map_err(|error| TransportError::own(&what, &error))
     }
+}
+
+/// What all files say of a name.
+fn of_all(places: &[PathBuf], name: &str, files: &KnownFiles) -> Result<Vec<Entry>, TransportError> {
+    let mut entries = Vec::new();
+    for place in places {
+        entries.extend(files.entries(place, name)?);
+    }
+    Ok(entries)
 }
 
 /// The files that are there for all users.
@@ -206,7 +229,52 @@ mod tests {
 
     fn known(kind: &str, place: &str) -> Known {
         let entry = Entry { kind: kind.into(), key: KEY.into(), revoked: false, authority: false, place: place.into() };
-        Known { entries: vec![entry], file: None, name: "h".into(), authority: None }
+        Known { entries: vec![entry], without_port: Vec::new(), file: None, name: "h".into(), authority: None }
+    }
+
+    /// What the lines of a file say of a host at a port.
+    fn read(lines: &str, port: u16, alias: Option<&str>) -> (Known, tempfile::TempDir) {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("known_hosts");
+        std::fs::write(&file, lines).unwrap();
+        let settings = crate::transport::ssh::carrier::tests::settings();
+        let settings = SshSettings { known_hosts: Some(file), ..settings };
+        let mut target = crate::transport::ssh::carrier::tests::targets(&[None]).remove(0);
+        (target.host, target.port, target.more.alias) = ("H".to_owned(), port, alias.map(str::to_owned));
+        (Known::read(&settings, &target, &KnownFiles::default()).unwrap(), dir)
+    }
+
+    /// As `check_host_key` of OpenSSH's `sshconnect.c` does it.
+    #[test]
+    fn a_port_that_nothing_is_known_of_has_the_keys_of_the_bare_name() {
+        let key = STANDARD.decode(KEY).unwrap();
+        let old = "ssh-rsa AAAAB3NzaC1yc2EAAAADAQABAAAAAQ==";
+        let own = format!("ssh-ed25519 {KEY}");
+        for (lines, port, alias, wanted) in [
+            (format!("h {own}"), 2222, None, "trusted"),
+            (format!("h,10.0.0.1 {own}\n"), 2222, None, "trusted"),
+            (format!("h {own}"), 2222, Some("other"), "is not in"),
+            // That of another sshd on the same machine has not changed.
+            (format!("h {old}"), 2222, None, "is not in"),
+            (format!("[h]:2222 {old}\nh {own}"), 2222, None, "it has changed"),
+            (format!("[h]:2222 {own}\nh {old}"), 2222, None, "trusted"),
+            (format!("[h]:2222 {own}"), 22, None, "is not in"),
+            (format!("@revoked h {own}"), 2222, None, "is revoked by"),
+            (format!("@revoked [h]:2222 {own}\nh {own}"), 2222, None, "is revoked by"),
+        ] {
+            let (known, _dir) = read(&lines, port, alias);
+            let said = known.check(&key, HostKeyPolicy::Strict, "h:2222", &KnownFiles::default());
+            let said = said.map_or_else(|error| error.to_string(), |()| "trusted".to_owned());
+            assert!(said.contains(wanted), "{lines} {port}: {said}");
+            assert_eq!(known.trusts(KEY), wanted == "trusted" || lines.starts_with("@revoked [h]"), "{lines}");
+        }
+        for (lines, wanted) in [
+            (format!("@cert-authority h {own}"), true),
+            (format!("@cert-authority h {own}\n[h]:2222 {old}"), false),
+            (format!("@cert-authority *:22 {own}"), false),
+        ] {
+            assert_eq!(read(&lines, 2222, None).0.authority().is_some(), wanted, "{lines}");
+        }
     }
 
     #[test]

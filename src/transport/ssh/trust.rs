@@ -56,7 +56,7 @@ pub(in crate::transport) fn look(
     known.refuse_revoked(&key, &encoded, &label)?;
     let old = known.keys();
     Ok(HostKey {
-        trusted: old.iter().any(|(old, _)| *old == encoded),
+        trusted: known.trusts(&encoded),
         known: old.into_iter().map(|(old, place)| (readable(&old), place)).collect(),
         shown: fingerprint(&key),
         name: known.name().to_owned(),
