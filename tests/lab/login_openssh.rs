@@ -37,7 +37,7 @@ const HOSTS: &str = "
   quantum: { address: ADDR, ssh: { user: root, port: 2202, host_key: accept-new } }
   quantum-ssh2: { address: ADDR, ssh: { user: root, port: 2202, client: ssh2, host_key: accept-new } }
   signed: { address: ADDR, ssh: { user: root, port: 2203 } }
-  plain: { address: ADDR, ssh: { user: root, port: 2204, host_key: accept-new } }
+  plain: { address: ADDR, ssh: { user: root, port: 2204, host_key: accept-new, known_hosts: plain_known } }
   certified: { address: ADDR, ssh: { user: root, port: 2205, key: CERTIFIED, host_key: accept-new } }
   named: { address: ADDR, ssh: { user: root, port: 2205, key: named, config: named_config, host_key: accept-new } }
   piped: { address: piped, ssh: { user: root, config: piped_config } }
@@ -185,7 +185,7 @@ pub(crate) fn what_openssh_does(lab: &Lab, inventory: fn(&str) -> String) {
         assert!(run.stderr.contains(note), "{note}: {}", run.stderr);
     }
     // A plain key was remembered of the server that shows a certificate, too.
-    let now = std::fs::read_to_string(lab.path("known_hosts")).unwrap();
+    let now = std::fs::read_to_string(lab.path("plain_known")).unwrap();
     assert!(now.contains("[10.10.10.1]:2204 ssh-ed25519 ") && !now.contains("-cert-v01"), "{now}");
     // That of the bastion would be sent again with each new start.
     let refused = lab.sh("h1", "journalctl -o cat | grep -cE 'Failed password|PAM: Authentication failure' || true");

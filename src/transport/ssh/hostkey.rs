@@ -4,6 +4,7 @@
 //! says no line numbers; so it is judged here.
 
 use std::fmt::Write as _;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
@@ -36,6 +37,8 @@ pub(super) struct Known {
     /// The file that new keys go to.
     file: Option<PathBuf>,
     name: String,
+    /// Whether the name is hashed in a new line (`HashKnownHosts`).
+    hash: bool,
     /// The place of a certificate authority for this host.
     authority: Option<String>,
 }
@@ -62,7 +65,7 @@ impl Known {
         let is_key = |entry: &Entry| !entry.authority && !entry.kind.contains("-cert-v0");
         entries.retain(is_key);
         without_port.retain(is_key);
-        Ok(Known { entries, without_port, file: own, name, authority })
+        Ok(Known { entries, without_port, file: own, name, hash: target.more.hash, authority })
     }
 
     /// The place of a certificate authority that has to vouch for this host: there is no key of its own.
@@ -96,6 +99,16 @@ impl Known {
     /// The name that the host is filed under.
     pub(super) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name as a new line has it.
+    pub(super) fn filed_as(&self) -> std::io::Result<String> {
+        if !self.hash {
+            return Ok(self.name.clone());
+        }
+        let mut salt = [0; 20];
+        std::fs::File::open("/dev/urandom")?.read_exact(&mut salt)?;
+        super::known::hashed(&self.name, salt).ok_or_else(|| std::io::Error::other("the name cannot be hashed"))
     }
 
     /// The file that new keys go to.
@@ -162,9 +175,8 @@ impl Known {
             return Err(refuse(to, "there is no place to remember it".to_owned(), "set `known_hosts`".to_owned()));
         };
         let what = format!("write the new host key into {}", file.display());
-        files
-            .remember(file, &format!("{} {} {encoded}", self.name, kind(key)))
-            .map_err(|error| TransportError::own(&what, &error))
+        let line = self.filed_as().map(|name| format!("{name} {} {encoded}", kind(key)));
+        line.and_then(|line| files.remember(file, &line)).map_err(|error| TransportError::own(&what, &error))
     }
 }
 
@@ -229,7 +241,14 @@ mod tests {
 
     fn known(kind: &str, place: &str) -> Known {
         let entry = Entry { kind: kind.into(), key: KEY.into(), revoked: false, authority: false, place: place.into() };
-        Known { entries: vec![entry], without_port: Vec::new(), file: None, name: "h".into(), authority: None }
+        Known {
+            entries: vec![entry],
+            without_port: Vec::new(),
+            file: None,
+            name: "h".into(),
+            hash: false,
+            authority: None,
+        }
     }
 
     /// What the lines of a file say of a host at a port.
@@ -312,6 +331,21 @@ mod tests {
         let known = known("ssh-ed25519", "/kh:7");
         let error = known.check(b"other", HostKeyPolicy::AcceptNew, "h:22", &KnownFiles::default()).unwrap_err();
         assert!(error.to_string().contains("/kh:7") && error.hint().unwrap().contains("ssh-keygen -R 'h' -f /kh"));
+    }
+
+    #[test]
+    fn a_new_name_is_hashed_where_the_ssh_config_wants_that() {
+        let (mut known, dir) = read("", 2222, None);
+        for hash in [true, false] {
+            known.hash = hash;
+            let file = dir.path().join(format!("known_{hash}"));
+            (known.file, known.entries) = (Some(file.clone()), Vec::new());
+            let key = STANDARD.decode(KEY).unwrap();
+            known.check(&key, HostKeyPolicy::AcceptNew, "h:2222", &KnownFiles::default()).unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            assert!(text.starts_with(if hash { "|1|" } else { "[h]:2222 " }), "{text}");
+            assert!(super::super::known::speaks_of(text.trim(), "[h]:2222"), "{text}");
+        }
     }
 
     #[test]

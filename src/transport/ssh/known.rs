@@ -211,7 +211,27 @@ fn split(line: &str) -> Option<(&str, Entry)> {
     };
     let names = words.next()?;
     let (kind, key) = (words.next()?.to_owned(), words.next()?.to_owned());
+    if !is_key(&kind, &key) {
+        return None;
+    }
     Some((names, Entry { kind, key, revoked, authority, place: String::new() }))
+}
+
+/// Whether the second word is a key of the type that the first one names, as every key says of itself. Lines of
+/// protocol 1 (`1024 35 NUMBER`) have none, and OpenSSH passes them over as well.
+fn is_key(kind: &str, key: &str) -> bool {
+    let length = u32::try_from(kind.len()).unwrap_or(u32::MAX);
+    let wanted = [&length.to_be_bytes()[..], kind.as_bytes()].concat();
+    // As many letters as the name takes, for a file may have many long keys.
+    let letters = wanted.len().div_ceil(3) * 4;
+    key.get(..letters).and_then(|start| STANDARD.decode(start).ok()).is_some_and(|start| start.starts_with(&wanted))
+}
+
+/// The name of a host as `HashKnownHosts` has it written.
+pub(super) fn hashed(name: &str, salt: [u8; 20]) -> Option<String> {
+    let mut mac = Hmac::<Sha1>::new_from_slice(&salt).ok()?;
+    mac.update(name.to_lowercase().as_bytes());
+    Some(format!("|1|{}|{}", STANDARD.encode(salt), STANDARD.encode(mac.finalize().into_bytes())))
 }
 
 /// `|1|salt|HMAC-SHA1(salt, name)`.
@@ -263,6 +283,9 @@ mod tests {
 
     const KEY: &str = "AAAAC3NzaC1lZDI1NTE5AAAAIBWjEaCjTAnHkB3S4Yc1Ldqf3QBsjUVyKNeVPhtYjGWn";
 
+    /// The beginning of a key of RSA.
+    const RSA: &str = "AAAAB3NzaC1yc2EAAAADAQABAAAAAQ==";
+
     fn known(names: &str, name: &str) -> bool {
         speaks_of(&format!("{names} ssh-ed25519 {KEY}"), name)
     }
@@ -293,6 +316,31 @@ mod tests {
     }
 
     #[test]
+    fn a_line_of_protocol_1_and_one_that_is_broken_are_no_keys() {
+        for (line, is_one) in [
+            (format!("h ssh-ed25519 {KEY}"), true),
+            ("h 1024 35 123456789012345678901234567890".to_owned(), false),
+            ("h 2048 65537 2271828182845904523536028747135266249775724709369995".to_owned(), false),
+            (format!("h ssh-rsa {KEY}"), false),
+            ("h ssh-ed25519 AAAA".to_owned(), false),
+            ("h ssh-ed25519 é".to_owned(), false),
+            (format!("h  {KEY}"), false),
+        ] {
+            assert_eq!(speaks_of(&line, "h"), is_one, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_hashed_as_ssh_keygen_does_it() {
+        // Written by `ssh-keygen -H` of OpenSSH 9.2.
+        let salt = "lr3qgSxnCT831K/LPQG5ZlaqAe0=";
+        let line = "|1|lr3qgSxnCT831K/LPQG5ZlaqAe0=|2JUkLUMkFpbF+2HJnQlT3om+iA8=";
+        let salt: [u8; 20] = STANDARD.decode(salt).unwrap().try_into().unwrap();
+        assert_eq!(hashed("Example.com", salt).unwrap(), line);
+        assert!(known(line, "example.com") && !known(line, "example.org"));
+    }
+
+    #[test]
     fn a_hashed_name_is_found() {
         // `ssh-keygen -H` of the name `example.com` with a salt of twenty zero bytes.
         let mut mac = Hmac::<Sha1>::new_from_slice(&[0; 20]).unwrap();
@@ -313,7 +361,7 @@ mod tests {
         };
         let mut parsed = Parsed::default();
         let lines =
-            [hashed("a"), hashed("b"), format!("a ssh-rsa {KEY}"), hashed("a"), format!("@revoked {}", hashed("b"))];
+            [hashed("a"), hashed("b"), format!("a ssh-rsa {RSA}"), hashed("a"), format!("@revoked {}", hashed("b"))];
         lines.iter().enumerate().for_each(|(index, line)| parsed.add(line, Path::new("f"), index + 1));
         let mut places = |name: &str| -> Vec<String> { parsed.entries(name).into_iter().map(|e| e.place).collect() };
         for _ in 0..2 {

@@ -30,6 +30,7 @@ const FOLLOWED: &[&str] = &[
     "globalknownhostsfile",
     "hostkeyalias",
     "stricthostkeychecking",
+    "hashknownhosts",
     "kexalgorithms",
     "ciphers",
     "macs",
@@ -77,7 +78,6 @@ const INDIFFERENT: &[&str] = &[
     "gssapirenewalforcesrekey",
     "gssapiserveridentity",
     "gssapitrustdns",
-    "hashknownhosts",
     "hostkeyalgorithms",
     "hostbasedacceptedalgorithms",
     "ipqos",
@@ -91,12 +91,10 @@ const INDIFFERENT: &[&str] = &[
     "permitlocalcommand",
     "permitremoteopen",
     "pubkeyacceptedalgorithms",
-    "refuseconnection",
     "rekeylimit",
     "remotecommand",
     "remoteforward",
     "requesttty",
-    "requiredrsasize",
     "sendenv",
     "serveralivecountmax",
     "serveraliveinterval",
@@ -129,7 +127,8 @@ pub(super) fn kind(name: &str) -> Kind {
 /// Whether a setting is followed without an `ssh` to ask.
 fn unasked(name: &str, value: &str) -> bool {
     match name {
-        "host" | "include" | "ignoreunknown" => true,
+        // Names are hashed where there is an `ssh` to ask; without one it is no reason to refuse a host.
+        "host" | "include" | "ignoreunknown" | "hashknownhosts" => true,
         "hostname" | "user" | "port" | "identityfile" | "proxyjump" => !value.contains(['%', '$']),
         _ => false,
     }

@@ -36,6 +36,8 @@ pub(super) struct More {
     pub(super) global_known_hosts: Option<Vec<PathBuf>>,
     /// What an unknown host key means, where the inventory does not say it.
     pub(super) host_key: Option<HostKeyPolicy>,
+    /// Whether names are hashed in what is added to known_hosts.
+    pub(super) hash: bool,
     /// Whether the agent is asked for the configured keys only.
     pub(super) own_keys: bool,
     /// Algorithms that are allowed: key exchange, ciphers, MACs.
@@ -190,6 +192,7 @@ impl Found {
             known_hosts: paths("userknownhostsfile"),
             global_known_hosts: paths("globalknownhostsfile"),
             host_key: answer.one("stricthostkeychecking").and_then(policy),
+            hash: answer.one("hashknownhosts") == Some("yes"),
             own_keys: answer.one("identitiesonly") == Some("yes"),
             kex: text("kexalgorithms"),
             ciphers: text("ciphers"),

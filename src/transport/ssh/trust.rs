@@ -26,6 +26,8 @@ pub struct HostKey {
     pub trusted: bool,
     key: Vec<u8>,
     name: String,
+    /// The name as the new line has it.
+    filed_as: String,
     file: Option<PathBuf>,
     label: String,
 }
@@ -60,6 +62,7 @@ pub(in crate::transport) fn look(
         known: old.into_iter().map(|(old, place)| (readable(&old), place)).collect(),
         shown: fingerprint(&key),
         name: known.name().to_owned(),
+        filed_as: known.filed_as().map_err(|error| TransportError::own("make a salt", &error))?,
         file: known.file().map(Path::to_owned),
         label,
         key,
@@ -137,7 +140,7 @@ impl HostKey {
         let kept = without(&old, &self.name).map_err(|line| {
             refuse(format!("the old key is known by a pattern, {}:{line}", file.display()), "take the line out by hand")
         })?;
-        let new = format!("{kept}{} {} {}\n", self.name, hostkey::kind(&self.key), STANDARD.encode(&self.key));
+        let new = format!("{kept}{} {} {}\n", self.filed_as, hostkey::kind(&self.key), STANDARD.encode(&self.key));
         write(file, &new).map_err(failed)
     }
 }
@@ -201,6 +204,7 @@ mod tests {
             trusted: false,
             key: b"\0\0\0\x0bssh-ed25519new".to_vec(),
             name: "h".into(),
+            filed_as: "h".into(),
             file: Some(file.clone()),
             label: "h:22".into(),
         };
