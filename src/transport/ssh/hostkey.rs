@@ -334,6 +334,22 @@ mod tests {
     }
 
     #[test]
+    fn the_second_file_of_a_user_counts_as_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let files = ["known_hosts", "known_hosts2"].map(|name| dir.path().join(name));
+        std::fs::write(&files[1], format!("h ssh-ed25519 {KEY}\n")).unwrap();
+        let settings = crate::transport::ssh::carrier::tests::settings();
+        let settings = SshSettings { known_hosts: None, ..settings };
+        let mut target = crate::transport::ssh::carrier::tests::targets(&[None]).remove(0);
+        (target.host, target.port) = ("h".to_owned(), 22);
+        (target.more.known_hosts, target.more.global_known_hosts) = (Some(files.to_vec()), Some(Vec::new()));
+        let known = Known::read(&settings, &target, &KnownFiles::default()).unwrap();
+        assert_eq!(known.keys(), [(KEY.to_owned(), format!("{}:1", files[1].display()))]);
+        // New keys go to the first.
+        assert_eq!(known.file(), Some(files[0].as_path()));
+    }
+
+    #[test]
     fn a_new_name_is_hashed_where_the_ssh_config_wants_that() {
         let (mut known, dir) = read("", 2222, None);
         for hash in [true, false] {

@@ -351,6 +351,35 @@ mod tests {
     }
 
     #[test]
+    fn what_decides_who_the_other_side_is_or_how_one_logs_in_is_never_passed_over() {
+        for name in [
+            "AddressFamily",
+            "BindAddress",
+            "BindInterface",
+            "CertificateFile",
+            "HostbasedAuthentication",
+            "IdentityAgent",
+            "KnownHostsCommand",
+            "PKCS11Provider",
+            "PreferredAuthentications",
+            "ProxyCommand",
+            "RefuseConnection",
+            "RequiredRSASize",
+            "RevokedHostKeys",
+            "SecurityKeyProvider",
+            "VerifyHostKeyDNS",
+            "SomethingOfTheNextVersion",
+        ] {
+            assert_eq!(kind(&name.to_lowercase()), Kind::Beyond, "{name}");
+            assert_eq!(lines(&format!("Host a\n  {name} x\n")).beyond, [(name.to_owned(), "config:2".to_owned())]);
+        }
+        for (name, is) in [("hashknownhosts", Kind::Followed), ("sendenv", Kind::Indifferent)] {
+            assert_eq!(kind(name), is, "{name}");
+        }
+        assert!(lines("HashKnownHosts yes\n").asked.is_empty());
+    }
+
+    #[test]
     fn what_only_openssh_can_follow_is_found_with_its_place() {
         let found = lines("CertificateFile /c\nHost a\n  ForwardAgent yes\nInclude more.d/*.conf\n");
         let wanted = [("CertificateFile", "config:1"), ("ProxyCommand", "a.conf:2")];
