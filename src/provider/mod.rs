@@ -226,12 +226,53 @@ pub fn alive(unit: &str) -> String {
     format!("systemctl -q is-active {}", crate::transport::quote::sh(unit))
 }
 
-/// Whether a Debian-like system has replaced classic ntp by ntpsec (Debian 12, Ubuntu 23.04).
+/// Whether the ntpd of a system is ntpsec: it has that one, or has neither and brings that one only (Debian 12,
+/// Ubuntu 23.04, Fedora 34). RHEL 8 and later bring none of them; EPEL has ntpsec, where somebody has chosen it.
 fn has_ntpsec(facts: &Facts) -> bool {
-    if facts.family != Family::Debian || facts.packages.contains_key("ntp") {
-        return facts.packages.contains_key("ntpsec");
+    let has = |package: &str| facts.packages.contains_key(package);
+    if has("ntpsec") || has("ntp") {
+        return has("ntpsec");
     }
-    let major: f64 = facts.os_version.parse().unwrap_or(f64::INFINITY);
-    let since = if facts.os_id == "ubuntu" { 23.04 } else { 12.0 };
-    facts.packages.contains_key("ntpsec") || major >= since
+    let version = |unknown: f64| facts.os_version.parse().unwrap_or(unknown);
+    match (facts.family, facts.os_id.as_str()) {
+        (Family::Debian, "ubuntu") => version(f64::INFINITY) >= 23.04,
+        (Family::Debian, _) => version(f64::INFINITY) >= 12.0,
+        (_, "fedora") => version(0.0) >= 34.0,
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_ntpd_of_a_system_is_the_one_that_it_has_or_brings() {
+        let of = |family: &str, id: &str, version: &str, installed: &[&str]| {
+            let packages = installed.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+            let assumed = crate::facts::assumed::linux(family);
+            let facts = Facts { os_id: id.to_owned(), os_version: version.to_owned(), packages, ..assumed };
+            let layout = ntpd::Ntpd.layout(&facts);
+            (layout.package, layout.service, layout.config)
+        };
+        let (debian, classic) = (("ntpsec", "ntpsec", "/etc/ntpsec/ntp.conf"), ("ntp", "ntpd", "/etc/ntp.conf"));
+        let sec = ("ntpsec", "ntpd", "/etc/ntp.conf");
+        for (family, id, version, installed, wanted) in [
+            ("debian", "debian", "12", &[][..], debian),
+            ("debian", "debian", "11", &[], ("ntp", "ntp", "/etc/ntp.conf")),
+            ("debian", "debian", "12", &["ntp"], ("ntp", "ntp", "/etc/ntp.conf")),
+            ("debian", "debian", "11", &["ntpsec"], debian),
+            ("debian", "ubuntu", "22.04", &[], ("ntp", "ntp", "/etc/ntp.conf")),
+            // EPEL, and Fedora, which has no other since 34.
+            ("redhat", "rocky", "9.4", &["ntpsec"], sec),
+            ("redhat", "rocky", "9.4", &["chrony"], classic),
+            ("redhat", "centos", "7", &["ntp"], classic),
+            ("redhat", "fedora", "42", &[], sec),
+            ("redhat", "fedora", "33", &[], classic),
+            ("suse", "opensuse-tumbleweed", "20260101", &["ntpsec"], sec),
+            ("suse", "sles", "15.6", &[], classic),
+        ] {
+            assert_eq!(of(family, id, version, installed), wanted, "{id} {version} {installed:?}");
+        }
+    }
 }

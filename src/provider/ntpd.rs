@@ -79,7 +79,7 @@ impl LinuxProvider for Ntpd {
 
     fn layout(&self, facts: &Facts) -> Layout {
         let classic = Layout {
-            package: "ntp",
+            package: if has_ntpsec(facts) { "ntpsec" } else { "ntp" },
             service: "ntpd",
             units: &["ntpd"],
             config: "/etc/ntp.conf",
@@ -89,7 +89,6 @@ impl LinuxProvider for Ntpd {
         };
         match facts.family {
             Family::Debian if has_ntpsec(facts) => Layout {
-                package: "ntpsec",
                 service: "ntpsec",
                 units: &["ntpsec", "ntp", "ntpd"],
                 config: "/etc/ntpsec/ntp.conf",
@@ -100,6 +99,7 @@ impl LinuxProvider for Ntpd {
             Family::Debian => {
                 Layout { service: "ntp", units: &["ntp", "ntpd"], driftfile: "/var/lib/ntp/ntp.drift", ..classic }
             }
+            // Both have ntpsec in the places of classic ntp, and under the name of its service.
             Family::RedHat => classic,
             Family::Suse => Layout { driftfile: "/var/lib/ntp/drift/ntp.drift", ..classic },
         }
