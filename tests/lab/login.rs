@@ -264,5 +264,18 @@ fn keyboard_interactive_and_the_agent() {
     assert_eq!(host(&report, "own")["status"], "drifted", "{}", error(&report, "own"));
     let ended = "the server ended the connection after 6 keys, as sshd does after too many (`MaxAuthTries`)";
     assert!(error(&report, "agent").contains(ended), "{}", error(&report, "agent"));
+    a_slow_login_is_not_a_refused_one(&lab);
     crate::login_openssh::what_openssh_does(&lab, inventory);
+}
+
+/// A server that looks the keys up somewhere else, which takes longer than the time-out. Its port is not in
+/// known_hosts: the bare name counts.
+fn a_slow_login_is_not_a_refused_one(lab: &Lab) {
+    lab.sh("h1", "firewall-cmd -q --add-port=2290/tcp; mkdir -p /run/sshd; cd /usr/local/sbin; printf '#!/bin/sh\nsleep 6\n' >slow; chmod 755 slow
+printf 'Port 2290\nPidFile none\nAuthorizedKeysFile none\nAuthorizedKeysCommand /usr/local/sbin/slow\nAuthorizedKeysCommandUser root\n' >/etc/ssh/slow; /usr/sbin/sshd -f /etc/ssh/slow");
+    lab.inventory(&inventory("  slow: { address: 10.10.10.1, ssh: { user: root, port: 2290, timeout: 2s } }\n"));
+    let (_, report) = lab.json(&["check"]);
+    let said = error(&report, "slow");
+    assert_eq!(host(&report, "slow")["status"], "unreachable", "{said}");
+    assert!(said.contains("the login as `root` did not come to its end: no answer within 2s"), "{said}");
 }
