@@ -288,7 +288,7 @@ impl Evidence {
             parts,
         };
         (evidence.filter.asks_as, evidence.filter.answers_as) =
-            evidence.inside.senders(&evidence.kind, &evidence.listeners);
+            evidence.inside.senders(evidence.is_chrony(), &evidence.listeners);
         windows::complete(&mut evidence);
         Ok(evidence)
     }

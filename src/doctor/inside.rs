@@ -138,10 +138,10 @@ impl Inside {
 
     /// Returns the users whose sockets the questions and the answers of the service leave by: chronyd opens one for
     /// its questions as what it has become, and ntpd asks by those that it listens at.
-    pub fn senders(&self, kind: &str, listeners: &[Listener]) -> (Option<u64>, Option<u64>) {
+    pub fn senders(&self, is_chrony: bool, listeners: &[Listener]) -> (Option<u64>, Option<u64>) {
         let all: BTreeSet<Option<u64>> = listeners.iter().map(|listener| listener.user).collect();
         let answers = if all.len() == 1 { all.into_iter().next().flatten() } else { None };
-        (if kind == "chrony" { self.process.user } else { answers }, answers)
+        (if is_chrony { self.process.user } else { answers }, answers)
     }
 
     /// Returns what the service says of the choice of a source.
