@@ -180,3 +180,24 @@ fn the_panic_mode_of_firewalld_is_seen() {
     let panic = |panic| Firewalld::read(&asked(&[], OPEN, panic).0).unwrap().panic;
     assert_eq!((panic(false), panic(true)), (false, true));
 }
+
+/// Until 0.7.0 the zones have no chains for rules with a priority; that of CentOS 7 writes rules of iptables.
+#[test]
+fn an_old_firewalld_is_not_told_to_put_a_rich_rule_first() {
+    let path = PathBuf::from("tests/firewall/firewalld-rich-drop.txt");
+    let mut case = case(&path);
+    let (packet, _) = packet("question in from 10.10.10.2");
+    let words = |rules: &Ruleset| {
+        let Verdict::Stopped(stop) = walk::verdict(rules, &packet, false) else { panic!("it is stopped") };
+        advice::advice(rules, &stop, &packet, Some("public")).words
+    };
+    let new = words(&case.rules);
+    assert!(new.contains("firewall-cmd --zone=public --add-rich-rule='rule priority="), "{new}");
+    case.rules.chains.retain(|chain| !chain.name.ends_with("_pre"));
+    let old = words(&case.rules);
+    assert!(
+        !old.contains("priority=") && old.contains("narrow the rule that stops it so that it spares 10.10.10.2"),
+        "{old}"
+    );
+    assert!(!old.contains("--direct"), "{old}");
+}

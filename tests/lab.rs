@@ -68,6 +68,8 @@ mod windows_doctor;
 mod windows_faults;
 #[path = "lab/windows_logon.rs"]
 mod windows_logon;
+#[path = "lab/windows_own.rs"]
+mod windows_own;
 #[path = "lab/windows_powershell.rs"]
 mod windows_powershell;
 #[path = "lab/windows_safety.rs"]

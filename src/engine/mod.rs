@@ -13,6 +13,7 @@ mod lock;
 mod moved;
 mod places;
 mod plan;
+mod ports;
 mod proof;
 #[cfg(test)]
 pub(crate) mod sample;

@@ -21,6 +21,7 @@ use super::Context;
 use super::clock;
 use super::frame::Frames;
 use super::lock;
+use super::ports;
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
 use super::steps::{self, Step, deltas};
@@ -184,6 +185,7 @@ fn try_plan(
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.warnings.extend(provider.shortcomings(&spec.time, &facts));
+    report.warnings.extend(ports::unlooked(spec, &facts, provider, cx));
     report.warnings.extend(cloud(&facts, provider.layout(&facts).config));
     report.warnings.extend(obstacles(&steps, &seen)?);
     report.warnings.extend(steps.iter().zip(&seen).flat_map(|(step, slice)| step.resource.doubts(slice)));

@@ -1,6 +1,6 @@
 //! From a playbook to the steps of a host, and what each of them has to change.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use anyhow::{Context as _, Result, anyhow};
 
@@ -18,7 +18,7 @@ use crate::resource::{self, Rendered, Resource};
 use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
 
-use super::Context;
+use super::{Context, ports};
 
 /// One step of the playbook, ready to be asked and changed.
 pub(crate) struct Step {
@@ -33,6 +33,11 @@ pub(crate) struct Step {
 }
 
 impl Step {
+    /// One that stands in no playbook.
+    pub(crate) fn of(name: String, resource: Box<dyn Resource>) -> Self {
+        Step { name, id: None, restart_on: Vec::new(), resource, unit: None, secrets: Vec::new() }
+    }
+
     /// Returns what nobody is to read of it, as it is wanted and as it was seen.
     pub(crate) fn secrets(&self, seen: &Slice) -> Vec<String> {
         [self.secrets.clone(), self.resource.secrets(seen)].concat()
@@ -79,7 +84,9 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
     let filter = Cell::new(filter(spec));
+    let named = RefCell::new(Vec::new());
     let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
+        named.borrow_mut().extend(ports::opens(&kind));
         match kind {
             Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
                 let chrony = provider.choice() == ProviderChoice::Chrony;
@@ -88,20 +95,17 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
             }
             // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
             Kind::Firewall { port, from } if firewall == Firewall::Firewalld && port.is_ntp() => {
-                Ok(Box::new(resource::firewall::Firewalld::new(port, &from, filter.take())?))
+                Ok(Box::new(resource::firewall::Firewalld::new(port, &from, filter.take())?.with(facts)))
             }
             kind => resource::build(kind, shown, facts, firewall, &render),
         }
     };
     let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
-    steps.extend(filter.take().map(|filter| Step {
-        name: "Let no packet filter keep the followers out".to_owned(),
-        id: None,
-        restart_on: Vec::new(),
-        resource: Box::new(filter),
-        unit: None,
-        secrets: Vec::new(),
-    }));
+    let alone = "Let no packet filter keep the followers out".to_owned();
+    steps.extend(filter.take().map(|filter| Step::of(alone, Box::new(filter))));
+    if firewall == Firewall::Firewalld {
+        steps.extend(ports::left(&facts.records, &named.into_inner()).map(ports::close));
+    }
     Ok(steps)
 }
 

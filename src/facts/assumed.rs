@@ -39,6 +39,8 @@ pub fn linux(family: &str) -> Facts {
         lacks: Vec::new(),
         units: BTreeMap::new(),
         owed: Vec::new(),
+        records: Vec::new(),
+        filters: false,
         firewall: Firewall::None,
         addresses: Vec::new(),
         clock_offset_s: 0.0,

@@ -94,6 +94,11 @@ done
 ip -o addr 2>/dev/null | while read -r fc_x fc_x fc_f fc_a fc_x; do
 case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
 done
+fc_x=$(nft list tables 2>/dev/null; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null)
+[ -z "$fc_x" ] || echo filters=yes
+for fc_f in /var/lib/fleetclock/firewalld /var/lib/fleetclock/firewalld-*; do
+[ ! -s "$fc_f" ] || echo "record=${{fc_f##*/}}"
+done
 {{ {CLOUD}
 }} | sed 's/^/cloud=/'
 [ ! -e /usr/share/zoneinfo/right/UTC ] || echo right=yes
@@ -148,10 +153,12 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         cloud: all("cloud"),
         right: value("right") == "yes",
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
-        lacks: lacks(&versions, value("id"), value("version")),
+        lacks: lacks(&versions, family, value("id"), value("version")),
         versions,
         packages: installed.into_iter().filter(|(name, _)| PACKAGES.split(' ').any(|time| time == name)).collect(),
         owed: all("owed"),
+        records: all("record"),
+        filters: value("filters") == "yes",
         firewall: firewall(&units, value("ufw")),
         units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
         addresses: all("address").iter().filter_map(|address| address.parse().ok()).collect(),
@@ -161,9 +168,9 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
 }
 
 /// What the programs cannot do, those included that are not installed yet.
-fn lacks(versions: &BTreeMap<String, String>, id: &str, version: &str) -> Vec<&'static str> {
+fn lacks(versions: &BTreeMap<String, String>, family: Family, id: &str, version: &str) -> Vec<&'static str> {
     let mut all = versions.clone();
-    if let Some((program, brought)) = versions::brings(id, version) {
+    if let Some((program, brought)) = versions::brings(family, id, version) {
         all.entry(program.to_owned()).or_insert_with(|| brought.to_owned());
     }
     versions::lacks(&all)

@@ -72,6 +72,12 @@ pub struct Facts {
     pub units: BTreeMap<String, Unit>,
     /// Units whose restart is owed by a run that did not end.
     pub owed: Vec<String>,
+    /// The names of the records of ports that earlier runs have opened.
+    #[serde(skip)]
+    pub records: Vec<String>,
+    /// Whether there are tables of nftables or iptables, whoever has made them.
+    #[serde(skip)]
+    pub filters: bool,
     /// The firewall that is active.
     pub firewall: Firewall,
     /// The addresses of its interfaces.

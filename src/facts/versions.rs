@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 
 use Held::{Code, Shape, Test};
 
+use super::Family;
+
 /// A feature of a program of the host that is used.
 #[derive(Debug, Clone, Copy)]
 pub struct Feature {
@@ -80,6 +82,7 @@ pub const FEATURES: &[Feature] = &[
     row("systemd", "freezer", "246", "`FreezerState`", "the control group is read", "systemd NEWS, 246", Shape("property:FreezerState")),
     row("systemd", "run0", "256", "`run0`", "refused: another `become` is named", "systemd NEWS, 256", Test("a_program_that_is_too_old_is_named")),
     row("sudo-rs", "prompt", "0.2.5", "`sudo -p`", "refused: sudo-rs is too old", "sudo-rs CHANGELOG, 0.2.5", Test("a_program_that_is_too_old_is_named")),
+    row("firewalld", "rich_priority", "0.7.0", "`priority` of a rich rule", "the rule to take away is named, and a direct rule", "firewalld 0.7.0 release notes", Code),
     row("firewalld", "settings2", "0.9.0", "`getZoneSettings2`", "`getZoneSettings`, whose values have no names", "firewalld 0.9.0 release notes", Shape("get*Settings2")),
     row("firewalld", "zone_priority", "2.0.0", "`ingress_priority` of a zone", "zones with sources are taken in the order of their names", "firewalld.org, Zone Priorities, 2023", Test("a_lower_priority_comes_first")),
     row("nftables", "nft_json", "0.9.0", "`nft -j`", "the rules are said to be unreadable; nothing is concluded", "nftables 0.9.0 announcement", Shape("-j")),
@@ -166,10 +169,12 @@ pub fn is_older(version: &str, than: &str) -> bool {
 }
 
 /// What a system brings of a program that is not installed yet, where that is an old one.
-pub(super) fn brings(id: &str, version: &str) -> Option<(&'static str, &'static str)> {
-    let red_hat = ["rhel", "centos", "ol", "scientific"].contains(&id);
+pub(super) fn brings(family: Family, id: &str, version: &str) -> Option<(&'static str, &'static str)> {
+    let major = version.split('.').next().unwrap_or_default();
+    // Fedora 7 had no systemd; all others of the family that are called 7 are made of RHEL 7, and Amazon Linux 2 is.
+    let is_el7 = family == Family::RedHat && (major == "7" || id == "amzn" && major == "2");
     match version {
-        _ if red_hat && version.split('.').next() == Some("7") => Some(("ntp", "4.2.6p5")),
+        _ if is_el7 => Some(("ntp", "4.2.6p5")),
         "16.04" if id == "ubuntu" => Some(("chrony", "2.1.1")),
         _ => None,
     }
@@ -244,6 +249,26 @@ mod tests {
         let sec = read([("ntpd", "ntpd ntpsec-1.2.2")].into_iter(), &BTreeMap::new());
         assert_eq!((sec["ntpsec"].as_str(), lacks(&sec)), ("1.2.2", vec![]));
         assert_eq!(lacks(&BTreeMap::new()), Vec::<&str>::new());
+    }
+
+    #[test]
+    fn what_a_system_brings_is_known_by_its_family() {
+        let old = Some(("ntp", "4.2.6p5"));
+        for (family, id, version, wanted) in [
+            (Family::RedHat, "rhel", "7.9", old),
+            (Family::RedHat, "centos", "7", old),
+            (Family::RedHat, "cloudlinux", "7.9", old),
+            (Family::RedHat, "virtuozzo", "7", old),
+            (Family::RedHat, "amzn", "2", old),
+            (Family::RedHat, "amzn", "2023", None),
+            (Family::RedHat, "rocky", "9.4", None),
+            (Family::RedHat, "fedora", "42", None),
+            (Family::Debian, "debian", "7", None),
+            (Family::Debian, "ubuntu", "16.04", Some(("chrony", "2.1.1"))),
+            (Family::Debian, "ubuntu", "20.04", None),
+        ] {
+            assert_eq!(brings(family, id, version), wanted, "{id} {version}");
+        }
     }
 
     #[test]

@@ -5,11 +5,9 @@ use ipnet::IpNet;
 
 use super::owner::{Owner, owner};
 use super::packet::{ClientPort, Packet};
+use super::precede::FIRST;
 use super::ruleset::{Ruleset, Tool};
 use super::walk::Stop;
-
-/// The greatest priority of a rich rule: before all others of its zone or policy.
-const FIRST: &str = "-32768";
 
 /// What to do about a rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,12 +114,35 @@ impl Asked<'_> {
                 short(self.other())
             );
         }
+        if !self.has_priorities() {
+            return self.without_priorities(&place);
+        }
         let family = if self.is_v4() { "ipv4" } else { "ipv6" };
         let rule = format!(
             "rule priority=\"{FIRST}\" family=\"{family}\" source address=\"{}\" service name=\"ntp\" accept",
             short(self.other())
         );
         format!("firewall-cmd {place} --add-rich-rule='{rule}', and the same with --permanent")
+    }
+
+    /// Whether this firewalld knows priorities of rich rules (0.7.0): each zone then has a chain for those that
+    /// come first.
+    fn has_priorities(&self) -> bool {
+        let is_zones = |name: &str| name.starts_with("filter_IN_") || name.starts_with("IN_");
+        self.rules.chains.iter().any(|chain| is_zones(&chain.name) && chain.name.ends_with("_pre"))
+    }
+
+    /// Nothing of its zones comes before what they refuse; a direct rule does where its rules are those of iptables.
+    fn without_priorities(&self, place: &str) -> String {
+        let list = format!("firewall-cmd {place} --list-all");
+        let narrow = format!(
+            "narrow the rule that stops it so that it spares {}, or take it away ({list} shows it; this firewalld is older than 0.7.0 and has no rich rule that comes before it)",
+            short(self.other())
+        );
+        match self.stop.base.tool {
+            Tool::Nft => narrow,
+            _ => format!("{}; or {narrow}", self.direct()),
+        }
     }
 
     /// A direct rule, which comes before those of the zones.

@@ -51,6 +51,17 @@ impl Opening {
         *self == Opening::default()
     }
 
+    /// Whether netsh has such rules: it knows ports of these two protocols only.
+    pub fn is_of_windows(&self) -> bool {
+        ["tcp", "udp"].contains(&self.protocol())
+    }
+
+    /// Returns the first port and the last.
+    pub fn numbers(&self) -> (u16, u16) {
+        let number = |port: u64| u16::try_from(port).unwrap_or(u16::MAX);
+        (number(self.first), number(self.last))
+    }
+
     /// Returns the ports alone: `123`, or `60000-60100`.
     pub fn ports(&self) -> String {
         if self.first == self.last { self.first.to_string() } else { format!("{}-{}", self.first, self.last) }

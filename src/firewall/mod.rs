@@ -14,6 +14,7 @@ mod known;
 pub mod nft;
 mod owner;
 pub mod packet;
+pub mod precede;
 mod rich;
 pub mod ruleset;
 pub mod walk;

@@ -6,14 +6,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Context as _, Result, anyhow};
 use minijinja::Value;
 
+use super::sample::samples;
 use super::template::{Compiled, Engine, Render as _};
-use super::{Kind, Playbook, StepFile, context};
+use super::{Playbook, StepFile};
 use crate::assets::Assets;
 use crate::exit::Hint;
-use crate::facts::{Firewall, assumed};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{FirewallChoice, ProviderChoice};
-use crate::provider::w32time::{self, W32Time};
+use crate::inventory::spec::{ProviderChoice, Var};
+use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider as _};
 
 /// A playbook and the hosts that it may be for.
@@ -77,12 +77,24 @@ impl<'a> Read<'a> {
         let template = step.template().map(|name| assets.read(&format!("templates/{name}"))).transpose()?;
         Ok(Read { step, used: step.used(&Engine, assets)?, template: template.map(|asset| asset.text) })
     }
+
+    /// Whether it asks for a value, or for what is inside of it, or for the whole that it is in.
+    fn hangs_on(&self, value: &str) -> bool {
+        let whole = value.split('.').next().unwrap_or_default();
+        let inside = |name: &str| name.strip_prefix(value).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+        self.used.iter().any(|name| name == whole || inside(name))
+    }
+
+    /// The names of `vars` that it asks for.
+    fn vars(&self) -> impl Iterator<Item = &str> {
+        self.used.iter().filter_map(|name| name.strip_prefix("vars.")?.split('.').next())
+    }
 }
 
 /// Whether everything that a playbook asks for is there, for each of its hosts.
 fn fits(playbook: &Playbook, assets: &Assets, hosts: &[&HostSpec]) -> Result<()> {
     let Some(first) = hosts.first() else { return Ok(()) };
-    let known = sample(first, &playbook.name);
+    let known = samples(first, &playbook.name, false, false).into_iter().next().unwrap_or_default();
     let mut steps = Vec::new();
     for step in &playbook.steps {
         let in_step = || format!("step `{}`", step.name);
@@ -90,28 +102,20 @@ fn fits(playbook: &Playbook, assets: &Assets, hosts: &[&HostSpec]) -> Result<()>
         read.used.iter().try_for_each(|name| is_known(name, &known)).with_context(in_step)?;
         steps.push(read);
     }
-    let engine = Compiled::default();
+    let fleet = Fleet {
+        engine: Compiled::default(),
+        playbook: &playbook.name,
+        by_system: steps.iter().any(|read| read.hangs_on("facts") || read.hangs_on("layout")),
+        by_firewall: steps.iter().any(|read| read.hangs_on("host.firewall")),
+        vars: hosts.iter().flat_map(|host| host.vars.keys().map(String::as_str)).collect(),
+    };
     for host in hosts {
-        let context = sample(host, &playbook.name);
+        let contexts = fleet.samples(host);
         for read in &steps {
-            fill(read, &engine, host, &context).with_context(|| format!("host `{}`", host.name))?;
+            fleet.fill(read, host, &contexts).with_context(|| format!("host `{}`", host.name))?;
         }
     }
     Ok(())
-}
-
-/// What a playbook of the host would see, with facts that are assumed.
-fn sample(host: &HostSpec, playbook: &str) -> Value {
-    if host.is_windows() {
-        let firewall = if host.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
-        return context::shown(host, &assumed::windows(), &w32time::layout(host), firewall);
-    }
-    let facts = assumed::linux("debian");
-    let its = |one: &&&dyn LinuxProvider| one.choice() == host.provider;
-    let of_playbook = |one: &&&dyn LinuxProvider| one.playbook() == playbook;
-    let provider = provider::ALL.iter().find(its).or_else(|| provider::ALL.iter().find(of_playbook));
-    let layout = provider.or_else(|| provider::ALL.first()).map(|one| one.layout(&facts)).unwrap_or_default();
-    context::shown(host, &facts, &layout, Firewall::None)
 }
 
 /// Whether there is such a value; those of `vars`, and what is inside of a value, belong to each host.
@@ -131,35 +135,90 @@ fn is_known(name: &str, known: &Value) -> Result<()> {
     Err(anyhow!("there is no `{first}.{second}`; {first} has {}", keys.join(", ")))
 }
 
-/// Fills in a step for one host. What hangs on facts is left until they are read.
-fn fill(read: &Read<'_>, engine: &Compiled, host: &HostSpec, context: &Value) -> Result<()> {
-    let Read { step, used, template } = read;
-    let in_step = || format!("step `{}`", step.name);
-    if used.iter().any(|name| name.starts_with("facts.")) {
-        return Ok(());
+/// The hosts of a playbook, as far as its steps are concerned.
+struct Fleet<'a> {
+    engine: Compiled,
+    playbook: &'a str,
+    /// Whether its steps may differ between systems, and between firewalls.
+    by_system: bool,
+    by_firewall: bool,
+    /// The names in `vars` of any of them.
+    vars: BTreeSet<&'a str>,
+}
+
+impl Fleet<'_> {
+    fn samples(&self, host: &HostSpec) -> Vec<Value> {
+        samples(host, self.playbook, self.by_system, self.by_firewall)
     }
-    if let Some(condition) = &step.when
-        && !Engine.holds(condition, context).with_context(in_step)?
-    {
-        return Ok(());
+
+    /// Fills in a step for one host, as each of the systems that it may turn out to be. What fails for some of them
+    /// only, or hangs on facts, may be right for the host: it counts where that is certain nevertheless.
+    fn fill(&self, read: &Read<'_>, host: &HostSpec, contexts: &[Value]) -> Result<()> {
+        let tried = contexts.iter().map(|context| (context, self.attempt(read, host, context)));
+        let failed: Vec<_> = tried.filter_map(|(context, tried)| Some((context, tried.err()?))).collect();
+        let always = failed.len() == contexts.len() && !read.hangs_on("facts");
+        let count = |(context, _): &(&Value, anyhow::Error)| always || self.renders(read, context);
+        let certain = failed.into_iter().find(count).map(|(_, error)| error);
+        match certain.or_else(|| self.nobodys(read, host)) {
+            Some(error) => Err(without_vars(read, host, error)),
+            None => Ok(()),
+        }
     }
-    let filled = step.resolve(engine, context).and_then(|kind| match (kind, template) {
-        (Kind::File { template: name, .. }, Some(text)) => {
-            engine.render(&name, text, context).map(drop).with_context(in_step)
+
+    /// What fails for want of a value that no host of the playbook has, and does not fail with one.
+    fn nobodys(&self, read: &Read<'_>, host: &HostSpec) -> Option<anyhow::Error> {
+        let unknown: Vec<&str> = read.vars().filter(|name| !self.vars.contains(name)).collect();
+        if unknown.is_empty() {
+            return None;
         }
-        _ => Ok(()),
-    });
-    let missing: BTreeSet<&str> = used
-        .iter()
-        .filter_map(|name| name.strip_prefix("vars.")?.split('.').next())
-        .filter(|name| !host.vars.contains_key(*name))
-        .collect();
-    match filled {
-        Err(error) if !missing.is_empty() => {
-            let missing: Vec<String> = missing.into_iter().map(|name| format!("`vars: {{ {name}: ... }}`")).collect();
-            Err(error.context(format!("the inventory has no {} for it", missing.join(", "))))
+        let mut full = host.clone();
+        full.vars.extend(unknown.into_iter().map(|name| (name.to_owned(), Var::Whole(1))));
+        let pairs = self.samples(host).into_iter().zip(self.samples(&full));
+        let mut failed = pairs.filter_map(|(context, full)| Some((self.attempt(read, host, &context).err()?, full)));
+        failed.find(|(_, full)| self.renders(read, full)).map(|(error, _)| error)
+    }
+
+    fn attempt(&self, read: &Read<'_>, host: &HostSpec, context: &Value) -> Result<()> {
+        let in_step = || format!("step `{}`", read.step.name);
+        if let Some(condition) = &read.step.when
+            && !Engine.holds(condition, context).with_context(in_step)?
+        {
+            return Ok(());
         }
-        filled => filled,
+        let kind = read.step.resolve(&self.engine, context)?;
+        kind.fits(host.is_windows()).with_context(in_step)?;
+        self.template(read, context).with_context(in_step)
+    }
+
+    fn template(&self, read: &Read<'_>, context: &Value) -> Result<()> {
+        match (read.step.template(), &read.template) {
+            (Some(name), Some(text)) => self.engine.render(name, text, context).map(drop),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether all values that a step asks for are there: what is wrong with it then is what they say.
+    fn renders(&self, read: &Read<'_>, context: &Value) -> bool {
+        let holds = read.step.when.as_ref().map_or(Ok(true), |condition| Engine.holds(condition, context));
+        let mut texts = read.step.texts().into_iter();
+        match holds {
+            Err(_) => false,
+            Ok(false) => true,
+            Ok(true) => {
+                texts.all(|text| self.engine.render(text, text, context).is_ok())
+                    && self.template(read, context).is_ok()
+            }
+        }
+    }
+}
+
+/// Says which names of `vars` are not there, where a step has failed that asks for them.
+fn without_vars(read: &Read<'_>, host: &HostSpec, error: anyhow::Error) -> anyhow::Error {
+    let missing: BTreeSet<&str> = read.vars().filter(|name| !host.vars.contains_key(*name)).collect();
+    let missing: Vec<String> = missing.into_iter().map(|name| format!("`vars: {{ {name}: ... }}`")).collect();
+    match missing.is_empty() {
+        true => error,
+        false => error.context(format!("the inventory has no {} for it", missing.join(", "))),
     }
 }
 
@@ -217,6 +276,66 @@ mod tests {
         }
         let error = format!("{:#}", checked(FILE, "", &TEXT.replace("own,", "other,")).unwrap_err());
         assert!(error.contains("the playbook of host `s`") && error.contains("playbooks/other.yml"), "{error}");
+    }
+
+    #[test]
+    fn steps_are_read_for_every_system_that_a_host_may_turn_out_to_be() {
+        let windows = TEXT.replace("playbook:", "winrm: { user: a, password: ask }, playbook:");
+        let two = "hosts: { s: { address: 10.0.0.2, role: slave, upstream: [10.0.0.9], playbook: own, vars: { site: a } },
+                   r: { address: 10.0.0.3, role: slave, upstream: [10.0.0.9], playbook: own, vars: { nts: 4460/tcp } } }";
+        let open = |when: &str, port: &str, from: &str| {
+            let when = if when.is_empty() { String::new() } else { format!("  when: {when}\n") };
+            format!("- name: Open\n{when}  firewall: {{ port: '{port}', from: '{from}' }}\n")
+        };
+        let some = "host.firewall != \"none\"";
+        for (playbook, inventory) in [
+            (open(some, "4460/tcp", "{{ ntp.serve | join(\" \") }}"), TEXT),
+            (open(some, "4460/tcp", "10.0.0.0/8 fd00::/8"), &windows),
+            // Only the hosts of one family have the value.
+            (open("facts.family == \"redhat\"", "{{ vars.nts }}", "10.0.0.0/8"), two),
+            (open("host.firewall == \"firewalld\"", "{{ vars.nts }}", "10.0.0.0/8"), two),
+            (open("facts.packages.nothing is defined", "{{ facts.packages.nothing }}", "10.0.0.0/8"), TEXT),
+            (open("facts.packages.nothing", "4460/tcp", "10.0.0.0/8"), TEXT),
+            // What is for another system, and is said to be.
+            ("- name: Set\n  when: host.name == 'w'\n  registry: { key: 'HKLM\\X', values: {} }\n".to_owned(), TEXT),
+        ] {
+            checked(&playbook, "", inventory).unwrap_or_else(|error| panic!("{playbook}: {error:#}"));
+        }
+        let command = |more: &str| format!("- name: Run\n  command: {{ check: 'true', run: '{more}' }}\n");
+        for (playbook, inventory, why) in [
+            (open(some, "4460/tpc", "10.0.0.0/8"), TEXT, "`4460/tpc` is no port"),
+            (open(some, "{{ vars.nts_port }}", "10.0.0.0/8"), TEXT, "the inventory has no `vars: { nts_port"),
+            (
+                open("facts.family == \"redhat\"", "{{ vars.nst }}", "10.0.0.0/8"),
+                two,
+                "the inventory has no `vars: { nst",
+            ),
+            (open("facts.family == \"suse\"", "4460", "10.0.0.0/8"), TEXT, "`4460` is no port"),
+            (open("host.firewall == \"ufw\"", "4460/tcp", "10.0.0.0/8 any"), TEXT, "`any` is no network"),
+            (open("", "4460/tcp", "any"), &windows, "`any` is no network"),
+            (open("", "4460/sctp", "10.0.0.0/8"), &windows, "netsh opens tcp and udp"),
+            (command("{{ vars.nothing }} {{ facts.family }}"), TEXT, "the inventory has no `vars: { nothing"),
+            (
+                FILE.to_owned(),
+                &windows,
+                "a Windows host takes registry, service, competing, firewall and command, not file",
+            ),
+            ("- name: Get\n  package: { name: chrony }\n".to_owned(), &windows, "not package"),
+            (
+                "- name: Set\n  registry: { key: 'HKLM\\X', values: {} }\n".to_owned(),
+                TEXT,
+                "registry is for Windows hosts",
+            ),
+            (
+                "- name: Run\n  service: { name: x, running: true, enabled: true, triggers: false }\n".to_owned(),
+                TEXT,
+                "`triggers` is for Windows hosts",
+            ),
+        ] {
+            let error =
+                checked(&playbook, "", inventory).map_or_else(|error| format!("{error:#}"), |()| "fine".to_owned());
+            assert!(error.contains(why) && error.contains("own.yml"), "{playbook}: {error}");
+        }
     }
 
     /// The error of an inventory whose hosts leave the time service open, with one file of the program edited.

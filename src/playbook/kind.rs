@@ -1,11 +1,17 @@
-//! What a step does, with every value filled in; and which of its values hold secrets.
+//! What a step does, with every value filled in; where there are such steps; and which of its values hold secrets.
 
 use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail};
+use ipnet::IpNet;
 
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
 use crate::text::hide::HIDDEN;
 use crate::text::shape;
+
+/// The steps of Windows hosts.
+const FOR_WINDOWS: &str = "a Windows host takes registry, service, competing, firewall and command";
 
 /// What a step does, with every value filled in.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +80,23 @@ pub enum Kind {
 }
 
 impl Kind {
+    /// Checks that there are such steps on a system.
+    ///
+    /// # Errors
+    /// There are none.
+    pub fn fits(&self, windows: bool) -> Result<()> {
+        match (self, windows) {
+            (Kind::Package { .. }, true) => bail!("{FOR_WINDOWS}, not package"),
+            (Kind::File { .. }, true) => bail!("{FOR_WINDOWS}, not file"),
+            (Kind::Firewall { port, .. }, true) if !port.is_of_windows() => {
+                bail!("firewall: netsh opens tcp and udp, not `{port}`")
+            }
+            (Kind::Registry { .. }, false) => bail!("registry is for Windows hosts"),
+            (Kind::Service { triggers: Some(_), .. }, false) => bail!("service: `triggers` is for Windows hosts"),
+            _ => Ok(()),
+        }
+    }
+
     /// The same with nothing of its values, for a step that cannot be filled in without its secrets.
     #[must_use]
     pub fn hidden(&self) -> Self {
@@ -126,6 +149,18 @@ impl Kind {
             Kind::Firewall { from, .. } => visit(from),
         }
     }
+}
+
+/// Reads networks, separated by blanks.
+///
+/// # Errors
+/// One of them is no network.
+pub fn networks(from: &str) -> Result<Vec<IpNet>> {
+    let network = |word: &str| {
+        let why = || format!("from: `{word}` is no network; write 10.0.0.0/8, and 0.0.0.0/0 for everybody");
+        word.parse::<IpNet>().with_context(why)
+    };
+    from.split_whitespace().map(network).collect()
 }
 
 #[cfg(test)]

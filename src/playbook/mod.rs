@@ -3,6 +3,7 @@
 pub mod check;
 pub mod context;
 pub mod kind;
+mod sample;
 pub mod step;
 pub mod template;
 

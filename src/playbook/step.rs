@@ -6,11 +6,12 @@ use anyhow::{Context, Result, bail};
 use minijinja::Value;
 use serde::Deserialize;
 
-use super::kind::Kind;
+use super::kind::{Kind, networks};
 use super::template::{Engine, Render};
 use crate::assets::Assets;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
+use crate::text::hide::HIDDEN;
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]
@@ -225,7 +226,12 @@ impl StepFile {
         }
         if let Some(f) = &self.firewall {
             let port = Opening::read(&fill(&f.port)?).with_context(|| self.context("firewall"))?;
-            return Ok(Kind::Firewall { port, from: fill(&f.from)? });
+            let from = fill(&f.from)?;
+            // What is hidden from view is read when it is not.
+            if !from.contains(HIDDEN) {
+                networks(&from).with_context(|| self.context("firewall"))?;
+            }
+            return Ok(Kind::Firewall { port, from });
         }
         if let Some(c) = &self.command {
             let undo = c.undo.as_deref().map(fill).transpose()?.filter(|undo| !undo.trim().is_empty());
@@ -262,7 +268,7 @@ impl StepFile {
     }
 
     /// The templated texts of the step.
-    fn texts(&self) -> Vec<&str> {
+    pub(super) fn texts(&self) -> Vec<&str> {
         let mut texts = Vec::new();
         if let Some(p) = &self.package {
             texts.push(p.name.as_str());

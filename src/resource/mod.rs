@@ -116,6 +116,7 @@ pub fn build(
     active: Firewall,
     render: &dyn Fn(&str) -> Result<Rendered>,
 ) -> Result<Box<dyn Resource>> {
+    kind.fits(false)?;
     Ok(match kind {
         Kind::Package { name } => {
             let patient = !facts.lacks.contains(&"lock_timeout");
@@ -133,7 +134,7 @@ pub fn build(
             Box::new(service::Service { unit: name, running, enabled, started: None })
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
-        Kind::Firewall { port, from } => open(port, &from, active)?,
+        Kind::Firewall { port, from } => open(port, &from, active, facts)?,
         Kind::Command { check, run, undo } => Box::new(command(check, run, undo, shown)),
     })
 }
@@ -147,9 +148,9 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
     command::Command { check, run, undo, shown }
 }
 
-fn open(port: Opening, from: &str, active: Firewall) -> Result<Box<dyn Resource>> {
+fn open(port: Opening, from: &str, active: Firewall, facts: &Facts) -> Result<Box<dyn Resource>> {
     match active {
-        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(port, from, None)?)),
+        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(port, from, None)?.with(facts))),
         // ufw is opened by people; `filter` sees whether it is, and says how.
         Firewall::Ufw if port.is_ntp() => Ok(Box::new(firewall::Firewalld::new(port, "", None)?)),
         Firewall::Ufw => {

@@ -1,6 +1,6 @@
 //! A playbook of one's own: chosen in the inventory, checked before a host is contacted, done, and undone as it was.
 
-use crate::fixture::Lab;
+use crate::fixture::{Lab, Run};
 
 const STEPS: &str = r#"
 - name: Write a note
@@ -30,7 +30,8 @@ pub(crate) fn playbooks_are_done_and_undone(lab: &Lab) {
     let export = lab.fleetclock(&["assets", "export", &path]);
     assert_eq!(export.code, 0, "{}", export.stderr);
     let usual = std::fs::read_to_string(assets.join("playbooks/linux-chrony.yml")).unwrap();
-    std::fs::write(assets.join("playbooks/own.yml"), usual + STEPS).unwrap();
+    let write = |steps: &str| std::fs::write(assets.join("playbooks/own.yml"), format!("{usual}{steps}")).unwrap();
+    write(STEPS);
     std::fs::write(assets.join("templates/note.j2"), NOTE).unwrap();
     let with = |words: &[&str]| lab.fleetclock(&[words, &["--assets", &path]].concat());
 
@@ -54,6 +55,7 @@ pub(crate) fn playbooks_are_done_and_undone(lab: &Lab) {
     );
     assert_eq!(lab.sh("h1", "cat /etc/fleet/deep/note.conf /root/note"), "site = here\nhere");
     assert_eq!(with(&["check"]).code, 0);
+    a_port_that_no_step_names_any_more_is_closed(lab, &with, &write);
     // cloud-init would write the file of the time service anew. A stand-in: only that it is there is looked at.
     lab.sh("h1", "mkdir -p /etc/cloud/cloud.cfg.d; printf 'ntp:\\n  enabled: true\\n  servers: [10.10.10.9]\\n' >/etc/cloud/cloud.cfg.d/90-time.cfg; printf '#!/bin/sh\\n' >/usr/local/bin/cloud-init; chmod +x /usr/local/bin/cloud-init");
     let run = with(&["plan"]);
@@ -72,4 +74,30 @@ pub(crate) fn playbooks_are_done_and_undone(lab: &Lab) {
     let run = with(&["check"]);
     let said = format!("{}{}", run.stdout, run.stderr);
     assert!(run.code == 1 && said.contains("ufw allow from 10.10.10.0/24 to any port 4460 proto tcp"), "{said}");
+}
+
+/// The step names another port, and then there is none; both runs are undone.
+fn a_port_that_no_step_names_any_more_is_closed(lab: &Lab, with: &dyn Fn(&[&str]) -> Run, write: &dyn Fn(&str)) {
+    let none: String =
+        STEPS.lines().filter(|line| !line.contains("firewall")).map(|line| format!("{line}\n")).collect();
+    let none = none.replace("- name: Open the port of NTS\n", "");
+    let mut states = vec![lab.sh("h1", STATE)];
+    for (steps, closed) in [(STEPS.replace("4460", "4461"), "4460"), (none, "4461")] {
+        write(&steps);
+        let run = with(&["check"]);
+        assert!(run.code == 3 && run.stdout.contains(&format!("{closed}/tcp")), "{}{}", run.stdout, run.stderr);
+        let run = with(&["apply", "--yes"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        states.push(lab.sh("h1", STATE));
+        assert!(!states.last().unwrap().contains(closed), "{states:?}");
+        assert_eq!(with(&["check"]).code, 0);
+    }
+    assert!(states[1].contains("firewalld-4461-tcp") && !states[2].contains("446"), "{states:?}");
+    for before in [&states[1], &states[0]] {
+        let run = with(&["undo", "--yes", "h1"]);
+        assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+        assert_eq!(lab.sh("h1", STATE), *before);
+    }
+    write(STEPS);
+    assert_eq!(with(&["check"]).code, 0);
 }

@@ -7,8 +7,10 @@ use ipnet::IpNet;
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
+use crate::facts::Found;
 use crate::firewall::advice::advice;
-use crate::firewall::firewalld::Door;
+use crate::firewall::firewalld::{Door, Opening};
+use crate::firewall::precede::{Opened, Refusal};
 use crate::firewall::{ClientPort, Packet, Sender, Verdict, nft, walk};
 use crate::inventory::spec::FirewallChoice;
 
@@ -284,10 +286,12 @@ fn overruled(link: &Link<'_>) -> Option<Seen> {
     let (zone, door) = link.door().filter(|_| !link.firewalld_lets_in())?;
     let Door::Refused { policy, words } = door else { return None };
     let (kind, name) = policy.map_or(("zone", zone.to_owned()), |policy| ("policy", policy));
-    let rule = opening(zone, &link.from()?.to_string(), false).replacen("'rule ", "'rule priority=\"-32768\" ", 1);
-    let remedy = rule.replacen(&format!("--zone={zone}"), &format!("--{kind}={name}"), 1);
+    let old = matches!(&server.evidence.facts, Found::Linux(facts) if facts.lacks.contains(&"rich_priority"));
+    let opened = Opened::new(&Opening::default(), "service name=\"ntp\"".to_owned(), old);
+    let from = link.from()?.into();
+    let refusal = Refusal { kind, name: &name, words: &words, from, permanent: false, opened: &opened };
     let seen = shown(link, &server, zone, &format!("{kind} {name}: {words}"));
-    Some(seen.beyond_apply(true).with("remedy", format!("{remedy}, and the same with --permanent")))
+    Some(seen.beyond_apply(true).with("remedy", format!("{}, and the same with --permanent", refusal.remedy())))
 }
 
 fn filtered(link: &Link<'_>) -> Option<Seen> {

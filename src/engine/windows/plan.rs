@@ -1,5 +1,6 @@
 //! From a Windows host as it is to the list of what has to change.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +12,7 @@ use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
 use crate::engine::plan::{Extent, Planned, Service, hidden, now};
+use crate::engine::ports::opens;
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, deltas, follow};
 use crate::exit::Hint;
@@ -128,6 +130,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     answers.ask(session, &lines(&steps), spec.limits.read)?;
     let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
     report.deltas = deltas(&steps, &seen)?;
+    report.warnings.extend(steps.iter().zip(&seen).flat_map(|(step, slice)| step.resource.doubts(slice)));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     let clock = clock::Model::Windows(Clock::of(spec, &facts));
     let verdict = match extent {
@@ -193,9 +196,17 @@ fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
 fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts);
     let contexts = context::contexts(spec, facts, &w32time::layout(spec), firewall);
-    follow(spec.playbook_or(W32Time.playbook()), &contexts, cx, &|kind, shown| {
+    let named = RefCell::new(Vec::new());
+    let mut steps = follow(spec.playbook_or(W32Time.playbook()), &contexts, cx, &|kind, shown| {
+        named.borrow_mut().extend(opens(&kind));
         resource::windows::build(kind, shown, facts)
-    })
+    })?;
+    // Where the firewall is left alone, its rules are.
+    if firewall == Firewall::Windows {
+        let name = "Close what no step opens any more".to_owned();
+        steps.push(Step::of(name, resource::windows::closed(named.into_inner())));
+    }
+    Ok(steps)
 }
 
 /// The inventory has no firewall of Linux here.

@@ -8,7 +8,7 @@ mod shut;
 use ipnet::IpNet;
 
 use super::registry::Registry;
-pub use rule::network;
+pub use rule::{Asked, network};
 use rule::{Fit, Rule, fit};
 pub use shut::Shut;
 use shut::by;
@@ -41,6 +41,18 @@ pub fn query_policy() -> String {
 /// The command that prints those of a device management.
 pub fn query_managed() -> String {
     format!("reg query \"{MANAGED}\" /s 2>&1|{OTHERS}")
+}
+
+/// The three commands for the rules that may matter for some ports.
+pub fn queries_for(asked: Asked) -> [String; 3] {
+    // Of TCP, what is for UDP is left out.
+    let swap = |query: String| if asked.tcp { query.replace("|Protocol=6|", "|Protocol=17|") } else { query };
+    [query_rules(), query_policy(), query_managed()].map(swap)
+}
+
+/// The command that prints the host's own rules whose names begin so, and no others.
+pub fn query_named(name: &str) -> String {
+    format!("reg query \"{RULES}\" 2>&1|findstr /c:\"HKEY_\" /c:\"|Name={name}\"")
 }
 
 /// The commands that print the switches of each profile.
@@ -102,10 +114,15 @@ impl Profile {
 impl Firewall {
     /// Reads the answers of the commands. A host outside a domain is never in the profile Domain.
     pub fn parse(registry: &Registry, domain_member: bool) -> Self {
+        Self::parse_for(registry, domain_member, Asked::NTP)
+    }
+
+    /// The same, as far as other ports are concerned.
+    pub fn parse_for(registry: &Registry, domain_member: bool, asked: Asked) -> Self {
         let profiles = PROFILES.iter().filter(|names| domain_member || names.name != "Domain");
-        let mut rules = rule::rules(registry, RULES, false);
+        let mut rules = rule::rules(registry, RULES, false, asked);
         for store in [POLICY, MANAGED] {
-            rules.extend(rule::rules(registry, &format!("{store}\\FirewallRules"), true));
+            rules.extend(rule::rules(registry, &format!("{store}\\FirewallRules"), true, asked));
         }
         Firewall {
             profiles: profiles.map(|names| profile(registry, names)).collect(),

@@ -7,8 +7,34 @@ use ipnet::IpNet;
 
 use crate::facts::registry::Registry;
 
-/// The NTP port.
-const NTP: u16 = 123;
+/// Ports that somebody asks at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asked {
+    /// Of TCP, else of UDP.
+    pub tcp: bool,
+    /// The first and the last.
+    pub ports: (u16, u16),
+}
+
+impl Asked {
+    /// That of NTP.
+    pub const NTP: Self = Asked { tcp: false, ports: (123, 123) };
+
+    /// The number of the protocol, as rules have it.
+    pub fn protocol(self) -> &'static str {
+        if self.tcp { "6" } else { "17" }
+    }
+}
+
+impl std::fmt::Display for Asked {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (protocol, (first, last)) = (if self.tcp { "tcp" } else { "udp" }, self.ports);
+        match first == last {
+            true => write!(f, "{protocol}/{first}"),
+            false => write!(f, "{protocol}/{first}-{last}"),
+        }
+    }
+}
 
 /// A rule that may be about questions to the time service.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,14 +67,15 @@ pub(super) enum Fit {
     All,
 }
 
-/// The rules of one store that may be about questions to the time service.
-pub(super) fn rules(registry: &Registry, key: &str, policy: bool) -> Vec<Rule> {
-    registry.texts(key).filter_map(|text| rule(text, policy)).collect()
+/// The rules of one store that may be about questions to these ports.
+pub(super) fn rules(registry: &Registry, key: &str, policy: bool, asked: Asked) -> Vec<Rule> {
+    registry.texts(key).filter_map(|text| rule(text, policy, asked)).collect()
 }
 
 /// `v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|RA4=10.0.0.0/8|Name=x|`: a rule that
-/// may be about questions to the time service; several fields of a kind are alternatives.
-fn rule(text: &str, policy: bool) -> Option<Rule> {
+/// may be about questions to these ports; several fields of a kind are alternatives. Who answers at another port
+/// than that of NTP is not known: a rule for one service or program may be about it.
+fn rule(text: &str, policy: bool, asked: Asked) -> Option<Rule> {
     let fields: Vec<(&str, &str)> = text.split('|').filter_map(|field| field.split_once('=')).collect();
     let all = |names: &'static [&'static str]| {
         fields.iter().filter(move |(key, _)| names.contains(key)).map(|(_, value)| *value)
@@ -59,13 +86,17 @@ fn rule(text: &str, policy: bool) -> Option<Rule> {
     let only = |name: &'static str, fits: &dyn Fn(&str) -> bool| {
         fields.iter().filter(|(key, _)| *key == name).all(|(_, value)| fits(value))
     };
+    let is_there = |name: &str| fields.iter().any(|(key, _)| *key == name);
+    let is_ntp = asked == Asked::NTP;
     let ports: Vec<&str> = all(&["LPort", "LPort2_10", "LPort2_20", "LPort2_24", "LPort2_29"]).collect();
     let concerns = is("Active", "TRUE")
         && is("Dir", "In")
-        && only("Protocol", &|value| matches!(value, "17" | "256" | "*"))
-        && only("Svc", &|value| value == "*" || value.eq_ignore_ascii_case("w32time"))
-        && only("App", &|value| value.to_ascii_lowercase().ends_with("svchost.exe"))
-        && (ports.is_empty() || ports.iter().any(|port| holds_port(port)));
+        && only("Protocol", &|value| matches!(value, "256" | "*") || value == asked.protocol())
+        && only("Svc", &|value| !is_ntp || value == "*" || value.eq_ignore_ascii_case("w32time"))
+        && only("App", &|value| !is_ntp || value.to_ascii_lowercase().ends_with("svchost.exe"))
+        && (ports.is_empty() || ports.iter().any(|text| meets(text, asked)));
+    let all_ports = ports.is_empty() || ports.iter().any(|text| has_all(text, asked));
+    let one_program = !is_ntp && (is_there("App") || !only("Svc", &|value| value == "*"));
     let known = |key: &str| {
         let more = ["RPort", "LA4", "LA6", "IF", "LU", "RU", "RM", "Sec", "AppPkg", "PFN", "RA4NOT"];
         !more.iter().any(|start| key.starts_with(start))
@@ -76,13 +107,21 @@ fn rule(text: &str, policy: bool) -> Option<Rule> {
         block: is("Action", "Block"),
         profiles: all(&["Profile"]).map(str::to_owned).collect(),
         remote: all(&["RA4", "RA6", "RA42", "RA62"]).map(str::to_owned).collect(),
-        doubtful: fields.iter().any(|(key, _)| !known(key)) || is("Action", "ByPass"),
+        doubtful: one_program || !all_ports || fields.iter().any(|(key, _)| !known(key)) || is("Action", "ByPass"),
     })
 }
 
-fn holds_port(text: &str) -> bool {
+fn range(text: &str) -> Option<(u16, u16)> {
     let (first, last) = text.split_once('-').unwrap_or((text, text));
-    matches!((first.trim().parse::<u16>(), last.trim().parse::<u16>()), (Ok(first), Ok(last)) if (first..=last).contains(&NTP))
+    Some((first.trim().parse().ok()?, last.trim().parse().ok()?))
+}
+
+fn meets(text: &str, asked: Asked) -> bool {
+    range(text).is_some_and(|(first, last)| first <= asked.ports.1 && asked.ports.0 <= last)
+}
+
+fn has_all(text: &str, asked: Asked) -> bool {
+    range(text).is_some_and(|(first, last)| first <= asked.ports.0 && asked.ports.1 <= last)
 }
 
 /// How far a rule is about somebody.

@@ -2,6 +2,8 @@
 
 use ipnet::IpNet;
 
+use super::rule::Asked;
+
 /// What keeps somebody out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Shut {
@@ -32,6 +34,11 @@ impl Shut {
 
     /// Says what somebody has to do about it; nobody else's rule is changed by us.
     pub fn remedy(&self, from: IpNet) -> String {
+        self.remedy_for(from, Asked::NTP)
+    }
+
+    /// The same, of other ports.
+    pub fn remedy_for(&self, from: IpNet, asked: Asked) -> String {
         match self {
             Shut::Block(name, false) => format!(
                 "decide about the rule `{name}`: narrow it so that it spares {from}, or `netsh advfirewall firewall set rule name=\"{name}\" dir=in new enable=no`"
@@ -42,7 +49,7 @@ impl Shut {
                 profile.to_ascii_lowercase()
             ),
             Shut::OwnRulesIgnored(_) => {
-                format!("put an inbound rule for udp/123 from {from} into the policy, or let it merge local rules")
+                format!("put an inbound rule for {asked} from {from} into the policy, or let it merge local rules")
             }
             Shut::NoRule => format!(
                 "`netsh advfirewall firewall add rule name=fleetclock-ntp dir=in action=allow protocol=UDP localport=123 remoteip={from}`"

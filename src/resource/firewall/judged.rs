@@ -3,6 +3,7 @@
 use ipnet::IpNet;
 
 use crate::firewall::firewalld::{self, Door, Opening, is_for, lets_in};
+use crate::firewall::precede::{Opened, Refusal};
 use crate::resource::filter::Rules;
 
 /// A rich rule in a zone, in one of the states.
@@ -51,7 +52,7 @@ pub(super) struct Judged {
 
 impl Judged {
     /// Takes what a zone does with those whom a rule would let in; `open_now`: the rules as they work let them in.
-    pub(super) fn take(&mut self, row: Row, door: &Door, open_now: bool) {
+    pub(super) fn take(&mut self, row: Row, door: &Door, open_now: bool, opened: &Opened) {
         let Row { zone, network, .. } = &row;
         let is_permanent = row.state == "permanent";
         let when = if is_permanent { " after its next start" } else { "" };
@@ -60,14 +61,13 @@ impl Judged {
             Door::Open => {}
             Door::Closed | Door::OpenTo(_) => self.work.add.push(row),
             Door::Refused { policy, words } => {
-                let option = if is_permanent { "--permanent " } else { "" };
                 let (kind, name) = policy.as_ref().map_or(("zone", zone), |policy| ("policy", policy));
-                let first = row.rule.replacen("rule ", "rule priority=\"-32768\" ", 1);
                 let message = format!("firewalld keeps {network} out{when}: {kind} `{name}`: {words}");
-                let command = format!("firewall-cmd {option}--{kind}={name} --add-rich-rule='{first}'");
+                let from = source(&row.rule).unwrap_or(*network);
+                let refusal = Refusal { kind, name, words, from, permanent: is_permanent, opened };
                 // What is so now comes before what will be.
                 if !is_permanent || self.refused.is_none() {
-                    self.refused = Some((message, format!("let it in before that: {command}")));
+                    self.refused = Some((message, refusal.remedy()));
                 }
             }
             Door::Doubt { words, shut } => {

@@ -7,86 +7,78 @@ use std::collections::BTreeSet;
 use anyhow::{Result, bail};
 use ipnet::IpNet;
 
+use super::firewall_own::{NTP, Own, add, delete, name, own};
+
 use crate::facts::registry::Registry;
 use crate::facts::windows::{Kind, WindowsFacts};
-use crate::facts::windows_firewall::{
-    Door, Firewall, RULES, Shut, network, query_managed, query_policy, query_profiles, query_rules,
-};
+use crate::facts::windows_firewall::{Asked, Door, Firewall, Shut, queries_for, query_profiles};
 use crate::firewall::firewalld::Opening;
 use crate::model::Slice;
 use crate::resource::{Delta, Fix, Resource};
 
-/// The name of our rule.
-const NAME: &str = "fleetclock-ntp";
-
-/// Fields of a rule that narrow it, and the words of netsh for them.
-const NARROWING: &[(&str, &str)] = &[
-    ("Profile", "profile"),
-    ("RPort", "remoteport"),
-    ("LA4", "localip"),
-    ("LA6", "localip"),
-    ("App", "program"),
-    ("Svc", "service"),
-    ("IFType", "interfacetype"),
-];
-
-/// The NTP port, open for some networks.
+/// A port, that of NTP or another, open for some networks.
 #[derive(Debug, Clone)]
 pub(super) struct Rule {
+    port: Opening,
     networks: BTreeSet<IpNet>,
     domain_member: bool,
     warnings: Vec<String>,
 }
 
-/// A rule of our name as it is on the host.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Own {
-    networks: BTreeSet<IpNet>,
-    /// What it was narrowed to, in the words of netsh: `profile=Domain`.
-    narrowed: Vec<String>,
-}
-
 impl Rule {
-    pub(super) fn new(port: &Opening, networks: Vec<IpNet>, facts: &WindowsFacts) -> Result<Self> {
-        if !port.is_ntp() {
-            bail!("firewall: only 123/udp can be opened, not `{port}`");
-        }
+    pub(super) fn new(port: Opening, networks: Vec<IpNet>, facts: &WindowsFacts) -> Self {
         let networks = networks.into_iter().map(|network| network.trunc()).collect();
-        let mut rule = Rule { networks, domain_member: facts.domain_member, warnings: Vec::new() };
-        rule.warnings = rule.doubts(&facts.rules);
-        // A domain controller has such a rule by its role: its domain asks it, from anywhere.
-        if facts.kind != Kind::DomainController {
-            rule.warnings.extend(facts.rules.open_to_all().into_iter().filter(|name| *name != NAME).map(wide));
+        let mut rule = Rule { port, networks, domain_member: facts.domain_member, warnings: Vec::new() };
+        // The facts are about the port of NTP; what is to be said of another is told when its rules were read.
+        if rule.port.is_ntp() {
+            rule.warnings = rule.told(&facts.rules, true);
+            // A domain controller has such a rule by its role: its domain asks it, from anywhere.
+            if facts.kind != Kind::DomainController {
+                rule.warnings.extend(facts.rules.open_to_all().into_iter().filter(|name| *name != NTP).map(wide));
+            }
         }
-        Ok(rule)
+        rule
     }
 
     fn wanted(&self) -> Own {
-        Own { networks: self.networks.clone(), narrowed: Vec::new() }
+        Own::new(&self.port, self.networks.clone())
+    }
+
+    fn asked(&self) -> Asked {
+        Asked { tcp: self.port.protocol() == "tcp", ports: self.port.numbers() }
+    }
+
+    fn firewall(&self, seen: &Slice) -> Firewall {
+        Firewall::parse_for(&Registry::parse(&seen.stdout), self.domain_member, self.asked())
     }
 
     /// What is said of the followers whom our rule may not let in.
-    fn doubts(&self, firewall: &Firewall) -> Vec<String> {
+    fn told(&self, firewall: &Firewall, closed_too: bool) -> Vec<String> {
         let with = firewall.with_own(self.networks.iter().copied());
         let doubt = |network: &IpNet| match with.door(*network) {
             Door::Open(_) => None,
             Door::Unsure(why) => {
-                Some(format!("whether the firewall lets {network} ask for time cannot be told: {why}"))
+                let what = if self.port.is_ntp() { "ask for time".to_owned() } else { format!("in at {}", self.port) };
+                Some(format!("whether the firewall lets {network} {what} cannot be told: {why}"))
             }
-            Door::Closed(shut) => Some(closed(*network, &shut)),
+            Door::Closed(shut) => closed_too.then(|| self.closed(*network, &shut)),
         };
         self.networks.iter().filter_map(doubt).collect()
     }
 
     /// The networks that stay out whatever our rule says.
     fn kept_out(&self, seen: &Slice) -> Vec<(IpNet, Shut)> {
-        let firewall = Firewall::parse(&Registry::parse(&seen.stdout), self.domain_member);
-        let with = firewall.with_own(self.networks.iter().copied());
+        let with = self.firewall(seen).with_own(self.networks.iter().copied());
         let shut = |network: &IpNet| match with.door(*network) {
             Door::Closed(shut) => Some((*network, shut)),
             _ => None,
         };
         self.networks.iter().filter_map(shut).collect()
+    }
+
+    fn closed(&self, network: IpNet, shut: &Shut) -> String {
+        let remedy = shut.remedy_for(network, self.asked());
+        format!("the firewall keeps {network} out of {}: {}. {remedy}", self.port, shut.why())
     }
 }
 
@@ -97,43 +89,17 @@ fn wide(name: &str) -> String {
     )
 }
 
-fn closed(network: IpNet, shut: &Shut) -> String {
-    format!("the firewall keeps {network} out of 123/udp: {}. {}", shut.why(), shut.remedy(network))
-}
-
-impl Own {
-    fn add(&self) -> String {
-        let from = if self.networks.is_empty() { "any".to_owned() } else { join(&self.networks, ",") };
-        let mut narrowed = self.narrowed.join(" ");
-        if !narrowed.is_empty() {
-            narrowed.insert(0, ' ');
-        }
-        format!(
-            "netsh advfirewall firewall add rule name={NAME} dir=in action=allow protocol=UDP localport=123 remoteip={from}{narrowed}\n"
-        )
-    }
-
-    fn shown(&self) -> String {
-        let only = if self.narrowed.is_empty() { String::new() } else { format!(", only {}", self.narrowed.join(" ")) };
-        format!("open for {}{only}", join(&self.networks, " "))
-    }
-}
-
-const DELETE: &str = "-netsh advfirewall firewall delete rule name=fleetclock-ntp\n";
-
 impl Resource for Rule {
     fn label(&self) -> String {
-        "firewall 123/udp".to_owned()
+        format!("firewall {}", self.port)
     }
 
     fn probe(&self) -> String {
-        let mut lines = vec![query_rules(), query_policy(), query_managed()];
-        lines.extend(query_profiles());
-        lines.join("\n")
+        [&queries_for(self.asked())[..], &query_profiles()].concat().join("\n")
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let now = own(&seen.stdout);
+        let now = own(&seen.stdout, |rule| rule == name(&self.port));
         let mut deltas = Vec::new();
         if now != [self.wanted()] {
             let from = (!now.is_empty()).then(|| now.iter().map(Own::shown).collect::<Vec<_>>().join("; "));
@@ -148,18 +114,23 @@ impl Resource for Rule {
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
         if let Some((network, shut)) = self.kept_out(seen).first() {
-            bail!("{}; this is decided by whoever made it, not by fleetclock", closed(*network, shut));
+            bail!("{}; this is decided by whoever made it, not by fleetclock", self.closed(*network, shut));
         }
-        let was = own(&seen.stdout);
+        let name = name(&self.port);
+        let was = own(&seen.stdout, |rule| rule == name);
         if was == [self.wanted()] {
             return Ok(Fix::default());
         }
-        let back: String = was.iter().map(Own::add).collect();
+        let delete = delete(&name);
         Ok(Fix {
-            change: format!("{DELETE}{}", self.wanted().add()),
-            undo: format!("{DELETE}{back}"),
+            change: format!("{delete}{}", add(&[self.wanted()])),
+            undo: format!("{delete}{}", add(&was)),
             settle: String::new(),
         })
+    }
+
+    fn doubts(&self, seen: &Slice) -> Vec<String> {
+        if self.port.is_ntp() { Vec::new() } else { self.told(&self.firewall(seen), false) }
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -167,41 +138,15 @@ impl Resource for Rule {
     }
 }
 
-fn join(networks: &BTreeSet<IpNet>, by: &str) -> String {
-    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
-}
-
-/// The rules of our name that are active, inbound and allowing (MS-GPFAS 2.2.2.19).
-fn own(printed: &str) -> Vec<Own> {
-    Registry::parse(printed).texts(RULES).filter_map(own_rule).collect()
-}
-
-fn own_rule(data: &str) -> Option<Own> {
-    let fields: Vec<(&str, &str)> = data.split('|').filter_map(|field| field.split_once('=')).collect();
-    let is = |key: &str, wanted: &str| fields.iter().any(|(k, v)| *k == key && v.eq_ignore_ascii_case(wanted));
-    let ours = is("Name", NAME) && is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In");
-    let narrowed = |(key, word): &(&str, &str)| {
-        let values: Vec<&str> = fields.iter().filter(|(name, _)| name == key).map(|(_, value)| *value).collect();
-        (!values.is_empty()).then(|| format!("{word}={}", values.join(",")))
-    };
-    (ours && is("Protocol", "17")).then(|| Own {
-        networks: fields
-            .iter()
-            .filter(|(key, _)| matches!(*key, "RA4" | "RA6"))
-            .filter_map(|(_, text)| network(text))
-            .collect(),
-        narrowed: NARROWING.iter().filter_map(narrowed).collect(),
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::facts::windows_firewall::RULES;
 
     fn rule() -> Rule {
         let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
-        Rule::new(&Opening::default(), vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()], &facts)
-            .unwrap()
+        let networks = vec!["10.10.10.0/24".parse().unwrap(), "fd00::/64".parse().unwrap()];
+        Rule::new(Opening::default(), networks, &facts)
     }
 
     fn seen(rule: &str) -> Slice {
@@ -256,12 +201,12 @@ mod tests {
             let mut facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
             facts.rules = Firewall::parse(&Registry::parse(&seen(rule).stdout), false);
             facts.kind = kind;
-            let rule = Rule::new(&Opening::default(), vec!["10.10.10.0/24".parse().unwrap()], &facts).unwrap();
+            let rule = Rule::new(Opening::default(), vec!["10.10.10.0/24".parse().unwrap()], &facts);
             rule.warnings().iter().any(|text| text.contains("lets anybody ask for time"))
         };
         let wide = "v2.26|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|Name=NTP Sync Response(IN/UDP)|";
         assert!(warned(wide, Kind::Server) && !warned(wide, Kind::DomainController));
-        assert!(!warned(&wide.replace("NTP Sync Response(IN/UDP)", NAME), Kind::Server));
+        assert!(!warned(&wide.replace("NTP Sync Response(IN/UDP)", NTP), Kind::Server));
         assert!(!warned(&wide.replace("LPort=123", "LPort=123|RA4=10.9.0.1"), Kind::Server));
     }
 
@@ -269,5 +214,58 @@ mod tests {
     fn the_rule_of_somebody_else_is_not_ours() {
         let theirs = "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|Name=NTP|";
         assert_eq!(rule().diff(&seen(theirs)).unwrap().len(), 1);
+    }
+
+    #[test]
+    fn another_port_has_a_rule_of_its_own() {
+        let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
+        let rule = |port: &str| Rule::new(Opening::read(port).unwrap(), vec!["10.10.10.0/24".parse().unwrap()], &facts);
+        for (port, name, netsh, fields) in [
+            ("4460/tcp", "fleetclock-4460-tcp", "protocol=TCP localport=4460", "Protocol=6|LPort=4460"),
+            (
+                "60000-60100/udp",
+                "fleetclock-60000-60100-udp",
+                "protocol=UDP localport=60000-60100",
+                "Protocol=17|LPort2_10=60000-60100",
+            ),
+        ] {
+            let rule = rule(port);
+            let fix = rule.fix(&seen(""), false).unwrap();
+            assert_eq!(
+                fix.change,
+                format!(
+                    "-netsh advfirewall firewall delete rule name={name}\nnetsh advfirewall firewall add rule name={name} dir=in action=allow {netsh} remoteip=10.10.10.0/24\n"
+                )
+            );
+            assert_eq!(fix.undo, format!("-netsh advfirewall firewall delete rule name={name}\n"));
+            let ours = format!("v2.10|Action=Allow|Active=TRUE|Dir=In|{fields}|RA4=10.10.10.0/24|Name={name}|");
+            assert_eq!(rule.diff(&seen(&ours)).unwrap(), [], "{ours}");
+            // That of NTP is another, and so is ours at a port that somebody has changed.
+            for other in [ours.replace(name, NTP), ours.replace("60\x7c", "61\x7c").replace("60100", "60200")] {
+                assert_eq!(rule.diff(&seen(&other)).unwrap()[0].resource, format!("firewall {port}"), "{other}");
+            }
+        }
+        let tcp = rule("4460/tcp");
+        // Rules for UDP are not even read, and those for TCP are.
+        assert!(
+            tcp.probe().contains("/c:\"|Protocol=17|\"") && !tcp.probe().contains("/c:\"|Protocol=6|\""),
+            "{}",
+            tcp.probe()
+        );
+        let beside = |fields: &str| seen(&format!("v2.10|Action=Block|Active=TRUE|Dir=In|{fields}|Name=hardening|"));
+        for (fields, shut, doubts) in [
+            ("Protocol=6|LPort=4000-5000", true, 0),
+            ("Protocol=6", true, 0),
+            ("Protocol=6|App=C:\\x.exe", false, 1),
+            ("Protocol=6|LPort=4461", false, 0),
+            ("Protocol=17|LPort=4460", false, 0),
+        ] {
+            let seen = beside(fields);
+            assert_eq!((tcp.fix(&seen, false).is_err(), tcp.doubts(&seen).len()), (shut, doubts), "{fields}");
+        }
+        let error = tcp.fix(&beside("Protocol=6"), false).unwrap_err().to_string();
+        assert!(error.contains("keeps 10.10.10.0/24 out of 4460/tcp: the rule `hardening` blocks it"), "{error}");
+        // Of several ports, a rule for some of them is a doubt.
+        assert_eq!(rule("60000-60100/udp").doubts(&beside("Protocol=17|LPort=60050")).len(), 1);
     }
 }

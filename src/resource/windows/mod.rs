@@ -6,26 +6,34 @@
 
 mod competing;
 mod firewall;
+mod firewall_own;
 mod registry;
 mod service;
 mod triggers;
 
 use std::collections::BTreeMap;
 
-use anyhow::{Result, bail};
-use ipnet::IpNet;
+use anyhow::{Context as _, Result, bail};
 
 use super::Resource;
 use crate::facts::windows::WindowsFacts;
+use crate::firewall::firewalld::Opening;
 use crate::playbook::Kind;
+use crate::playbook::kind::networks;
 
 pub use service::{disown, owe};
+
+/// Returns what takes away the rules of ours for ports that no step names.
+pub fn closed(kept: Vec<Opening>) -> Box<dyn Resource> {
+    Box::new(firewall_own::Closed { kept })
+}
 
 /// Turns a step into the resource that it describes; `shown` is the same step with its secrets hidden.
 ///
 /// # Errors
 /// The step says something that cannot be on a Windows host.
 pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn Resource>> {
+    kind.fits(true)?;
     Ok(match kind {
         Kind::Registry { key, values } => {
             let shown = if let Kind::Registry { values, .. } = shown { values.clone() } else { BTreeMap::new() };
@@ -35,15 +43,13 @@ pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn R
             // On a member of a domain the trigger is what starts it.
             Box::new(service::Service::new(name, running, enabled, triggers.filter(|_| !facts.domain_member))?)
         }
-        Kind::Firewall { port, from } => Box::new(firewall::Rule::new(&port, networks(&from)?, facts)?),
+        Kind::Firewall { port, from } => {
+            Box::new(firewall::Rule::new(port, networks(&from).context("firewall")?, facts))
+        }
         Kind::Command { check, run, undo } => Box::new(super::command(check, run, undo, shown)),
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
         Kind::Package { .. } | Kind::File { .. } => {
-            bail!("a Windows host takes registry, service, competing, firewall and command, not this kind of step")
+            bail!("package and file are for Linux hosts")
         }
     })
-}
-
-fn networks(from: &str) -> Result<Vec<IpNet>> {
-    from.split_whitespace().map(|word| Ok(word.parse::<IpNet>()?)).collect()
 }
