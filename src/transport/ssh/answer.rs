@@ -7,15 +7,19 @@ pub(super) const NO: ssh2::ErrorCode = ssh2::ErrorCode::Session(-18);
 /// LIBSSH2_ERROR_PUBLICKEY_UNVERIFIED: the server knows the key and gives no login for it; or libssh2 waited in vain.
 const UNVERIFIED: ssh2::ErrorCode = ssh2::ErrorCode::Session(-19);
 
+/// LIBSSH2_ERROR_TIMEOUT.
+const TIMEOUT: ssh2::ErrorCode = ssh2::ErrorCode::Session(-9);
+
 /// Whether the server has answered.
 pub(super) fn is_answer(error: &ssh2::Error) -> bool {
     matches!(error.code(), NO | UNVERIFIED) && !is_silence(error)
 }
 
-/// Whether libssh2 waited in vain: the time was over, or the connection was gone. It says so in words only, with
-/// the codes of a refusal (`Waiting for publickey USERAUTH response`).
+/// Whether libssh2 waited in vain: the time was over, or the connection was gone. It says so with a code of its own
+/// when its socket is silent, and else in words only, with the codes of a refusal (`Waiting for publickey USERAUTH
+/// response`).
 pub(super) fn is_silence(error: &ssh2::Error) -> bool {
-    error.message().starts_with("Waiting for")
+    error.code() == TIMEOUT || error.message().starts_with("Waiting for")
 }
 
 /// Why a key cannot be used, if it is the key; else the connection is at fault.
@@ -42,6 +46,7 @@ mod tests {
             (-19, "Waiting for USERAUTH response", false, false),
             (-18, "Waiting for keyboard USERAUTH response", false, false),
             (-9, "Waiting for password response", false, false),
+            (-9, "Timed out waiting on socket", false, false),
             (-18, "Authentication failed (username/password)", true, true),
             (-18, "Authentication failed (keyboard-interactive)", true, true),
             (-19, "Username/PublicKey combination invalid", true, true),
