@@ -62,7 +62,7 @@ fn a_playbook_of_ones_own_is_done_and_undone_on_windows() {
     let second = applied();
     assert!(second.contains("fleetclock-4461-tcp") && !second.contains("4460"), "{second}");
     for was in [first, before] {
-        let run = lab.fleetclock_with(&["undo", "--yes", "dmz1"], &[PASSWORD]);
+        let run = lab.fleetclock_with(&["undo", "--yes", "dmz1", "--assets", &path], &[PASSWORD]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
         assert_eq!(state(&lab), was);
     }
