@@ -46,10 +46,30 @@ pub fn build(kind: Kind, shown: &Kind, facts: &WindowsFacts) -> Result<Box<dyn R
         Kind::Firewall { port, from } => {
             Box::new(firewall::Rule::new(port, networks(&from).context("firewall")?, facts))
         }
-        Kind::Command { check, run, undo } => Box::new(super::command(check, run, undo, shown)),
+        // The undos of all steps are put together line by line.
+        Kind::Command { check, run, undo } => Box::new(super::command(check, ended(run), undo.map(ended), shown)),
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
         Kind::Package { .. } | Kind::File { .. } => {
             bail!("package and file are for Linux hosts")
         }
     })
+}
+
+/// A text whose last line has an end.
+fn ended(text: String) -> String {
+    if text.ends_with('\n') { text } else { text + "\n" }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_undo_of_a_command_does_not_run_into_that_of_the_step_before() {
+        let facts = crate::facts::windows::parse(&BTreeMap::new());
+        let kind = Kind::Command { check: "a".into(), run: "b".into(), undo: Some("reg delete X /f".into()) };
+        let failed = crate::model::Slice { status: 1, ..Default::default() };
+        let fix = build(kind.clone(), &kind, &facts).unwrap().fix(&failed, false).unwrap();
+        assert_eq!((fix.change.as_str(), fix.undo.as_str()), ("b\n", "reg delete X /f\n"));
+    }
 }
