@@ -56,6 +56,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "exit",
             "facts",
             "files",
+            "firewall",
             "history",
             "input",
             "inventory",

@@ -53,8 +53,8 @@ impl Verb {
     /// compares nothing; what `doctor --fix` does is noted as an `apply`.
     pub fn compares(self) -> bool {
         match self {
-            Verb::Plan | Verb::Check | Verb::Apply | Verb::Undo | Verb::Verify => true,
-            Verb::Doctor | Verb::Facts | Verb::Trust => false,
+            Verb::Plan | Verb::Check | Verb::Apply | Verb::Verify => true,
+            Verb::Undo | Verb::Doctor | Verb::Facts | Verb::Trust => false,
         }
     }
 }

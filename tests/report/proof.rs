@@ -44,7 +44,7 @@ from source port 123: our probe got 1 answer, services that ask from there got 1
 not asked from source port 123, which another program holds: server2
 server1: last error 2 (only stale time data was available.)
 
-of 2 clocks, those of server1 and server2 differ most: by 1.25 s, give or take 0.40 ms
+of 2 clocks, those of server1 and server2 differ most: by 1.25 s, give or take 1.00 ms
 
 server2 | out of limits: error bound 1253.0 ms to `10.10.10.1` is above the limit of 100.0 ms
 server3 | unreachable: connect 10.10.10.3:22: timed out after 10 s

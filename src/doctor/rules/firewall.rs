@@ -202,12 +202,10 @@ fn first_stop<'a>(link: &Link<'a>) -> Option<(Stopped<'a>, Patient<'a>)> {
 fn panic_mode(link: &Link<'_>) -> Option<Seen> {
     let is_in = |host: &Patient<'_>| host.evidence.firewalld.as_ref().is_some_and(|firewalld| firewalld.panic);
     let host = link.server.filter(|server| is_in(server)).or_else(|| Some(link.client).filter(is_in))?;
-    let text =
-        format!("queryPanicMode of firewalld says yes; questions to {}: {}", link.source.address, link.outcome());
-    let mut seen = host.seen("firewalld", text);
-    seen.command = "firewall-cmd --query-panic".to_owned();
-    seen.about = "panic mode".to_owned();
-    (!link.works()).then(|| link.name_both(seen).with("at", host.name()))
+    let text = format!("queryPanicMode of firewalld says yes; {} answers: {}", link.source.address, link.outcome());
+    let (command, about) = ("firewall-cmd --query-panic".to_owned(), "panic mode".to_owned());
+    let seen = link.name_both(Seen { command, about, ..host.seen("firewalld", text) });
+    (!link.works()).then(|| seen.with("at", host.name()))
 }
 
 fn diverted(link: &Link<'_>) -> Option<Seen> {
@@ -227,8 +225,8 @@ fn questions_stopped(link: &Link<'_>) -> Option<Seen> {
     }
 }
 
-/// The kernel of the client has said that it does not send the question, and none of the rules that were
-/// understood does that.
+/// The kernel of the client has said that it does not send the question (EPERM says not who refuses), and none of
+/// the rules that were understood does that.
 fn refused(link: &Link<'_>) -> Option<Seen> {
     // That ntpd was answered from 123 is how it was at its last poll, and nobody between the hosts says EPERM.
     if !link.is_filtered() || link.by_port() {
@@ -239,8 +237,8 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         let seen = link.name_both(link.client.seen("probe", text));
         return Some(seen.with("owner", "the Windows firewall, or of another filter,").with("remedy", LOOK_WINDOWS));
     }
-    let (mut text, mut remedy) =
-        (format!("the kernel refuses to send questions to {} (EPERM)", link.source.address), LOOK.to_owned());
+    let mut remedy = LOOK.to_owned();
+    let mut text = format!("the kernel refuses to send questions to {} (EPERM)", link.source.address);
     if let Some((_, doubt)) = link.doubt().filter(|(name, _)| *name == link.client.name()) {
         text.push_str(&format!("; {} has a rule that is not understood here: {}", doubt.chain, doubt.rule));
         remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {LOOK}", doubt.rule, doubt.chain);
@@ -256,7 +254,6 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         ));
     }
     let seen = Seen { about: "refused".to_owned(), ..link.client.seen("filter", text) };
-    // EPERM says that somebody refuses, and not who.
     Some(link.name_both(seen).with("owner", OTHERS).with("remedy", remedy).perhaps(true))
 }
 
