@@ -148,12 +148,13 @@ enum Command {
         after_help = "Examples:\n  fleetclock apply -l masters\n  fleetclock apply --yes --format json > report.json"
     )]
     Apply(apply::Args),
-    /// Take back what the last run changed
+    /// Take back the newest run of the fleet, or the one that is named
     ///
     /// Each host keeps its last five runs: files with their rights, states of services, firewall
     /// rules. Without a name, the newest run of all hosts that was not taken back yet is shown and,
     /// after a question, put back on the hosts that it changed; the others are listed and left.
-    /// Again takes back the run before it. RUN takes back that run where nothing was changed after
+    /// Again takes back the run before it. Where the newest run has changed a host that does not answer
+    /// or was not chosen, nothing is taken back. RUN takes back that run where nothing was changed after
     /// it; HOST takes back the last run of each host that is named. A `command` step is taken back
     /// if it has an `undo`.
     #[command(

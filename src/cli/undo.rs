@@ -1,5 +1,8 @@
 //! `undo`: takes back what a run did.
 
+use std::collections::HashSet;
+use std::path::Path;
+
 use anyhow::{Result, anyhow};
 
 use super::Global;
@@ -8,7 +11,7 @@ use super::fail_on::FailOn;
 use super::run::Run;
 use crate::engine::undo::{Choice, LookResult, choose, is_known, look_all, report_of, undo_all};
 use crate::exit::{Exit, Hint};
-use crate::history::{self, History, Record};
+use crate::history::{self, History, Record, is_same};
 use crate::model::{Condition, Verb};
 use crate::report::console;
 use crate::report::text;
@@ -54,7 +57,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.red = args.fail_on.or(&Condition::ALL);
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
-    if let Some(error) = covered(&looks, chosen.as_deref()).filter(|_| choice == Choice::Newest) {
+    if let Some(error) = covered(&looks, chosen.as_deref(), &run.inventory).filter(|_| choice == Choice::Newest) {
         console::error(&error);
         return Ok(Exit::Failed);
     }
@@ -81,23 +84,29 @@ fn unknown(looks: &[LookResult], choice: &Choice) -> Option<anyhow::Error> {
     none.then(|| anyhow!("nothing was taken back: no host has a run {run}").hint(hint))
 }
 
-/// The newest run may be one of hosts that could not be asked; then an older one must not be taken
-/// for it. What this user has done stands in the records.
-fn covered(looks: &[LookResult], chosen: Option<&str>) -> Option<anyhow::Error> {
-    let silent: Vec<&str> = looks.iter().filter_map(|look| Some(look.as_ref().err()?.name.as_str())).collect();
-    let chosen = chosen.filter(|_| !silent.is_empty())?;
+/// The newest run may be one of hosts that have not answered: they could not be asked, are gone from the inventory,
+/// or were not chosen. Then an older one must not be taken for it. What this user has done stands in the records.
+fn covered(looks: &[LookResult], chosen: Option<&str>, inventory: &Path) -> Option<anyhow::Error> {
+    let chosen = chosen?;
+    let silent: HashSet<&str> = looks.iter().filter_map(|look| Some(look.as_ref().err()?.name.as_str())).collect();
+    let answered: HashSet<&str> = looks.iter().flatten().map(|last| last.spec.name.as_str()).collect();
     let history = History::open().ok()?;
     let newer = history.all().ok()?.take_while(|record| record.run.as_str() > chosen);
-    let (run, host) = missed(newer, &silent)?;
-    let message = format!("nothing was taken back: the newest run is {run}, and its host `{host}` could not be asked");
+    // Of another inventory only hosts that are in this one, too, are of interest.
+    let counts = |record: &Record, host: &str| {
+        silent.contains(host) || !answered.contains(host) && is_same(&record.inventory, inventory)
+    };
+    let (run, host) = missed(newer, counts)?;
+    let why = if silent.contains(host.as_str()) { "could not be asked" } else { "is not among the hosts of this run" };
+    let message = format!("nothing was taken back: the newest run is {run}, and its host `{host}` {why}");
     Some(anyhow!(message).hint(&format!("`fleetclock undo {chosen}` takes back the newest run of the others")))
 }
 
-/// The newest run that changed one of these hosts and was not taken back; `records` begin with the newest.
-fn missed(records: impl Iterator<Item = Record>, hosts: &[&str]) -> Option<(String, String)> {
+/// The newest run that changed a host that counts and was not taken back; `records` begin with the newest.
+fn missed(records: impl Iterator<Item = Record>, counts: impl Fn(&Record, &str) -> bool) -> Option<(String, String)> {
     let mut undone: Vec<String> = Vec::new();
     for record in records {
-        for host in record.changed().into_iter().filter(|host| hosts.contains(host)) {
+        for host in record.changed().into_iter().filter(|host| counts(&record, host)) {
             let taken = undone.iter().position(|name| name == host);
             match (record.command, taken) {
                 (Verb::Undo, _) => undone.push(host.to_owned()),
@@ -149,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_newer_run_of_a_host_that_is_silent_is_not_forgotten() {
-        let look = |records: Vec<Record>| missed(records.into_iter(), &["a"]);
+        let look = |records: Vec<Record>| missed(records.into_iter(), |_, host| host == "a");
         assert_eq!(
             look(vec![record("r2", Verb::Apply, "b"), record("r1", Verb::Apply, "a")]),
             Some(("r1".into(), "a".into()))

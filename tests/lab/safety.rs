@@ -50,6 +50,9 @@ fn undo_puts_back_the_last_run_and_then_the_one_before() {
 
     let run = lab.fleetclock(&["undo"]);
     assert_eq!(run.code, 2, "it does not ask: {}", run.stderr);
+    // One that was not chosen has the newest run: an older one is not taken for it.
+    let run = lab.fleetclock(&["undo", "--yes", "-l", "s1"]);
+    assert!(run.code == 1 && run.stderr.contains("its host `m1` is not among the hosts"), "{}", run.stderr);
     // The newest run of the fleet, and nothing older: the other host is listed and left.
     let follower = lab.sh("s1", STATE);
     let (code, report) = lab.json(&["undo", "--yes"]);
