@@ -39,6 +39,10 @@ pub struct File {
     pub shown: Wanted,
 }
 
+/// The files of this host that have ever held a secret: what they hold now may be an old one, also where the template
+/// has none any more.
+const NOTED: &str = "/var/lib/fleetclock/secret-files";
+
 /// Begins the line of the probe that says what cannot be written.
 const UNWRITABLE: &str = "fc-unwritable ";
 
@@ -49,6 +53,8 @@ struct Found<'a> {
     digest: &'a str,
     /// How many names it has.
     links: u64,
+    /// It has held a secret.
+    noted: bool,
     /// Empty if the digest is the wanted one.
     content: &'a str,
 }
@@ -67,7 +73,9 @@ impl Resource for File {
              done\n\
              [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
-             fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} && stat -L -c \"%a %U:%G $fc_d %h\" \"$fc_f\" || exit\n\
+             fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} || exit\n\
+             fc_k=plain; ! grep -qsxF -e \"$fc_f\" {NOTED} || fc_k=noted\n\
+             stat -L -c \"%a %U:%G $fc_d %h $fc_k\" \"$fc_f\" || exit\n\
              [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"",
             path = sh(&self.path),
             wanted = self.digest(),
@@ -77,14 +85,15 @@ impl Resource for File {
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let Some(found) = self.found(seen)? else {
             let mut delta = Delta::new(self.label(), "content", None, Some(short(&self.digest())));
-            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode)));
+            delta.diff = Some(diff::unified(&self.path, "", &self.content, &self.shown(&self.mode, false)));
             return Ok(vec![delta]);
         };
         let mut deltas = Vec::new();
         if found.digest != self.digest() {
             let (from, to) = (short(found.digest), short(&self.digest()));
             let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
-            delta.diff = Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode)));
+            delta.diff =
+                Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode, found.noted)));
             deltas.push(delta);
             deltas.extend(self.parted(found.links));
         }
@@ -118,7 +127,7 @@ impl Resource for File {
             Some(found) if found.digest == self.digest() => self.rights(),
             _ => format!("{}{}", self.guard(observed), self.write()),
         };
-        let change = format!("{}{}{change}", self.make_folders(), self.keep());
+        let change = format!("{}{}{}{change}", self.make_folders(), self.keep(), self.note());
         Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), settle: String::new() })
     }
 }
@@ -144,9 +153,9 @@ impl File {
         Sha256::digest(self.content.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// A file that not everybody may read, now or then, shows no line of the host alone.
-    fn shown(&self, mode: &str) -> Wanted {
-        self.shown.clone().privately(is_private(&self.path, &[&self.mode, mode]))
+    /// A file that not everybody may read, now or then, shows no line of the host alone, nor does one with an old secret.
+    fn shown(&self, mode: &str, noted: bool) -> Wanted {
+        self.shown.clone().privately(noted || is_private(&self.path, &[&self.mode, mode]))
     }
 
     fn wanted_owner(&self) -> String {
@@ -164,7 +173,8 @@ impl File {
         let mut words = head.split(' ');
         match (words.next(), words.next(), words.next(), words.next().and_then(|links| links.parse().ok())) {
             (Some(mode), Some(owner), Some(digest), Some(links)) => {
-                Ok(Some(Found { mode, owner, digest, links, content }))
+                let noted = words.next() == Some("noted");
+                Ok(Some(Found { mode, owner, digest, links, noted, content }))
             }
             _ => bail!("read {}: the host answered `{head}`", self.path),
         }

@@ -52,6 +52,11 @@ impl Wanted {
         Wanted { private, ..self }
     }
 
+    /// Returns whether the wanted file holds a secret.
+    pub fn is_secret(&self, wanted: &str) -> bool {
+        self.lines(wanted).iter().any(|line| line.secret)
+    }
+
     /// Returns both files as they may be shown.
     pub fn sides(&self, host: &str, wanted: &str) -> Sides {
         let lines: Vec<Line> = self.lines(wanted);

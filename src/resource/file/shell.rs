@@ -1,6 +1,6 @@
 //! The shell text that writes a file, and puts the old one back.
 
-use super::File;
+use super::{File, NOTED};
 use crate::text::decisive::STAGE;
 use crate::transport::quote::sh;
 
@@ -44,6 +44,15 @@ impl File {
              else : >\"$FC_KEEP/absent\"; fi\n",
             path = sh(&self.path)
         )
+    }
+
+    /// Writes down that the file holds a secret from now on. That stays when the file is put back.
+    pub(super) fn note(&self) -> String {
+        if !self.shown.is_secret(&self.content) {
+            return String::new();
+        }
+        let path = sh(&self.path);
+        format!("mkdir -p \"$(dirname {NOTED})\"\ngrep -qsxF -e {path} {NOTED} || printf '%s\\n' {path} >>{NOTED}\n")
     }
 
     /// What was reviewed must be what is replaced.

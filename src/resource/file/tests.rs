@@ -126,6 +126,30 @@ fn a_refused_file_leaves_the_old_one_and_nothing_else() {
 }
 
 #[test]
+fn an_old_secret_is_not_shown_where_the_template_has_none_any_more() {
+    let dir = tempfile::tempdir().unwrap();
+    let own = dir.path().join("notes/secret-files").display().to_string();
+    let sh = |text: &str| run(dir.path(), "sh", &text.replace(NOTED, &own));
+    let with = |masked: Option<&str>, content: &str| {
+        let hider = crate::text::hide::Hider::new(["hunter2-long"]);
+        let shown = masked.map_or(Wanted::plain(Default::default()), |text| Wanted::new(Some(text.to_owned()), hider));
+        File { shown, mode: "0644".into(), ..file(dir.path(), content) }
+    };
+    let diff = |file: &File| file.diff(&sh(&file.probe())).unwrap().remove(0).diff.unwrap();
+    let secret = with(Some("# ours\n# tok ***\n"), "# ours\n# tok hunter2-long\n");
+    for _ in 0..2 {
+        assert_eq!(sh(&secret.fix(&sh(&secret.probe()), false).unwrap().change).status, 0);
+    }
+    assert_eq!(std::fs::read_to_string(&own).unwrap().lines().count(), 1);
+    assert_eq!(secret.diff(&sh(&secret.probe())).unwrap(), []);
+    let shown = diff(&with(None, "# ours\n"));
+    assert!(shown.contains("-(a line that is not shown") && !shown.contains("hunter2"), "{shown}");
+    // Without the note nobody could know.
+    std::fs::remove_file(&own).unwrap();
+    assert!(diff(&with(None, "# ours\n")).contains("hunter2"));
+}
+
+#[test]
 fn a_file_that_moved_since_the_review_is_not_replaced() {
     let dir = tempfile::tempdir().unwrap();
     let file = file(dir.path(), "new\n");
