@@ -5,6 +5,7 @@ pub mod console;
 pub mod facts;
 mod failures;
 mod findings;
+pub mod formats;
 pub mod json;
 mod live;
 pub mod probe;

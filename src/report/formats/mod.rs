@@ -1,0 +1,46 @@
+//! The same result for other programs and places: one module for each format, and the list of all.
+//!
+//! A new format is a file here, a line in [`ALL`] and one in `docs/ci.md`; `tests/formats.rs` asks for the rest.
+
+mod json;
+
+use std::io::{Result, Write};
+
+use crate::model::FleetReport;
+
+/// A way to write down what a run came to.
+pub trait Format: std::fmt::Debug + Sync {
+    /// The word for it on the command line: lower case, no spaces.
+    fn name(&self) -> &'static str;
+
+    /// How the names of its files end, without the first dot: `junit.xml`.
+    fn extension(&self) -> &'static str;
+
+    /// Where it is read: a few words for the help.
+    fn about(&self) -> &'static str;
+
+    /// Whether it belongs on standard output when no file is named, as what a CI reads in the log of its job.
+    fn is_for_the_log(&self) -> bool {
+        false
+    }
+
+    /// Whether programs of other users have to read it.
+    fn is_for_others(&self) -> bool {
+        false
+    }
+
+    /// Writes the result as it comes: what it needs of memory does not grow with the number of hosts. Texts in it are
+    /// those of hosts, and hostile: each format escapes all of them. Secrets are hidden already.
+    ///
+    /// # Errors
+    /// What is written to has no room, or is gone.
+    fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()>;
+}
+
+/// All formats, in the order in which they are named to people.
+pub const ALL: &[&dyn Format] = &[&json::Json];
+
+/// Returns the format of a name.
+pub fn find(name: &str) -> Option<&'static dyn Format> {
+    ALL.iter().copied().find(|format| format.name() == name)
+}
