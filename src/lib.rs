@@ -5,6 +5,7 @@
 //! transport.
 
 pub mod assets;
+pub mod calendar;
 pub mod cli;
 pub mod doctor;
 pub mod engine;

@@ -11,6 +11,7 @@ use source::{Source, imports, sources};
 /// The rooms from the ground up, and the rooms that each imports from: they stand above it in this list, so
 /// there is no circle.
 const LAYERS: &[(&str, &[&str])] = &[
+    ("calendar", &[]),
     ("files", &[]),
     ("firewall", &[]),
     ("input", &[]),
@@ -25,7 +26,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("facts", &["exit", "model"]),
     ("history", &["exit", "files", "input", "model"]),
     ("last", &["exit", "files", "history", "input", "model"]),
-    ("inventory", &["exit", "input", "model", "text", "visible", "yaml"]),
+    ("inventory", &["calendar", "exit", "input", "model", "text", "visible", "yaml"]),
     ("transport", &["files", "input", "inventory", "text"]),
     ("ntp", &["model", "transport"]),
     ("provider", &["exit", "facts", "inventory", "model", "transport"]),
@@ -52,6 +53,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "engine",
         &[
             "assets",
+            "calendar",
             "doctor",
             "exit",
             "facts",
@@ -75,6 +77,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "cli",
         &[
             "assets",
+            "calendar",
             "engine",
             "exit",
             "facts",

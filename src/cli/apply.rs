@@ -10,6 +10,7 @@ use super::Global;
 use super::change::{Changed, can_ask, change};
 use super::consent::Consent;
 use super::fail_on::FailOn;
+use super::permit::{When, granted};
 use super::rollout::Waves;
 use super::run::Run;
 use crate::assets::Assets;
@@ -48,6 +49,8 @@ pub(super) struct Args {
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
+    when: When,
+    #[command(flatten)]
     waves: Waves,
 }
 
@@ -68,6 +71,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     if saved.is_some() && args.waves.any() {
         return Err(anyhow!("the waves are in the plan").hint("`fleetclock plan --out` takes --canary and the like"));
     }
+    let permit = args.when.permit(run.freeze.clone(), saved.as_ref())?;
+    (run.closes, run.notes) = granted(permit, args.when.reason())?;
     let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
     let mut gone = Vec::new();
     if let Some(saved) = &saved {

@@ -9,9 +9,11 @@ use super::change::can_ask;
 use super::consent::Consent;
 use super::fail_on::FailOn;
 use super::fix::{Wanted, fix};
+use super::permit::granted;
 use super::plan::unless_lost;
 use super::run::Run;
 use super::{Format, Global};
+use crate::calendar::Permit;
 use crate::engine::doctor::diagnose_all;
 use crate::exit::{Exit, Hint};
 use crate::files::{self, Place};
@@ -54,6 +56,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let fleet = global.fleet()?;
     let mut run = Run::of(Verb::Doctor, &global, fleet.clone())?;
     run.red = args.fail_on.or(&Condition::ALL);
+    if args.fix {
+        let permit = Permit { freezes: run.freeze.clone(), ..Permit::default() };
+        (run.closes, run.notes) = granted(permit, None)?;
+    }
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;

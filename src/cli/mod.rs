@@ -17,6 +17,7 @@ mod inventory;
 mod limit;
 mod limits;
 mod man;
+mod permit;
 mod plan;
 mod probe;
 mod refused;

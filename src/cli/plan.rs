@@ -6,13 +6,15 @@ use anyhow::{Context as _, Result};
 
 use super::consent::Consent;
 use super::fail_on::FailOn;
+use super::permit::Valid;
 use super::rollout::Waves;
 use super::run::{Run, into_report};
 use super::{Format, Global};
 use crate::assets::Assets;
+use crate::calendar::Timestamp;
 use crate::engine::Extent;
 use crate::engine::fleet::{PlanResult, plan_all};
-use crate::engine::saved::{Inputs, Saved};
+use crate::engine::saved::{Inputs, Saved, Validity};
 use crate::engine::waves::{Order, order};
 use crate::exit::Exit;
 use crate::files::{self, Place};
@@ -33,6 +35,8 @@ pub(super) struct Args {
     /// Write the plan to a file, for `apply FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
+    #[command(flatten)]
+    valid: Valid,
     #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
@@ -60,13 +64,14 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
     args.consent.give(&mut run.hosts)?;
     // What is wrong with these is found before any host is contacted.
+    let validity = args.valid.of(Timestamp::now())?;
     let rollout = args.waves.over(run.rollout.clone(), &run.hosts)?;
     let place = |path: &PathBuf| files::prepare(path).with_context(|| format!("write {}", path.display()));
     let place = args.out.as_ref().map(place).transpose()?;
     let plans = run.watched(run.names(), |cx| plan_all(run.hosts.clone(), run.forks, Extent::Clock, cx));
     let order = order(&plans, &rollout);
     run.waves.clone_from(&order.waves);
-    let saved = place.map_or(Ok(()), |place| save(place, &plans, order, &run, args, global));
+    let saved = place.map_or(Ok(()), |place| save(place, &plans, (order, validity), &run, args, global));
     let exit = run.print(plans.into_iter().map(into_report).collect(), true);
     // The hosts were read: what was found there is shown, whatever became of the file.
     Ok(unless_lost(saved, exit))
@@ -83,13 +88,21 @@ pub(super) fn unless_lost(saved: Result<()>, exit: Exit) -> Exit {
     }
 }
 
-fn save(place: Place, plans: &[PlanResult], order: Order, run: &Run, args: &Args, global: &Global) -> Result<()> {
+fn save(
+    place: Place,
+    plans: &[PlanResult],
+    (order, validity): (Order, Validity),
+    run: &Run,
+    args: &Args,
+    global: &Global,
+) -> Result<()> {
     let inputs = Inputs {
         inventory: &global.inventory,
         assets: &Assets::new(run.assets.clone())?,
         made: humantime::format_rfc3339_seconds(run.started).to_string(),
         allow_step: args.consent.names(&run.hosts)?,
         order,
+        validity,
     };
     let path = place.path().to_owned();
     let text = Saved::of(plans, &run.hosts, &inputs)?.text()?;
@@ -105,11 +118,12 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
     let hosts: Vec<HostReport> = plan.hosts.iter().map(|host| host.report()).collect();
     let assets: Vec<String> = plan.assets.iter().map(|asset| format!("{} ({})", asset.name, asset.origin)).collect();
     let head = format!(
-        "Made {} by {}, from {}, with version {}\nPlaybooks and templates: {}\nDigest: {}\n\n",
+        "Made {} by {}, from {}, with version {}\n{}Playbooks and templates: {}\nDigest: {}\n\n",
         plan.made,
         plan.made_by,
         plan.inventory,
         plan.version,
+        plan.validity.words().map(|words| format!("May be applied {words}\n")).unwrap_or_default(),
         assets.join(", "),
         plan.digest
     );
@@ -122,6 +136,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         exit_code: Exit::Ok.code(),
         conditions: Condition::holding(hosts.iter().map(|host| host.status)),
         summary: Summary::of(&hosts),
+        notes: plan.validity.words().map(|words| format!("may be applied {words}")).into_iter().collect(),
         waves: plan.order.waves,
         spread: None,
         hosts,

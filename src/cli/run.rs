@@ -15,8 +15,9 @@ use super::interrupt::Interrupt;
 use super::limits::Forks;
 use super::{Format, Global};
 use crate::assets::Assets;
+use crate::calendar::Freeze;
 use crate::engine::fleet::PlanResult;
-use crate::engine::{Context, owners, whoami};
+use crate::engine::{Closes, Context, owners, whoami};
 use crate::exit::{self, Exit};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
@@ -49,6 +50,12 @@ pub(super) struct Run {
     hidden: Arc<Hider>,
     /// How a change goes over them.
     pub(super) rollout: Rollout,
+    /// The days on which nothing is changed, as the inventory says.
+    pub(super) freeze: Vec<Freeze>,
+    /// When the time for changes is over, if it has an end.
+    pub(super) closes: Option<Closes>,
+    /// What is worth knowing of the run as a whole.
+    pub(super) notes: Vec<String>,
     /// The order that came of it, for the report.
     pub(super) waves: Vec<Wave>,
     pub(super) forks: usize,
@@ -79,7 +86,7 @@ impl Run {
 
     /// The same with an inventory that was read already: what it asks for is asked for once.
     pub(super) fn of(command: Verb, global: &Global, fleet: Fleet) -> Result<Self> {
-        let rollout = fleet.rollout.clone();
+        let (rollout, freeze) = (fleet.rollout.clone(), fleet.freeze.clone());
         let owners = Arc::new(owners(&fleet.hosts));
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
@@ -105,6 +112,9 @@ impl Run {
             owners,
             hidden,
             rollout,
+            freeze,
+            closes: None,
+            notes: Vec::new(),
             waves: Vec::new(),
             forks,
             beside,
@@ -171,6 +181,7 @@ impl Run {
             scripts: self.verbosity == Verbosity::Verbose,
             stop: Arc::clone(&self.interrupt.stop),
             run: history::name(&self.began()),
+            closes: self.closes.clone(),
             busy: Arc::clone(&self.interrupt.busy),
             mute: Arc::default(),
             owners: Arc::clone(&self.owners),
@@ -194,6 +205,7 @@ impl Run {
             exit_code: self.exit(&hosts).code(),
             conditions: conditions(&hosts),
             summary: Summary::of(&hosts),
+            notes: self.notes.clone(),
             waves: self.waves.clone(),
             spread: spread::spread(&hosts),
             hosts,

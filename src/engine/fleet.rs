@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use ipnet::IpNet;
 
@@ -14,6 +14,7 @@ use crate::model::event::Event;
 use crate::model::{ErrorReport, HostReport, Status};
 use crate::verdict::Verdict;
 
+use super::closing::{Pace, closed};
 use super::identity;
 use super::places::{each, each_read};
 use super::plan::{Extent, Planned, blank, plan};
@@ -97,7 +98,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
     let masters = masters(&ready);
     let mut broken: Vec<String> = Vec::new();
     let mut halt: Option<String> = None;
-    let mut changed = false;
+    let (mut changed, mut pace) = (false, Pace::default());
     for wave in order.waves {
         let members: Vec<Planned> = wave.hosts.iter().filter_map(|name| ready.remove(name)).collect();
         let pending: Vec<String> =
@@ -106,6 +107,7 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
             pause(order.rollout.pause, &pending, &cx).await;
         }
         changed |= !pending.is_empty();
+        halt = halt.or_else(|| pace.past_the_end(&cx).filter(|_| !pending.is_empty()));
         let lost = wave.hosts.iter().filter(|name| done.contains_key(*name)).cloned();
         let counted: Vec<String> = pending.into_iter().chain(lost).collect();
         // A wave that was not let start changes nothing, but hosts that are as wanted are proven all the same.
@@ -113,7 +115,9 @@ pub async fn apply_all(plans: Vec<PlanResult>, order: Order, forks: usize, cx: A
             let halted = halt.clone().filter(|_| host.is_pending());
             halted.or_else(|| neighbour(host, &broken, &masters, &order.rollout)).or_else(|| hold(host, &done, &cx))
         };
+        let begun = Instant::now();
         let reports = one_wave(members, held, forks, &cx).await;
+        pace.took(begun.elapsed());
         let failed = |report: &&HostReport| matches!(report.status, Status::FailedUndone | Status::FailedNotUndone);
         broken.extend(reports.iter().filter(failed).map(|report| report.name.clone()));
         done.extend(reports.into_iter().map(|report| (report.name.clone(), report)));
@@ -142,7 +146,11 @@ async fn one_wave(
     }
     let cx = Arc::clone(cx);
     let worked = each(ready, forks, move |(_, host): (Option<String>, Planned)| {
-        let report = catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report);
+        // It may have waited for its turn.
+        let report = match closed(&cx).filter(|_| host.is_pending()) {
+            Some(why) => not_started(host.report, why),
+            None => catch(&host.spec, || apply::apply(&host, &cx)).unwrap_or_else(|report| *report),
+        };
         cx.send(Event::Done(Box::new(report.clone())));
         report
     })
@@ -309,20 +317,7 @@ pub(super) fn catch<T>(spec: &HostSpec, work: impl FnOnce() -> T) -> Result<T, B
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::plan::Service;
-    use crate::engine::{clock, sample};
-    use crate::model::Delta;
-    use crate::text::hide::Hider;
-
-    fn planned(spec: HostSpec, pending: bool) -> Planned {
-        let mut report = blank(&spec);
-        if pending {
-            report.deltas.push(Delta::new("file /f".to_owned(), "content", None, Some("text".to_owned())));
-        }
-        let (service, clock) = (Service::Windows, clock::Model::Told(500.0));
-        let (steps, seen, hidden) = (Vec::new(), Vec::new(), Hider::default());
-        Planned { spec, service, clock, steps, seen, left_over: false, verdict: None, hidden, report }
-    }
+    use crate::engine::sample::{self, planned};
 
     #[test]
     fn without_its_masters_a_host_is_not_changed_and_is_proven_all_the_same() {

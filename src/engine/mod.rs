@@ -5,6 +5,7 @@ mod apply;
 mod asking;
 pub mod busy;
 mod clock;
+mod closing;
 pub mod doctor;
 pub mod fleet;
 mod frame;
@@ -38,6 +39,7 @@ use crate::assets::Assets;
 use crate::model::event::Event;
 use crate::text::hide::Hider;
 use crate::transport::Connections;
+pub use closing::Closes;
 pub use identity::owners;
 pub use lock::{is_at_work, whoami};
 pub use plan::{Extent, Planned};
@@ -65,6 +67,8 @@ pub struct Context {
     pub stop: Arc<AtomicBool>,
     /// The name of the run, as `history` knows it.
     pub run: String,
+    /// When the time for changes is over, if it has an end.
+    pub closes: Option<Closes>,
     /// The hosts that are being changed.
     pub busy: Arc<busy::Busy>,
     /// Windows hosts whose PowerShell did not come to its end; it is not started there again.

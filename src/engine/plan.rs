@@ -9,8 +9,9 @@ use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::{self, Facts};
 use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
 use crate::model::event::Phase;
-use crate::model::{HostReport, Slice, Status};
+use crate::model::{Followed, HostReport, Slice, Status};
 use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider};
 use crate::text::hide::Hider;
@@ -283,10 +284,16 @@ fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
     Ok(all)
 }
 
+fn followed(source: &Source) -> Followed {
+    Followed { address: source.address.clone(), host: source.host.clone() }
+}
+
 /// A report that says nothing yet.
 pub(crate) fn blank(spec: &HostSpec) -> HostReport {
     HostReport {
         limit_s: Some(spec.limits.max_error.as_secs_f64()),
+        tier: spec.tier,
+        follows: spec.time.sources.iter().map(followed).collect(),
         ..HostReport::blank(&spec.name, &spec.address, spec.role)
     }
 }

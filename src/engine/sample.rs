@@ -1,10 +1,14 @@
 //! Hosts made by hand, for tests.
 
 use std::path::Path;
+use std::sync::Arc;
 
-use super::Context;
+use super::plan::Service;
+use super::{Context, Planned, clock};
 use crate::assets::Assets;
 use crate::inventory::{self, HostSpec};
+use crate::model::Delta;
+use crate::text::hide::Hider;
 use crate::transport::Connections;
 
 /// Every host of an inventory that is written into a test.
@@ -28,17 +32,29 @@ pub(crate) fn context(assets: Option<&Path>) -> Context {
     Context {
         assets: Assets::new(assets.map(Path::to_owned)).unwrap(),
         beside: 0,
-        owners: std::sync::Arc::default(),
+        owners: Arc::default(),
         connections: Connections::default(),
         events: std::sync::mpsc::channel().0,
         undo: false,
         verify: true,
         journal: false,
-        stop: std::sync::Arc::default(),
+        stop: Arc::default(),
         run: String::new(),
-        busy: std::sync::Arc::default(),
-        mute: std::sync::Arc::default(),
+        closes: None,
+        busy: Arc::default(),
+        mute: Arc::default(),
         scripts: false,
-        hidden: std::sync::Arc::default(),
+        hidden: Arc::default(),
     }
+}
+
+/// The plan of a host that was read, with or without something to change.
+pub(crate) fn planned(spec: HostSpec, pending: bool) -> Planned {
+    let mut report = blank(&spec);
+    if pending {
+        report.deltas.push(Delta::new("file /f".to_owned(), "content", None, Some("text".to_owned())));
+    }
+    let (service, clock) = (Service::Windows, clock::Model::Told(500.0));
+    let (steps, seen, hidden) = (Vec::new(), Vec::new(), Hider::default());
+    Planned { spec, service, clock, steps, seen, left_over: false, verdict: None, hidden, report }
 }

@@ -8,6 +8,7 @@ use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::{Reader, Settings};
 use super::rollout::{self, Rollout};
+use crate::calendar::Freeze;
 use crate::model::MistakeCode;
 
 /// A host with its settings merged, names not looked up yet.
@@ -28,6 +29,7 @@ pub(super) struct Drafts {
     pub(super) hosts: Vec<Draft>,
     pub(super) groups: BTreeMap<String, Vec<String>>,
     pub(super) rollout: Rollout,
+    pub(super) freeze: Vec<Freeze>,
 }
 
 /// What one place says of a host.
@@ -56,6 +58,7 @@ pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
     let mut drafts = gather(mentions, &defaults, &groups, reader);
     if let Some(node) = part("rollout") {
         drafts.rollout = rollout::read(node, reader, &drafts);
+        drafts.freeze = rollout::freeze(node, reader);
     }
     drafts
 }

@@ -54,7 +54,7 @@ pub(super) fn resolve(mut drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     }
     pass_on(&mut hosts);
     same_addresses(&drafts, &mut warnings);
-    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, warnings: warnings.list }
+    Fleet { hosts, groups: drafts.groups, rollout: drafts.rollout, freeze: drafts.freeze, warnings: warnings.list }
 }
 
 /// What followers have to know of the hosts above them. A root dispersion of seconds comes from a Windows

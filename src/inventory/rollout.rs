@@ -11,6 +11,7 @@ use super::load::{Draft, Drafts, unknown};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::spec::Role;
+use crate::calendar::Freeze;
 use crate::model::MistakeCode;
 
 /// A number of hosts, or a part of them.
@@ -115,7 +116,7 @@ impl Rollout {
 /// Reads `rollout`. Names are those of hosts and groups.
 pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rollout {
     let mut rollout = Rollout::default();
-    for (key, value) in &reader.map(node, "rollout", &["canary", "batch", "max_fail", "pause"]) {
+    for (key, value) in &reader.map(node, "rollout", &["canary", "batch", "max_fail", "pause", "freeze"]) {
         let what = &format!("rollout.{}", key.text);
         match key.text.as_str() {
             "canary" => rollout.canary = canary(value, reader, what, drafts).filter(|canary| !canary.is_nobody()),
@@ -134,6 +135,22 @@ pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rol
         }
     }
     rollout
+}
+
+/// Reads `rollout.freeze`, the days on which nothing is changed.
+pub(super) fn freeze(node: &Node, reader: &mut Reader<'_>) -> Vec<Freeze> {
+    let Kind::Map(pairs) = &node.kind else { return Vec::new() };
+    let Some((_, days)) = pairs.iter().find(|(key, _)| key.text == "freeze") else { return Vec::new() };
+    let what = "rollout.freeze";
+    let mut freezes = Vec::new();
+    for node in reader.list(days) {
+        let Some(text) = reader.text(node, what) else { continue };
+        match text.parse() {
+            Ok(freeze) => freezes.push(freeze),
+            Err(why) => reader.wrong(node.at, format!("{what}: {why}")),
+        }
+    }
+    freezes
 }
 
 fn share(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<Share> {
@@ -212,6 +229,17 @@ mod tests {
         ] {
             assert!(text.contains(part), "no `{part}` in {text}");
         }
+    }
+
+    #[test]
+    fn days_without_changes_are_no_part_of_the_waves() {
+        let text = |days: &str| format!("{HOSTS}\nrollout: {{ freeze: {days} }}");
+        let read = |days: &str| parse(Path::new("fleet.yml"), &text(days)).map_err(|mistakes| mistakes.to_string());
+        let fleet = read("[2026-12-20..2027-01-02 Asia/Seoul end of the year, 2026-11-27 UTC sale]").unwrap();
+        assert_eq!((fleet.freeze.len(), fleet.rollout), (2, Rollout::default()));
+        assert_eq!(read("2026-11-27 UTC sale").unwrap().freeze[0].to_string(), "2026-11-27 UTC sale");
+        let why = read("[2026-12-20, 2026-11-31 UTC sale]").unwrap_err();
+        assert!(why.contains("a reason") && why.contains("`2026-11-31` is no day"), "{why}");
     }
 
     #[test]

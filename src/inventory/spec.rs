@@ -15,6 +15,7 @@ pub use super::connection::{
 };
 use super::rollout::Rollout;
 use super::secret::Secret;
+use crate::calendar::Freeze;
 pub use crate::model::Role;
 
 /// All hosts of an inventory, in the order of the file.
@@ -26,6 +27,8 @@ pub struct Fleet {
     pub groups: BTreeMap<String, Vec<String>>,
     /// How a change goes over them.
     pub rollout: Rollout,
+    /// Times in which nothing is changed.
+    pub freeze: Vec<Freeze>,
     /// Things that are allowed but worth a second look, ready to print.
     pub warnings: Vec<String>,
 }

@@ -30,7 +30,7 @@ pub use output::Slice;
 pub use own_clock::{OWN_CLOCK, is_own_clock, name_of_own_clock, own_clock, own_clock_patterns};
 pub use read::ReadError;
 pub use refusal::{MistakeCode, MistakeReport, Refusal};
-pub use report::{FleetReport, HostReport, SCHEMA, Summary, Wave};
+pub use report::{FleetReport, Followed, HostReport, SCHEMA, Summary, Wave};
 pub use role::Role;
 pub use spread::Spread;
 pub use status::{Condition, Status};

@@ -27,6 +27,9 @@ pub struct FleetReport {
     pub conditions: Vec<Condition>,
     /// Counts of hosts.
     pub summary: Summary,
+    /// What is worth knowing of the run as a whole: its window, a freeze that was set aside.
+    #[serde(default)]
+    pub notes: Vec<String>,
     /// The order in which hosts are changed; `plan` and `apply` only.
     #[serde(default)]
     pub waves: Vec<Wave>,
@@ -101,6 +104,16 @@ impl Summary {
     }
 }
 
+/// A source that the inventory gives to a host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+pub struct Followed {
+    /// Address or name, as in the inventory.
+    pub address: String,
+    /// The host of the inventory behind it.
+    pub host: Option<String>,
+}
+
 /// What happened on one host.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -116,6 +129,12 @@ pub struct HostReport {
     pub os: Option<String>,
     /// The part that it plays.
     pub role: Role,
+    /// Its depth in the time hierarchy: 0 follows no host of the inventory.
+    #[serde(default)]
+    pub tier: usize,
+    /// Whom it follows as the inventory says; what it measured of them is in `sources`.
+    #[serde(default)]
+    pub follows: Vec<Followed>,
     /// The chosen time service (`chrony`, `ntpd`), once known.
     pub provider: Option<String>,
     /// How it ended.
@@ -155,6 +174,8 @@ impl HostReport {
             addresses: Vec::new(),
             os: None,
             role,
+            tier: 0,
+            follows: Vec::new(),
             provider: None,
             status: Status::Unchanged,
             limit_s: None,

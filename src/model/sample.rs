@@ -26,6 +26,7 @@ pub(crate) fn fleet(hosts: &[(&str, Status)]) -> FleetReport {
         exit_code: 0,
         conditions: Condition::holding(hosts.iter().map(|host| host.status)),
         summary: Summary::of(&hosts),
+        notes: Vec::new(),
         waves: Vec::new(),
         spread: None,
         hosts,

@@ -3,7 +3,7 @@
 
 use std::borrow::Cow;
 
-use crate::model::{DaemonReport, Delta, ErrorReport, Finding, HostReport, SourceReport};
+use crate::model::{DaemonReport, Delta, ErrorReport, Finding, Followed, HostReport, SourceReport};
 use crate::visible::is_hidden;
 
 /// Shows control characters, and what cannot be seen, as `\u{1b}`; line breaks and tabs stay.
@@ -31,6 +31,9 @@ fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
     [&mut host.name, &mut host.address].into_iter().for_each(&mut *visit);
     host.provider.iter_mut().for_each(&mut *visit);
     host.deltas.iter_mut().for_each(|delta| visit(&mut delta.property));
+    for Followed { address, host } in &mut host.follows {
+        [Some(address), host.as_mut()].into_iter().flatten().for_each(&mut *visit);
+    }
     for source in &mut host.sources {
         let SourceReport { address, ip, host, refid, .. } = source;
         visit(address);

@@ -30,6 +30,7 @@ pub(crate) fn full() -> FleetReport {
     server2.warnings = vec!["시계 \u{1b} \"quoted\"".to_owned()];
     let mut report = build::fleet(Verb::Apply, vec![server1, server2]);
     report.conditions = vec![Condition::Failed];
+    report.notes = vec!["the window closes at 02:00".to_owned()];
     report.waves = vec![Wave { why: "masters".to_owned(), hosts: vec!["server1".to_owned()] }];
     let between = ["server1".to_owned(), "server2".to_owned()];
     report.spread = Some(Spread { between, difference_s: 0.1 + 0.2, uncertainty_s: 1e-9, hosts: 2 });

@@ -1,8 +1,8 @@
 //! Reports made by hand.
 
 use fleetclock::model::{
-    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, Outcome, Port123, Prober, Role,
-    SCHEMA, Severity, SourceReport, Status, Summary, Verb, spread,
+    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, Followed, HostReport, Outcome, Port123, Prober,
+    Role, SCHEMA, Severity, SourceReport, Status, Summary, Verb, spread,
 };
 
 pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
@@ -14,6 +14,7 @@ pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
         exit_code: 0,
         conditions: Vec::new(),
         summary: Summary::of(&hosts),
+        notes: Vec::new(),
         waves: Vec::new(),
         spread: spread::spread(&hosts),
         hosts,
@@ -52,6 +53,11 @@ pub(crate) fn content(path: &str, from: Option<&str>, diff: &str) -> Delta {
     let mut delta = delta(&format!("file {path}"), "content", from, Some("sha256:0123456789ab"));
     delta.diff = Some(format!("--- {path} (on the host)\n+++ {path} (wanted)\n{diff}"));
     delta
+}
+
+/// A source of the inventory that is a host of it.
+pub(crate) fn followed(host: &str) -> Followed {
+    Followed { address: "10.10.10.1".to_owned(), host: Some(host.to_owned()) }
 }
 
 pub(crate) fn source(address: &str) -> SourceReport {

@@ -69,6 +69,7 @@ fn json_is_one_document_with_the_promised_names() {
     "out_of_limits": 0,
     "not_started": 0
   },
+  "notes": [],
   "waves": [],
   "spread": null,
   "hosts": [
@@ -78,6 +79,8 @@ fn json_is_one_document_with_the_promised_names() {
       "addresses": [],
       "os": "Debian GNU/Linux 12",
       "role": "slave",
+      "tier": 0,
+      "follows": [],
       "provider": "chrony",
       "status": "drifted",
       "limit_s": 0.1,
@@ -111,6 +114,7 @@ fn every_field_is_in_the_manual() {
     server2.sources = vec![build::source("10.10.10.1")];
     server2.daemon = Some(build::daemon(true));
     server2.findings = vec![build::finding()];
+    server2.follows = vec![build::followed("server1")];
     server2.error = Some(build::error("message", Some("hint")));
     let value: serde_json::Value = serde_json::from_str(&json::document(&fleet(Verb::Plan, vec![server2]))).unwrap();
     let manual = std::fs::read_to_string("docs/report.md").unwrap();
