@@ -24,7 +24,7 @@ pub(super) fn changes(text: &mut String, hosts: &[HostReport], options: Options)
     }
 }
 
-fn groups(hosts: &[HostReport]) -> Vec<Vec<&HostReport>> {
+pub(super) fn groups(hosts: &[HostReport]) -> Vec<Vec<&HostReport>> {
     let mut groups: Vec<Vec<&HostReport>> = Vec::new();
     let mut known: HashMap<String, usize> = HashMap::new();
     for host in hosts.iter().filter(|host| !host.deltas.is_empty() || !host.warnings.is_empty()) {

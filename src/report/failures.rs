@@ -11,10 +11,10 @@ use crate::model::{ErrorReport, HostReport, Status};
 use crate::text::names;
 
 /// Hosts that ended alike.
-struct Failure<'a> {
-    status: Status,
-    error: &'a ErrorReport,
-    hosts: Vec<&'a str>,
+pub(super) struct Failure<'a> {
+    pub(super) status: Status,
+    pub(super) error: &'a ErrorReport,
+    pub(super) hosts: Vec<&'a str>,
     /// Whether all were told the very same.
     same: bool,
 }
@@ -36,7 +36,7 @@ pub(super) fn failures(text: &mut String, hosts: &[HostReport]) {
     }
 }
 
-fn collect(hosts: &[HostReport]) -> Vec<Failure<'_>> {
+pub(super) fn collect(hosts: &[HostReport]) -> Vec<Failure<'_>> {
     let mut failures: Vec<Failure<'_>> = Vec::new();
     let mut known: HashMap<_, usize> = HashMap::new();
     for host in hosts {

@@ -1,8 +1,8 @@
 //! A report that is read back is the one that was written.
 
 use fleetclock::model::{
-    Certainty, Condition, FleetReport, HostReport, Kiss, Outcome, Port123, Prober, Severity, SourceReport, Spread,
-    Status, Verb, Wave,
+    Certainty, Condition, FleetReport, Followed, HostReport, Kiss, Outcome, Port123, Prober, Severity, SourceReport,
+    Spread, Status, Verb, Wave,
 };
 use fleetclock::report::json;
 use proptest::prelude::*;
@@ -14,11 +14,13 @@ pub(crate) fn full() -> FleetReport {
     let mut server1 = build::host("server1", Status::Unchanged);
     server1.addresses = vec!["10.10.10.1".to_owned(), "fe80::1".to_owned()];
     server1.daemon = Some(build::daemon(false));
+    server1.follows = vec![Followed { address: "ntp.example".to_owned(), host: None }];
     let mut server2 = build::failed("server2", Status::FailedUndone, "step 2: exit 1\nmore", Some("look at `b`"));
     server2.deltas = vec![
         build::delta("package chrony", "installed", None, Some("4.3-2")),
         build::content("/etc/chrony/chrony.conf", None, "@@ -0,0 +1 @@\n+server 10.10.10.1 iburst\n"),
     ];
+    (server2.tier, server2.follows) = (1, vec![build::followed("server1")]);
     server2.clock = Some("would step +23.200 s".to_owned());
     server2.sources = vec![build::source("10.10.10.1"), SourceReport { polls_left: Some(7), ..kissed() }];
     let mut daemon = build::daemon(true);

@@ -1,10 +1,14 @@
 //! What people read, to the letter: reports made by hand and the text they come to.
+#![expect(clippy::unwrap_used, reason = "a test may end here")]
 
 mod back;
+mod browser;
 mod build;
 mod changes;
+mod chromium;
 mod endings;
 mod findings;
+mod html;
 mod promised;
 mod proof;
 
