@@ -6,6 +6,7 @@ mod browser;
 mod build;
 mod changes;
 mod chromium;
+mod compliance;
 mod endings;
 mod findings;
 mod html;

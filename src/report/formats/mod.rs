@@ -2,6 +2,7 @@
 //!
 //! A new format is a file here, a line in [`ALL`] and one in `docs/ci.md`; `tests/formats.rs` asks for the rest.
 
+mod compliance;
 mod html;
 mod json;
 
@@ -39,7 +40,7 @@ pub trait Format: std::fmt::Debug + Sync {
 }
 
 /// All formats, in the order in which they are named to people.
-pub const ALL: &[&dyn Format] = &[&json::Json, &html::Html];
+pub const ALL: &[&dyn Format] = &[&json::Json, &html::Html, &compliance::Compliance];
 
 /// Returns the format of a name.
 pub fn find(name: &str) -> Option<&'static dyn Format> {
