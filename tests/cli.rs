@@ -432,7 +432,7 @@ fn hosts_are_changed_in_their_window_and_on_no_frozen_day() {
     refused(&["apply", "p"], &next);
     refused(&["apply", "p", "--window", "00:00-24:00 UTC"], &["cannot be used with"]);
     run(dir.path(), &["plan", "--out", "p", "--valid-for", "1h", "--window", "00:00-24:00 UTC"], 4);
-    let (_, stderr) = run(dir.path(), &["apply", "p"], 1);
+    let (_, stderr) = run(dir.path(), &["apply", "p"], 4);
     assert!(stderr.contains("the plan may be applied until"), "{stderr}");
     // Frozen days are those of a file, or of the inventory.
     std::fs::write(dir.path().join("days"), "# these\n2000-01-01..2099-12-31 UTC the move\n").unwrap();
