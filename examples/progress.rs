@@ -30,6 +30,8 @@ fn main() -> anyhow::Result<()> {
         notes: Vec::new(),
         waves: Vec::new(),
         spread: None,
+        inventory: None,
+        since: None,
         hosts,
     };
     console::print_report(&report, Options::of(command))
@@ -78,14 +80,9 @@ fn host(index: usize, command: Verb) -> HostReport {
         _ => Status::Unchanged,
     };
     let differs = !matches!(status, Status::Unreachable | Status::Unchanged) && command != Verb::Verify;
+    let address = format!("10.0.{}.{}", index / 250, index % 250);
     HostReport {
-        name: format!("web{index:03}"),
-        address: format!("10.0.{}.{}", index / 250, index % 250),
-        addresses: Vec::new(),
         os: Some(if index.is_multiple_of(2) { "Debian GNU/Linux 12" } else { "Rocky Linux 9.5" }.to_owned()),
-        role: Role::Slave,
-        tier: 0,
-        follows: Vec::new(),
         provider: Some("chrony".to_owned()),
         status,
         limit_s: Some(0.1),
@@ -94,11 +91,10 @@ fn host(index: usize, command: Verb) -> HostReport {
             .then(|| format!("would step +{index}.2 s (measured against `server1`)")),
         sources: if status == Status::Unreachable { Vec::new() } else { sources(index, status) },
         daemon: (status != Status::Unreachable).then(daemon),
-        findings: Vec::new(),
-        warnings: Vec::new(),
         error: error(index, status),
         executions: 3,
         seconds: 1.0,
+        ..HostReport::blank(&format!("web{index:03}"), &address, Role::Slave)
     }
 }
 

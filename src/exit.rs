@@ -42,6 +42,13 @@ impl Exit {
         holding.iter().find(|condition| red.contains(condition)).map_or(Exit::Ok, |condition| (*condition).into())
     }
 
+    /// Returns the exit of a number, as an older run has left it; what is not known here is a failure.
+    pub fn from_code(code: u8) -> Exit {
+        use Exit::{Failed, Interrupted, Ok, OutOfLimits, Pending, Unreachable, Usage};
+        let known = [Ok, Failed, Usage, Pending, Unreachable, OutOfLimits, Interrupted];
+        known.into_iter().find(|exit| exit.code() == code).unwrap_or(Failed)
+    }
+
     /// Returns the number.
     pub fn code(self) -> u8 {
         self as u8

@@ -2,7 +2,7 @@
 //! somebody may have put there.
 
 use std::fs::File;
-use std::io::{Error, Result, Write as _};
+use std::io::{BufWriter, Error, Result, Write};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
@@ -26,7 +26,7 @@ pub fn write(path: &Path, bytes: &[u8]) -> Result<()> {
 /// # Errors
 /// As for [`write()`].
 pub fn write_with(path: &Path, bytes: &[u8], mode: u32) -> Result<()> {
-    Place { mode, ..prepare(path)? }.write(bytes)
+    prepare_for(path, mode)?.write(bytes)
 }
 
 /// A place that can be written to, found before the work whose result belongs there.
@@ -50,6 +50,14 @@ enum Opened {
 /// # Errors
 /// It cannot be written, or what is there is another user's.
 pub fn prepare(path: &Path) -> Result<Place> {
+    prepare_for(path, PRIVATE)
+}
+
+/// The same with other rights.
+///
+/// # Errors
+/// As for [`prepare()`].
+pub fn prepare_for(path: &Path, mode: u32) -> Result<Place> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if path.file_name().is_none() || path.is_dir() {
         return Err(Error::other("it is a folder"));
@@ -60,7 +68,7 @@ pub fn prepare(path: &Path) -> Result<Place> {
         let made = tempfile::Builder::new().prefix(".fleetclock-").tempfile_in(folder);
         Opened::New(made.map_err(|error| in_folder(folder, &error))?)
     };
-    Ok(Place { path: path.to_owned(), mode: PRIVATE, file })
+    Ok(Place { path: path.to_owned(), mode, file })
 }
 
 impl Place {
@@ -69,11 +77,19 @@ impl Place {
     /// # Errors
     /// The disk is full, or the like.
     pub fn write(self, bytes: &[u8]) -> Result<()> {
+        self.fill(|out| out.write_all(bytes))
+    }
+
+    /// The same piece by piece: what is too large to be in memory at once.
+    ///
+    /// # Errors
+    /// As for [`Place::write()`], or those of `fill`; the file is then left as it was.
+    pub fn fill(self, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
         let mut file = match self.file {
-            Opened::Special(mut file) => return file.write_all(bytes),
+            Opened::Special(file) => return filled(&file, fill),
             Opened::New(file) => file,
         };
-        file.write_all(bytes)?;
+        filled(file.as_file_mut(), fill)?;
         file.as_file().set_permissions(std::fs::Permissions::from_mode(self.mode))?;
         file.as_file().sync_all()?;
         file.persist(&self.path).map(drop).map_err(|failed| failed.error)
@@ -83,6 +99,20 @@ impl Place {
     pub fn path(&self) -> &Path {
         &self.path
     }
+}
+
+fn filled(file: &File, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<()> {
+    let mut out = BufWriter::with_capacity(1 << 16, file);
+    fill(&mut out)?;
+    out.flush()
+}
+
+/// The rights that the user does not want new files to have. Asked of the kernel in a way that does not change them
+/// for other threads in between.
+pub fn mask() -> u32 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("Umask:"));
+    line.and_then(|mask| u32::from_str_radix(mask.trim(), 8).ok()).unwrap_or(0o022)
 }
 
 /// Adds text at the end of a file, which is made if need be, in one write: others that do the same
@@ -178,6 +208,18 @@ mod tests {
         assert_eq!(nowhere, format!("there is no folder {}", dir.path().join("no").display()));
         assert_eq!(write(dir.path(), b"x").unwrap_err().to_string(), "it is a folder");
         assert_eq!(write(Path::new(""), b"x").unwrap_err().to_string(), "it is a folder");
+    }
+
+    #[test]
+    fn what_is_written_piece_by_piece_is_whole_or_not_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a");
+        let fill = |fill: fn(&mut dyn Write) -> Result<()>| prepare_for(&path, 0o644).unwrap().fill(fill);
+        fill(|out| write!(out, "one").and_then(|()| write!(out, " two"))).unwrap();
+        fill(|out| write!(out, "half").and_then(|()| Err(Error::other("no more")))).unwrap_err();
+        assert_eq!((std::fs::read_to_string(&path).unwrap().as_str(), mode(&path)), ("one two", 0o644));
+        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        assert!(mask() <= 0o777);
     }
 
     #[test]

@@ -11,6 +11,7 @@ use super::change::{Changed, can_ask, change};
 use super::consent::Consent;
 use super::fail_on::FailOn;
 use super::permit::{When, granted};
+use super::reports::Reports;
 use super::rollout::Waves;
 use super::run::Run;
 use crate::assets::Assets;
@@ -47,6 +48,8 @@ pub(super) struct Args {
     #[command(flatten)]
     fail_on: FailOn,
     #[command(flatten)]
+    reports: Reports,
+    #[command(flatten)]
     consent: Consent,
     #[command(flatten)]
     when: When,
@@ -60,6 +63,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let all: HashSet<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
     let mut run = Run::of(Verb::Apply, global, fleet)?;
     run.red = args.fail_on.or(&Condition::ALL);
+    run.reports = args.reports.open(global.format)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
     run.journal = args.journal;

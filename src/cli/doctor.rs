@@ -11,7 +11,9 @@ use super::fail_on::FailOn;
 use super::fix::{Wanted, fix};
 use super::permit::granted;
 use super::plan::unless_lost;
+use super::reports::Reports;
 use super::run::Run;
+use super::since::SinceArgs;
 use super::{Format, Global};
 use crate::calendar::Permit;
 use crate::engine::doctor::diagnose_all;
@@ -39,6 +41,10 @@ pub(super) struct Args {
     #[command(flatten)]
     fail_on: FailOn,
     #[command(flatten)]
+    reports: Reports,
+    #[command(flatten)]
+    since: SinceArgs,
+    #[command(flatten)]
     consent: Consent,
 }
 
@@ -60,6 +66,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         let permit = Permit { freezes: run.freeze.clone(), ..Permit::default() };
         (run.closes, run.notes) = granted(permit, None)?;
     }
+    run.reports = args.reports.open(global.format)?;
+    args.since.give(&mut run, Verb::Doctor)?;
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;

@@ -15,7 +15,7 @@ use crate::report::{console, facts, json};
 
 /// Reads and prints the facts; the hosts that did not answer follow as in every report.
 pub(super) fn run(global: &Global) -> Result<Exit> {
-    let run = Run::start(Verb::Facts, global)?;
+    let mut run = Run::start(Verb::Facts, global)?;
     let results = run.watched(run.names(), |cx| facts_all(run.hosts.clone(), run.forks, cx));
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
     let mut reports: Vec<HostReport> = Vec::new();
@@ -30,7 +30,7 @@ pub(super) fn run(global: &Global) -> Result<Exit> {
     }
     if global.format == Format::Json {
         console::print(&json::document(&each(&reports, &found)))?;
-        return Ok(run.exit(&reports));
+        return Ok(run.exit(&run.report(reports)));
     }
     console::print_text(&facts::facts(reports.iter().filter_map(|report| Some((report, found.get(&report.name)?)))))?;
     Ok(run.print(reports, true))

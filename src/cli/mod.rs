@@ -22,9 +22,12 @@ mod plan;
 mod probe;
 mod refused;
 mod render;
+mod report;
+mod reports;
 mod rights;
 mod rollout;
 mod run;
+mod since;
 mod suggest;
 mod trust;
 mod undo;
@@ -225,6 +228,14 @@ enum Command {
         after_help = "Examples:\n  fleetclock probe time.bora.net 10.10.10.1\n  fleetclock probe --samples 4 --timeout 500ms [2001:db8::1]:123"
     )]
     Probe(probe::Args),
+    /// Show, convert, compare and join the reports of older runs; contact no host
+    ///
+    /// A report is the JSON that `--report json` writes and `--format json` prints.
+    #[command(
+        subcommand,
+        after_help = "Examples:\n  fleetclock report show fleetclock.json --report markdown\n  fleetclock report diff yesterday.json today.json"
+    )]
+    Report(report::Verb),
     /// Check, show or draw the inventory; contact no host
     #[command(subcommand)]
     Inventory(inventory::Verb),
@@ -273,6 +284,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Doctor(args) => doctor::run(&args, &global),
         Command::Facts => facts::run(&global),
         Command::Probe(args) => probe::run(&args, &global),
+        Command::Report(verb) => report::run(&verb, &global),
         Command::Inventory(verb) => inventory::run(&verb, &global),
         Command::Render(args) => render::run(&args, &global),
         Command::Assets(verb) => assets::run(&verb, &global),

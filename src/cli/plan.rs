@@ -7,8 +7,10 @@ use anyhow::{Context as _, Result};
 use super::consent::Consent;
 use super::fail_on::FailOn;
 use super::permit::Valid;
+use super::reports::Reports;
 use super::rollout::Waves;
 use super::run::{Run, into_report};
+use super::since::SinceArgs;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::calendar::Timestamp;
@@ -32,6 +34,10 @@ pub(super) struct Args {
     exit_code: bool,
     #[command(flatten)]
     fail_on: FailOn,
+    #[command(flatten)]
+    reports: Reports,
+    #[command(flatten)]
+    since: SinceArgs,
     /// Write the plan to a file, for `apply FILE`
     #[arg(short, long, value_name = "FILE")]
     out: Option<PathBuf>,
@@ -62,6 +68,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start(model::Verb::Plan, global)?;
     let pending = |condition: &Condition| args.exit_code || *condition != Condition::Drift;
     run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
+    run.reports = args.reports.open(global.format)?;
+    args.since.give(&mut run, model::Verb::Plan)?;
     args.consent.give(&mut run.hosts)?;
     // What is wrong with these is found before any host is contacted.
     let validity = args.valid.of(Timestamp::now())?;
@@ -139,6 +147,8 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         notes: plan.validity.words().map(|words| format!("may be applied {words}")).into_iter().collect(),
         waves: plan.order.waves,
         spread: None,
+        inventory: Some(plan.inventory),
+        since: None,
         hosts,
     };
     console::print_report(&report, Options { diffs: true, ..Options::of(model::Verb::Plan) })?;

@@ -13,11 +13,12 @@ use anyhow::{Context as _, Result};
 
 use super::interrupt::Interrupt;
 use super::limits::Forks;
+use super::reports::{Opened, named};
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::calendar::Freeze;
 use crate::engine::fleet::PlanResult;
-use crate::engine::{Closes, Context, owners, whoami};
+use crate::engine::{Closes, Context, locate, owners, whoami};
 use crate::exit::{self, Exit};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
@@ -69,6 +70,11 @@ pub(super) struct Run {
     pub(super) journal: bool,
     /// What the exit code tells of.
     pub(super) red: Vec<Condition>,
+    /// Where the result goes beside the terminal.
+    pub(super) reports: Opened,
+    /// The older run that this one is compared with, and whether only what is new counts.
+    pub(super) since: Option<FleetReport>,
+    pub(super) only_new: bool,
     pub(super) started: SystemTime,
     clock: Instant,
     pub(super) interrupt: Interrupt,
@@ -125,6 +131,9 @@ impl Run {
             verify: true,
             journal: false,
             red: Condition::ALL.to_vec(),
+            reports: Opened::default(),
+            since: None,
+            only_new: false,
             started: SystemTime::now(),
             clock: Instant::now(),
             interrupt,
@@ -194,31 +203,40 @@ impl Run {
         self.clock.elapsed().as_secs_f64()
     }
 
-    /// Puts the reports of the hosts together.
+    /// Puts the reports of the hosts together, each thing that is wrong with its place and what it is known by.
     pub(super) fn report(&self, mut hosts: Vec<HostReport>) -> FleetReport {
+        let inventory = named(&self.inventory);
         hosts.iter_mut().for_each(|host| self.hidden.report(host));
-        FleetReport {
+        locate::give(&inventory, &self.hosts, &mut hosts);
+        let mut report = FleetReport {
             schema: SCHEMA,
             command: self.command,
             started: humantime::format_rfc3339_millis(self.started).to_string(),
             seconds: self.seconds(),
-            exit_code: self.exit(&hosts).code(),
+            exit_code: 0,
             conditions: conditions(&hosts),
             summary: Summary::of(&hosts),
             notes: self.notes.clone(),
             waves: self.waves.clone(),
             spread: spread::spread(&hosts),
+            inventory: Some(inventory),
+            since: None,
             hosts,
+        };
+        report.stamp();
+        if let Some(old) = &self.since {
+            report.compare(old);
         }
+        report.exit_code = self.exit(&report).code();
+        report
     }
 
     /// Returns the exit code. An interrupt that came too late to keep a host from its work changes nothing.
-    pub(super) fn exit(&self, hosts: &[HostReport]) -> Exit {
-        let held = hosts.iter().any(|host| host.status == Status::NotStarted);
-        match Exit::of(&conditions(hosts), &self.red) {
-            _ if held && self.interrupt.stop.load(Ordering::Relaxed) => Exit::Interrupted,
-            exit => exit,
-        }
+    pub(super) fn exit(&self, report: &FleetReport) -> Exit {
+        let held = report.hosts.iter().any(|host| host.status == Status::NotStarted);
+        let new = || report.new_conditions();
+        let exit = if self.only_new { Exit::of(&new(), &self.red) } else { Exit::of(&report.conditions, &self.red) };
+        if held && self.interrupt.stop.load(Ordering::Relaxed) { Exit::Interrupted } else { exit }
     }
 
     /// When it began, as its record says.
@@ -257,10 +275,10 @@ impl Run {
         }
     }
 
-    /// Prints the result; `diffs` are left out when they have just been shown.
-    pub(super) fn print(&self, hosts: Vec<HostReport>, diffs: bool) -> Exit {
-        let exit = self.exit(&hosts);
+    /// Prints the result, and writes the reports that were asked for; `diffs` are left out when they have just been shown.
+    pub(super) fn print(&mut self, hosts: Vec<HostReport>, diffs: bool) -> Exit {
         let report = self.report(hosts);
+        let exit = self.exit(&report);
         self.write_record(Some(&report));
         self.note_endings(self.command, &report.hosts);
         let exit = self.print_report(exit, &report, diffs);
@@ -271,31 +289,44 @@ impl Run {
     }
 
     /// Prints what was found where the user did not want it changed. People have seen it before they were asked.
-    pub(super) fn print_declined(&self, hosts: Vec<HostReport>) -> Exit {
+    pub(super) fn print_declined(&mut self, hosts: Vec<HostReport>) -> Exit {
+        let report = FleetReport { exit_code: Exit::Pending.code(), ..self.report(hosts) };
         match self.format {
-            Format::Human => Exit::Pending,
-            Format::Json => {
-                let report = FleetReport { exit_code: Exit::Pending.code(), ..self.report(hosts) };
-                self.print_report(Exit::Pending, &report, true)
-            }
+            Format::Human => self.write_reports(Exit::Pending, &report, Ok(())),
+            Format::Json => self.print_report(Exit::Pending, &report, true),
         }
     }
 
-    fn print_report(&self, exit: Exit, report: &FleetReport, diffs: bool) -> Exit {
+    fn print_report(&mut self, exit: Exit, report: &FleetReport, diffs: bool) -> Exit {
         if self.verbosity > Verbosity::Quiet {
             self.connections.notes().iter().for_each(|note| console::error_line(&format!("note: {note}")));
         }
-        let printed = match self.format {
-            Format::Human => console::print_report(report, Options { diffs, ..Options::of(self.command) }),
-            Format::Json => console::print(&json::document(report)),
-        };
-        match printed {
-            Ok(()) => exit,
-            Err(error) => {
-                // Hosts were contacted, so it is no mistake of the command line; what was done is not known by the reader.
-                console::error(&error);
-                Exit::Failed
+        let shown = self.show(report, Options { diffs, ..Options::of(self.command) });
+        self.write_reports(exit, report, shown)
+    }
+
+    fn show(&self, report: &FleetReport, options: Options) -> Result<()> {
+        match self.format {
+            // Standard output is a report's.
+            Format::Human if self.reports.takes_standard_output() => {
+                console::error_line(text::report(report, options).trim_end());
+                Ok(())
             }
+            Format::Human => console::print_report(report, options),
+            Format::Json => console::print(&json::document(report)),
+        }
+    }
+
+    /// Writes the reports that were asked for. Hosts were contacted, so what cannot be written, or could not be shown,
+    /// is no mistake of the command line; what was done is not known by the reader.
+    fn write_reports(&mut self, exit: Exit, report: &FleetReport, shown: Result<()>) -> Exit {
+        let mut lost: Vec<anyhow::Error> = shown.err().into_iter().collect();
+        lost.extend(self.reports.write(report));
+        lost.iter().for_each(console::error);
+        match exit {
+            Exit::Interrupted => exit,
+            _ if !lost.is_empty() => Exit::Failed,
+            _ => exit,
         }
     }
 }

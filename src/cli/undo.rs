@@ -8,6 +8,7 @@ use anyhow::{Result, anyhow};
 use super::Global;
 use super::change::can_ask;
 use super::fail_on::FailOn;
+use super::reports::Reports;
 use super::run::Run;
 use crate::engine::undo::{Choice, LookResult, choose, is_known, look_all, report_of, undo_all};
 use crate::exit::{Exit, Hint};
@@ -28,6 +29,8 @@ pub(super) struct Args {
     yes: bool,
     #[command(flatten)]
     fail_on: FailOn,
+    #[command(flatten)]
+    reports: Reports,
 }
 
 impl Args {
@@ -55,6 +58,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     can_ask("undo", args.yes, "`--yes` goes ahead")?;
     let mut run = Run::start(Verb::Undo, &global)?;
     run.red = args.fail_on.or(&Condition::ALL);
+    run.reports = args.reports.open(global.format)?;
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
     if let Some(error) = covered(&looks, chosen.as_deref(), &run.inventory).filter(|_| choice == Choice::Newest) {
@@ -133,9 +137,14 @@ mod tests {
     use crate::model::{Status, sample};
 
     fn choice(words: &[&str]) -> (Choice, Vec<String>) {
-        Args { which: words.iter().map(ToString::to_string).collect(), yes: false, fail_on: FailOn::default() }
-            .choice()
-            .unwrap()
+        Args {
+            which: words.iter().map(ToString::to_string).collect(),
+            yes: false,
+            fail_on: FailOn::default(),
+            reports: Reports::default(),
+        }
+        .choice()
+        .unwrap()
     }
 
     #[test]
@@ -144,7 +153,16 @@ mod tests {
         assert_eq!(choice(&[]), (Choice::Newest, vec![]));
         assert_eq!(choice(&["web1", "db"]), (Choice::EachLast, vec!["web1".into(), "db".into()]));
         assert_eq!(choice(&["web1", run]), (Choice::Run(run.into()), vec!["web1".into()]));
-        assert!(Args { which: vec![run.into(), run.into()], yes: false, fail_on: FailOn::default() }.choice().is_err());
+        assert!(
+            Args {
+                which: vec![run.into(), run.into()],
+                yes: false,
+                fail_on: FailOn::default(),
+                reports: Reports::default()
+            }
+            .choice()
+            .is_err()
+        );
     }
 
     fn ended(run: &str, command: Verb, host: &str, status: Status) -> Record {

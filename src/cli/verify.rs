@@ -6,7 +6,9 @@ use anyhow::Result;
 
 use super::Global;
 use super::fail_on::FailOn;
+use super::reports::Reports;
 use super::run::Run;
+use super::since::SinceArgs;
 use super::watch::{Times, watch};
 use crate::engine::fleet::verify_all;
 use crate::exit::Exit;
@@ -19,7 +21,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     deadline: Option<Duration>,
     /// Measure again and again, and draw the offsets, until Ctrl-C; waits for no deadline and compares no configuration
-    #[arg(long, conflicts_with = "deadline")]
+    #[arg(long, conflicts_with_all = ["deadline", "reports", "since"])]
     watch: bool,
     /// Time from the beginning of a round to that of the next
     #[arg(long, value_name = "TIME", requires = "watch", default_value = "5s", value_parser = at_least_a_second)]
@@ -29,6 +31,10 @@ pub(super) struct Args {
     length: Option<Duration>,
     #[command(flatten)]
     fail_on: FailOn,
+    #[command(flatten)]
+    reports: Reports,
+    #[command(flatten)]
+    since: SinceArgs,
 }
 
 /// Sources are not to be asked more often than they like.
@@ -43,6 +49,8 @@ fn at_least_a_second(text: &str) -> Result<Duration, String> {
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start(Verb::Verify, global)?;
     run.red = args.fail_on.or(&Condition::ALL);
+    run.reports = args.reports.open(global.format)?;
+    args.since.give(&mut run, Verb::Verify)?;
     if let Some(deadline) = args.deadline {
         run.hosts.iter_mut().for_each(|host| host.limits.deadline = deadline);
     }

@@ -6,7 +6,7 @@ use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
 use super::{Link, Patient, Seen};
 use crate::inventory::HostSpec;
-use crate::model::{Certainty, Finding};
+use crate::model::{Certainty, Finding, Mark};
 use crate::verdict::sources;
 use crate::verdict::{self, Verdict};
 
@@ -226,6 +226,7 @@ impl Found {
             configuration: rule.configuration && !seen.beyond,
             excluded: seen.excluded,
             affects,
+            mark: Mark::default(),
         }
     }
 }

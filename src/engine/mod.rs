@@ -10,6 +10,7 @@ pub mod doctor;
 pub mod fleet;
 mod frame;
 mod identity;
+pub mod locate;
 mod lock;
 mod moved;
 mod places;

@@ -8,7 +8,7 @@ use crate::exit::Hint as _;
 use crate::facts::{Facts, Firewall};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
-use crate::model::{Delta, Slice};
+use crate::model::{Delta, Mark, Slice};
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
@@ -74,6 +74,7 @@ fn restart(step: &Step) -> Delta {
         from: Some("running with the old configuration".to_owned()),
         to: Some("restarted".to_owned()),
         diff: None,
+        mark: Mark::default(),
     }
 }
 

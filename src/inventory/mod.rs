@@ -9,6 +9,7 @@ mod load;
 mod merge;
 mod name;
 mod node;
+mod places;
 mod policy;
 pub mod range;
 mod read;
@@ -25,7 +26,8 @@ mod winrm;
 use std::path::Path;
 
 use crate::model::MistakeCode;
-pub use node::{Mistake, Mistakes};
+pub use node::{At, Mistake, Mistakes};
+pub use places::Places;
 pub use secret::Secret;
 pub use spec::{Fleet, HostSpec};
 

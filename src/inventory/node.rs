@@ -18,9 +18,11 @@ const LARGEST: u64 = 8 << 20;
 
 /// Line and column, from 1.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) struct At {
-    pub(super) line: u64,
-    pub(super) column: u64,
+pub struct At {
+    /// Line.
+    pub line: u64,
+    /// Column, in characters.
+    pub column: u64,
 }
 
 /// One thing that is wrong with an inventory.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::node::{Kind, Node};
 use super::read::{Reader, Settings};
-use super::spec::StepPolicy;
+use super::spec::{Limits, StepPolicy};
 
 /// How a master goes on without any outside time.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +29,23 @@ const FIRST: u32 = 3;
 
 /// The policy of a host that says nothing.
 pub(super) const STEP: StepPolicy = StepPolicy::AtStart { over: OVER, updates: FIRST };
+
+/// The limits of a host, as far as something is said of them; else the usual ones.
+pub(super) fn limits(s: &Settings) -> Limits {
+    // W32Time is not made for milliseconds.
+    let default = if s.winrm.is_some() { Duration::from_secs(1) } else { Duration::from_millis(100) };
+    Limits {
+        max_error: s.max_error.map_or(default, |(duration, _)| duration),
+        max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
+        max_step: s.max_step.or(match s.step {
+            // Whoever writes the word `always` says so of every step.
+            Some(StepPolicy::Always { .. }) => None,
+            _ => Some(Duration::from_secs(1)),
+        }),
+        deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
+        read: s.read.unwrap_or(Duration::from_secs(if s.winrm.is_some() { 60 } else { 90 })),
+    }
+}
 
 impl Reader<'_> {
     pub(super) fn isolated(&mut self, node: &Node, what: &str) -> Option<Option<Isolated>> {

@@ -13,12 +13,13 @@ use super::links::{Names, links};
 use super::load::{Draft, Drafts};
 use super::name::not_for_others;
 use super::node::At;
-use super::policy::STEP;
+use super::places::Places;
+use super::policy::{STEP, limits};
 use super::read::{Reader, Settings};
 use super::source::SourceLine;
 use super::spec::{
-    Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, Limits, ProviderChoice, Role,
-    Source, SshSettings, StepPolicy, TimeSpec,
+    Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, ProviderChoice, Role, Source,
+    SshSettings, TimeSpec,
 };
 use crate::model::OWN_CLOCK;
 
@@ -295,22 +296,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
         },
         limits: limits(s),
         vars: s.vars.clone(),
-    }
-}
-
-fn limits(s: &Settings) -> Limits {
-    // W32Time is not made for milliseconds.
-    let default = if s.winrm.is_some() { Duration::from_secs(1) } else { Duration::from_millis(100) };
-    Limits {
-        max_error: s.max_error.map_or(default, |(duration, _)| duration),
-        max_stratum: s.max_stratum.map_or(15, |(stratum, _)| stratum),
-        max_step: s.max_step.or(match s.step {
-            // Whoever writes the word `always` says so of every step.
-            Some(StepPolicy::Always { .. }) => None,
-            _ => Some(Duration::from_secs(1)),
-        }),
-        deadline: s.deadline.unwrap_or(Duration::from_secs(60)),
-        read: s.read.unwrap_or(Duration::from_secs(if s.winrm.is_some() { 60 } else { 90 })),
+        places: Places::of(host),
     }
 }
 

@@ -13,6 +13,7 @@ use serde::Serialize;
 pub use super::connection::{
     Become, Client, Connection, ElevateSettings, HostKeyPolicy, Jump, SshSettings, Trust, WinrmAuth, WinrmSettings,
 };
+use super::places::Places;
 use super::rollout::Rollout;
 use super::secret::Secret;
 use crate::calendar::Freeze;
@@ -65,6 +66,9 @@ pub struct HostSpec {
     pub limits: Limits,
     /// Free values for templates.
     pub vars: BTreeMap<String, Var>,
+    /// Where the file says so.
+    #[serde(skip)]
+    pub places: Places,
 }
 
 /// The time service that a host shall run.

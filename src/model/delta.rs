@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mark;
+
 /// One property that is not as wanted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -17,12 +19,15 @@ pub struct Delta {
     /// Unified diff of contents, secrets hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Where it stands in the inventory, and by what it is known again.
+    #[serde(flatten)]
+    pub mark: Mark,
 }
 
 impl Delta {
     /// A property that differs, without a diff of contents.
     pub fn new(resource: String, property: &str, from: Option<String>, to: Option<String>) -> Self {
-        Delta { resource, property: property.to_owned(), from, to, diff: None }
+        Delta { resource, property: property.to_owned(), from, to, diff: None, mark: Mark::default() }
     }
 
     /// Whether a service that has loaded the thing must load it anew. Rights of a file do not matter to it.

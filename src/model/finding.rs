@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::Mark;
+
 /// One reason found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -32,6 +34,9 @@ pub struct Finding {
     /// Other hosts that get no time because of it.
     #[serde(default)]
     pub affects: Vec<String>,
+    /// Where it stands in the inventory, and by what it is known again.
+    #[serde(flatten)]
+    pub mark: Mark,
 }
 
 /// How bad a finding is, the worst first.

@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Condition, DaemonReport, Delta, ErrorReport, Finding, Role, SourceReport, Spread, Status, Verb};
+use super::{
+    Condition, DaemonReport, Delta, ErrorReport, Finding, Mark, Role, Since, SourceReport, Spread, Status, Verb,
+};
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
 pub const SCHEMA: u32 = 1;
@@ -35,6 +37,12 @@ pub struct FleetReport {
     pub waves: Vec<Wave>,
     /// The two clocks that are furthest apart, as far as the hosts have measured common sources.
     pub spread: Option<Spread>,
+    /// The inventory, as the user named it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inventory: Option<String>,
+    /// What has changed since the report that this one is compared with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
     /// One entry for each host, in the order of the inventory.
     pub hosts: Vec<HostReport>,
 }
@@ -163,6 +171,9 @@ pub struct HostReport {
     pub executions: usize,
     /// How long the host took.
     pub seconds: f64,
+    /// Where the host stands in the inventory, and by what it is known again that it did not end as it should.
+    #[serde(flatten)]
+    pub mark: Mark,
 }
 
 impl HostReport {
@@ -188,6 +199,7 @@ impl HostReport {
             error: None,
             executions: 0,
             seconds: 0.0,
+            mark: Mark::default(),
         }
     }
 }

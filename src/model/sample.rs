@@ -29,6 +29,8 @@ pub(crate) fn fleet(hosts: &[(&str, Status)]) -> FleetReport {
         notes: Vec::new(),
         waves: Vec::new(),
         spread: None,
+        inventory: None,
+        since: None,
         hosts,
     }
 }

@@ -126,7 +126,7 @@ fn row(delta: &Delta) -> [Cell; 3] {
 }
 
 /// What becomes of the property. Of a content that is shown, the digests would only be noise.
-fn change(delta: &Delta) -> String {
+pub(super) fn change(delta: &Delta) -> String {
     if let Some(diff) = &delta.diff {
         let lines = |sign: char| body(diff).filter(|line| line.starts_with(sign)).count();
         return match (&delta.from, lines('+'), lines('-')) {

@@ -12,6 +12,7 @@ pub mod probe;
 mod proof;
 pub mod room;
 pub mod rounds;
+mod since;
 mod spread;
 mod strip;
 mod style;

@@ -10,7 +10,7 @@ use super::failures::failures;
 use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
-use super::{findings, room, spread};
+use super::{findings, room, since, spread};
 use crate::model::{FleetReport, HostReport, Status, Summary, Verb};
 use crate::text::number::count;
 use crate::text::{clean, names};
@@ -58,6 +58,7 @@ pub fn report(report: &FleetReport, options: Options) -> String {
     if report.command == Verb::Plan {
         waves(&mut text, report);
     }
+    since::since(&mut text, report);
     let _ = writeln!(text, "{}", summary(report));
     match options.columns {
         Some(columns) => room::wrap(&text, columns),
@@ -70,6 +71,7 @@ pub fn ending(report: &FleetReport) -> String {
     let hosts: Vec<HostReport> = report.hosts.iter().map(clean::host).collect();
     let mut text = String::new();
     troubles(&mut text, report.command, hosts);
+    since::since(&mut text, report);
     let _ = writeln!(text, "{}", summary(report));
     text
 }

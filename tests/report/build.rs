@@ -1,8 +1,8 @@
 //! Reports made by hand.
 
 use fleetclock::model::{
-    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, Followed, HostReport, Outcome, Port123, Prober,
-    Role, SCHEMA, Severity, SourceReport, Status, Summary, Verb, spread,
+    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, Followed, HostReport, Mark, Outcome, Port123,
+    Prober, Role, SCHEMA, Severity, SourceReport, Status, Summary, Verb, spread,
 };
 
 pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
@@ -17,6 +17,8 @@ pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
         notes: Vec::new(),
         waves: Vec::new(),
         spread: spread::spread(&hosts),
+        inventory: None,
+        since: None,
         hosts,
     }
 }
@@ -116,5 +118,6 @@ pub(crate) fn finding() -> Finding {
         configuration: true,
         excluded: vec![text("a host that is down: server1 answered our login")],
         affects: vec![text("server2"), text("server3")],
+        mark: Mark::default(),
     }
 }

@@ -1,7 +1,7 @@
 //! The page: what hosts say does not become a part of it, and it holds what the report says.
 
 use fleetclock::model::{
-    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, Severity, Status, Verb, Wave,
+    Certainty, DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, Mark, Severity, Status, Verb, Wave,
 };
 use fleetclock::report::formats;
 use html5gum::{DefaultEmitter, StartTag, Token, Tokenizer};
@@ -72,6 +72,7 @@ fn talkative(say: &str) -> HostReport {
         configuration: true,
         excluded: list(),
         affects: list(),
+        mark: Mark::default(),
     }];
     host
 }
@@ -83,6 +84,7 @@ pub(crate) fn talk(say: &str) -> String {
     other.deltas.clear();
     let mut report = fleet(Verb::Apply, vec![one, other]);
     report.started = say.to_owned();
+    report.inventory = Some(say.to_owned());
     report.waves = vec![Wave { why: say.to_owned(), hosts: vec![say.to_owned()] }];
     page(&report)
 }

@@ -9,6 +9,7 @@ mod chromium;
 mod compliance;
 mod endings;
 mod findings;
+mod formats;
 mod html;
 mod promised;
 mod proof;

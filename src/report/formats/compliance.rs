@@ -215,10 +215,16 @@ fn row(control: &Control, host: &HostReport, report: &FleetReport) -> [String; 1
         result.to_owned(),
         seen,
         report.started.clone(),
-        format!("fleetclock {} {}", env!("CARGO_PKG_VERSION"), report.command),
+        by(report),
         control.but.clone().unwrap_or_default(),
         control.of.clone(),
     ]
+}
+
+/// The program, the verb, and the inventory where the report says which.
+fn by(report: &FleetReport) -> String {
+    let inventory = report.inventory.as_ref().map(|inventory| format!(" -i {inventory}")).unwrap_or_default();
+    format!("fleetclock {} {}{inventory}", env!("CARGO_PKG_VERSION"), report.command)
 }
 
 fn line(cells: [String; 10]) -> String {

@@ -97,7 +97,15 @@ fn policy() -> String {
     )
 }
 
+/// Writes it piece by piece.
 fn part(env: &Environment<'_>, name: &str, view: &impl Serialize, out: &mut dyn Write) -> Result<()> {
-    let text = env.get_template(name).and_then(|template| template.render(Value::from(Serde(view))));
-    out.write_all(text.map_err(Error::other)?.as_bytes())
+    let template = env.get_template(name).map_err(Error::other)?;
+    template.render_captured_to(Value::from(Serde(view)), out).map(drop).map_err(failed)
+}
+
+/// What has gone wrong with the place that is written to keeps its kind: a reader that goes has what it wanted.
+fn failed(error: minijinja::Error) -> Error {
+    let of_place = std::error::Error::source(&error).and_then(|source| source.downcast_ref::<Error>());
+    let kind = of_place.map_or(std::io::ErrorKind::Other, Error::kind);
+    Error::new(kind, error)
 }

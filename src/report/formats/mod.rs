@@ -1,10 +1,19 @@
 //! The same result for other programs and places: one module for each format, and the list of all.
 //!
-//! A new format is a file here, a line in [`ALL`] and one in `docs/ci.md`; `tests/formats.rs` asks for the rest.
+//! A new format is a file here, a line in [`ALL`] and one in `docs/ci.md`; `tests/report/formats.rs` asks for the rest.
 
 mod compliance;
+mod github;
+mod gitlab;
 mod html;
 mod json;
+mod junit;
+mod list;
+mod markdown;
+mod prometheus;
+pub(super) mod said;
+mod sarif;
+mod xml;
 
 use std::io::{Result, Write};
 
@@ -40,7 +49,20 @@ pub trait Format: std::fmt::Debug + Sync {
 }
 
 /// All formats, in the order in which they are named to people.
-pub const ALL: &[&dyn Format] = &[&json::Json, &html::Html, &compliance::Compliance];
+pub const ALL: &[&dyn Format] = &[
+    &json::Json,
+    &junit::Junit,
+    &sarif::Sarif,
+    &github::Github,
+    &gitlab::Gitlab,
+    &prometheus::Prometheus,
+    &markdown::Markdown,
+    &html::Html,
+    &compliance::Compliance,
+];
+
+/// Where a thing stands whose report does not say in which inventory: its usual name.
+const INVENTORY: &str = "fleet.yml";
 
 /// Returns the format of a name.
 pub fn find(name: &str) -> Option<&'static dyn Format> {

@@ -1,0 +1,121 @@
+//! Reports of runs that went side by side, as one.
+
+use std::collections::HashMap;
+use std::time::{Duration, SystemTime};
+
+use super::{Condition, FleetReport, HostReport, Summary, spread};
+
+/// Why reports cannot be joined.
+#[derive(Debug, thiserror::Error)]
+pub enum MergeError {
+    /// There are none.
+    #[error("there is no report to join")]
+    None,
+    /// They are of different verbs.
+    #[error("reports of `{0}` and of `{1}` say different things of a host and cannot be joined")]
+    Verbs(super::Verb, super::Verb),
+}
+
+impl FleetReport {
+    /// Joins reports. Of a host that is in several of them, the run that started last counts; hosts stand in the order
+    /// in which they come first.
+    ///
+    /// # Errors
+    /// There are none, or they are of different verbs.
+    pub fn merged(mut reports: Vec<FleetReport>) -> Result<FleetReport, MergeError> {
+        let command = reports.first().ok_or(MergeError::None)?.command;
+        if let Some(other) = reports.iter().find(|report| report.command != command) {
+            return Err(MergeError::Verbs(command, other.command));
+        }
+        let order: Vec<String> =
+            reports.iter().flat_map(|report| &report.hosts).map(|host| host.name.clone()).collect();
+        let (started, seconds) = span(&reports);
+        let inventories: Vec<Option<String>> = reports.iter().map(|report| report.inventory.clone()).collect();
+        // RFC 3339 in UTC sorts as it is written.
+        reports.sort_by(|one, other| one.started.cmp(&other.started));
+        let exit_code = exit_code(&reports);
+        let notes = notes(&reports);
+        let waves = reports.iter().flat_map(|report| report.waves.clone()).collect();
+        let mut last: HashMap<String, HostReport> =
+            reports.into_iter().flat_map(|report| report.hosts).map(|host| (host.name.clone(), host)).collect();
+        let hosts: Vec<HostReport> = order.iter().filter_map(|name| last.remove(name)).collect();
+        Ok(FleetReport {
+            schema: super::SCHEMA,
+            command,
+            started,
+            seconds,
+            exit_code,
+            conditions: Condition::holding(hosts.iter().map(|host| host.status)),
+            summary: Summary::of(&hosts),
+            notes,
+            waves,
+            spread: spread::spread(&hosts),
+            inventory: inventories.iter().flatten().next().cloned().filter(|_| same(&inventories)),
+            since: None,
+            hosts,
+        })
+    }
+}
+
+/// What is worth knowing of all runs; what several of them say is said once.
+fn notes(reports: &[FleetReport]) -> Vec<String> {
+    let mut notes: Vec<String> = Vec::new();
+    for note in reports.iter().flat_map(|report| &report.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
+    notes
+}
+
+fn same(inventories: &[Option<String>]) -> bool {
+    inventories.windows(2).all(|pair| pair[0] == pair[1])
+}
+
+/// The code of the run that went worst, in the order of the exit codes.
+fn exit_code(reports: &[FleetReport]) -> u8 {
+    let rank = |code: &u8| [130, 2, 1, 5, 3, 4].iter().position(|known| known == code).unwrap_or(usize::MAX);
+    reports.iter().map(|report| report.exit_code).min_by_key(rank).unwrap_or_default()
+}
+
+/// From the start of the first to the end of the last; where a time cannot be read, as long as the longest took.
+fn span(reports: &[FleetReport]) -> (String, f64) {
+    let longest = reports.iter().map(|report| report.seconds).fold(0.0, f64::max);
+    let started = reports.iter().map(|report| report.started.as_str()).min().unwrap_or_default().to_owned();
+    let time = |text: &str| humantime::parse_rfc3339_weak(text).ok();
+    let end =
+        |report: &FleetReport| time(&report.started)?.checked_add(Duration::try_from_secs_f64(report.seconds).ok()?);
+    let last: Option<SystemTime> = reports.iter().filter_map(end).max();
+    let all = time(&started).zip(last).and_then(|(first, last)| last.duration_since(first).ok());
+    (started, all.map_or(longest, |all| all.as_secs_f64()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::sample::fleet;
+    use crate::model::{Status, Verb};
+
+    fn run(started: &str, exit_code: u8, hosts: &[(&str, Status)]) -> FleetReport {
+        FleetReport { started: started.to_owned(), exit_code, command: Verb::Check, ..fleet(hosts) }
+    }
+
+    #[test]
+    fn jobs_side_by_side_are_one_run_and_a_host_counts_as_it_was_last() {
+        let mut first = run("2026-01-01T00:00:00Z", 3, &[("a", Status::Drifted), ("b", Status::Drifted)]);
+        first.notes = vec!["until 02:00".to_owned()];
+        let mut second = run("2026-01-01T00:00:10Z", 4, &[("c", Status::Unreachable), ("a", Status::Unchanged)]);
+        second.notes = vec!["until 02:00".to_owned(), "until 03:00".to_owned()];
+        let all = FleetReport::merged(vec![second.clone(), first.clone()]).unwrap();
+        let hosts: Vec<_> = all.hosts.iter().map(|host| (host.name.as_str(), host.status)).collect();
+        assert_eq!(hosts, [("c", Status::Unreachable), ("a", Status::Unchanged), ("b", Status::Drifted)]);
+        assert_eq!((all.summary.hosts, all.summary.drifted, all.exit_code), (3, 1, 3));
+        assert_eq!(all.notes, ["until 02:00", "until 03:00"]);
+        assert_eq!(all.conditions, [Condition::Drift, Condition::Unreachable]);
+        assert_eq!((all.started.as_str(), all.seconds), ("2026-01-01T00:00:00Z", 11.5));
+        let other = FleetReport { command: Verb::Verify, ..second };
+        let error = FleetReport::merged(vec![first, other]).unwrap_err().to_string();
+        assert_eq!(error, "reports of `check` and of `verify` say different things of a host and cannot be joined");
+        assert!(FleetReport::merged(Vec::new()).is_err());
+    }
+}
