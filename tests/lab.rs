@@ -12,6 +12,8 @@ mod bad_days;
 mod becoming;
 #[path = "lab/breaks.rs"]
 mod breaks;
+#[path = "lab/ci.rs"]
+mod ci;
 #[path = "lab/clocks.rs"]
 mod clocks;
 #[path = "lab/doctor.rs"]

@@ -53,6 +53,14 @@ fn lab(arguments: &[&str]) -> Output {
     command(&script()).args(arguments).output().unwrap()
 }
 
+/// Shows a report to the programs of others that read its format.
+#[track_caller]
+pub(crate) fn accepted(report: &std::path::Path) {
+    let judge = format!("{}/tests/ci/judge", env!("CARGO_MANIFEST_DIR"));
+    let said = command(&judge).arg(report).output().unwrap();
+    assert!(said.status.success(), "{}", text(&said.stderr));
+}
+
 impl Lab {
     /// Starts hosts (`name=kind@address`) and writes the inventory; `SSH` in it stands for the
     /// settings that reach the lab.
