@@ -37,24 +37,6 @@ install_browser() {
     { mkdir -p target/npm && npm install --silent --no-audit --no-fund --prefix target/npm axe-core@4; }
 }
 
-# What judges the examples for CI systems, in a folder of its own: a package of Prometheus would start a server.
-install_judges() {
-  local judges=target/judges
-  mkdir -p "$judges"
-  [[ -x $judges/usr/bin/promtool ]] || {
-    step "fetching promtool"
-    apt-get update -qq
-    (cd "$judges" && apt-get download -qq prometheus && dpkg-deb -x prometheus_*.deb . && rm prometheus_*.deb)
-  }
-  [[ -x $judges/venv/bin/check-jsonschema ]] || {
-    step "fetching check-jsonschema"
-    python3 -c 'import ensurepip' 2>/dev/null ||
-      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends python3-venv >/dev/null
-    python3 -m venv "$judges/venv" && "$judges/venv/bin/pip" install -q check-jsonschema
-  }
-  PATH=$PWD/$judges/usr/bin:$PWD/$judges/venv/bin:$PATH
-}
-
 # Debian 12's own Rust is too old; from Debian 13 on there is a rustup package.
 need_rust() {
   if ! command -v cargo >/dev/null && apt-cache show rustup >/dev/null 2>&1; then
