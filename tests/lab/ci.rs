@@ -17,6 +17,8 @@ const FORMATS: &[(&str, &str)] = &[
     ("prometheus", "run.prom"),
     ("markdown", "run.md"),
     ("github", "run.github.txt"),
+    ("html", "run.html"),
+    ("compliance", "run.compliance.csv"),
 ];
 
 /// Runs `check` with all reports, in the folder of the lab.
@@ -63,6 +65,13 @@ fn one_story(lab: &Lab, issues: usize) {
     for (name, status) in [("server1", "drifted"), ("server2", "drifted"), ("server3", "unreachable")] {
         assert!(prom.contains(&format!("host=\"{name}\",role=\"{}\",status=\"{status}\"}} 1", role(name))), "{prom}");
         assert!(markdown.contains(&format!("| <code>{name}</code> | {status} | ")), "{markdown}");
+    }
+    let (page, evidence) = (read(lab, "run.html"), read(lab, "run.compliance.csv"));
+    assert_eq!(page.matches("<tr data-word=\"drifted\"").count(), 2, "{page}");
+    for name in ["server1", "server2"] {
+        let differs =
+            |line: &&str| line.contains(&format!("\"{name}\"")) && line.contains("\"not met\",\"differs from");
+        assert!(evidence.lines().any(|line| differs(&line)), "{evidence}");
     }
     for (_, file) in FORMATS {
         accepted(&lab.path(file));
