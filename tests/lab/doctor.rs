@@ -291,7 +291,10 @@ fn what_is_configuration_is_put_right() {
     assert_eq!(lab.sh("server2", "systemctl is-active chrony || :"), "inactive");
 
     // Who declines gets what was found, once, with the exit code that the program ends with.
-    let declined = lab.asked(&["doctor", "--fix", "--format", "json", "server2"], "", "no\n");
+    let beside = lab.path("declined.json");
+    let asked_for = format!("--report=json={}", beside.display());
+    let declined = lab.asked(&["doctor", "--fix", "--format", "json", &asked_for, "server2"], "", "no\n");
+    assert_eq!(std::fs::read_to_string(beside).unwrap(), declined.stdout, "{}", declined.stderr);
     let report: Value = serde_json::from_str(&declined.stdout).unwrap();
     assert_eq!((declined.code, report["exit_code"].as_i64()), (3, Some(3)), "{}", declined.stderr);
     assert!(!codes(&report, "server2").is_empty(), "{report:#}");
