@@ -96,7 +96,7 @@ struct Global {
     /// `@last-failed`, `@last-drifted`
     #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true, add = suggest::pattern())]
     limit: Option<String>,
-    /// Hosts worked on at a time
+    /// Hosts worked on at a time; where hosts are only read, those that say nothing are waited for beside them
     #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     forks: u16,
     /// A folder with playbooks/ and templates/ that replace the embedded ones

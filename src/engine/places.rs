@@ -1,8 +1,7 @@
 //! Many hosts at once, each on a thread of its own, and no more at a time than have a place.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -11,7 +10,7 @@ use tokio::task::JoinSet;
 use super::Context;
 
 /// How long a host may say nothing before another one is begun beside it.
-const PATIENCE: Duration = Duration::from_millis(300);
+const PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often it is looked at how many say nothing.
 const BEAT: Duration = Duration::from_millis(50);
@@ -20,10 +19,14 @@ const BEAT: Duration = Duration::from_millis(50);
 #[derive(Debug)]
 struct Places {
     free: Arc<Semaphore>,
-    /// How many are lent at present.
-    lent: AtomicUsize,
-    /// How many of them are to be given back as soon as a host is done.
-    owed: AtomicUsize,
+    loan: Mutex<Loan>,
+}
+
+/// How many places are lent at present, and how many of them are to be given back as soon as a host is done.
+#[derive(Debug, Default)]
+struct Loan {
+    lent: usize,
+    owed: usize,
 }
 
 /// Runs `work` for every host, at most `forks` at a time, and returns the results in order.
@@ -88,33 +91,29 @@ async fn lend(places: Arc<Places>, cx: Arc<Context>) {
 
 impl Places {
     fn new(count: usize) -> Self {
-        Places { free: Arc::new(Semaphore::new(count.max(1))), lent: AtomicUsize::new(0), owed: AtomicUsize::new(0) }
+        Places { free: Arc::new(Semaphore::new(count.max(1))), loan: Mutex::default() }
     }
 
-    /// Lends so many in all: more at once, fewer as soon as hosts are done. Only one task calls it.
+    fn loan(&self) -> MutexGuard<'_, Loan> {
+        self.loan.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lends so many in all: more at once, fewer as soon as hosts are done.
     fn lend(&self, wanted: usize) {
-        let lent = self.lent.load(Ordering::Acquire);
-        let kept = lent - self.owed.load(Ordering::Acquire).min(lent);
-        if wanted <= kept {
-            self.owed.fetch_add(kept - wanted, Ordering::AcqRel);
-            return;
-        }
-        let forgiven = self.settle(wanted - kept);
-        let new = wanted - kept - forgiven;
-        self.lent.fetch_add(new, Ordering::AcqRel);
+        let mut loan = self.loan();
+        // What is owed and wanted again need not be given back first.
+        let new = wanted.saturating_sub(loan.lent);
+        loan.lent += new;
+        loan.owed = loan.lent - wanted;
         self.free.add_permits(new);
-    }
-
-    /// What is owed and still lent need not be given back; returns how much of it.
-    fn settle(&self, most: usize) -> usize {
-        let take = |owed: usize| Some(owed - owed.min(most));
-        self.owed.fetch_update(Ordering::AcqRel, Ordering::Acquire, take).map_or(0, |owed| owed.min(most))
     }
 
     /// A host is done: its place is the next one's, unless one is owed.
     fn give_back(&self, place: OwnedSemaphorePermit) {
-        if self.settle(1) == 1 {
-            self.lent.fetch_sub(1, Ordering::AcqRel);
+        let mut loan = self.loan();
+        if loan.owed > 0 {
+            loan.owed -= 1;
+            loan.lent -= 1;
             place.forget();
         }
     }
@@ -123,6 +122,7 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
     #[test]
     fn places_that_are_lent_are_given_back_when_hosts_are_done() {
