@@ -17,6 +17,7 @@ use crate::model::{Condition, Verb};
 use crate::report::console;
 use crate::report::text;
 use crate::text::number::count;
+use crate::transport::quote::sh;
 
 /// Options of `undo`.
 #[derive(Debug, clap::Args)]
@@ -61,7 +62,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.reports = args.reports.open(global.format)?;
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
-    if let Some(error) = covered(&looks, chosen.as_deref(), &run.inventory).filter(|_| choice == Choice::Newest) {
+    if let Some(error) =
+        covered(&looks, chosen.as_deref(), &run.inventory, global.limit.as_deref()).filter(|_| choice == Choice::Newest)
+    {
         console::error(&error);
         return Ok(Exit::Failed);
     }
@@ -90,20 +93,33 @@ fn unknown(looks: &[LookResult], choice: &Choice) -> Option<anyhow::Error> {
 
 /// The newest run may be one of hosts that have not answered: they could not be asked, are gone from the inventory,
 /// or were not chosen. Then an older one must not be taken for it. What this user has done stands in the records.
-fn covered(looks: &[LookResult], chosen: Option<&str>, inventory: &Path) -> Option<anyhow::Error> {
+fn covered(looks: &[LookResult], chosen: Option<&str>, inventory: &Path, limit: Option<&str>) -> Option<anyhow::Error> {
     let chosen = chosen?;
     let silent: HashSet<&str> = looks.iter().filter_map(|look| Some(look.as_ref().err()?.name.as_str())).collect();
     let answered: HashSet<&str> = looks.iter().flatten().map(|last| last.spec.name.as_str()).collect();
     let history = History::open().ok()?;
-    let newer = history.all().ok()?.take_while(|record| record.run.as_str() > chosen);
+    let others = format!("`fleetclock undo {chosen}{}` takes back the newest run of the others", limited(limit));
+    let newer: Result<Vec<Record>> = history.newer(chosen).and_then(Iterator::collect);
+    let newer = match newer {
+        Ok(newer) => newer,
+        Err(error) => {
+            let message = format!("nothing was taken back: the record of a newer run cannot be read: {error:#}");
+            return Some(anyhow!(message).hint(&others));
+        }
+    };
     // Of another inventory only hosts that are in this one, too, are of interest.
     let counts = |record: &Record, host: &str| {
         silent.contains(host) || !answered.contains(host) && is_same(&record.inventory, inventory)
     };
-    let (run, host) = missed(newer, counts)?;
+    let (run, host) = missed(newer.into_iter(), counts)?;
     let why = if silent.contains(host.as_str()) { "could not be asked" } else { "is not among the hosts of this run" };
     let message = format!("nothing was taken back: the newest run is {run}, and its host `{host}` {why}");
-    Some(anyhow!(message).hint(&format!("`fleetclock undo {chosen}` takes back the newest run of the others")))
+    Some(anyhow!(message).hint(&others))
+}
+
+/// The option that chose the hosts, to be typed again.
+fn limited(limit: Option<&str>) -> String {
+    limit.map_or(String::new(), |pattern| format!(" -l {}", sh(pattern)))
 }
 
 /// The newest run that changed a host that counts and was not taken back; `records` begin with the newest.
@@ -134,7 +150,7 @@ fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Status, sample};
+    use crate::model::{Delta, Status, sample};
 
     fn choice(words: &[&str]) -> (Choice, Vec<String>) {
         Args {
@@ -187,5 +203,14 @@ mod tests {
         let failed = |command: Verb| ended("r2", command, "a", Status::FailedNotUndone);
         assert_eq!(look(vec![failed(Verb::Undo), record("r1", Verb::Apply, "a")]), Some(("r1".into(), "a".into())));
         assert_eq!(look(vec![failed(Verb::Apply), record("r1", Verb::Apply, "a")]), Some(("r2".into(), "a".into())));
+        // A change whose clock is not right yet is kept.
+        let late = |changed: bool| {
+            let mut report = sample::fleet(&[("a", Status::OutOfLimits)]);
+            let delta = Delta::new("file /f".to_owned(), "content", None, None);
+            report.hosts[0].deltas.extend(changed.then_some(delta));
+            Record::begin(Verb::Apply, "me".into(), "r2".into(), Path::new("f"), vec![]).ended(&report)
+        };
+        assert_eq!(look(vec![late(true)]), Some(("r2".into(), "a".into())));
+        assert_eq!(look(vec![late(false)]), None);
     }
 }
