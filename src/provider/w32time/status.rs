@@ -25,6 +25,12 @@ fn is_own_clock(reference: u32) -> bool {
 /// A source that is asked at times that are not known is lost when it has not been heard for a day, seconds.
 const LONGEST_SILENCE: f64 = 86_400.0;
 
+/// The last error of a service whose filter has passed over the newest samples; healthy ones have it for hours.
+const STALE: u32 = 2;
+
+/// How many samples that filter holds: so many polls may pass until one of them is taken again.
+const FILTER: f64 = 8.0;
+
 /// Flag of a source that is asked every `SpecialPollInterval` instead.
 const SPECIAL_INTERVAL: u32 = 1;
 
@@ -115,7 +121,9 @@ impl Status {
             return Some(format!("its source is `{source}` ({last})"));
         }
         let since = self.since.filter(|_| !is_own_clock(reference))?;
-        let lost = interval.map_or(LONGEST_SILENCE, |interval| interval * f64::from(PATIENCE));
+        let stale = self.last_error.as_ref().is_some_and(|(code, _)| *code == STALE);
+        let polls = if stale { FILTER } else { f64::from(PATIENCE) };
+        let lost = interval.map_or(LONGEST_SILENCE, |interval| interval * polls);
         let every = || {
             let known = interval.map(|interval| format!("asks it every {interval:.0} s"));
             known.unwrap_or_else(|| "does not say how often it asks".to_owned())
