@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::inventory::HostSpec;
-use crate::inventory::spec::Source;
+use crate::inventory::spec::{Connection, Source};
 use crate::model::{ErrorReport, HostReport, SourceReport, Status, own_clock};
 
 /// What is known of the machines of a run.
@@ -29,12 +29,25 @@ enum Found {
 pub fn owners(specs: &[HostSpec]) -> BTreeMap<IpAddr, String> {
     let mut owners: BTreeMap<IpAddr, Option<&str>> = BTreeMap::new();
     for spec in specs {
-        let declared: BTreeSet<IpAddr> = spec.ips().chain(spec.address.parse().ok()).collect();
-        for address in declared.into_iter().filter(|address| !address.is_loopback()) {
-            owners.entry(address).and_modify(|owner| *owner = None).or_insert(Some(&spec.name));
+        let declared: BTreeSet<IpAddr> = spec.ips().collect();
+        let reached = spec.address.parse().ok().filter(|address| !declared.contains(address));
+        let owned = declared.into_iter().map(|address| (address, Some(spec.name.as_str())));
+        let all = owned.chain(reached.map(|address| (address, has_usual_port(spec).then_some(spec.name.as_str()))));
+        for (address, owner) in all.filter(|(address, _)| !address.is_loopback()) {
+            owners.entry(address).and_modify(|owner| *owner = None).or_insert(owner);
         }
     }
     owners.into_iter().filter_map(|(address, owner)| Some((address, owner?.to_owned()))).collect()
+}
+
+/// Whether the address by which a host is reached is its own. At another port than the usual one it may be that of
+/// a router, which passes the port on.
+fn has_usual_port(spec: &HostSpec) -> bool {
+    match &spec.connection {
+        Connection::Ssh(settings) => settings.port.is_none_or(|port| port == 22),
+        Connection::Winrm(settings) => matches!(settings.port, 5985 | 5986),
+        Connection::Local(_) => true,
+    }
 }
 
 /// Looks at the sources of all hosts that have been proven; a host that asks another machine than the
@@ -134,6 +147,9 @@ impl<'a> Machines<'a> {
         if let Some(master) = master.filter(|master| !master.addresses.is_empty()) {
             let own: Vec<&str> =
                 master.addresses.iter().map(String::as_str).filter(|own| is_of_a_network(own)).collect();
+            // What was read of one family says nothing of the other.
+            let alike = |own: &&str| own.parse::<IpAddr>().is_ok_and(|own| own.is_ipv4() == address.is_ipv4());
+            own.iter().find(|own| alike(own))?;
             return Some(Found::Other(format!("{leads}, which {name} does not have (it has {})", own.join(", "))));
         }
         let known: Vec<String> = source.known.iter().map(ToString::to_string).collect();
@@ -269,6 +285,21 @@ mod tests {
         let owners: Vec<(String, String)> =
             owners(&fleet(text)).into_iter().map(|(address, name)| (address.to_string(), name)).collect();
         assert_eq!(owners, [("10.1.0.2".to_owned(), "b".to_owned())]);
+    }
+
+    #[test]
+    fn an_address_whose_port_is_passed_on_may_be_that_of_a_router() {
+        let owner = |ssh: &str| {
+            let host = format!("address: 198.51.100.7, time_address: 10.1.0.2, role: master, isolated: true{ssh}");
+            owners(&fleet(&format!("hosts: {{ b: {{ {host} }} }}"))).len()
+        };
+        assert_eq!((owner(""), owner(", ssh: { port: 22 }"), owner(", ssh: { port: 2222 }")), (2, 2, 1));
+    }
+
+    #[test]
+    fn what_was_read_of_one_family_says_nothing_of_the_other() {
+        assert_eq!(slave("10.0.0.77", &["10.0.0.1"]).status, Status::OutOfLimits);
+        assert_ne!(slave("10.0.0.77", &["fd00::1"]).status, Status::OutOfLimits);
     }
 
     #[test]
