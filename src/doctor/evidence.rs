@@ -46,6 +46,8 @@ pub struct Evidence {
     pub processes: Vec<Process>,
     /// What is configured, line by line, comments left out.
     pub config: Config,
+    /// That file has held a secret, as a run has noted on the host: what it holds now may be an old one.
+    pub held_secret: bool,
     /// What the service says of itself.
     pub daemon: Option<DaemonStatus>,
     /// Its sources, with their marks.
@@ -264,6 +266,7 @@ impl Evidence {
             changed: text("changed").trim().parse().ok(),
             processes: text("processes").lines().filter_map(process).collect(),
             config: Config::read(text("config")),
+            held_secret: text("noted").trim() == "yes",
             peers: peers(text("status")),
             visitors: text("clients").lines().filter_map(|line| visitor(line, service)).collect(),
             access: pairs(text("access")).map(|(address, word)| (address, word == "allowed")).collect(),

@@ -122,6 +122,9 @@ chrony) chronyd -p -f "$fc_config" 2>&1 >/dev/null ;;
 yeschrony) fc_f=$fc_config; @READ_OLD@ 2>&1 ;;
 esac
 
+#: noted: grep -xF $fc_config /var/lib/fleetclock/secret-files
+grep -qsxF -e "$fc_config" /var/lib/fleetclock/secret-files && echo yes
+
 #: changed: stat -c %Y $fc_config
 [ -z "$fc_config" ] || stat -c %Y "$fc_config"
 

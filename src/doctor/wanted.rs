@@ -47,8 +47,16 @@ pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<C
 pub fn secrets(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Vec<String> {
     let found = evidence.parts.get("config").map_or("", |part| part.stdout.as_str());
     let (text, shown) = file(spec, evidence, assets).unwrap_or_default();
-    shown.pieces(found, &text)
+    let mut pieces = shown.pieces(found, &text);
+    if evidence.held_secret {
+        let foreign = |line: &&str| line.len() >= LONG && !text.lines().any(|own| own.trim() == *line);
+        pieces.extend(found.lines().map(str::trim).filter(foreign).map(str::to_owned));
+    }
+    pieces
 }
+
+/// What a line with an old secret has at least.
+const LONG: usize = 6;
 
 /// That file, and how it may be shown.
 fn file(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<(String, Wanted)> {
@@ -114,8 +122,9 @@ impl Patient<'_> {
 
     /// A line as it may be shown: where the file has secrets, any word may be one.
     fn shown(&self, line: &[String]) -> String {
-        match (line.first(), self.spec.secret_vars().next()) {
-            (Some(first), Some(_)) => format!("{first} ..."),
+        let secret = self.evidence.held_secret || self.spec.secret_vars().next().is_some();
+        match line.first() {
+            Some(first) if secret => format!("{first} ..."),
             _ => line.join(" "),
         }
     }
