@@ -94,7 +94,7 @@ done
 ip -o addr 2>/dev/null | while read -r fc_x fc_x fc_f fc_a fc_x; do
 case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
 done
-fc_x=$(nft list tables 2>/dev/null; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null)
+fc_x=$([ ! -d /sys/module/nf_tables ] || nft list tables 2>/dev/null; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null)
 [ -z "$fc_x" ] || echo filters=yes
 for fc_f in /var/lib/fleetclock/firewalld /var/lib/fleetclock/firewalld-*; do
 [ ! -s "$fc_f" ] || echo "record=${{fc_f##*/}}"

@@ -166,6 +166,7 @@ pub(crate) const UNITS: &[Round] = &[
             ),
         ],
     ),
+    round("units-5", &[fixed("server1", "DROP Service 'PrivateNetwork=yes'", "server1 FC028 server2 server3 server4")]),
     round(
         "units-6",
         &[
@@ -194,7 +195,6 @@ pub(crate) const UNITS: &[Round] = &[
             fixed("server4", "kill -STOP $(pidof chronyd)", "server4 FC013"),
         ],
     ),
-    round("units-5", &[fixed("server1", "DROP Service 'PrivateNetwork=yes'", "server1 FC028 server2 server3 server4")]),
 ];
 
 /// Routes, neighbours, traffic control, and what a master does while it runs.
