@@ -58,7 +58,11 @@ fn own_address(link: &Link<'_>) -> Option<std::net::IpAddr> {
 
 fn add_name(link: &Link<'_>) -> String {
     let (client, name, unit) = (link.client.name(), &link.source.address, &link.client.evidence.unit);
-    match own_address(link) {
+    let address = own_address(link);
+    if link.client.evidence.windows().is_some() {
+        return add_name_windows(client, name, address);
+    }
+    match address {
         Some(address) => format!(
             "on {client}: echo '{address} {name}' >>/etc/hosts && systemctl restart {unit}; or put {name} into the DNS that {client} asks"
         ),
@@ -66,6 +70,14 @@ fn add_name(link: &Link<'_>) -> String {
             "a person has to decide: put `{name}` into the DNS that {client} asks or into its /etc/hosts, or name the source by its address in the inventory"
         ),
     }
+}
+
+/// Windows has its file elsewhere, and no shell of Linux to write it with.
+fn add_name_windows(client: &str, name: &str, address: Option<std::net::IpAddr>) -> String {
+    let line = address.map_or_else(String::new, |address| format!(" (the line `{address} {name}`)"));
+    format!(
+        "a person has to decide: put `{name}` into the DNS that {client} asks or into its %SystemRoot%\\System32\\drivers\\etc\\hosts{line}, then net stop w32time & net start w32time; or name the source by its address in the inventory"
+    )
 }
 
 /// The command with the name that was asked for.
@@ -83,37 +95,52 @@ fn elsewhere(link: &Link<'_>) -> Option<Seen> {
         return None;
     }
     let list = |all: &mut dyn Iterator<Item = String>| all.collect::<Vec<_>>().join(", ");
+    let lines = hosts_lines(link.client.evidence.text("hosts"), &link.source.address);
+    let remedy = correct_name(link, &lines, &found);
     let found = list(&mut found.iter().map(ToString::to_string));
     let own = server.addresses.iter().filter(|(device, _)| device != "lo");
     let own = list(&mut own.map(|(_, address)| address.to_string()));
     let text = format!("{} is {found}; {} has {own}", link.source.address, link.server_name());
-    let line = link
-        .client
-        .evidence
-        .text("hosts")
-        .lines()
-        .next()
-        .map(|line| format!("/etc/hosts, line {}", line.split(':').next().unwrap_or_default()));
-    let origin = line.unwrap_or_else(|| "its DNS".to_owned());
-    let remedy = correct_name(link, &origin);
     Some(named(link, link.client.seen("names", text)).with("found", found).with("remedy", remedy))
 }
 
-/// A line of `/etc/hosts` that has this one name only is written anew; everything else is for a person.
-fn correct_name(link: &Link<'_>, origin: &str) -> String {
+/// A line of `/etc/hosts` that gives a name an address.
+#[derive(Debug, PartialEq, Eq)]
+struct HostsLine {
+    number: u32,
+    address: std::net::IpAddr,
+    /// Whether nothing else is in it: no further name, no comment.
+    alone: bool,
+}
+
+/// The lines of `/etc/hosts` that are about a name. grep finds it in longer names and in comments, too.
+fn hosts_lines(text: &str, name: &str) -> Vec<HostsLine> {
+    let about = |line: &str| {
+        let (number, line) = line.split_once(':')?;
+        let mut words = line.split('#').next()?.split_whitespace();
+        let address = words.next()?.parse().ok()?;
+        words.find(|word| word.eq_ignore_ascii_case(name))?;
+        Some(HostsLine { number: number.parse().ok()?, address, alone: line.split_whitespace().count() == 2 })
+    };
+    text.lines().filter_map(about).collect()
+}
+
+/// A line of `/etc/hosts` that has this one name only, and is where its address comes from, is written anew;
+/// everything else is for a person.
+fn correct_name(link: &Link<'_>, lines: &[HostsLine], found: &[std::net::IpAddr]) -> String {
     let (client, name, unit) = (link.client.name(), &link.source.address, &link.client.evidence.unit);
-    let lines: Vec<&str> = link.client.evidence.text("hosts").lines().collect();
-    let alone = |line: &&str| line.split_once(':').is_some_and(|(_, text)| text.split_whitespace().count() == 2);
-    match (own_address(link), &lines[..]) {
-        (Some(address), [line]) if alone(line) => {
-            let number = line.split(':').next().unwrap_or_default();
+    let origin = lines.iter().find(|line| found.contains(&line.address));
+    match (own_address(link), origin) {
+        (Some(address), Some(HostsLine { number, alone: true, .. })) if lines.len() == 1 => format!(
+            "on {client}: sed -i '{number}s/.*/{address} {name}/' /etc/hosts && systemctl restart {unit}; or correct the inventory, if that is wrong"
+        ),
+        _ => {
+            let place = origin
+                .map_or_else(|| "its DNS".to_owned(), |HostsLine { number, .. }| format!("/etc/hosts, line {number}"));
             format!(
-                "on {client}: sed -i '{number}s/.*/{address} {name}/' /etc/hosts && systemctl restart {unit}; or correct the inventory, if that is wrong"
+                "a person has to decide; on {client}: correct `{name}` where it comes from ({place}), then systemctl restart {unit}"
             )
         }
-        _ => format!(
-            "a person has to decide; on {client}: correct `{name}` where it comes from ({origin}), then systemctl restart {unit}"
-        ),
     }
 }
 
@@ -162,4 +189,28 @@ fn refused_six(link: &Link<'_>) -> Option<Seen> {
     seen.values.retain(|(name, _)| !matches!(*name, "from" | "unit"));
     seen.evidence.push_str(&format!("; {} refuses {from}", server.name()));
     Some(seen.with("from", from.to_string()).with("unit", server.evidence.unit.as_str()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_another_host_is_not_about_the_name() {
+        let lines = |text| hosts_lines(text, "m1").into_iter().map(|l| (l.number, l.alone)).collect::<Vec<_>>();
+        assert_eq!(lines("2:10.0.0.9 m1.example.com\n3:10.0.0.9 m1-old\n4:# 10.0.0.9 m1\n5:10.0.0.9 web # m1"), []);
+        assert_eq!(
+            lines("2:10.0.0.9\tM1\n7:fd00::9 m1 # ours\n8:10.0.0.9 web m1"),
+            [(2, true), (7, false), (8, false)]
+        );
+        assert_eq!(lines("2:m1 m1\n:10.0.0.9 m1\nm1"), []);
+    }
+
+    #[test]
+    fn windows_is_told_nothing_of_the_shell_of_linux() {
+        let words = add_name_windows("win1", "m1", "10.0.0.1".parse().ok());
+        assert!(words.contains("drivers\\etc\\hosts (the line `10.0.0.1 m1`)"), "{words}");
+        assert!(!words.contains("/etc/hosts") && !words.contains("systemctl"), "{words}");
+        assert!(!add_name_windows("win1", "m1", None).contains("the line"));
+    }
 }
