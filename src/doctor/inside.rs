@@ -144,6 +144,19 @@ impl Inside {
         (if is_chrony { self.process.user } else { answers }, answers)
     }
 
+    /// Returns whether questions for an address may come in by an interface, where the answers leave by another one.
+    pub fn may_come_in_by(
+        &self,
+        device: &str,
+        answers_by: &str,
+        addresses: &[(String, IpAddr)],
+        address: Option<IpAddr>,
+    ) -> bool {
+        let is_part = |other: &str| other == device || self.masters.get(other).is_some_and(|master| master == device);
+        let mut homes = addresses.iter().filter(|(_, own)| Some(*own) == address);
+        is_part(answers_by) || homes.any(|(home, _)| is_part(home))
+    }
+
     /// Returns what the service says of the choice of a source.
     pub fn choice(&self, address: &str) -> Option<&Choice> {
         self.choices.iter().find(|choice| choice.address == address)
@@ -267,5 +280,15 @@ mod tests {
         assert_eq!(hardware(line).1, "6a:ea:cd:55:f4:47");
         assert_eq!(master("host0 6a:ea:cd:55:f4:47 xdp master br0").map(|pair| pair.1), Some("br0".to_owned()));
         assert!(refusal("in 10.10.10.1 RTNETLINK answers: Invalid argument").is_some_and(|refusal| refusal.inbound));
+    }
+
+    #[test]
+    fn questions_may_come_in_where_their_address_is() {
+        let masters = BTreeMap::from([("eth0".to_owned(), "vrf0".to_owned())]);
+        let inside = Inside { masters, ..Inside::default() };
+        let addresses =
+            [("eth0".to_owned(), "10.0.0.1".parse().unwrap()), ("eth2".to_owned(), "10.2.0.1".parse().unwrap())];
+        let by = |device: &str| inside.may_come_in_by(device, "eth1", &addresses, "10.0.0.1".parse().ok());
+        assert_eq!(["eth1", "eth0", "vrf0", "eth2", "lo"].map(by), [true, true, true, false, false]);
     }
 }

@@ -133,11 +133,11 @@ impl<'a> Link<'a> {
     }
 
     /// Whether the questions come in by an interface of the server, or by a part of it (a bridge, a VRF).
+    /// The way back may be by another one: where the address is, questions for it are likely to come in, too.
     fn comes_in_by(&self, device: &str) -> bool {
-        let masters = self.server.map(|server| &server.evidence.inside.masters);
-        self.server_device().is_some_and(|by| {
-            by == device || masters.is_some_and(|masters| masters.get(by).is_some_and(|master| master == device))
-        })
+        let (Some(server), Some(by)) = (self.server, self.server_device()) else { return true };
+        let evidence = server.evidence;
+        evidence.inside.may_come_in_by(device, by, &evidence.addresses, self.address())
     }
 
     /// Returns the zone of the server's firewalld that the questions are in, and whether it is open.

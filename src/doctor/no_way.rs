@@ -7,6 +7,10 @@ use super::Patient;
 /// What `ip route get` says where no table has a route, or a rule says the same.
 const UNREACHABLE: &str = "Network is unreachable";
 
+/// How IPv6 says the same on an old kernel, which shows its entry for "no route" as if it were one:
+/// `unreachable fd00::1 from :: dev lo table unspec proto kernel ... error -101`.
+const NULL_ENTRY: &str = "error -101";
+
 /// Routes that refuse, by their first word.
 const REFUSING: &[&str] = &["unreachable", "blackhole", "prohibit", "throw"];
 
@@ -40,25 +44,39 @@ fn narrow(line: &str) -> u8 {
     network().or_else(single).unwrap_or(0)
 }
 
+/// Whether the kernel says that it has no route, in the words of any age.
+fn says_missing(words: &str) -> bool {
+    words.contains(UNREACHABLE) || words.contains(NULL_ENTRY)
+}
+
+/// Whether a rule of `ip rule` leads to a table.
+fn is_looked_up(rules: &str, table: &str) -> bool {
+    rules.lines().any(|rule| {
+        let mut words = rule.split_whitespace().skip_while(|word| *word != "lookup");
+        words.nth(1) == Some(table)
+    })
+}
+
+/// Whether a route counts. A table that no rule leads to decides about nothing; nor does the entry by which IPv6
+/// says that there is none.
+fn counts(line: &str, rules: &str) -> bool {
+    let table = table(line);
+    !line.contains(NULL_ENTRY) && (matches!(table, "main" | "default" | "local") || is_looked_up(rules, table))
+}
+
 impl Patient<'_> {
     /// Returns why the kernel refuses packets to an address, with `words`.
     pub fn no_way(&self, to: IpAddr, words: &str) -> NoWay {
         let rules = self.evidence.text("rules");
         if self.evidence.text("tables").is_empty() {
-            let is_missing = words.contains(UNREACHABLE) && rules.is_empty();
+            let is_missing = says_missing(words) && rules.is_empty();
             return if is_missing { NoWay::Missing } else { NoWay::Refused };
         }
-        // A table that no rule leads to decides about nothing; nor does the entry by which IPv6 says that there is none.
-        let is_asked = |line: &str| {
-            let table = table(line);
-            !line.contains("error -101") && matches!(table, "main" | "default" | "local")
-                || rules.contains(&format!("lookup {table}"))
-        };
-        let all = self.evidence.inside.tables.iter().filter(|(own, line)| *own == to && is_asked(line));
+        let all = self.evidence.inside.tables.iter().filter(|(own, line)| *own == to && counts(line, rules));
         match all.map(|(_, line)| line.as_str()).max_by_key(|line| (narrow(line), refuses(line))) {
             Some(line) if refuses(line) => NoWay::Route(line.to_owned()),
             Some(line) => NoWay::Rule(table(line).to_owned()),
-            None if words.contains(UNREACHABLE) => NoWay::Missing,
+            None if says_missing(words) => NoWay::Missing,
             None => NoWay::Refused,
         }
     }
@@ -67,6 +85,22 @@ impl Patient<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_old_kernel_says_of_ipv6_that_there_is_no_route() {
+        assert!(says_missing("RTNETLINK answers: Network is unreachable"));
+        let entry = "unreachable fd00::1 from :: dev lo table unspec proto kernel src fd00::2 metric 4294967295 error -101 pref medium";
+        assert!(says_missing(entry) && !counts(entry, "") && !counts(entry, "100: from all lookup unspec"));
+        let refuses = "unreachable fd00::/64 dev lo metric 1024 error -113 pref medium";
+        assert!(!says_missing(refuses) && counts(refuses, ""));
+    }
+
+    #[test]
+    fn a_table_is_looked_up_by_its_whole_name() {
+        let rules = "99:\tfrom all lookup 100\n98: from 10.0.0.1 lookup vpn proto static";
+        let asked = |table: &str| counts(&format!("default via 10.0.0.1 table {table} metric 9"), rules);
+        assert_eq!(["100", "vpn", "local", "1", "10", "vp"].map(asked), [true, true, true, false, false, false]);
+    }
 
     #[test]
     fn the_narrowest_route_is_known() {

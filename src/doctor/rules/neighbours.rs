@@ -186,6 +186,17 @@ fn joined(text: &str) -> String {
     text.lines().map(|line| line.split_whitespace().collect::<Vec<_>>().join(" ")).collect::<Vec<_>>().join("; ")
 }
 
+/// The tool for the routes of an address: without `-6` it asks for those of IPv4 alone.
+fn ip_of(peer: std::net::IpAddr) -> &'static str {
+    if peer.is_ipv4() { "ip" } else { "ip -6" }
+}
+
+/// What takes a route away: its line without what `ip` shows of it and does not take.
+fn delete(peer: std::net::IpAddr, line: &str) -> String {
+    let cut = |line: &str, word: &str| line.split(word).next().unwrap_or_default().trim_end().to_owned();
+    format!("{} route del {}", ip_of(peer), cut(&cut(line, " error "), " pref "))
+}
+
 /// A rule of one's own before those that refuse; a route is a person's to take away.
 fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
     let (name, peer) = (at.name(), refusal.peer);
@@ -198,14 +209,16 @@ fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
             "on {name}: sysctl -w net.ipv4.conf.{device}.rp_filter=2 net.ipv4.conf.all.rp_filter=2 (packets may come in where answers do not go out); and the same in /etc/sysctl.d"
         );
     }
+    let ip = ip_of(peer);
     let missing = format!(
-        "a person has to decide by which router {peer} is reached; on {name}: `ip route add {peer} via ROUTER`, and the same in its network settings"
+        "a person has to decide by which router {peer} is reached; on {name}: `{ip} route add {peer} via ROUTER`, and the same in its network settings"
     );
     let table = match at.no_way(peer, &refusal.words) {
         NoWay::Missing => return missing,
         NoWay::Route(line) => {
+            let del = delete(peer, &line);
             return format!(
-                "on {name}: the route `{line}` refuses; a person has to decide whether `ip route del {line}` may take it away, here and where it comes from at boot"
+                "on {name}: the route `{line}` refuses; a person has to decide whether `{del}` may take it away, here and where it comes from at boot"
             );
         }
         NoWay::Rule(table) => table,
@@ -215,7 +228,6 @@ fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
         at.evidence.text("rules").lines().filter_map(|line| line.split(':').next()?.trim().parse::<u32>().ok()).min();
     match first.filter(|first| *first > 1) {
         Some(first) => {
-            let ip = if peer.is_ipv4() { "ip" } else { "ip -6" };
             let (word, port) = match (refusal.inbound, is_client) {
                 (true, true) => ("from", "sport 123"),
                 (true, false) => ("from", "dport 123"),
@@ -230,7 +242,21 @@ fn remedy(at: &Patient<'_>, refusal: &Refusal, is_client: bool) -> String {
             )
         }
         None => format!(
-            "on {name}: `ip route show table all | grep -E 'blackhole|unreachable|prohibit'` shows the route; a person has to decide whether `ip route del` may take it away"
+            "on {name}: `{ip} route show table all | grep -E 'blackhole|unreachable|prohibit'` shows the route; a person has to decide whether `{ip} route del` may take it away"
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_route_is_taken_away_by_words_that_ip_takes() {
+        let del = |peer: &str, line| peer.parse().map(|peer| delete(peer, line)).unwrap_or_default();
+        let line = "unreachable fd00::/64 dev lo table 100 metric 1024 error -113 pref medium";
+        assert_eq!(del("fd00::1", line), "ip -6 route del unreachable fd00::/64 dev lo table 100 metric 1024");
+        assert_eq!(del("fd00::1", "throw fd00::1 pref medium"), "ip -6 route del throw fd00::1");
+        assert_eq!(del("10.0.0.1", "blackhole 10.0.0.0/8 metric 5"), "ip route del blackhole 10.0.0.0/8 metric 5");
     }
 }
