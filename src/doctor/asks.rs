@@ -124,3 +124,32 @@ fn split() -> Vec<Ask> {
     }
     asks
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(script: &str) -> String {
+        let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// `systemctl show` as it reads its command line: what begins with `-` is an option up to `--`.
+    #[test]
+    fn a_slice_that_begins_with_a_dash_is_no_option() {
+        let show = SCRIPT.lines().find(|line| line.starts_with("fc_show() ")).unwrap();
+        let systemctl =
+            r#"systemctl() { shift 3; case $1 in --) shift ;; -*) return 1 ;; esac; echo "IPAddressDeny=$1"; }"#;
+        assert_eq!(run(&format!("{systemctl}\n{show}\nfc_show IPAddressDeny -.slice")), "-.slice\n");
+    }
+
+    #[test]
+    fn a_dot_in_a_name_stands_for_itself() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("hosts");
+        std::fs::write(&file, "10.0.0.8 ntpxlab\n10.0.0.9 NTP.lab\n").unwrap();
+        let body = split().into_iter().find(|ask| ask.name == "hosts").unwrap().body;
+        let script = body.replace("@SOURCES@", "ntp.lab").replace("/etc/hosts", file.to_str().unwrap());
+        assert_eq!(run(&script), "2:10.0.0.9 NTP.lab\n");
+    }
+}

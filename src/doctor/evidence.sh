@@ -7,8 +7,8 @@
 # start systemd-timesyncd.
 
 #: before: what the parts below have in common
-# `--value` came with systemd 230.
-fc_show() { fc_x=$(systemctl show -p "$1" "$2" 2>/dev/null); printf '%s\n' "${fc_x#*=}"; }
+# `--value` came with systemd 230. The root of all slices is named `-.slice`, which is no option.
+fc_show() { fc_x=$(systemctl show -p "$1" -- "$2" 2>/dev/null); printf '%s\n' "${fc_x#*=}"; }
 fc_unit=; fc_daemon=; fc_config=; fc_began=$(date +%s)
 for fc_u in @UNITS@; do
   systemctl -q is-active "$fc_u.service" && { fc_unit=$fc_u; break; }
@@ -179,7 +179,7 @@ for fc_s in @SOURCES@; do
 done
 
 #: hosts: grep NAME /etc/hosts
-for fc_s in @SOURCES@; do grep -nsw -e "$fc_s" /etc/hosts; done
+for fc_s in @SOURCES@; do grep -nsiwF -e "$fc_s" /etc/hosts; done
 
 #: probe: fleetclock's own NTP probe, on the host
 @PROBE@
@@ -204,8 +204,10 @@ fi
 #: boot-filter: cat /etc/nftables.conf
 # What nftables.service loads at boot, as nft reads it: in a network namespace that is gone afterwards.
 if [ "$(fc_show UnitFileState nftables.service)" = enabled ]; then
-  for fc_f in /etc/nftables.conf /etc/sysconfig/nftables.conf; do
-    [ ! -r "$fc_f" ] || unshare -n sh -c 'nft -f "$1" && nft -j list ruleset && nft -a list ruleset' sh "$fc_f" 2>/dev/null
+  for fc_f in /etc/sysconfig/nftables.conf /etc/nftables.conf; do
+    [ -r "$fc_f" ] || continue
+    unshare -n sh -c 'nft -f "$1" && nft -j list ruleset && nft -a list ruleset' sh "$fc_f" 2>/dev/null
+    break
   done
 fi
 

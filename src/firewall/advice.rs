@@ -210,9 +210,7 @@ impl Asked<'_> {
                 self.stop.place()
             );
         }
-        let files = ["/etc/sysconfig/nftables.conf", "/etc/nftables.conf"];
-        let file = files.into_iter().find(|file| self.rules.has_keeper(file));
-        let kept = match file {
+        let kept = match self.rules.boot_file() {
             Some(file) => format!("and the same rule first in this chain of {file}, or of a file that it includes"),
             None => "and the same rule where this table comes from at boot".to_owned(),
         };

@@ -274,6 +274,12 @@ impl Ruleset {
         self.keepers.iter().any(|keeper| keeper == file)
     }
 
+    /// Returns the file that nftables loads at boot: that of Red Hat, else Debian's.
+    pub fn boot_file(&self) -> Option<&'static str> {
+        let files = ["/etc/sysconfig/nftables.conf", "/etc/nftables.conf"];
+        files.into_iter().find(|file| self.has_keeper(file))
+    }
+
     pub(super) fn keep(&mut self, text: &str) {
         for line in text.lines() {
             match line.split_once(' ') {
@@ -311,6 +317,12 @@ fn is_between(networks: &str, (one, other): (IpAddr, IpAddr)) -> bool {
     }
 }
 
+/// How full a table is: `262000 262144`.
+fn fullness(counts: &str) -> &'static str {
+    let numbers = counts.split_once(' ').and_then(|(used, room)| used.parse().ok().zip(room.parse().ok()));
+    numbers.map_or("full", |(used, room): (u64, u64)| if used < room { "nearly full" } else { "full" })
+}
+
 /// What a line of `beside` is, for people.
 fn in_words(line: &str) -> String {
     match line.split_once(' ') {
@@ -319,7 +331,8 @@ fn in_words(line: &str) -> String {
         }
         Some(("conntrack", counts)) => {
             format!(
-                "the full table of connections ({}; sysctl net.netfilter.nf_conntrack_max)",
+                "the {} table of connections ({}; sysctl net.netfilter.nf_conntrack_max)",
+                fullness(counts),
                 counts.replace(' ', " of ")
             )
         }
@@ -347,7 +360,19 @@ mod tests {
         assert!(rule("arp saddr ip { 10.0.0.9, 10.0.0.2 } drop") && rule("arp operation request drop"));
         assert!(rule("arp saddr ip 10.0.0.0/24 drop") && !rule("arp saddr ip 10.0.0.3 drop # handle 7"));
         // A full table is full for all.
-        rules.keep("conntrack 250000 262144");
-        assert!(rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8")).is_some_and(|words| words.contains("262144")));
+        rules.keep("conntrack 262000 262144");
+        let words = rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8"));
+        assert!(words.is_some_and(|words| words.starts_with("the nearly full table of connections (262000 of 262144")));
+        assert_eq!(in_words("conntrack 262144 262144").split(" (").next(), Some("the full table of connections"));
+    }
+
+    #[test]
+    fn the_file_of_boot_is_that_of_the_distribution() {
+        let mut rules = Ruleset::default();
+        assert_eq!(rules.boot_file(), None);
+        rules.keep("file /etc/nftables.conf");
+        assert_eq!(rules.boot_file(), Some("/etc/nftables.conf"));
+        rules.keep("file /etc/sysconfig/nftables.conf");
+        assert_eq!(rules.boot_file(), Some("/etc/sysconfig/nftables.conf"));
     }
 }

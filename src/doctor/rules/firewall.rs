@@ -125,7 +125,7 @@ pub(super) const SERVER: &[Rule] = &[
         severity: Severity::Warning,
         title: "The packet filter that is loaded at boot stops NTP",
         cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
-        fix: "on {host}: echo 'insert rule {chain} {rule}' >>{file} (what is loaded last stands first in its chain)",
+        fix: "on {host}: printf '\\n%s\\n' 'insert rule {chain} {rule}' >>{file} && nft -c -f {file} (what is loaded last stands first in its chain)",
         find: Find::Host(closed_at_boot),
         ..ROW
     },
@@ -144,9 +144,7 @@ pub(super) const SERVER: &[Rule] = &[
 /// What nftables loads at boot and does not have now.
 fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
     let rules = nft::read(host.evidence.text("boot-filter"));
-    // Debian's file, or that of Red Hat.
-    let files = ["/etc/nftables.conf", "/etc/sysconfig/nftables.conf"];
-    let file = files.into_iter().find(|file| host.evidence.filter.has_keeper(file)).unwrap_or("/etc/nftables.conf");
+    let file = host.evidence.filter.boot_file().unwrap_or("/etc/nftables.conf");
     let seen = |network: &IpNet| {
         let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
         let packet = Packet {
@@ -165,7 +163,8 @@ fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
         let text = format!("{}: {}; the rules that are loaded now do not", stop.place(), stop.words());
         let family = if network.addr().is_ipv4() { "ip" } else { "ip6" };
         let rule = format!("{family} saddr {network} udp dport 123 accept");
-        let seen = host.seen("boot-filter", text).with("rule", rule).with("chain", stop.base.full()).with("file", file);
+        let seen = Seen { command: format!("cat {file}"), ..host.seen("boot-filter", text) };
+        let seen = seen.with("rule", rule).with("chain", stop.base.full()).with("file", file);
         Some(seen.with("network", network.to_string()))
     };
     host.spec.time.serve.iter().filter_map(seen).take(1).collect()
