@@ -129,6 +129,7 @@ fn split() -> Vec<Ask> {
 mod tests {
     use super::*;
 
+    #[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
     fn run(script: &str) -> String {
         let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
         String::from_utf8(output.stdout).unwrap()

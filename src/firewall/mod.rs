@@ -94,6 +94,7 @@ pub fn read(nft: &str, iptables: &str, keepers: &str) -> Ruleset {
 #[cfg(test)]
 mod tests {
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
     fn a_table_of_connections_is_full_at_the_last_hundredth() {
         let folder = tempfile::tempdir().unwrap();
         let (_, part) = super::BESIDE.rsplit_once("\n{ read").unwrap();
