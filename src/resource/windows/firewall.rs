@@ -40,7 +40,8 @@ impl Rule {
         rule
     }
 
-    fn wanted(&self) -> Own {
+    /// The rule that shall be there, if any: where nobody is served there is none.
+    fn wanted(&self) -> Option<Own> {
         Own::new(&self.port, self.networks.clone())
     }
 
@@ -99,11 +100,11 @@ impl Resource for Rule {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let now = own(&seen.stdout, |rule| rule == name(&self.port));
+        let (now, wanted) = (own(&seen.stdout, |rule| rule == name(&self.port)), self.wanted());
         let mut deltas = Vec::new();
-        if now != [self.wanted()] {
+        if now != wanted.as_slice() {
             let from = (!now.is_empty()).then(|| now.iter().map(Own::shown).collect::<Vec<_>>().join("; "));
-            deltas.push(Delta::new(self.label(), "inbound", from, Some(self.wanted().shown())));
+            deltas.push(Delta::new(self.label(), "inbound", from, wanted.as_ref().map(Own::shown)));
         }
         for (network, shut) in self.kept_out(seen) {
             let from = Some(format!("kept out: {}", shut.why()));
@@ -117,13 +118,13 @@ impl Resource for Rule {
             bail!("{}; this is decided by whoever made it, not by fleetclock", self.closed(*network, shut));
         }
         let name = name(&self.port);
-        let was = own(&seen.stdout, |rule| rule == name);
-        if was == [self.wanted()] {
+        let (was, wanted) = (own(&seen.stdout, |rule| rule == name), self.wanted());
+        if was == wanted.as_slice() {
             return Ok(Fix::default());
         }
         let delete = delete(&name);
         Ok(Fix {
-            change: format!("{delete}{}", add(&[self.wanted()])),
+            change: format!("{delete}{}", add(wanted.as_slice())),
             undo: format!("{delete}{}", add(&was)),
             settle: String::new(),
         })
@@ -181,6 +182,57 @@ mod tests {
         let fix = rule().fix(&seen(narrow), false).unwrap();
         assert!(fix.change.ends_with("remoteip=10.10.10.0/24,fd00::/64\n"), "{}", fix.change);
         assert!(fix.undo.ends_with("remoteip=10.10.10.0/24,fd00::/64 profile=Domain\n"), "{}", fix.undo);
+    }
+
+    #[test]
+    fn what_is_no_network_and_what_has_blanks_is_put_back_as_it_was() {
+        let undo = |fields: &str| {
+            let seen = seen(&format!(
+                "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|{fields}Name=fleetclock-ntp|"
+            ));
+            let undo = rule().fix(&seen, false).unwrap().undo;
+            let (_, end) = undo.split_once(" remoteip=").unwrap();
+            (rule().diff(&seen).unwrap()[0].from.clone().unwrap(), end.trim_end().to_owned())
+        };
+        for (fields, shown, end) in [
+            // What had nobody in particular let anybody in, and that only.
+            ("", "any", "any"),
+            ("RA4=LocalSubnet|RA6=LocalSubnet|", "LocalSubnet", "LocalSubnet"),
+            ("RA4=10.0.0.1-10.0.0.9|", "10.0.0.1-10.0.0.9", "10.0.0.1-10.0.0.9"),
+            ("RA42=Intranet|", "Intranet", "Intranet"),
+            ("RA4NOT=10.0.0.1|", "RA4NOT=10.0.0.1", "RA4NOT=10.0.0.1"),
+            (
+                "RA4=10.0.0.1-10.0.0.9|RA4=10.9.0.0/16|",
+                "10.9.0.0/16 10.0.0.1-10.0.0.9",
+                "10.9.0.0/16,10.0.0.1-10.0.0.9",
+            ),
+            (
+                "RA4=10.9.0.0/16|App=C:\\Program Files\\x.exe|Svc=w32time|",
+                "10.9.0.0/16, only program=\"C:\\Program Files\\x.exe\" service=w32time",
+                "10.9.0.0/16 program=\"C:\\Program Files\\x.exe\" service=w32time",
+            ),
+        ] {
+            assert_eq!(undo(fields), (format!("open for {shown}"), end.to_owned()), "{fields}");
+        }
+    }
+
+    #[test]
+    fn where_nobody_is_served_there_is_no_rule_of_ours() {
+        let facts = crate::facts::windows::parse(&std::collections::BTreeMap::new());
+        let rule = Rule::new(Opening::default(), Vec::new(), &facts);
+        assert_eq!(rule.diff(&seen("")).unwrap(), []);
+        assert_eq!(rule.fix(&seen(""), false).unwrap(), Fix::default());
+        // One that is there goes, whomever it is for.
+        for (fields, shown, from) in [("RA4=10.9.0.1|", "10.9.0.1/32", "10.9.0.1/32"), ("", "any", "any")] {
+            let ours = seen(&format!(
+                "v2.10|Action=Allow|Active=TRUE|Dir=In|Protocol=17|LPort=123|{fields}Name=fleetclock-ntp|"
+            ));
+            let delta = Delta::new("firewall 123/udp".to_owned(), "inbound", Some(format!("open for {shown}")), None);
+            assert_eq!(rule.diff(&ours).unwrap(), [delta]);
+            let fix = rule.fix(&ours, false).unwrap();
+            assert_eq!(fix.change, "-netsh advfirewall firewall delete rule name=fleetclock-ntp\n");
+            assert!(fix.undo.ends_with(&format!("remoteip={from}\n")), "{}", fix.undo);
+        }
     }
 
     #[test]

@@ -43,6 +43,9 @@ const NARROWING: &[(&str, &str)] = &[
     ("IFType", "interfacetype"),
 ];
 
+/// Fields of a rule that say whom it lets in.
+const FROM: &[&str] = &["RA4", "RA6", "RA42", "RA62"];
+
 /// A rule of our name as it is on the host.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Own {
@@ -51,19 +54,37 @@ pub(super) struct Own {
     protocol: &'static str,
     ports: String,
     networks: BTreeSet<IpNet>,
+    /// Whom else it lets in, as Windows has it: `LocalSubnet`, `10.0.0.1-10.0.0.9`. With no networks either, anybody.
+    remote: Vec<String>,
     /// What it was narrowed to, in the words of netsh: `profile=Domain`.
     narrowed: Vec<String>,
 }
 
 impl Own {
-    pub(super) fn new(port: &Opening, networks: BTreeSet<IpNet>) -> Self {
+    /// The rule that lets these networks in. For none there is no rule: one without a network lets anybody in.
+    pub(super) fn new(port: &Opening, networks: BTreeSet<IpNet>) -> Option<Self> {
         let protocol = if port.protocol() == "tcp" { "TCP" } else { "UDP" };
-        Own { name: name(port), protocol, ports: port.ports(), networks, narrowed: Vec::new() }
+        let (name, ports) = (name(port), port.ports());
+        (!networks.is_empty()).then(|| Own {
+            name,
+            protocol,
+            ports,
+            networks,
+            remote: Vec::new(),
+            narrowed: Vec::new(),
+        })
+    }
+
+    /// Whom it lets in; nobody in particular is anybody.
+    fn from(&self, by: &str) -> String {
+        let all: Vec<String> =
+            self.networks.iter().map(ToString::to_string).chain(self.remote.iter().cloned()).collect();
+        if all.is_empty() { "any".to_owned() } else { all.join(by) }
     }
 
     fn add(&self) -> String {
         let Own { name, protocol, ports, .. } = self;
-        let from = if self.networks.is_empty() { "any".to_owned() } else { join(&self.networks, ",") };
+        let from = quoted(&self.from(","));
         let mut narrowed = self.narrowed.join(" ");
         if !narrowed.is_empty() {
             narrowed.insert(0, ' ');
@@ -82,7 +103,7 @@ impl Own {
             Some(port) if port.to_string() != is => format!(" at {is}"),
             _ => String::new(),
         };
-        format!("open for {}{at}{only}", join(&self.networks, " "))
+        format!("open for {}{at}{only}", self.from(" "))
     }
 }
 
@@ -96,8 +117,25 @@ pub(super) fn delete(name: &str) -> String {
     format!("-netsh advfirewall firewall delete rule name={name}\n")
 }
 
-fn join(networks: &BTreeSet<IpNet>, by: &str) -> String {
-    networks.iter().map(ToString::to_string).collect::<Vec<_>>().join(by)
+/// A value for netsh; one with a blank would be two words.
+fn quoted(value: &str) -> String {
+    if value.contains(char::is_whitespace) { format!("\"{value}\"") } else { value.to_owned() }
+}
+
+/// Reads the fields of whom a rule lets in: the networks, and what is no network, as it stands.
+fn senders(fields: &[(&str, &str)]) -> (BTreeSet<IpNet>, Vec<String>) {
+    let (mut networks, mut others) = (BTreeSet::new(), Vec::new());
+    for (key, value) in fields.iter().filter(|(key, _)| key.starts_with("RA")) {
+        match network(value).filter(|_| FROM.contains(key)) {
+            Some(network) => drop(networks.insert(network)),
+            // netsh has no words for `RA4NOT=10.0.0.1`, and refuses these.
+            None if !FROM.contains(key) => others.push(format!("{key}={value}")),
+            // Both families have `LocalSubnet`.
+            None if others.iter().any(|other| other == value) => {}
+            None => others.push((*value).to_owned()),
+        }
+    }
+    (networks, others)
 }
 
 /// The rules of some names that are active, inbound and allowing (MS-GPFAS 2.2.2.19).
@@ -113,7 +151,7 @@ fn own_rule(data: &str) -> Option<Own> {
     let is = |key: &str, wanted: &str| values(&[key]).iter().any(|value| value.eq_ignore_ascii_case(wanted));
     let narrowed = |(key, word): &(&str, &str)| {
         let values = values(&[key]);
-        (!values.is_empty()).then(|| format!("{word}={}", values.join(",")))
+        (!values.is_empty()).then(|| format!("{word}={}", quoted(&values.join(","))))
     };
     let name = values(&["Name"]).into_iter().find(|name| name.starts_with(OURS))?.to_owned();
     let protocol = match values(&["Protocol"])[..] {
@@ -121,11 +159,13 @@ fn own_rule(data: &str) -> Option<Own> {
         ["6"] => "TCP",
         _ => return None,
     };
+    let (networks, remote) = senders(&fields);
     (is("Action", "Allow") && is("Active", "TRUE") && is("Dir", "In")).then(|| Own {
         name,
         protocol,
         ports: values(&["LPort", "LPort2_10"]).join(","),
-        networks: values(&["RA4", "RA6"]).into_iter().filter_map(network).collect(),
+        networks,
+        remote,
         narrowed: NARROWING.iter().filter_map(narrowed).collect(),
     })
 }
