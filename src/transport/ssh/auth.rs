@@ -101,7 +101,10 @@ impl Login<'_> {
             let mut answer = Answer::new(password, self.socket);
             match session.userauth_keyboard_interactive(user, &mut answer) {
                 Ok(()) if session.authenticated() => return Ok(true),
-                Err(error) if answer.asked.is_none() && !is_answer(&error) => return Err(self.lost(&error)),
+                Err(error) if answer.asked.is_none() && !is_answer(&error) => {
+                    self.sent = answer.given;
+                    return Err(self.lost(&error));
+                }
                 _ => self.tried.push(answer.words()),
             }
         }
@@ -191,11 +194,15 @@ impl Login<'_> {
     }
 
     /// The connection broke, or was too slow; that is no refusal, and says nothing of a password. One that the
-    /// server has closed after a key is.
+    /// server has closed after a key or the password is: libssh2 then says that it waited.
     fn lost(&self, error: &ssh2::Error) -> Failure {
         let Hop { user, .. } = self.hop;
+        if self.sent && is_closed(self.socket) {
+            let error = closed_after_password(self.hop, self.shown.len(), &self.tried);
+            return Failure { error: Box::new(error), openssh: None };
+        }
         if !self.shown.is_empty() && is_closed(self.socket) {
-            let error = too_many_keys(self.hop, self.shown.len(), self.sent, &self.tried);
+            let error = too_many_keys(self.hop, self.shown.len(), &self.tried);
             return Failure { error: Box::new(error), openssh: self.better_by_openssh() };
         }
         let tried = if self.tried.is_empty() { String::new() } else { format!("; tried {}", self.tried.join(", ")) };
@@ -244,10 +251,30 @@ fn is_closed(socket: &OwnedFd) -> bool {
     !matches!(peeked, Ok(1..) | Err(nix::errno::Errno::EAGAIN))
 }
 
+fn counted(keys: usize) -> String {
+    if keys == 1 { "one key".to_owned() } else { format!("{keys} keys") }
+}
+
+/// Some servers end the connection instead of refusing the password; sshd does it where keys have used up its tries.
+fn closed_after_password(hop: &Hop, keys: usize, tried: &[String]) -> TransportError {
+    let why = "the server closed the connection after the password";
+    let (cause, hint) = match keys {
+        0 => (format!("{why}, as some do when it is wrong"), "see `user` and `password` of the host"),
+        keys => (
+            format!(
+                "{why}, as some do when it is wrong, and sshd after too many tries (`MaxAuthTries`): it was shown {} before; tried {}",
+                counted(keys),
+                tried.join(", ")
+            ),
+            "see `user` and `password` of the host; name its `key`, or take foreign keys out of the agent (`ssh-add -d`)",
+        ),
+    };
+    TransportError::Login { to: hop.label(), user: hop.user.clone(), cause, hint: hint.to_owned() }
+}
+
 /// sshd ends a connection after `MaxAuthTries` keys and passwords, without a word that libssh2 hands on.
-fn too_many_keys(hop: &Hop, keys: usize, sent: bool, tried: &[String]) -> TransportError {
-    let keys = if keys == 1 { "one key".to_owned() } else { format!("{keys} keys") };
-    let keys = if sent { format!("{keys} and the password") } else { keys };
+fn too_many_keys(hop: &Hop, keys: usize, tried: &[String]) -> TransportError {
+    let keys = counted(keys);
     TransportError::Login {
         to: hop.label(),
         user: hop.user.clone(),
@@ -332,23 +359,39 @@ mod tests {
         }
     }
 
-    /// What becomes of a login whose connection the server has closed after a key, and perhaps the password.
-    fn closed(sent: bool) -> (String, Option<String>) {
+    /// What becomes of a login that breaks off after some keys, and perhaps the password.
+    fn broken(shown: usize, sent: bool, closed: bool) -> (TransportError, Option<String>) {
         let (ours, theirs) = UnixStream::pair().unwrap();
-        drop(theirs);
+        let theirs = Some(theirs).filter(|_| !closed);
         let (session, socket, hop) = (Session::new().unwrap(), OwnedFd::from(ours), hop());
-        let (tried, shown) = (vec!["key /k (refused)".to_owned()], vec!["AAAA".to_owned()]);
+        let (tried, shown) = (vec!["key /k (refused)".to_owned(); shown], vec!["AAAA".to_owned(); shown]);
         let login = Login { session: &session, socket: &socket, hop: &hop, methods: String::new(), tried, shown, sent };
-        let failed = login.lost(&ssh2::Error::new(ssh2::ErrorCode::Session(-13), "socket disconnect"));
-        (failed.error.to_string(), failed.openssh)
+        let waited = "Waiting for keyboard USERAUTH response";
+        let failed = login.lost(&ssh2::Error::new(ssh2::ErrorCode::Session(-18), waited));
+        drop(theirs);
+        (*failed.error, failed.openssh)
     }
 
     #[test]
-    fn a_password_that_was_sent_is_not_sent_again_by_the_other_client() {
-        let (error, openssh) = closed(false);
-        assert!(openssh.is_some() && error.contains("after one key, as sshd does"), "{error}");
-        let (error, openssh) = closed(true);
-        assert_eq!(openssh, None);
-        assert!(error.contains("after one key and the password, as sshd does") && !error.contains("secret"), "{error}");
+    fn a_server_that_hangs_up_after_the_password_has_refused_it_and_no_other_client_sends_it_again() {
+        let (error, openssh) = broken(1, false, true);
+        let text = error.to_string();
+        assert!(matches!(error, TransportError::Login { .. }) && openssh.is_some(), "{text}");
+        assert!(text.contains("after one key, as sshd does") && !text.contains("password"), "{text}");
+        for (shown, keys) in [(0, None), (1, Some("one key before")), (2, Some("2 keys before"))] {
+            let (error, openssh) = broken(shown, true, true);
+            let text = error.to_string();
+            assert!(matches!(error, TransportError::Login { .. }) && openssh.is_none(), "{text}");
+            assert!(text.contains("the server closed the connection after the password"), "{text}");
+            assert!(keys.is_none_or(|keys| text.contains(keys)) && !text.contains("secret"), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_server_that_is_silent_or_gone_before_the_password_has_refused_nothing() {
+        for (sent, closed) in [(true, false), (false, true)] {
+            let (error, openssh) = broken(0, sent, closed);
+            assert!(matches!(error, TransportError::Unreachable { .. }) && openssh.is_none(), "{error}");
+        }
     }
 }

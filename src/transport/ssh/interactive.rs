@@ -13,7 +13,8 @@ pub(super) struct Answer<'a> {
     password: &'a str,
     /// Where the conversation is ended.
     socket: &'a OwnedFd,
-    given: bool,
+    /// Whether the password was given; it may be on its way.
+    pub(super) given: bool,
     rounds: u32,
     /// What was asked that we do not answer.
     pub(super) asked: Option<String>,
