@@ -12,9 +12,6 @@ const WORDS: &[&str] = &[
     "one-time",
     "verification",
     "authenticator",
-    "factor",
-    "faktor",
-    "facteur",
     "fattore",
     "fator",
     "фактор",
@@ -56,7 +53,7 @@ const WORDS: &[&str] = &[
     "קוד",
 ];
 
-/// What such words begin with: those for "one-time" and "verify" in languages that bend them.
+/// What such words begin with: those for "one-time", "verify" and "factor" in languages that bend them.
 const BEGINS: &[&str] = &[
     "einmal",
     "engång",
@@ -77,6 +74,10 @@ const BEGINS: &[&str] = &[
     "επαλήθευσ",
     "επιβεβαίωσ",
     "doğrula",
+    "factor",
+    "faktor",
+    "faktör",
+    "facteur",
 ];
 
 /// What such words end with, in languages that put words together.
@@ -105,6 +106,7 @@ const PARTS: &[&str] = &[
     "핀번호",
     "새암호",
     "새비밀번호",
+    "두번째요소",
     // Chinese, in both scripts: verification, check and security codes, one-time and dynamic, tokens, SMS, factors.
     "验证码",
     "驗證碼",
@@ -128,6 +130,7 @@ const PARTS: &[&str] = &[
     "双因",
     "雙因",
     "多因",
+    "第二因素",
     "指纹",
     "指紋",
     "新密码",
@@ -143,6 +146,9 @@ const PARTS: &[&str] = &[
     "2段階",
     "二要素",
     "2要素",
+    "第二要素",
+    "2番目の要素",
+    "二番目の要素",
     "使い捨て",
     "新しいパスワード",
     // Thai, Hindi.
@@ -179,6 +185,8 @@ const FIRST: &[&str] = &[
     "primeiro fator",
     "första faktorn",
     "první faktor",
+    "birinci faktör",
+    "eerste factor",
     "pierwszy faktor",
     "первый фактор",
 ];
