@@ -147,8 +147,8 @@ pub struct Listener {
     pub address: Option<IpAddr>,
     /// The interface it is bound to; `None` is any.
     pub device: Option<String>,
-    /// Whether it takes IPv6.
-    pub six: bool,
+    /// Whether it takes IPv6, else IPv4; `None` is both, or not known.
+    pub six: Option<bool>,
     /// The user that has opened it, where that is known.
     pub user: Option<u64>,
     /// The program behind it.

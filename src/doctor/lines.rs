@@ -99,7 +99,10 @@ pub(super) fn listener(line: &str) -> Option<Listener> {
     // `ss -e` leaves root's number out.
     let user = line.split(" uid:").nth(1).and_then(|rest| rest.split(' ').next()?.parse().ok());
     let user = user.or_else(|| line.contains(" ino:").then_some(0));
-    Some(Listener { address, device, six: local.contains(['[', ':']) || plain == "*", user, program })
+    // An `ss` that is new says it of a socket for both families; one as old as that of CentOS 7 of IPv4's alone, and
+    // then IPv6's is `:::123`.
+    let six = (plain != "*").then(|| local.contains(['[', ':']));
+    Some(Listener { address, device, six, user, program })
 }
 
 pub(super) fn device(line: &str) -> Option<(String, IpAddr)> {
@@ -140,6 +143,9 @@ mod tests {
         assert_eq!(bound("0.0.0.0"), Some((None, None)));
         assert_eq!(bound("0.0.0.0%lo"), Some((None, Some("lo".to_owned()))));
         assert_eq!(bound("[::]%eth0"), Some((None, Some("eth0".to_owned()))));
+        let six = |local: &str| read(local).map(|found| (found.address, found.six));
+        assert_eq!(six("*"), Some((None, None)));
+        assert_eq!([six("0.0.0.0"), six("::"), six("[::]")], [false, true, true].map(|six| Some((None, Some(six)))));
         let line = |end: &str| format!("UNCONN 0 0 0.0.0.0:123 0.0.0.0:* users:((\"chronyd\",pid=7,fd=6)){end}");
         let user = |end: &str| listener(&line(end)).and_then(|found| found.user);
         assert_eq!([user(" uid:102 ino:7 sk:1"), user(" ino:7 sk:1"), user("")], [Some(102), Some(0), None]);

@@ -116,12 +116,12 @@ impl<'a> Link<'a> {
         let address = self.address()?;
         let takes = |listener: &&Listener| match listener.address {
             Some(bound) => bound == address,
-            None => listener.six == address.is_ipv6() || listener.program.is_empty(),
+            None => listener.six.is_none_or(|six| six == address.is_ipv6()) || listener.program.is_empty(),
         };
         let taking = self.server?.evidence.listeners.iter().filter(takes);
         // The kernel gives them to the socket that is bound most narrowly.
         let taking = taking.filter(|listener| listener.device.as_deref().is_none_or(|device| self.comes_in_by(device)));
-        taking.max_by_key(|listener| (listener.address.is_some(), listener.device.is_some()))
+        taking.max_by_key(|listener| (listener.address.is_some(), listener.device.is_some(), listener.six.is_some()))
     }
 
     /// Returns the program that has the socket in the place of the server's time service, if another one has.
