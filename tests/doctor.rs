@@ -25,7 +25,10 @@ fn cases() -> Vec<PathBuf> {
 }
 
 fn read(path: &Path) -> (Vec<HostSpec>, BTreeMap<String, Looked>) {
-    let text = std::fs::read_to_string(path).unwrap();
+    parsed(&std::fs::read_to_string(path).unwrap())
+}
+
+fn parsed(text: &str) -> (Vec<HostSpec>, BTreeMap<String, Looked>) {
     let (head, evidence) = text.split_once('\n').unwrap();
     let name = head.strip_prefix("inventory: ").unwrap();
     let fleet = inventory::load(&Path::new(FOLDER).join(name)).unwrap();
@@ -84,6 +87,39 @@ fn every_rule_has_a_case_and_a_section() {
         assert!(seen.contains(rule.code), "{FOLDER} has no case of {}", rule.code);
         assert!(manual.contains(&heading), "docs/findings.md has no `{}`", heading.trim());
     }
+}
+
+/// The administrator's own `ntp` without 123/udp opens nothing: then a rule has to name the port, as `apply` has it.
+#[test]
+fn what_opens_a_zone_names_the_port_where_the_service_is_another() {
+    let own = "service running/ntp a{sv} 1 \"ports\" a(ss) 1 \"124\" \"udp\"\n";
+    let (service, port) = ("service name=\"ntp\" accept", "port port=\"123\" protocol=\"udp\" accept");
+    let escaped = |text: &str| text.replace('"', "\\\"");
+    let fix = |case: &str, code: &str, change: &dyn Fn(String) -> String| {
+        let text = std::fs::read_to_string(Path::new(FOLDER).join(case)).unwrap();
+        let (hosts, looked) = parsed(&change(text));
+        let found: Vec<Finding> = diagnose(&hosts, &looked).into_values().flatten().collect();
+        let fixes = found.iter().filter(|finding| finding.code == code).map(|finding| finding.fix.clone());
+        fixes.last().unwrap_or_else(|| panic!("{case}: {found:?}"))
+    };
+    // In the first host with firewalld, the server, and its rules by the port: they let in what they did.
+    let changed = |text: String| {
+        let text = text.replace(&escaped(service), &escaped(port));
+        text.replacen("\npermanent public ", &format!("\n{own}permanent public "), 1)
+    };
+    let unread = |text: String| {
+        let (before, rest) = text.split_once("#: filter 0\n").unwrap();
+        let (_, after) = rest.split_once("#: firewalld 0\n").unwrap();
+        format!("{before}#: filter 0\n#: firewalld 0\n{after}")
+    };
+    for (case, code) in [("overruled.txt", "FC034"), ("closed.txt", "FC040")] {
+        let usual = fix(case, code, &|text| text);
+        assert!(usual.contains(service), "{usual}");
+        assert_eq!(fix(case, code, &changed), usual.replace(service, port));
+    }
+    // By the settings alone, without the rules.
+    let by_settings = fix("overruled.txt", "FC034", &|text| unread(changed(text)));
+    assert!(by_settings.contains("let it in before that") && by_settings.contains(port), "{by_settings}");
 }
 
 #[test]

@@ -11,6 +11,8 @@ use fleetclock::firewall::firewalld::{FUNCTIONS, Firewalld, WAY};
 use fleetclock::firewall::{ClientPort, Packet, Ruleset, Sender, Verdict, advice, read, walk};
 use ipnet::IpNet;
 
+const PUBLIC: advice::Place<'_> = advice::Place { zone: "public", element: "service name=\"ntp\"" };
+
 fn cases() -> Vec<PathBuf> {
     let files = std::fs::read_dir("tests/firewall").unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "txt")).collect();
@@ -94,7 +96,7 @@ fn every_advice_is_an_insertion() {
         for (text, _) in &case.expected {
             let (packet, asked) = packet(text);
             let Verdict::Stopped(stop) = walk::verdict(&case.rules, &packet, asked) else { continue };
-            let words = advice::advice(&case.rules, &stop, &packet, Some("public")).words;
+            let words = advice::advice(&case.rules, &stop, &packet, Some(PUBLIC)).words;
             let inserts = ["insert", "allow", "--add-", " -I ", "unbanip", "a person must decide"];
             assert!(inserts.iter().any(|word| words.contains(word)), "{}: {words}", path.display());
             let takes = [" -D ", " -F", "delete", "flush", "remove", "policy accept", "-P ", "disable"];
@@ -191,7 +193,7 @@ fn an_old_firewalld_is_not_told_to_put_a_rich_rule_first() {
     let (packet, _) = packet("question in from 10.10.10.2");
     let words = |rules: &Ruleset| {
         let Verdict::Stopped(stop) = walk::verdict(rules, &packet, false) else { panic!("it is stopped") };
-        advice::advice(rules, &stop, &packet, Some("public")).words
+        advice::advice(rules, &stop, &packet, Some(PUBLIC)).words
     };
     let new = words(&parsed(&text).rules);
     assert!(new.contains("firewall-cmd --zone=public --add-rich-rule='rule priority="), "{new}");

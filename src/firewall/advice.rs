@@ -3,6 +3,7 @@
 
 use ipnet::IpNet;
 
+use super::firewalld::SERVICE;
 use super::owner::{Owner, owner};
 use super::packet::{ClientPort, Packet};
 use super::precede::FIRST;
@@ -21,8 +22,17 @@ pub struct Advice {
 /// The table of firewalld that drops everything: its chains of the table `raw` in panic mode, others while it starts.
 const PANIC: (&str, &str) = ("firewalld_policy_drop", "raw_");
 
-/// Returns how to let a packet pass that a rule stops. `zone` is that of firewalld which it is in.
-pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, zone: Option<&str>) -> Advice {
+/// A zone of firewalld.
+#[derive(Debug, Clone, Copy)]
+pub struct Place<'a> {
+    /// Its name.
+    pub zone: &'a str,
+    /// What a rich rule has to be about: `service name="ntp"`, or the port where that service is another.
+    pub element: &'a str,
+}
+
+/// Returns how to let a packet pass that a rule stops. `place` is the zone of firewalld that it is in.
+pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, place: Option<Place<'_>>) -> Advice {
     let beside: Vec<&str> =
         rules.chains.iter().filter(|chain| chain.is_beside(&stop.base)).map(|chain| chain.name.as_str()).collect();
     if stop.base.table == PANIC.0 && stop.base.name.starts_with(PANIC.1) {
@@ -32,7 +42,7 @@ pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, zone: Option<&s
     let asked = Asked { rules, stop, packet };
     let (owner, words) = match owner(stop, &beside) {
         Owner::Ufw => ("ufw".to_owned(), asked.ufw()),
-        Owner::Firewalld => ("firewalld".to_owned(), asked.firewalld(zone)),
+        Owner::Firewalld => ("firewalld".to_owned(), asked.firewalld(place)),
         Owner::Fail2ban => ("fail2ban".to_owned(), asked.fail2ban()),
         Owner::Iptables => ("iptables".to_owned(), asked.iptables(false)),
         Owner::Legacy => ("iptables-legacy".to_owned(), asked.iptables(true)),
@@ -97,12 +107,13 @@ impl Asked<'_> {
     }
 
     /// A rich rule before all others, in the policy or in the zone.
-    fn firewalld(&self, zone: Option<&str>) -> String {
+    fn firewalld(&self, place: Option<Place<'_>>) -> String {
         if self.stop.base.tool != Tool::Nft && !self.stop.is_by_zones(self.rules) {
             return self.direct();
         }
         let name = &self.stop.chain.name;
-        let place = match (policy_of(name), zone.or_else(|| zone_of(name))) {
+        let element = place.map_or(SERVICE, |place| place.element);
+        let place = match (policy_of(name), place.map(|place| place.zone).or_else(|| zone_of(name))) {
             (Some(policy), _) => format!("--policy={policy}"),
             (None, Some(zone)) => format!("--zone={zone}"),
             (None, None) => "--zone=ZONE".to_owned(),
@@ -119,7 +130,7 @@ impl Asked<'_> {
         }
         let family = if self.is_v4() { "ipv4" } else { "ipv6" };
         let rule = format!(
-            "rule priority=\"{FIRST}\" family=\"{family}\" source address=\"{}\" service name=\"ntp\" accept",
+            "rule priority=\"{FIRST}\" family=\"{family}\" source address=\"{}\" {element} accept",
             short(self.other())
         );
         format!("firewall-cmd {place} --add-rich-rule='{rule}', and the same with --permanent")

@@ -261,7 +261,7 @@ fn fit(bound: &str, device: &str) -> Option<usize> {
 }
 
 /// What a rich rule is about that lets NTP in.
-const SERVICE: &str = "service name=\"ntp\"";
+pub(crate) const SERVICE: &str = "service name=\"ntp\"";
 
 fn port(wanted: &Opening) -> String {
     format!("port port=\"{}\" protocol=\"{}\"", wanted.ports(), wanted.protocol())

@@ -20,6 +20,7 @@ mod unit;
 mod unused;
 mod windows;
 mod windows_server;
+mod zones;
 
 pub(super) use agreement::{DRIFTED, FAILS, ISOLATED, drifted, fails, isolated};
 pub(super) use clock::{STARTED, UNKNOWN, fresh};

@@ -1,10 +1,11 @@
 //! Firewalls that tell questions from port 123 from those of other ports.
 
+use super::zones::element;
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
 use crate::firewall::ClientPort;
-use crate::firewall::advice::advice;
+use crate::firewall::advice::{Place, advice};
 
 /// What keeps a host from its source.
 pub(super) const RULES: &[Rule] = &[
@@ -68,7 +69,9 @@ fn by_rule(link: &Link<'_>, end: &Patient<'_>, stopped: &Stopped<'_>, seen: Seen
     let about = format!("{} {}", stop.place(), stop.words());
     let evidence = format!("{}; {}: {}", seen.evidence, stop.place(), stop.words());
     let shown = Seen { about, evidence, excluded: seen.excluded, ..end.seen("filter", "") };
-    let advice = advice(&end.evidence.filter, stop, packet, link.zone());
+    let element = element(end);
+    let place = link.zone().map(|zone| Place { zone, element: &element });
+    let advice = advice(&end.evidence.filter, stop, packet, place);
     link.name_both(shown)
         .with("service", link.client.evidence.unit.as_str())
         .with("where", format!("A rule of {} on {}", advice.owner, end.name()))
