@@ -99,8 +99,8 @@ fn what_opens_a_zone_names_the_port_where_the_service_is_another() {
         let text = std::fs::read_to_string(Path::new(FOLDER).join(case)).unwrap();
         let (hosts, looked) = parsed(&change(text));
         let found: Vec<Finding> = diagnose(&hosts, &looked).into_values().flatten().collect();
-        let fixes = found.iter().filter(|finding| finding.code == code).map(|finding| finding.fix.clone());
-        fixes.last().unwrap_or_else(|| panic!("{case}: {found:?}"))
+        let mut fixes = found.iter().filter(|finding| finding.code == code).map(|finding| finding.fix.clone());
+        fixes.next_back().unwrap_or_else(|| panic!("{case}: {found:?}"))
     };
     // In the first host with firewalld, the server, and its rules by the port: they let in what they did.
     let changed = |text: String| {
@@ -120,6 +120,17 @@ fn what_opens_a_zone_names_the_port_where_the_service_is_another() {
     // By the settings alone, without the rules.
     let by_settings = fix("overruled.txt", "FC034", &|text| unread(changed(text)));
     assert!(by_settings.contains("let it in before that") && by_settings.contains(port), "{by_settings}");
+}
+
+/// An old `ss` prints IPv4's any so, and a new one a socket for both families.
+#[test]
+fn a_socket_at_any_address_takes_ipv4_however_ss_prints_it() {
+    let text = std::fs::read_to_string(Path::new(FOLDER).join("closed.txt")).unwrap();
+    let (hosts, looked) = parsed(&text);
+    let (_, starred) = parsed(&text.replace(" 0.0.0.0:123 ", " *:123 "));
+    let findings = diagnose(&hosts, &looked);
+    assert!(findings.values().flatten().any(|finding| !finding.excluded.is_empty()), "{findings:?}");
+    assert_eq!(diagnose(&hosts, &starred), findings);
 }
 
 #[test]
