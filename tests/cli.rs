@@ -245,6 +245,12 @@ fn what_is_left_to_do_and_takes_no_part_is_named() {
     let gone = "left to do, but not in the inventory any more: web3\n";
     let left = format!("left to do, but left out by --limit: web1\n{gone}of the chosen hosts, {nothing}");
     assert_eq!(failed(&["-l", "db1"], 0), left);
+    // The report of an older run is not left in its place.
+    std::fs::write(dir.path().join("last.json"), "old").unwrap();
+    failed(&["-l", "db1", "--report", "json=last.json"], 0);
+    let report: serde_json::Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.path().join("last.json")).unwrap()).unwrap();
+    assert_eq!((&report["exit_code"], &report["hosts"]), (&serde_json::json!(0), &serde_json::json!([])));
     for (status, taken) in [
         ("unchanged", false),
         ("drifted", true),

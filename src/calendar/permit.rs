@@ -50,6 +50,13 @@ impl Permit {
         self.freezes.iter().find(|freeze| freeze.holds(now))
     }
 
+    /// Takes away the freezes that hold now, and returns them. One that begins later ends the run all the same.
+    pub fn lift(&mut self, now: Timestamp) -> Vec<Freeze> {
+        let (lifted, left) = std::mem::take(&mut self.freezes).into_iter().partition(|freeze| freeze.holds(now));
+        self.freezes = left;
+        lifted
+    }
+
     /// Says until when hosts may be changed, if that has an end.
     ///
     /// # Errors

@@ -67,3 +67,16 @@ fn moments_are_written_in_two_ways() {
     assert_eq!(both[0], both[1]);
     assert_eq!(shown(both[0]), "Sun 2026-12-20 09:00 UTC");
 }
+
+#[test]
+fn only_freezes_that_hold_are_lifted_and_the_next_one_ends_the_run() {
+    let list = |text: &str| text.split("; ").map(|one| one.parse().unwrap()).collect();
+    let freezes = list("2026-11-20..2026-11-28 UTC a; 2026-11-28 UTC b; 2026-11-29 UTC c");
+    let mut permit = Permit { freezes, ..Permit::default() };
+    let now = "2026-11-28T13:00:00Z".parse().unwrap();
+    let lifted: Vec<String> = permit.lift(now).iter().map(ToString::to_string).collect();
+    assert_eq!(lifted, ["2026-11-20..2026-11-28 UTC a", "2026-11-28 UTC b"]);
+    let closing = permit.at(now).unwrap().unwrap();
+    assert_eq!(closing.at, "2026-11-29T00:00:00Z".parse().unwrap());
+    assert!(closing.why.starts_with("nothing is changed (c) from"), "{}", closing.why);
+}

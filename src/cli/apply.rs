@@ -68,7 +68,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.verify = !args.no_verify;
     run.journal = args.journal;
     if args.failed && !take_failed(&mut run, &all)? {
-        return Ok(Exit::Ok);
+        return Ok(run.print_untouched(Vec::new(), Exit::Ok));
     }
     args.consent.give(&mut run.hosts)?;
     let saved = args.plan.as_deref().map(Saved::read).transpose()?;

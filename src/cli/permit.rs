@@ -100,9 +100,9 @@ impl When {
 pub(super) fn granted(mut permit: Permit, reason: Option<&str>) -> Result<(Option<Closes>, Vec<String>)> {
     let now = Timestamp::now();
     let mut notes = Vec::new();
-    if let Some((freeze, reason)) = permit.frozen(now).zip(reason) {
-        notes.push(format!("changed in spite of the freeze `{freeze}`: {reason}"));
-        permit.freezes.clear();
+    if let Some(reason) = reason {
+        let lifted = permit.lift(now);
+        notes.extend(lifted.iter().map(|freeze| format!("changed in spite of the freeze `{freeze}`: {reason}")));
     }
     let closing = permit.at(now).map_err(|refusal| anyhow!(refusal.why).hint(&refusal.hint))?;
     let closes = closing.and_then(|closing| {

@@ -8,7 +8,7 @@ use super::reports::Reports;
 use super::since::report;
 use super::{Format, Global};
 use crate::exit::Exit;
-use crate::model::{Condition, FleetReport};
+use crate::model::{self, Condition, FleetReport};
 use crate::report::text::{self, Options};
 use crate::report::{console, json};
 
@@ -66,8 +66,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
         Verb::Diff { old, new, fail_on_new, outlets } => {
             let (old, mut new) = (report(old)?, report(new)?);
             new.compare(&old);
-            let exit =
-                if *fail_on_new { Exit::of(&new.new_conditions(), &Condition::ALL) } else { exit(outlets, &new) };
+            let exit = if *fail_on_new { Exit::of(&new.new_conditions(), &red(&new)) } else { exit(outlets, &new) };
             print(&new, outlets, global, exit)
         }
         Verb::Merge { files, outlets } => {
@@ -76,6 +75,12 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
             print(&report, outlets, global, exit(outlets, &report))
         }
     }
+}
+
+/// What made the run red: what a plan is for is none of it, unless it was asked to say so by its exit code.
+fn red(report: &FleetReport) -> Vec<Condition> {
+    let is_asked_for = report.command == model::Verb::Plan && report.exit_code != Exit::Pending.code();
+    Condition::ALL.into_iter().filter(|one| !is_asked_for || *one != Condition::Drift).collect()
 }
 
 /// What the run came to, if it is asked for.
@@ -96,4 +101,21 @@ fn print(report: &FleetReport, outlets: &Outlets, global: &Global, exit: Exit) -
     let wrong = opened.write(report);
     wrong.iter().for_each(console::error);
     Ok(if wrong.is_empty() { exit } else { Exit::Failed })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Status, sample};
+
+    #[test]
+    fn a_plan_is_red_for_what_it_shows_only_where_it_was_asked_to() {
+        let of = |command, exit_code| {
+            let report = FleetReport { command, exit_code, ..sample::fleet(&[("a", Status::Drifted)]) };
+            Exit::of(&report.new_conditions(), &red(&report))
+        };
+        assert_eq!(of(model::Verb::Plan, 0), Exit::Ok);
+        assert_eq!(of(model::Verb::Plan, 3), Exit::Pending);
+        assert_eq!(of(model::Verb::Check, 3), Exit::Pending);
+    }
 }

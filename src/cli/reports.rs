@@ -1,5 +1,6 @@
 //! `--report`: the result in more formats, each in a file of its own.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::ErrorKind::BrokenPipe;
 use std::io::{BufWriter, Write as _};
@@ -12,6 +13,7 @@ use crate::exit::Hint;
 use crate::files::{self, Place};
 use crate::model::FleetReport;
 use crate::report::formats::{self, Format};
+use crate::report::{guard, json};
 
 /// Options of the reports beside the result.
 #[derive(Debug, Clone, Default, clap::Args)]
@@ -69,6 +71,9 @@ impl Reports {
         let mut opened = Opened::default();
         let mut seen = HashSet::new();
         for Wanted { format, file } in &self.reports {
+            if format.is_for_the_log() {
+                guard::on();
+            }
             let path = file.clone().unwrap_or_else(|| PathBuf::from(usual(*format)));
             if !seen.insert(path.clone()) {
                 return Err(anyhow!("--report: two reports want {}", called(&path)).hint("give each a file of its own"));
@@ -132,14 +137,30 @@ impl Opened {
             wrong.extend(written.with_context(|| format!("write the {} report {path}", format.name())).err());
         }
         if let Some(format) = self.standard_output.take() {
-            let mut out = BufWriter::new(std::io::stdout().lock());
-            let written = format.write(report, &mut out).and_then(|()| out.flush());
+            let written = to_standard_output(format, report);
             // A reader that goes has what it wanted.
             let written = written.or_else(|error| if error.kind() == BrokenPipe { Ok(()) } else { Err(error) });
             wrong.extend(written.with_context(|| format!("write the {} report", format.name())).err());
         }
         wrong
     }
+}
+
+/// What is not for the log of a job gives no commands to whoever reads it.
+fn to_standard_output(format: &dyn Format, report: &FleetReport) -> std::io::Result<()> {
+    let mut out = BufWriter::new(std::io::stdout().lock());
+    if format.is_for_the_log() {
+        format.write(report, &mut out)?;
+    } else {
+        let mut text = Vec::new();
+        format.write(report, &mut text)?;
+        let text = String::from_utf8_lossy(&text);
+        let is_json = [".json", ".sarif"].iter().any(|end| format!(".{}", format.extension()).ends_with(end));
+        let shown =
+            if is_json { Cow::Owned(json::unread_by_runners(text.into_owned())) } else { guard::guarded(&text) };
+        out.write_all(shown.as_bytes())?;
+    }
+    out.flush()
 }
 
 #[cfg(test)]

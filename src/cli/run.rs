@@ -290,10 +290,16 @@ impl Run {
 
     /// Prints what was found where the user did not want it changed. People have seen it before they were asked.
     pub(super) fn print_declined(&mut self, hosts: Vec<HostReport>) -> Exit {
-        let report = FleetReport { exit_code: Exit::Pending.code(), ..self.report(hosts) };
+        self.print_untouched(hosts, Exit::Pending)
+    }
+
+    /// The same where no host was changed for another reason, which people have been told: no report of an older run is
+    /// left in the place of this one's.
+    pub(super) fn print_untouched(&mut self, hosts: Vec<HostReport>, exit: Exit) -> Exit {
+        let report = FleetReport { exit_code: exit.code(), ..self.report(hosts) };
         match self.format {
-            Format::Human => self.write_reports(Exit::Pending, &report, Ok(())),
-            Format::Json => self.print_report(Exit::Pending, &report, true),
+            Format::Human => self.write_reports(exit, &report, Ok(())),
+            Format::Json => self.print_report(exit, &report, true),
         }
     }
 

@@ -62,15 +62,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.reports = args.reports.open(global.format)?;
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
-    if let Some(error) =
-        covered(&looks, chosen.as_deref(), &run.inventory, global.limit.as_deref()).filter(|_| choice == Choice::Newest)
-    {
-        console::error(&error);
-        return Ok(Exit::Failed);
+    let covered = covered(&looks, chosen.as_deref(), &run.inventory, global.limit.as_deref());
+    if let Some(error) = covered.filter(|_| choice == Choice::Newest) {
+        return Ok(refused(&mut run, &looks, &error));
     }
     if let Some(error) = unknown(&looks, &choice) {
-        console::error(&error);
-        return Ok(Exit::Failed);
+        return Ok(refused(&mut run, &looks, &error));
     }
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
@@ -81,6 +78,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let taking_part = looks.iter().flatten().map(|last| last.spec.name.clone()).collect();
     let reports = run.watched(taking_part, |cx| undo_all(looks, run.forks, cx));
     Ok(run.print(reports, true))
+}
+
+/// Says why nothing was taken back, and writes the reports of the hosts as they were found.
+fn refused(run: &mut Run, looks: &[LookResult], error: &anyhow::Error) -> Exit {
+    console::error(error);
+    run.print_untouched(looks.iter().map(|look| report_of(look).clone()).collect(), Exit::Failed)
 }
 
 /// A run that no host has is mistyped, or taken back already. A host that could not be asked may have it.

@@ -221,6 +221,7 @@ impl Found {
             evidence: seen.evidence.clone(),
             command: seen.command.clone(),
             on: seen.on.clone(),
+            about: seen.thing(),
             cause: seen.fill(rule.cause),
             fix: seen.fill(rule.fix),
             configuration: rule.configuration && !seen.beyond,

@@ -129,8 +129,34 @@ impl Seen {
         Seen { perhaps, ..self }
     }
 
+    /// Returns what tells it from another one of its kind, and is the same in the next run: nothing that was measured.
+    /// What several clients suffer from is one finding, whichever of them has shown it.
+    pub fn thing(&self) -> String {
+        let value =
+            |wanted: &str| self.values.iter().rfind(|(name, _)| *name == wanted).map(|(_, value)| value.as_str());
+        if value("client").is_some_and(|client| client != self.host) {
+            return String::new();
+        }
+        let parts: Vec<&str> = ["source", "network", "address"].into_iter().filter_map(value).collect();
+        parts.join(" ")
+    }
+
     /// Fills the braces of a text.
     pub fn fill(&self, text: &str) -> String {
         self.values.iter().fold(text.to_owned(), |text, (name, value)| text.replace(&format!("{{{name}}}"), value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thing_is_named_by_what_stays_and_by_no_client_of_another_host() {
+        let seen = |host: &str| Seen { host: host.to_owned(), ..Seen::default() }.with("offset", "0.1 s");
+        assert_eq!(seen("a").thing(), "");
+        assert_eq!(seen("a").with("network", "10.0.0.0/8").thing(), "10.0.0.0/8");
+        let link = |host: &str| seen(host).with("client", "a").with("source", "192.0.2.1").with("address", "192.0.2.9");
+        assert_eq!((link("a").thing().as_str(), link("b").thing().as_str()), ("192.0.2.1 192.0.2.9", ""));
     }
 }

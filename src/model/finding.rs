@@ -22,6 +22,9 @@ pub struct Finding {
     pub command: String,
     /// The host on which it was seen.
     pub on: String,
+    /// What it is about, where a host can have it several times: a source, a network, an address. Part of the fingerprint.
+    #[serde(default)]
+    pub about: String,
     /// The cause in one sentence.
     pub cause: String,
     /// The exact fix.

@@ -36,7 +36,7 @@ impl<'a> Issue<'a> {
         match self.what {
             What::Drift(_) => DRIFT,
             What::Finding(finding) => &finding.code,
-            What::Ending(_) => ending(self.host.status),
+            What::Ending(_) => ending::of(self.host.status),
         }
     }
 
@@ -65,8 +65,12 @@ impl<'a> Issue<'a> {
         let host = self.host.name.as_str();
         match self.what {
             What::Drift(delta) => fingerprint(&[host, DRIFT, &delta.resource, &delta.property]),
-            What::Finding(finding) => fingerprint(&[host, "finding", &finding.code, &finding.on]),
-            What::Ending(_) => fingerprint(&[host, "ending", ending(self.host.status)]),
+            What::Finding(finding) => {
+                let about = Some(finding.about.as_str()).filter(|about| !about.is_empty());
+                let parts = [host, "finding", &finding.code, &finding.on];
+                fingerprint(&parts.into_iter().chain(about).collect::<Vec<_>>())
+            }
+            What::Ending(_) => fingerprint(&[host, "ending", ending::of(self.host.status)]),
         }
     }
 
@@ -80,15 +84,24 @@ impl<'a> Issue<'a> {
     }
 }
 
-/// Returns the word for how a host ended badly. However a change went that failed, the same thing is wrong.
-fn ending(status: Status) -> &'static str {
-    match status {
-        Status::Unreachable => "unreachable",
-        Status::OutOfLimits => "out-of-limits",
-        Status::NotStarted => "not-started",
-        Status::Failed | Status::FailedUndone | Status::FailedNotUndone => "failed",
-        Status::Drifted => DRIFT,
-        Status::Unchanged | Status::Changed => "well",
+/// The words for how a host ended badly. However a change went that failed, the same thing is wrong.
+pub(super) mod ending {
+    use super::{DRIFT, Status};
+
+    pub(in crate::model) const UNREACHABLE: &str = "unreachable";
+    pub(in crate::model) const OUT_OF_LIMITS: &str = "out-of-limits";
+    pub(in crate::model) const NOT_STARTED: &str = "not-started";
+    pub(in crate::model) const FAILED: &str = "failed";
+
+    pub(super) fn of(status: Status) -> &'static str {
+        match status {
+            Status::Unreachable => UNREACHABLE,
+            Status::OutOfLimits => OUT_OF_LIMITS,
+            Status::NotStarted => NOT_STARTED,
+            Status::Failed | Status::FailedUndone | Status::FailedNotUndone => FAILED,
+            Status::Drifted => DRIFT,
+            Status::Unchanged | Status::Changed => "well",
+        }
     }
 }
 

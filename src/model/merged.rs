@@ -14,6 +14,19 @@ pub enum MergeError {
     /// They are of different verbs.
     #[error("reports of `{0}` and of `{1}` say different things of a host and cannot be joined")]
     Verbs(super::Verb, super::Verb),
+    /// Two hosts have one name.
+    #[error(
+        "the host `{host}` is in reports of two inventories, {one} and {other}, and may be another one in each; \
+         join the reports of each inventory by themselves"
+    )]
+    Inventories {
+        /// The name.
+        host: String,
+        /// An inventory.
+        one: String,
+        /// Another one.
+        other: String,
+    },
 }
 
 impl FleetReport {
@@ -21,12 +34,13 @@ impl FleetReport {
     /// in which they come first.
     ///
     /// # Errors
-    /// There are none, or they are of different verbs.
+    /// There are none, they are of different verbs, or they have hosts of different inventories with one name.
     pub fn merged(mut reports: Vec<FleetReport>) -> Result<FleetReport, MergeError> {
         let command = reports.first().ok_or(MergeError::None)?.command;
         if let Some(other) = reports.iter().find(|report| report.command != command) {
             return Err(MergeError::Verbs(command, other.command));
         }
+        one_inventory_each(&reports)?;
         let order: Vec<String> =
             reports.iter().flat_map(|report| &report.hosts).map(|host| host.name.clone()).collect();
         let (started, seconds) = span(&reports);
@@ -38,7 +52,9 @@ impl FleetReport {
         let waves = reports.iter().flat_map(|report| report.waves.clone()).collect();
         let mut last: HashMap<String, HostReport> =
             reports.into_iter().flat_map(|report| report.hosts).map(|host| (host.name.clone(), host)).collect();
-        let hosts: Vec<HostReport> = order.iter().filter_map(|name| last.remove(name)).collect();
+        let mut hosts: Vec<HostReport> = order.iter().filter_map(|name| last.remove(name)).collect();
+        // Each was compared with a report of its own; what that comparison came to is left out, too.
+        hosts.iter_mut().flat_map(|host| host.marks(command)).for_each(|mark| mark.new = None);
         Ok(FleetReport {
             schema: super::SCHEMA,
             command,
@@ -55,6 +71,22 @@ impl FleetReport {
             hosts,
         })
     }
+}
+
+/// Where reports do not say of which inventory they are, a name is one host.
+fn one_inventory_each(reports: &[FleetReport]) -> Result<(), MergeError> {
+    let mut known: HashMap<&str, &str> = HashMap::new();
+    for report in reports {
+        let Some(inventory) = report.inventory.as_deref() else { continue };
+        for host in &report.hosts {
+            let one = *known.entry(&host.name).or_insert(inventory);
+            if one != inventory {
+                let (host, one, other) = (host.name.clone(), one.to_owned(), inventory.to_owned());
+                return Err(MergeError::Inventories { host, one, other });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// What is worth knowing of all runs; what several of them say is said once.
@@ -117,5 +149,31 @@ mod tests {
         let error = FleetReport::merged(vec![first, other]).unwrap_err().to_string();
         assert_eq!(error, "reports of `check` and of `verify` say different things of a host and cannot be joined");
         assert!(FleetReport::merged(Vec::new()).is_err());
+    }
+
+    #[test]
+    fn a_name_of_two_inventories_is_refused_and_of_one_joined() {
+        let of = |inventory: &str, host: &str| FleetReport {
+            inventory: Some(inventory.to_owned()),
+            ..run("2026-01-01T00:00:00Z", 0, &[(host, Status::Unchanged)])
+        };
+        let error = FleetReport::merged(vec![of("eu.yml", "web1"), of("us.yml", "web1")]).unwrap_err().to_string();
+        let expected = "the host `web1` is in reports of two inventories, eu.yml and us.yml, and may be another one in each; \
+                        join the reports of each inventory by themselves";
+        assert_eq!(error, expected);
+        for (inventory, host) in [("us.yml", "web2"), ("eu.yml", "web1")] {
+            assert!(FleetReport::merged(vec![of("eu.yml", "web1"), of(inventory, host)]).is_ok());
+        }
+    }
+
+    #[test]
+    fn nothing_is_new_in_reports_that_were_compared_with_others() {
+        let mut one = run("2026-01-01T00:00:00Z", 4, &[("a", Status::Unreachable)]);
+        one.compare(&run("2025-12-31T00:00:00Z", 0, &[("a", Status::Unchanged)]));
+        assert!(one.issues().all(|issue| issue.mark().new == Some(true)));
+        let all = FleetReport::merged(vec![one]).unwrap();
+        assert!(
+            all.since.is_none() && all.issues().count() == 1 && all.issues().all(|issue| issue.mark().new.is_none())
+        );
     }
 }

@@ -4,8 +4,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::issue::ending;
 use super::mark::fingerprint;
-use super::{Condition, FleetReport, HostReport, Issue, Place, Status, Verb, What};
+use super::{Condition, DRIFT, FleetReport, HostReport, Issue, Place, Status, Verb, What};
 
 /// What a report has changed against an older one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -76,26 +77,29 @@ impl FleetReport {
 
     /// Marks what is new against an older report, and notes what is gone.
     pub fn compare(&mut self, old: &FleetReport) {
-        let before: HashSet<String> = old.issues().map(|issue| issue.fingerprint().into_owned()).collect();
+        // What the older run could not see either is carried on until a run can.
+        let carried = old.since.iter().flat_map(|since| &since.unknown).cloned();
+        let mut known = HashSet::new();
+        let before: Vec<Gone> = old.issues().map(|issue| Gone::of(&issue)).chain(carried).collect();
+        let before: Vec<Gone> = before.into_iter().filter(|gone| known.insert(gone.fingerprint.clone())).collect();
         let (mut now, mut new) = (HashSet::new(), 0);
         for host in &mut self.hosts {
             let prints: Vec<String> = host.issues(self.command).map(|issue| issue.fingerprint().into_owned()).collect();
             for (mark, print) in host.marks(self.command).into_iter().zip(prints) {
-                let is_new = !before.contains(&print);
+                let is_new = !known.contains(&print);
                 new += usize::from(is_new);
                 mark.new = Some(is_new);
                 now.insert(print);
             }
         }
         let hosts: HashMap<&str, &HostReport> = self.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
-        let left = old.issues().filter(|issue| !now.contains(&*issue.fingerprint()));
-        let (gone, unknown): (Vec<_>, Vec<_>) = left.partition(|issue| {
-            hosts.get(issue.host.name.as_str()).is_some_and(|host| would_be_seen(issue, host, self.command))
+        let left = before.into_iter().filter(|gone| !now.contains(&gone.fingerprint));
+        let (gone, unknown): (Vec<_>, Vec<_>) = left.partition(|gone| {
+            hosts.get(gone.host.as_str()).is_some_and(|host| would_be_seen(&gone.rule, host, self.command))
         });
-        let list = |issues: Vec<Issue<'_>>| issues.iter().map(Gone::of).collect();
         let still = self.issues().count() - new;
         let (started, command) = (old.started.clone(), old.command);
-        self.since = Some(Since { started, command, new, still, gone: list(gone), unknown: list(unknown) });
+        self.since = Some(Since { started, command, new, still, gone, unknown });
     }
 
     /// Returns all that is wrong and new, in the order of the exit codes.
@@ -106,19 +110,30 @@ impl FleetReport {
     }
 }
 
-/// Whether a run would have seen the issue of an older one, were it still there.
-fn would_be_seen(issue: &Issue<'_>, now: &HostReport, command: Verb) -> bool {
-    use Verb::{Apply, Check, Doctor, Plan, Verify};
-    let was_reached = !matches!(now.status, Status::Unreachable | Status::NotStarted);
-    let was_read = was_reached && (now.status != Status::Failed || !now.deltas.is_empty());
-    match issue.what {
-        What::Drift(_) => was_read && matches!(command, Plan | Apply | Check | Verify),
-        What::Finding(_) => was_read && command == Doctor,
-        What::Ending(_) if issue.host.status == Status::OutOfLimits => {
-            was_read && matches!(command, Apply | Verify | Doctor) && now.status != Status::Drifted
+impl HostReport {
+    /// Whether the run came as far as to read how the host is configured.
+    pub fn was_read(&self) -> bool {
+        self.was_reached() && (self.status != Status::Failed || !self.deltas.is_empty())
+    }
+
+    fn was_reached(&self) -> bool {
+        !matches!(self.status, Status::Unreachable | Status::NotStarted)
+    }
+}
+
+/// Whether a run would have seen an issue of an older one, known by its rule, were it still there.
+fn would_be_seen(rule: &str, now: &HostReport, command: Verb) -> bool {
+    match rule {
+        DRIFT => now.was_read() && command.compares(),
+        ending::OUT_OF_LIMITS => {
+            now.was_read()
+                && matches!(command, Verb::Apply | Verb::Verify | Verb::Doctor)
+                && now.status != Status::Drifted
         }
-        What::Ending(_) if issue.host.status == Status::Unreachable => was_reached,
-        What::Ending(_) => was_read,
+        ending::UNREACHABLE => now.was_reached(),
+        ending::FAILED | ending::NOT_STARTED => now.was_read(),
+        // The code of a finding.
+        _ => now.was_read() && command == Verb::Doctor,
     }
 }
 

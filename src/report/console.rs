@@ -14,6 +14,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::termios::{FlushArg, tcflush};
 
+use super::guard::guarded;
 use super::live::Live;
 pub use super::live::Verbosity;
 use super::room;
@@ -148,7 +149,7 @@ pub fn error_line(line: &str) {
 /// The same as it is, however wide.
 fn raw_line(line: &str) {
     // Nobody is left to be told when standard error is closed.
-    let write = || drop(writeln!(anstream::stderr(), "{line}"));
+    let write = || drop(writeln!(anstream::stderr(), "{}", guarded(line)));
     match &*LIVE.lock().unwrap_or_else(PoisonError::into_inner) {
         Some(bar) => bar.suspend(write),
         None => write(),
@@ -180,7 +181,7 @@ fn labelled(label: &str, text: &str) {
 /// The terminal has gone.
 pub fn ask(question: &str) -> Result<String> {
     let mut stderr = anstream::stderr();
-    write!(stderr, "{question} ").and_then(|()| stderr.flush()).context("ask")?;
+    write!(stderr, "{} ", guarded(question)).and_then(|()| stderr.flush()).context("ask")?;
     forget_what_was_typed(io::stdin().as_fd());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("read the answer")?;
@@ -222,7 +223,7 @@ fn columns(output: &(impl IsTerminal + AsFd)) -> Option<usize> {
 /// It cannot be written, as to a full disk.
 pub fn print(text: &str) -> Result<()> {
     let mut stdout = anstream::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(guarded(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(error).context("write to standard output"),
         _ => Ok(()),
     }

@@ -6,6 +6,7 @@ pub mod facts;
 mod failures;
 mod findings;
 pub mod formats;
+pub mod guard;
 pub mod json;
 mod live;
 pub mod probe;

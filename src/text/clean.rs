@@ -43,8 +43,8 @@ fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
         visit(provider);
         [source, refid].into_iter().flatten().for_each(&mut *visit);
     }
-    for Finding { code, on, affects, .. } in &mut host.findings {
-        [code, on].into_iter().chain(affects).for_each(&mut *visit);
+    for Finding { code, on, about, affects, .. } in &mut host.findings {
+        [code, on, about].into_iter().chain(affects).for_each(&mut *visit);
     }
 }
 

@@ -113,6 +113,7 @@ pub(crate) fn finding() -> Finding {
         evidence: text("zone public has no ntp; server2 got: timeout"),
         command: text("firewall-cmd --zone=public --list-all"),
         on: text("server1"),
+        about: String::new(),
         cause: text("firewalld zone `public` of server1 does not let NTP in."),
         fix: text("fleetclock apply -l server1"),
         configuration: true,

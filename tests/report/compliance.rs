@@ -100,6 +100,23 @@ fn what_was_measured_is_held_against_the_number_of_the_standard() {
             "not assessed: when server1 answered last is not known",
         ),
         ("STIG RHEL-09-252020", changed(|host| host.os = Some("Debian GNU/Linux 12".to_owned())), "no line"),
+        ("CIS RHEL 9", changed(|host| host.os = Some("Debian GNU/Linux 12".to_owned())), "no line"),
+        (
+            "CIS RHEL 9 v2.0.0 2.3.1",
+            changed(|host| host.os = Some("Rocky Linux 9.4 (Blue Onyx)".to_owned())),
+            "met: chrony is synchronised with 10.10.10.1",
+        ),
+        (
+            "CIS RHEL 9 v2.0.0 2.3.2",
+            changed(|host| host.provider = Some("ntpd".to_owned())),
+            "not met: the time service is ntpd, not chrony",
+        ),
+        (
+            "CIS RHEL 9 v2.0.0 2.3.2",
+            changed(|host| host.provider = None),
+            "not assessed: the time service is not known",
+        ),
+        ("STIG RHEL-09-252015", changed(|_| {}), "not assessed: not in the report"),
         ("STIG WN19", changed(|_| {}), "no line"),
         (
             "STIG WN19",
@@ -149,5 +166,25 @@ fn every_line_says_when_by_what_and_where_the_text_is() {
             row[7].ends_with("verify") && (row[9].starts_with("https://") || std::path::Path::new(&row[9]).exists())
         );
         assert!(row[4] != "not assessed" || !row[8].is_empty(), "{row:?}: says nothing of why");
+    }
+}
+
+#[test]
+fn what_compares_nothing_says_nothing_of_the_configuration() {
+    for (command, expected) in [
+        (Verb::Check, "met"),
+        (Verb::Plan, "met"),
+        (Verb::Apply, "met"),
+        (Verb::Verify, "met"),
+        (Verb::Doctor, "not assessed"),
+        (Verb::Undo, "not assessed"),
+    ] {
+        for status in [Status::Unchanged, Status::Changed] {
+            let rows = table(&fleet(command, changed(|host| host.status = status)));
+            let row = rows.iter().find(|row| row[0] == "PCI DSS 4.0.1 10.6.3 (b)").unwrap();
+            assert_eq!(row[4], expected, "{command}");
+            let why = "this run did not compare the configuration; `fleetclock check` does";
+            assert_eq!(row[5] == why, expected == "not assessed", "{command}: {}", row[5]);
+        }
     }
 }

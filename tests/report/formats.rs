@@ -154,6 +154,25 @@ fn all_formats_tell_the_same_story() {
     assert!(prom.contains("fleetclock_issues{command=\"verify\",state=\"gone\"} 1\n"), "{prom}");
 }
 
+#[test]
+fn a_host_that_nobody_compared_has_no_number_of_differences() {
+    let of = |report: &FleetReport| text(find("prometheus").unwrap(), report);
+    let written = of(&check());
+    for (host, is_there) in [("server1", true), ("server2", true), ("server3", false), ("gone9", false)] {
+        let line = format!("fleetclock_host_drift{{command=\"verify\",host=\"{host}\"");
+        assert_eq!(written.contains(&line), is_there, "{host}: {written}");
+    }
+    assert!(!of(&doctor()).contains("host_drift"));
+}
+
+#[test]
+fn what_is_gone_is_no_result() {
+    let report: serde_json::Value = serde_json::from_str(&text(find("sarif").unwrap(), &check())).unwrap();
+    let run = &report["runs"][0];
+    assert_eq!(run["results"].as_array().unwrap().len(), check().issues().count());
+    assert_eq!(run["properties"], serde_json::json!({ "gone": 1, "notLookedAt": 0 }));
+}
+
 /// Takes what is written in, and knows only how much it was.
 struct Sink {
     most: usize,

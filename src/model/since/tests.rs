@@ -22,6 +22,7 @@ fn sick(name: &str, code: &str) -> HostReport {
         evidence: text(),
         command: text(),
         on: name.to_owned(),
+        about: text(),
         cause: text(),
         fix: text(),
         configuration: false,
@@ -75,6 +76,36 @@ fn what_could_not_be_seen_is_not_gone() {
     let old = run(Verb::Doctor, vec![sick("a", "FC040")]);
     let (_, _, gone, unknown) = compared(&old, run(Verb::Check, vec![host("a", Status::Unchanged)]));
     assert_eq!((gone, unknown), (vec![], vec!["a FC040".to_owned()]));
+}
+
+#[test]
+fn what_a_run_could_not_see_is_remembered_until_one_can() {
+    let words = |words: &[&str]| words.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let first = run(Verb::Check, vec![drifted("a", &["running"])]);
+    let mut second = run(Verb::Check, vec![lost("a", "x")]);
+    second.compare(&first);
+    // It is still there, it is gone, it could not be seen again.
+    let still = run(Verb::Check, vec![drifted("a", &["running"])]);
+    assert_eq!(compared(&second, still), (vec![], 1, words(&["a unreachable"]), vec![]));
+    let well = run(Verb::Check, vec![host("a", Status::Unchanged)]);
+    assert_eq!(compared(&second, well), (vec![], 0, words(&["a unreachable", "a drift"]), vec![]));
+    let lost = run(Verb::Check, vec![lost("a", "y")]);
+    assert_eq!(compared(&second, lost), (vec![], 1, vec![], words(&["a drift"])));
+}
+
+#[test]
+fn findings_of_one_kind_are_told_apart_by_what_they_are_about() {
+    let prints = |about: &[&str]| {
+        let mut one = sick("a", "FC054");
+        let finding = one.findings.remove(0);
+        one.findings = about.iter().map(|about| Finding { about: (*about).to_owned(), ..finding.clone() }).collect();
+        let report = run(Verb::Doctor, vec![one]);
+        report.issues().map(|issue| issue.fingerprint().into_owned()).collect::<Vec<_>>()
+    };
+    let both = prints(&["192.0.2.1", "192.0.2.2"]);
+    assert_eq!((prints(&["192.0.2.2"]), prints(&["192.0.2.1"])), (vec![both[1].clone()], vec![both[0].clone()]));
+    // One that is about nothing else is known by what it was known by before.
+    assert_eq!(prints(&[""]), [fingerprint(&["a", "finding", "FC054", "a"])]);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::io::{Error, Result, Write};
 use serde::Deserialize;
 
 use super::Format;
-use crate::model::{FleetReport, HostReport, Role, SourceReport, Status};
+use crate::model::{FleetReport, HostReport, Role, SourceReport, Status, Verb};
 use crate::text::clean;
 use crate::text::number::span;
 
@@ -41,6 +41,10 @@ impl Format for Compliance {
     }
 }
 
+/// Red Hat Enterprise Linux 9, and what is built from the same sources.
+const ENTERPRISE_LINUX_9: [&str; 5] =
+    ["Red Hat Enterprise Linux 9", "Rocky Linux 9", "AlmaLinux 9", "CentOS Stream 9", "Oracle Linux Server 9"];
+
 const HEAD: [&str; 10] = [
     "control",
     "requirement",
@@ -66,6 +70,9 @@ struct Control {
     says: String,
     #[serde(default)]
     hosts: Option<String>,
+    /// The time service that it names.
+    #[serde(default)]
+    provider: Option<String>,
     #[serde(default)]
     asks: Option<Asks>,
     #[serde(default)]
@@ -106,21 +113,30 @@ impl Control {
             None | Some("all") => true,
             Some("masters") => host.role == Role::Master,
             Some("slaves") => host.role == Role::Slave,
-            Some("linux") => host.os.is_some() && !windows,
             Some("windows") => windows,
+            Some("enterprise linux 9") => {
+                host.os.as_deref().is_some_and(|os| ENTERPRISE_LINUX_9.iter().any(|part| os.contains(part)))
+            }
             Some(part) => host.os.as_deref().is_some_and(|os| os.contains(part)),
         }
     }
 
-    fn seen(&self, host: &HostReport) -> Seen {
+    fn seen(&self, host: &HostReport, command: Verb) -> Seen {
         let Some(asks) = self.asks else { return (None, "not in the report".to_owned()) };
         match host.status {
             Status::Unreachable => return (None, "the host was not reached".to_owned()),
             Status::NotStarted => return (None, "the host was not looked at".to_owned()),
             _ => {}
         }
+        if let Some(wanted) = &self.provider {
+            match &host.provider {
+                None => return (None, "the time service is not known".to_owned()),
+                Some(is) if is != wanted => return (Some(false), format!("the time service is {is}, not {wanted}")),
+                Some(_) => {}
+            }
+        }
         if matches!(asks, Asks::Configured) {
-            return configured(host);
+            return configured(host, command);
         }
         let Some(daemon) = &host.daemon else {
             return (None, "this run did not measure the clock; `fleetclock verify` does".to_owned());
@@ -140,7 +156,7 @@ impl Control {
             (Asks::HeardWithin, Some(source)) => heard(source, self.most),
             (Asks::WithinOwnLimit, Some(source)) => bound(source, host.limit_s),
             (Asks::ErrorAtMost, Some(source)) => bound(source, self.most),
-            (Asks::Configured, _) => configured(host),
+            (Asks::Configured, _) => configured(host, command),
         }
     }
 }
@@ -153,8 +169,12 @@ fn synchronised(is: bool, provider: &str, source: Option<&str>) -> String {
     }
 }
 
-/// A host that failed otherwise may have no differences because none were looked for.
-fn configured(host: &HostReport) -> Seen {
+/// A host that failed otherwise may have no differences because none were looked for, and `doctor` and `undo` look for
+/// none on any host.
+fn configured(host: &HostReport, command: Verb) -> Seen {
+    if !command.compares() {
+        return (None, "this run did not compare the configuration; `fleetclock check` does".to_owned());
+    }
     match (host.status, host.deltas.len()) {
         (Status::Unchanged | Status::OutOfLimits, 0) => (Some(true), "nothing differs from the inventory".to_owned()),
         (Status::Changed, _) => (Some(true), "changed to what the inventory says, and read again".to_owned()),
@@ -201,7 +221,7 @@ fn bound(source: &SourceReport, most: Option<f64>) -> Seen {
 }
 
 fn row(control: &Control, host: &HostReport, report: &FleetReport) -> [String; 10] {
-    let (met, seen) = control.seen(host);
+    let (met, seen) = control.seen(host, report.command);
     let result = match met {
         Some(true) => "met",
         Some(false) => "not met",

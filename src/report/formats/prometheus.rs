@@ -72,8 +72,11 @@ const PER_HOST: &[PerHost] = &[
     },
     PerHost {
         name: "host_drift",
-        help: "Number of properties that are not as the inventory says.",
-        of: |host, verb| number(host.issues(verb).filter(|issue| matches!(issue.what, What::Drift(_))).count()),
+        help: "Number of properties that are not as the inventory says, of a host that was compared with it.",
+        of: |host, verb| match verb.compares() && host.was_read() {
+            true => number(host.issues(verb).filter(|issue| matches!(issue.what, What::Drift(_))).count()),
+            false => None,
+        },
     },
     PerHost {
         name: "host_findings",

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::list::{list, value};
 use super::{Format, said};
-use crate::model::{DRIFT, FleetReport, Gone, Issue, Place, Severity, What};
+use crate::model::{DRIFT, FleetReport, Issue, Place, Severity, What};
 use crate::text::clean;
 
 /// SARIF 2.1.0.
@@ -43,9 +43,13 @@ impl Format for Sarif {
         out.write_all(b",\n\"invocations\":")?;
         value(out, &json!([invocation(report)]))?;
         out.write_all(b",\n\"results\":")?;
+        // What is gone is in none of them: who does not know of `absent` would take it for a thing that is wrong.
         let here = said::new_first(report).map(|issue| result(&issue, &rules));
-        let gone = report.since.iter().flat_map(|since| &since.gone).map(|gone| absent(gone, &rules));
-        list(out, here.chain(gone))?;
+        list(out, here)?;
+        if let Some(since) = &report.since {
+            out.write_all(b",\n\"properties\":")?;
+            value(out, &json!({ "gone": since.gone.len(), "notLookedAt": since.unknown.len() }))?;
+        }
         out.write_all(b"\n}]}\n")
     }
 }
@@ -58,9 +62,6 @@ impl<'a> Rules<'a> {
         let mut rules = BTreeMap::new();
         for issue in report.issues() {
             rules.entry(issue.rule()).or_insert_with(|| called(&issue));
-        }
-        for gone in report.since.iter().flat_map(|since| &since.gone) {
-            rules.entry(&gone.rule).or_insert_with(|| ending(&gone.rule).to_owned());
         }
         Rules(rules)
     }
@@ -134,20 +135,6 @@ fn result<'a>(issue: &Issue<'a>, rules: &Rules<'_>) -> Entry<'a> {
         related_locations: own.map(|place| related(issue, place)).into_iter().collect(),
         partial_fingerprints: prints(&issue.fingerprint()),
         baseline_state: issue.mark().new.map(|new| if new { "new" } else { "unchanged" }),
-    }
-}
-
-/// What an older run had, and this one has not.
-fn absent<'a>(gone: &'a Gone, rules: &Rules<'_>) -> Entry<'a> {
-    Entry {
-        rule_id: &gone.rule,
-        rule_index: rules.index(&gone.rule),
-        level: "none",
-        message: message(&clean::text(&format!("{}: {}", gone.host, gone.about))),
-        locations: vec![location(&gone.host, gone.place.as_ref())],
-        related_locations: Vec::new(),
-        partial_fingerprints: prints(&gone.fingerprint),
-        baseline_state: Some("absent"),
     }
 }
 
