@@ -66,6 +66,7 @@ fn talkative(say: &str) -> HostReport {
         title: text(),
         evidence: text(),
         command: text(),
+        about: String::new(),
         on: text(),
         cause: text(),
         fix: text(),
