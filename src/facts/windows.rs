@@ -150,6 +150,7 @@ pub fn queries() -> Vec<String> {
         query(POLICY),
         query_service("w32time"),
         windows_firewall::query_rules(),
+        windows_firewall::query_ours(),
         query_owed("w32time"),
     ];
     all.extend(windows_firewall::query_profiles());

@@ -50,9 +50,12 @@ pub fn queries_for(asked: Asked) -> [String; 3] {
     [query_rules(), query_policy(), query_managed()].map(swap)
 }
 
-/// The command that prints the host's own rules whose names begin so, and no others.
-pub fn query_named(name: &str) -> String {
-    format!("reg query \"{RULES}\" 2>&1|findstr /c:\"HKEY_\" /c:\"|Name={name}\"")
+/// The names of rules that this program adds begin so.
+pub const OURS: &str = "fleetclock-";
+
+/// The command that prints the rules that this program has added, and no others.
+pub fn query_ours() -> String {
+    format!("reg query \"{RULES}\" 2>&1|findstr /c:\"HKEY_\" /c:\"|Name={OURS}\"")
 }
 
 /// The commands that print the switches of each profile.

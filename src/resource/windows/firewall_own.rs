@@ -7,13 +7,10 @@ use anyhow::Result;
 use ipnet::IpNet;
 
 use crate::facts::registry::Registry;
-use crate::facts::windows_firewall::{RULES, network, query_named};
+use crate::facts::windows_firewall::{OURS, RULES, network, query_ours};
 use crate::firewall::firewalld::Opening;
 use crate::model::Slice;
 use crate::resource::{Delta, Fix, Resource};
-
-/// What the names of our rules begin with.
-const OURS: &str = "fleetclock-";
 
 /// The name of our rule for the port of NTP.
 pub(super) const NTP: &str = "fleetclock-ntp";
@@ -190,7 +187,7 @@ impl Resource for Closed {
     }
 
     fn probe(&self) -> String {
-        query_named(OURS)
+        query_ours()
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
