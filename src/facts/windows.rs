@@ -139,24 +139,29 @@ pub fn addresses(printed: &str) -> Vec<String> {
 /// Words of a line: kind, state, both lifetimes, address.
 const TABLE: usize = 5;
 
-/// The commands, in the order of [`parse`].
-pub fn queries() -> Vec<String> {
-    let mut all = vec![
-        query_value(VERSION, "ProductName"),
-        query_value(VERSION, "CurrentBuildNumber"),
-        query_value(PRODUCT, "ProductType"),
-        query_value(NETLOGON, "Start"),
-        query(W32TIME),
-        query(POLICY),
-        query_service("w32time"),
-        windows_firewall::query_rules(),
-        windows_firewall::query_ours(),
-        query_owed("w32time"),
-    ];
-    all.extend(windows_firewall::query_profiles());
-    all.extend([windows_firewall::query_policy(), windows_firewall::query_managed()]);
-    all.extend([windows_others::query(), query_value(LAST_STOP, "ShutdownTime"), query_owed(AFTER_A_BOOT)]);
-    all
+/// The commands, each with the name that its answer has among the evidence of `doctor`.
+pub fn queries() -> Vec<(&'static str, String)> {
+    let [domain, standard, public] = windows_firewall::query_profiles();
+    vec![
+        ("product", query_value(VERSION, "ProductName")),
+        ("build", query_value(VERSION, "CurrentBuildNumber")),
+        ("type", query_value(PRODUCT, "ProductType")),
+        ("netlogon", query_value(NETLOGON, "Start")),
+        ("w32time", query(W32TIME)),
+        ("policy", query(POLICY)),
+        ("service", query_service("w32time")),
+        ("rules", windows_firewall::query_rules()),
+        ("own-rules", windows_firewall::query_ours()),
+        ("owed", query_owed("w32time")),
+        ("domain-profile", domain),
+        ("standard-profile", standard),
+        ("public-profile", public),
+        ("firewall-policy", windows_firewall::query_policy()),
+        ("firewall-managed", windows_firewall::query_managed()),
+        ("others", windows_others::query()),
+        ("last-stop", query_value(LAST_STOP, "ShutdownTime")),
+        ("after-boot", query_owed(AFTER_A_BOOT)),
+    ]
 }
 
 /// Reads what the commands printed, by command.
