@@ -26,12 +26,7 @@ fn wrong(text: &str) -> String {
 
 /// Reads the time of a day.
 pub(super) fn clock(text: &str) -> Result<Time, String> {
-    let wrong = || format!("`{text}` is no time of a day; write 22:00");
-    let (hour, minute) = text.split_once(':').ok_or_else(wrong)?;
-    let digits = |part: &str| part.len() <= 2 && part.chars().all(|c| c.is_ascii_digit());
-    let part = |part: &str| part.parse::<i8>().ok().filter(|_| digits(part));
-    let (hour, minute) = part(hour).zip(part(minute)).ok_or_else(wrong)?;
-    Time::new(hour, minute, 0, 0).map_err(|_| wrong())
+    Time::strptime("%H:%M", text).map_err(|_| format!("`{text}` is no time of a day; write 22:00"))
 }
 
 /// Finds a time zone by its name.

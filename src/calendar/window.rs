@@ -5,23 +5,24 @@ use std::fmt;
 use std::str::FromStr;
 
 use jiff::civil::{Date, Time, Weekday};
+use jiff::fmt::strtime;
 use jiff::tz::{Disambiguation, TimeZone};
 use jiff::{Timestamp, ToSpan as _};
+use serde::{Deserialize, Serialize};
 
 use super::moment::{at, clock, zone};
-
-const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
 
 /// How far ahead the next opening is looked for, days: over a week in which a change of clocks takes it away.
 const AHEAD: i64 = 22;
 
 /// A part of certain days in which hosts may be changed.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Window {
     /// As it was written.
     text: String,
-    /// The days on which it begins, from Monday on.
-    days: [bool; 7],
+    /// The days on which it begins.
+    days: Vec<Weekday>,
     from: Time,
     until: Time,
     /// Whether it ends on the day after.
@@ -52,8 +53,7 @@ impl Window {
 
     /// Where it begins and ends, if it begins on this day.
     fn on(&self, day: Date) -> Option<(Timestamp, Timestamp)> {
-        let index = usize::try_from(day.weekday().to_monday_zero_offset()).ok()?;
-        if !self.days.get(index).copied().unwrap_or(false) {
+        if !self.days.contains(&day.weekday()) {
             return None;
         }
         let last = if self.overnight { day.tomorrow().ok()? } else { day };
@@ -69,6 +69,20 @@ impl fmt::Display for Window {
     }
 }
 
+impl From<Window> for String {
+    fn from(window: Window) -> String {
+        window.text
+    }
+}
+
+impl TryFrom<String> for Window {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
 impl FromStr for Window {
     type Err = String;
 
@@ -76,7 +90,7 @@ impl FromStr for Window {
         let words: Vec<&str> = text.split_whitespace().collect();
         let (days, times, name) = match words.as_slice() {
             [days, times, zone] => (self::days(days)?, times, zone),
-            [times, zone] if times.contains(':') => ([true; 7], times, zone),
+            [times, zone] if times.contains(':') => (every(), times, zone),
             [.., times] if times.contains(':') => {
                 return Err(format!("`{text}` names no time zone; write `{text} Asia/Seoul`, or UTC"));
             }
@@ -94,36 +108,27 @@ impl FromStr for Window {
 }
 
 /// `Sat`, `Mon-Fri`, `Sat,Sun`, `daily`.
-fn days(text: &str) -> Result<[bool; 7], String> {
-    let mut days = [false; 7];
+fn days(text: &str) -> Result<Vec<Weekday>, String> {
     if text.eq_ignore_ascii_case("daily") {
-        return Ok([true; 7]);
+        return Ok(every());
     }
+    let mut days = Vec::new();
     for part in text.split(',') {
         let (first, last) = part.split_once('-').unwrap_or((part, part));
         let (first, last) = (day(first)?, day(last)?);
         // Over the end of the week: Fri-Mon.
-        let length = (last + 7 - first) % 7;
-        (0..=length).for_each(|step| days.iter_mut().skip((first + step) % 7).take(1).for_each(|day| *day = true));
+        days.extend(first.cycle_forward().take_while(|day| *day != last).chain([last]));
     }
     Ok(days)
 }
 
-fn day(text: &str) -> Result<usize, String> {
-    let lower = text.to_ascii_lowercase();
-    let full = [
-        Weekday::Monday,
-        Weekday::Tuesday,
-        Weekday::Wednesday,
-        Weekday::Thursday,
-        Weekday::Friday,
-        Weekday::Saturday,
-        Weekday::Sunday,
-    ];
-    let names = DAYS.iter().zip(full);
-    let found =
-        names.enumerate().find(|(_, (short, day))| lower == **short || lower == format!("{day:?}").to_lowercase());
-    found
-        .map(|(index, _)| index)
-        .ok_or_else(|| format!("`{text}` is no day; write Mon, Tue, Wed, Thu, Fri, Sat or Sun"))
+fn every() -> Vec<Weekday> {
+    Weekday::Monday.cycle_forward().take(7).collect()
+}
+
+/// `Sat` or `Saturday`.
+fn day(text: &str) -> Result<Weekday, String> {
+    let read = strtime::parse("%a", text).or_else(|_| strtime::parse("%A", text));
+    let day = read.ok().and_then(|read| read.weekday());
+    day.ok_or_else(|| format!("`{text}` is no day; write Mon, Tue, Wed, Thu, Fri, Sat or Sun"))
 }

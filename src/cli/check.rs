@@ -27,7 +27,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start(Verb::Check, global)?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.reports = args.reports.open(global.format)?;
-    args.since.give(&mut run, Verb::Check)?;
+    args.since.give(&mut run)?;
     let reports = run.watched(run.names(), |cx| check_all(run.hosts.clone(), run.forks, cx));
     Ok(run.print(reports, true))
 }

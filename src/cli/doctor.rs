@@ -67,7 +67,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         (run.closes, run.notes) = granted(permit, None)?;
     }
     run.reports = args.reports.open(global.format)?;
-    args.since.give(&mut run, Verb::Doctor)?;
+    args.since.give(&mut run)?;
     let chosen = run.names();
     run.look_at(with_sources(&fleet, &chosen))?;
     args.consent.give(&mut run.hosts)?;

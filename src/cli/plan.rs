@@ -69,7 +69,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let pending = |condition: &Condition| args.exit_code || *condition != Condition::Drift;
     run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
     run.reports = args.reports.open(global.format)?;
-    args.since.give(&mut run, model::Verb::Plan)?;
+    args.since.give(&mut run)?;
     args.consent.give(&mut run.hosts)?;
     // What is wrong with these is found before any host is contacted.
     let validity = args.valid.of(Timestamp::now())?;

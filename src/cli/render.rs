@@ -70,11 +70,10 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
             files.push(Part { when: on_facts(step).map(str::to_owned), shown: file });
         }
     }
-    show(&files, global)?;
     match &args.template {
         Some(template) if files.is_empty() => Err(anyhow!("`{}` gets no file from `{template}`", spec.name)
             .hint("without the template, `fleetclock render HOST` prints every file of the host")),
-        _ => Ok(Exit::Ok),
+        _ => show(&files, global).map(|()| Exit::Ok),
     }
 }
 

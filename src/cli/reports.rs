@@ -155,9 +155,10 @@ fn to_standard_output(format: &dyn Format, report: &FleetReport) -> std::io::Res
         let mut text = Vec::new();
         format.write(report, &mut text)?;
         let text = String::from_utf8_lossy(&text);
-        let is_json = [".json", ".sarif"].iter().any(|end| format!(".{}", format.extension()).ends_with(end));
-        let shown =
-            if is_json { Cow::Owned(json::unread_by_runners(text.into_owned())) } else { guard::guarded(&text) };
+        let shown = match format.is_json() {
+            true => Cow::Owned(json::unread_by_runners(text.into_owned())),
+            false => guard::guarded(&text),
+        };
         out.write_all(shown.as_bytes())?;
     }
     out.flush()

@@ -42,7 +42,7 @@ pub(super) fn into_report(plan: PlanResult) -> HostReport {
 
 /// One run of a fleet verb.
 pub(super) struct Run {
-    command: Verb,
+    pub(super) command: Verb,
     pub(super) inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
     /// Which host of the whole inventory has an address.

@@ -30,9 +30,9 @@ impl SinceArgs {
     ///
     /// # Errors
     /// Its report cannot be read, or is none.
-    pub(super) fn give(&self, run: &mut Run, command: Verb) -> Result<()> {
+    pub(super) fn give(&self, run: &mut Run) -> Result<()> {
         run.only_new = self.fail_on_new;
-        run.since = self.read(command)?;
+        run.since = self.read(run.command)?;
         Ok(())
     }
 

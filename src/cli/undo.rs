@@ -62,11 +62,12 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.reports = args.reports.open(global.format)?;
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));
     let chosen = choose(&mut looks, &choice);
-    let covered = covered(&looks, chosen.as_deref(), &run.inventory, global.limit.as_deref());
-    if let Some(error) = covered.filter(|_| choice == Choice::Newest) {
-        return Ok(refused(&mut run, &looks, &error));
-    }
-    if let Some(error) = unknown(&looks, &choice) {
+    let wrong = match &choice {
+        Choice::Newest => covered(&looks, chosen.as_deref(), &run.inventory, global.limit.as_deref()),
+        Choice::Run(name) => unknown(&looks, name),
+        Choice::EachLast => None,
+    };
+    if let Some(error) = wrong {
         return Ok(refused(&mut run, &looks, &error));
     }
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
@@ -87,8 +88,7 @@ fn refused(run: &mut Run, looks: &[LookResult], error: &anyhow::Error) -> Exit {
 }
 
 /// A run that no host has is mistyped, or taken back already. A host that could not be asked may have it.
-fn unknown(looks: &[LookResult], choice: &Choice) -> Option<anyhow::Error> {
-    let Choice::Run(run) = choice else { return None };
+fn unknown(looks: &[LookResult], run: &str) -> Option<anyhow::Error> {
     let none = looks.iter().all(Result::is_ok) && !is_known(looks, run);
     let hint = "`fleetclock history` lists the runs; one that was taken back already is there, too";
     none.then(|| anyhow!("nothing was taken back: no host has a run {run}").hint(hint))
@@ -102,22 +102,21 @@ fn covered(looks: &[LookResult], chosen: Option<&str>, inventory: &Path, limit: 
     let answered: HashSet<&str> = looks.iter().flatten().map(|last| last.spec.name.as_str()).collect();
     let history = History::open().ok()?;
     let others = format!("`fleetclock undo {chosen}{}` takes back the newest run of the others", limited(limit));
-    let newer: Result<Vec<Record>> = history.newer(chosen).and_then(Iterator::collect);
-    let newer = match newer {
-        Ok(newer) => newer,
-        Err(error) => {
-            let message = format!("nothing was taken back: the record of a newer run cannot be read: {error:#}");
-            return Some(anyhow!(message).hint(&others));
-        }
-    };
     // Of another inventory only hosts that are in this one, too, are of interest.
     let counts = |record: &Record, host: &str| {
         silent.contains(host) || !answered.contains(host) && is_same(&record.inventory, inventory)
     };
-    let (run, host) = missed(newer.into_iter(), counts)?;
-    let why = if silent.contains(host.as_str()) { "could not be asked" } else { "is not among the hosts of this run" };
-    let message = format!("nothing was taken back: the newest run is {run}, and its host `{host}` {why}");
-    Some(anyhow!(message).hint(&others))
+    let why = match history.newer(chosen).and_then(|newer| missed(newer, counts)) {
+        Ok(None) => return None,
+        Ok(Some((run, host))) if silent.contains(host.as_str()) => {
+            format!("the newest run is {run}, and its host `{host}` could not be asked")
+        }
+        Ok(Some((run, host))) => {
+            format!("the newest run is {run}, and its host `{host}` is not among the hosts of this run")
+        }
+        Err(error) => format!("the record of a newer run cannot be read: {error:#}"),
+    };
+    Some(anyhow!("nothing was taken back: {why}").hint(&others))
 }
 
 /// The option that chose the hosts, to be typed again.
@@ -126,19 +125,26 @@ fn limited(limit: Option<&str>) -> String {
 }
 
 /// The newest run that changed a host that counts and was not taken back; `records` begin with the newest.
-fn missed(records: impl Iterator<Item = Record>, counts: impl Fn(&Record, &str) -> bool) -> Option<(String, String)> {
+///
+/// # Errors
+/// A record before it cannot be read.
+fn missed(
+    records: impl Iterator<Item = Result<Record>>,
+    counts: impl Fn(&Record, &str) -> bool,
+) -> Result<Option<(String, String)>> {
     let mut undone: Vec<String> = Vec::new();
     for record in records {
+        let record = record?;
         for host in record.changed().into_iter().filter(|host| counts(&record, host)) {
             let taken = undone.iter().position(|name| name == host);
             match (record.command, taken) {
                 (Verb::Undo, _) => undone.push(host.to_owned()),
                 (_, Some(at)) => drop(undone.swap_remove(at)),
-                (_, None) => return Some((record.run.clone(), host.to_owned())),
+                (_, None) => return Ok(Some((record.run.clone(), host.to_owned()))),
             }
         }
     }
-    None
+    Ok(None)
 }
 
 /// On standard error: the result is not what is going to happen.
@@ -195,7 +201,7 @@ mod tests {
 
     #[test]
     fn a_newer_run_of_a_host_that_is_silent_is_not_forgotten() {
-        let look = |records: Vec<Record>| missed(records.into_iter(), |_, host| host == "a");
+        let look = |records: Vec<Record>| missed(records.into_iter().map(Ok), |_, host| host == "a").unwrap();
         assert_eq!(
             look(vec![record("r2", Verb::Apply, "b"), record("r1", Verb::Apply, "a")]),
             Some(("r1".into(), "a".into()))
@@ -215,5 +221,14 @@ mod tests {
         };
         assert_eq!(look(vec![late(true)]), Some(("r2".into(), "a".into())));
         assert_eq!(look(vec![late(false)]), None);
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_may_be_that_of_the_newest_run() {
+        let look = |records: Vec<Result<Record>>| missed(records.into_iter(), |_, host| host == "a");
+        let broken = || Err(anyhow!("broken"));
+        assert!(look(vec![broken(), Ok(record("r1", Verb::Apply, "a"))]).is_err());
+        assert!(look(vec![Ok(record("r2", Verb::Apply, "b")), broken()]).is_err());
+        assert!(look(vec![Ok(record("r2", Verb::Apply, "a")), broken()]).is_ok_and(|missed| missed.is_some()));
     }
 }

@@ -50,7 +50,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::start(Verb::Verify, global)?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.reports = args.reports.open(global.format)?;
-    args.since.give(&mut run, Verb::Verify)?;
+    args.since.give(&mut run)?;
     if let Some(deadline) = args.deadline {
         run.hosts.iter_mut().for_each(|host| host.limits.deadline = deadline);
     }

@@ -39,8 +39,8 @@ where
     all(items, Arc::new(Places::new(forks)), work).await
 }
 
-/// The same where hosts are only read: those that say nothing, because they are dead or far away, are waited
-/// for beside those that are worked on. Nothing waits for that, so nothing can be held up by it.
+/// The same where hosts are only read: while one says nothing, because it is dead or far away, its place is lent
+/// to the next one. It never has to wait until it gets the place back, so two hosts cannot block each other.
 pub(super) async fn each_read<I, O, F>(items: Vec<I>, forks: usize, cx: &Arc<Context>, work: F) -> Vec<O>
 where
     I: Send + 'static,

@@ -187,7 +187,7 @@ fn joined(text: &str) -> String {
 }
 
 /// The tool for the routes of an address: without `-6` it asks for those of IPv4 alone.
-fn ip_of(peer: std::net::IpAddr) -> &'static str {
+pub(super) fn ip_of(peer: std::net::IpAddr) -> &'static str {
     if peer.is_ipv4() { "ip" } else { "ip -6" }
 }
 

@@ -1,5 +1,6 @@
 //! The way between two hosts, when both ends are in order.
 
+use super::neighbours::ip_of;
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
 use crate::doctor::no_way::NoWay;
@@ -10,7 +11,7 @@ pub(super) const CLIENT: &[Rule] = &[Rule {
     code: "FC050",
     title: "There is no route to the source",
     cause: "{client} does not know where to send packets for {source}.",
-    fix: "a person has to decide by which router {address} is reached; on {client}: `ip route add {address} via ROUTER`, and the same in its network settings; then systemctl restart {unit}",
+    fix: "a person has to decide by which router {address} is reached; on {client}: `{ip} route add {address} via ROUTER`, and the same in its network settings; then systemctl restart {unit}",
     find: Find::Link(no_route),
     ..ROW
 }];
@@ -71,7 +72,7 @@ fn no_route(link: &Link<'_>) -> Option<Seen> {
     }
     let mut seen = link.client.seen("routes", words.as_str());
     seen.command = seen.command.replace("ADDRESS", &address.to_string());
-    Some(link.name_both(seen).with("address", address.to_string()))
+    Some(link.name_both(seen).with("address", address.to_string()).with("ip", ip_of(address)))
 }
 
 /// A list that is not kept counts nobody. Without the kernel's own word of what it routes, and of
@@ -107,16 +108,14 @@ fn unseen(link: &Link<'_>) -> Option<Seen> {
 fn outside(link: &Link<'_>) -> Option<Seen> {
     // Not before it is known that it is nothing here.
     let is_other = link.source.host.is_none() && link.is_silent() && !link.is_filtered() && link.client_lets_pass();
-    let (astray, mut seen) = (link.astray(), link.asked().excluding(link.excluded()));
-    if let Some(astray) = &astray {
-        seen.evidence.push_str(&format!("; {astray}"));
-    }
-    let nothing = if astray.is_some() { "nothing else was found" } else { "it is nothing" };
-    let first = if astray.is_some() { "see first whether `ip neigh` of {client} is right; if it is, " } else { "" };
-    is_other.then(|| {
-        seen.perhaps(astray.is_some())
-            .with("nothing", nothing)
-            .with("first", first.replace("{client}", link.client.name()))
+    let seen = link.asked().excluding(link.excluded());
+    is_other.then(|| match link.astray() {
+        None => seen.with("nothing", "it is nothing").with("first", ""),
+        Some(astray) => {
+            let first = format!("see first whether `ip neigh` of {} is right; if it is, ", link.client.name());
+            let evidence = format!("{}; {astray}", seen.evidence);
+            Seen { evidence, ..seen }.perhaps(true).with("nothing", "nothing else was found").with("first", first)
+        }
     })
 }
 

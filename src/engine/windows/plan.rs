@@ -80,7 +80,8 @@ fn against_ours(spec: &HostSpec, apart: Option<Apart>) -> Option<String> {
 
 fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<(WindowsFacts, Option<Apart>), Failure> {
     session.phase(Phase::Facts);
-    let questions: Vec<String> = windows::queries().into_iter().map(|(_, command)| command).chain([windows::query_runs()]).collect();
+    let questions: Vec<String> =
+        windows::queries().into_iter().map(|(_, command)| command).chain([windows::query_runs()]).collect();
     let mut apart = ask(session, answers, &questions)?;
     if lock_of(answers).is_some_and(|lock| lock.is_orphan()) {
         // Half a change of a run that has lost its connection is nothing to plan from.

@@ -12,33 +12,6 @@ fn a_record_is_known_by_its_name() {
     }
 }
 
-#[test]
-fn a_network_has_askers_beside_the_host_itself() {
-    for (network, all) in [
-        ("10.10.10.0/24", "10.10.10.1,10.10.10.2,10.10.10.254"),
-        ("10.10.10.0/31", "10.10.10.0,10.10.10.1"),
-        ("10.10.10.7/32", "10.10.10.7"),
-        ("0.0.0.0/0", "0.0.0.1,0.0.0.2,255.255.255.254"),
-        ("fd00::/64", "fd00::,fd00::1,fd00::ffff:ffff:ffff:ffff"),
-    ] {
-        assert_eq!(askers(network.parse().unwrap()), all);
-    }
-}
-
-#[test]
-fn the_way_to_the_first_that_is_not_the_host_itself_is_told() {
-    let ip = "ip() { case $4 in 10.0.0.1) echo 'local 10.0.0.1 dev lo' ;; 10.0.0.9) return 2 ;; *) echo \"$4 dev eth1\" ;; esac; }";
-    #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
-    let way = |asked: &str| {
-        let output = std::process::Command::new("sh").arg("-c").arg(format!("{ip}\n{WAY}\nfc_way {asked}")).output();
-        String::from_utf8(output.unwrap().stdout).unwrap()
-    };
-    assert_eq!(way("10.0.0.1,10.0.0.2"), "10.0.0.1 10.0.0.2 dev eth1\n");
-    assert_eq!(way("10.0.0.3,10.0.0.2"), "10.0.0.3 10.0.0.3 dev eth1\n");
-    assert_eq!(way("10.0.0.1"), "10.0.0.1 local 10.0.0.1 dev lo\n");
-    assert_eq!(way("10.0.0.9"), "");
-}
-
 const CLOSED: &str = r#"{"data":[{"services":{"type":"as","data":["ssh"]}}]}"#;
 const OPEN: &str =
     r#"{"data":[{"services":{"type":"as","data":["ntp"]},"sources":{"type":"as","data":["10.9.0.0/16"]}}]}"#;

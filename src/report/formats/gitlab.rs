@@ -26,6 +26,10 @@ impl Format for Gitlab {
         "a code quality report for merge requests of GitLab"
     }
 
+    fn is_json(&self) -> bool {
+        true
+    }
+
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
         let inventory = report.inventory.as_deref().unwrap_or(super::INVENTORY);
         list(out, report.issues().map(|issue| Entry::of(&issue, inventory)))?;

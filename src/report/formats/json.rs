@@ -22,6 +22,10 @@ impl Format for Json {
         "the document of docs/report.md"
     }
 
+    fn is_json(&self) -> bool {
+        true
+    }
+
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
         serde_json::to_writer_pretty(&mut *out, report).map_err(Error::from)?;
         out.write_all(b"\n")

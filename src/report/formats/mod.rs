@@ -40,6 +40,11 @@ pub trait Format: std::fmt::Debug + Sync {
         false
     }
 
+    /// Whether it is JSON, where a text can be written in more than one way.
+    fn is_json(&self) -> bool {
+        false
+    }
+
     /// Writes the result as it comes: what it needs of memory does not grow with the number of hosts. Texts in it are
     /// those of hosts, and hostile: each format escapes all of them. Secrets are hidden already.
     ///

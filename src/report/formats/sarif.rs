@@ -34,6 +34,10 @@ impl Format for Sarif {
         "SARIF 2.1.0 for code scanning"
     }
 
+    fn is_json(&self) -> bool {
+        true
+    }
+
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
         let rules = Rules::of(report);
         write!(out, "{{\"$schema\":\"{SCHEMA}\",\"version\":\"2.1.0\",\"runs\":[{{\n\"tool\":{{\"driver\":")?;
