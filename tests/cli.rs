@@ -4,7 +4,11 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "cli/permit.rs"]
+mod permit;
 mod schema;
+#[path = "cli/shell.rs"]
+mod shell;
 
 #[test]
 fn help_and_mistakes_read_as_written() {
@@ -269,75 +273,6 @@ fn what_is_left_to_do_and_takes_no_part_is_named() {
 }
 
 #[test]
-fn completions_and_manual_know_every_verb() {
-    let dir = tempfile::tempdir().unwrap();
-    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
-        let (stdout, stderr) = run(dir.path(), &["completions", shell], 0);
-        assert!(stdout.contains("FLEETCLOCK_COMPLETE") && stderr.is_empty(), "{shell}");
-    }
-    let (page, _) = run(dir.path(), &["man"], 0);
-    assert!(page.starts_with(".ie") && page.contains("130"), "{page}");
-    run(dir.path(), &["man", "--dir", "pages"], 0);
-    let (help, _) = run(dir.path(), &["--help"], 0);
-    let verbs = help.lines().skip_while(|line| *line != "Commands:").skip(1).take_while(|line| !line.is_empty());
-    let verbs: Vec<&str> = verbs.filter_map(|line| line.split_whitespace().next()).collect();
-    assert!(verbs.len() > 15 && page.contains("doctor"), "{verbs:?}");
-    for verb in verbs {
-        assert_eq!(offered(dir.path(), &["fleetclock", verb]), verb);
-        let page = dir.path().join(format!("pages/fleetclock-{verb}.1"));
-        assert!(page.is_file() || verb == "help", "{}", page.display());
-    }
-}
-
-/// What a real bash offers for a line that ends where the Tab is pressed.
-#[expect(clippy::disallowed_methods, reason = "the shell is a part of what is tried")]
-fn offered(folder: &Path, words: &[&str]) -> String {
-    let ask = "PATH=$1:$PATH; shift; . <(fleetclock completions bash); COMP_WORDS=(\"$@\"); COMP_CWORD=$(($# - 1)); \
-        COMP_TYPE=9; _clap_complete_fleetclock fleetclock \"${!#}\" x; echo \"${COMPREPLY[*]}\"";
-    let bin = Path::new(env!("CARGO_BIN_EXE_fleetclock")).parent().unwrap();
-    let mut bash = Command::new("bash");
-    bash.args(["-c", ask, "bash"]).arg(bin).args(words).current_dir(folder).env("XDG_STATE_HOME", folder.join("state"));
-    let output = bash.output().unwrap();
-    let said = String::from_utf8_lossy(&output.stderr).into_owned();
-    assert!(output.status.success() && said.is_empty(), "{words:?}: {said}");
-    String::from_utf8_lossy(&output.stdout).trim_end().to_owned()
-}
-
-#[test]
-fn a_shell_offers_hosts_groups_runs_and_assets() {
-    let dir = tempfile::tempdir().unwrap();
-    dead_hosts(dir.path());
-    std::fs::copy(dir.path().join("fleet.yml"), dir.path().join("other.yml")).unwrap();
-    std::fs::create_dir_all(dir.path().join("mine/templates")).unwrap();
-    std::fs::write(dir.path().join("mine/templates/own.j2"), "x").unwrap();
-    std::fs::create_dir_all(dir.path().join("state/fleetclock/runs")).unwrap();
-    let record = r#"{"record":1,"run":"20261125T063732693813Z","who":"me","started":"","command":"apply","arguments":[],"inventory":"","hosts":[],"report":null}"#;
-    std::fs::write(dir.path().join("state/fleetclock/runs/20261125T063732693813Z.json"), record).unwrap();
-    for (words, wanted) in [
-        (&["fleetclock", "ver"][..], "verify"),
-        (&["fleetclock", "check", "-l", "web4"], "web40"),
-        (&["fleetclock", "check", "-l", "sl"], "slaves"),
-        (&["fleetclock", "check", "--limit", "m1,!web39,!web4"], "m1,!web39,!web40"),
-        (&["fleetclock", "check", "-l", "@last-d"], "@last-drifted"),
-        (&["fleetclock", "-i", "other.yml", "doctor", "m1"], "m1"),
-        (&["fleetclock", "-i", "none.yml", "doctor", "m1"], ""),
-        // What is written after the verb, joined to the option, or among others counts, too.
-        (&["fleetclock", "doctor", "-i", "none.yml", "m1"], ""),
-        (&["fleetclock", "doctor", "--inventory=other.yml", "m1"], "m1"),
-        (&["fleetclock", "doctor", "-qinone.yml", "--fix", "m1"], ""),
-        (&["fleetclock", "--assets", "mine", "assets", "show", "templates/own"], "templates/own.j2"),
-        (&["fleetclock", "assets", "show", "--assets=mine", "templates/own"], "templates/own.j2"),
-        (&["fleetclock", "undo", "2026"], "20261125T063732693813Z"),
-        (&["fleetclock", "history", "show", "2"], "20261125T063732693813Z"),
-        (&["fleetclock", "assets", "show", "playbooks/w"], "playbooks/windows-w32time.yml"),
-        (&["fleetclock", "render", "m1", "chrony.conf"], "chrony.conf.j2"),
-        (&["fleetclock", "plan", "--canary", "masters,web4"], "masters,web40"),
-    ] {
-        assert_eq!(offered(dir.path(), words), wanted, "{words:?}");
-    }
-}
-
-#[test]
 fn colours_are_for_terminals_and_for_those_who_ask() {
     let dir = tempfile::tempdir().unwrap();
     let (_, plain) = run(dir.path(), &["plan"], 2);
@@ -403,55 +338,13 @@ fn what_is_refused_is_a_document_of_its_schema_too() {
     assert_eq!((&first["line"], &first["code"]), (&2.into(), &"unknown_setting".into()), "{document:#}");
     assert_eq!((&first["column"], &first["hint"]), (&27.into(), &"did you mean `role`?".into()), "{document:#}");
     assert_eq!(refused(&["aply"])["command"], serde_json::Value::Null);
+    std::fs::write(
+        dir.path().join("fleet.yml"),
+        "hosts: { a: { address: 10.0.0.1, role: slave, upstream: [10.0.0.9] } }\n",
+    )
+    .unwrap();
+    let document = refused(&["render", "a", "ntp.conf.j2"]);
+    assert_eq!(document["error"]["message"], "`a` gets no file from `ntp.conf.j2`", "{document:#}");
     let (stdout, _) = run(dir.path(), &["--help", "--format", "json"], 0);
     assert!(stdout.starts_with("Make every clock"), "{stdout}");
-}
-
-/// A window of this week day and time of UTC, so many hours from now.
-fn window_in(hours: u64) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs() / 3600;
-    let at = (now + hours) % 24;
-    format!("daily {at:02}:00-{at:02}:59 UTC")
-}
-
-#[test]
-fn hosts_are_changed_in_their_window_and_on_no_frozen_day() {
-    let dir = tempfile::tempdir().unwrap();
-    dead_hosts(dir.path());
-    let closed = window_in(12);
-    let refused = |arguments: &[&str], parts: &[&str]| {
-        let (stdout, stderr) = run(dir.path(), arguments, 2);
-        let all = parts.iter().all(|part| stderr.contains(part));
-        assert!(stdout.is_empty() && all && !stderr.contains("connect"), "{arguments:?}: {stderr}");
-    };
-    let next = ["no window for changes is open", "by the clock of this machine it is", "the next window opens at"];
-    refused(&["apply", "--yes", "--window", &closed], &next);
-    run(dir.path(), &["apply", "--yes", "--window", &closed, "--window", "00:00-24:00 UTC"], 4);
-    refused(&["apply", "--yes", "--window", "Sat 22:00-02:00"], &["names no time zone"]);
-    // A plan says it itself.
-    refused(&["plan", "--valid-for", "1h"], &["--out"]);
-    refused(&["plan", "--out", "p", "--until", "2026-01-01T00:00:00Z"], &["could never be applied"]);
-    let short = ["plan", "--out", "p", "--valid-for", "1h", "--window", &closed];
-    refused(&short, &["no window opens before it is over"]);
-    run(dir.path(), &["plan", "--out", "p", "--valid-for", "24h", "--window", &closed], 4);
-    assert!(run(dir.path(), &["plan", "show", "p"], 0).0.contains(&format!(", in `{closed}`\n")));
-    refused(&["apply", "p"], &next);
-    refused(&["apply", "p", "--window", "00:00-24:00 UTC"], &["cannot be used with"]);
-    run(dir.path(), &["plan", "--out", "p", "--valid-for", "1h", "--window", "00:00-24:00 UTC"], 4);
-    let (_, stderr) = run(dir.path(), &["apply", "p"], 4);
-    assert!(stderr.contains("the plan may be applied until"), "{stderr}");
-    // Frozen days are those of a file, or of the inventory.
-    std::fs::write(dir.path().join("days"), "# these\n2000-01-01..2099-12-31 UTC the move\n").unwrap();
-    refused(&["apply", "--yes", "--freeze", "days"], &["nothing is changed before", "the move", "--override-freeze"]);
-    let text = std::fs::read_to_string(dir.path().join("fleet.yml")).unwrap();
-    let text = format!("{text}rollout: {{ freeze: [2000-01-01..2099-12-31 UTC the move] }}\n");
-    std::fs::write(dir.path().join("fleet.yml"), text).unwrap();
-    refused(&["apply", "--yes"], &["the move"]);
-    refused(&["doctor", "--fix", "--yes"], &["the move"]);
-    let forced = ["apply", "--yes", "--override-freeze", "ticket 4711", "--format", "json"];
-    let (json, stderr) = run(dir.path(), &forced, 4);
-    let note = "changed in spite of the freeze `2000-01-01..2099-12-31 UTC the move`: ticket 4711";
-    assert!(json.contains(&format!("\"{note}\"")) && stderr.contains(note), "{json}{stderr}");
-    let records = run(dir.path(), &["history", "show", "--format", "json"], 0).0;
-    assert!(records.contains("ticket 4711"), "{records}");
 }
