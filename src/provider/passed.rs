@@ -1,7 +1,7 @@
 //! Lines of its file that a service did not understand, or cannot use: it logs them when it starts, and
 //! goes on without them. The file on the disk may be the wanted one and not rule all the same.
 
-/// Shell text that prints `NUMBER LINE` for each line of `$fc_config` that the running `$fc_unit` has
+/// Shell text that prints `NUMBER LINE`, after the word `$fc_key`, for each line of `$fc_config` that the running `$fc_unit` has
 /// passed over. Nothing is said of a file that is younger than the start, nor when the journal does not
 /// reach back so far. `@FOUND@` makes line numbers of what the service said.
 const TEXT: &str = r#"fc_t=$(systemctl show -p MainPID -p InvocationID -p ExecMainStartTimestamp -p InactiveExitTimestamp "$fc_unit.service" 2>/dev/null)
@@ -12,7 +12,7 @@ fc_i=$(fc_of InvocationID)
 # Invocations have a number since systemd 232.
 if [ -n "$fc_i" ]; then set -- "_SYSTEMD_INVOCATION_ID=$fc_i"; else set -- -u "$fc_unit.service" --since="$(date -d "$(fc_of InactiveExitTimestamp)" '+%F %T')"; fi
 journalctl -b -q -n 400 -o cat --no-pager "$@" 2>/dev/null | { @FOUND@; } | sort -un |
-while read -r fc_n; do printf '%s %s\n' "$fc_n" "$(sed -n "${fc_n}p" "$fc_config")"; done
+while read -r fc_n; do printf '%s%s %s\n' "${fc_key-}" "$fc_n" "$(sed -n "${fc_n}p" "$fc_config")"; done
 fi
 :"#;
 

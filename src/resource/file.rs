@@ -74,7 +74,7 @@ impl Resource for File {
              [ -e \"$fc_f\" ] || {{ echo absent; exit 0; }}\n\
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
              fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} || exit\n\
-             fc_k=plain; ! grep -qsxF -e \"$fc_f\" {NOTED} || fc_k=noted\n\
+             fc_k=plain; [ ! -s {NOTED} ] || ! grep -qsxF -e \"$fc_f\" {NOTED} || fc_k=noted\n\
              stat -L -c \"%a %U:%G $fc_d %h $fc_k\" \"$fc_f\" || exit\n\
              [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"",
             path = sh(&self.path),

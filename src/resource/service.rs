@@ -86,13 +86,12 @@ impl Resource for Service {
     }
 
     fn probe(&self) -> String {
-        let started = self.started.as_ref().map_or_else(String::new, |wanted| wanted.probe(&self.unit));
+        let state = || format!("systemctl show -p LoadState -p ActiveState -p UnitFileState {} || exit", self.name());
+        let state = self.started.as_ref().map_or_else(state, |wanted| wanted.probe(&self.unit));
         format!(
-            "systemctl show -p LoadState -p ActiveState -p UnitFileState {} || exit\n\
+            "{state}\n\
              [ ! -e {mark} ] || {{ [ -e {mark}.left ] && echo owed=left || echo owed=yes; }}\n\
-             {started}\n\
              exit 0",
-            self.name(),
             mark = self.mark()
         )
     }

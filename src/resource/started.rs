@@ -47,7 +47,7 @@ impl Wanted {
         }
     }
 
-    /// Returns shell text that prints what the unit was and would be started with. What changes by
+    /// Returns shell text that prints the state of the unit, and what it was and would be started with. What changes by
     /// itself, as a process number does, is not printed: a saved plan compares it.
     pub(super) fn probe(&self, unit: &str) -> String {
         let runtime = match self.chrony {
@@ -165,40 +165,56 @@ fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
 /// The clock is not the host's to set where the right to it is missing (`CAP_SYS_TIME`, bit 25), where that
 /// right is one of another user namespace, or where a filter of system calls refuses it. Only a container whose
 /// service runs with `-x`, or would, is asked for the last: by a time before 1970, which no kernel takes.
+/// Each program that is started costs a host more than all that the shell does by itself.
 const PROBE: &str = r#"
-fc_show=$(systemctl show -p MainPID -p ConditionResult -p AssertResult -p ConditionTimestampMonotonic -p FragmentPath -p DropInPaths -p EnvironmentFiles -p ExecStart @UNIT@.service)
-fc_value() { printf '%s\n' "$fc_show" | sed -n "s/^$1=//p"; }
-printf '%s\n' "$fc_show" | sed -n 's/^ExecStart=.*argv\[\]=\(.*\) ; ignore_errors=.*/exec=\1/p'
-case $fc_show in
-*ConditionTimestampMonotonic=0*) ;;
-*ConditionResult=no*|*AssertResult=no*)
-echo "unmet=$(systemctl status @UNIT@.service 2>/dev/null | sed -n 's/.*[^A-Za-z]\([CA][a-z]*[A-Z][^ ]*=.*\) was not met.*/\1/p' | head -n 1)" ;;
+fc_show=$(systemctl show -p LoadState -p ActiveState -p UnitFileState -p MainPID -p ConditionResult -p AssertResult -p ConditionTimestampMonotonic -p FragmentPath -p DropInPaths -p EnvironmentFiles -p ExecStart @UNIT@.service) || exit
+fc_pid= fc_paths= fc_env= fc_exec= fc_met=yes fc_tried=yes
+set -f
+fc_old=$IFS IFS='
+'
+for fc_l in $fc_show; do
+fc_v=${fc_l#*=}
+case $fc_l in
+LoadState=* | ActiveState=* | UnitFileState=*) printf '%s\n' "$fc_l" ;;
+MainPID=*) fc_pid=$fc_v ;;
+ConditionTimestampMonotonic=0) fc_tried= ;;
+ConditionResult=no | AssertResult=no) fc_met= ;;
+FragmentPath=?* | DropInPaths=?*) fc_paths="$fc_paths $fc_v" ;;
+EnvironmentFiles=?*) fc_env="$fc_env ${fc_v%% (*}" ;;
+ExecStart=*'argv[]='*' ; ignore_errors='*) fc_v=${fc_v##*'argv[]='}; fc_v=${fc_v%' ; ignore_errors='*}; fc_exec="$fc_exec $fc_v"; printf '%s\n' "exec=$fc_v" ;;
 esac
-fc_pid=$(fc_value MainPID)
-[ "${fc_pid:-0}" -gt 0 ] && tr '\0' '\n' <"/proc/$fc_pid/cmdline" 2>/dev/null | while IFS= read -r fc_a; do
-echo "arg=$fc_a"
+done
+[ -n "$fc_met" ] || [ -z "$fc_tried" ] ||
+echo "unmet=$(systemctl status @UNIT@.service 2>/dev/null | sed -n 's/.*[^A-Za-z]\([CA][a-z]*[A-Z][^ ]*=.*\) was not met.*/\1/p' | head -n 1)"
+fc_args=
+[ "${fc_pid:-0}" -gt 0 ] && fc_args=$(tr '\0' '\n' <"/proc/$fc_pid/cmdline" 2>/dev/null)
+for fc_a in $fc_args; do
+printf '%s\n' "arg=$fc_a"
 fc_f=${fc_a#-[fc]}; fc_f=${fc_f#--configfile=}
-[ "$fc_f" -ef @CONFIG@ ] && echo "same=$fc_f"
+[ "$fc_f" -ef @CONFIG@ ] && printf '%s\n' "same=$fc_f"
 done
-for fc_f in $(fc_value FragmentPath) $(fc_value DropInPaths) $(fc_value EnvironmentFiles | sed 's/ (.*//') /etc/default/@UNIT@ /etc/sysconfig/@UNIT@; do
-[ -r "$fc_f" ] && grep -E '^[[:space:]]*(ExecStart|Environment|Condition[A-Za-z]*|Assert[A-Za-z]*|[A-Z_]*OPTS|[A-Z_]*OPTIONS|IGNORE_DHCP)=' "$fc_f" | sed "s|^[[:space:]]*|line=$fc_f:|"
-done
+IFS=$fc_old
+grep -HsE '^[[:space:]]*(ExecStart|Environment|Condition[A-Za-z]*|Assert[A-Za-z]*|[A-Z_]*OPTS|[A-Z_]*OPTIONS|IGNORE_DHCP)=' $fc_paths $fc_env /etc/default/@UNIT@ /etc/sysconfig/@UNIT@ | sed 's/^\([^:]*\):[[:space:]]*/line=\1:/'
 for fc_f in /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp; do [ -e "$fc_f" ] && echo "dhcp=$fc_f"; done
-fc_cap=$(sed -n 's/^CapBnd:[[:space:]]*//p' /proc/1/status 2>/dev/null)
+while read -r fc_l fc_cap; do [ "$fc_l" != CapBnd: ] || break; done 2>/dev/null </proc/1/status
 case ${fc_cap%??????} in '' | *[2367abefABEF]) ;; *) echo clock=locked ;; esac
 { read -r fc_a fc_b fc_c </proc/1/uid_map; } 2>/dev/null && [ "$fc_b $fc_c" != '0 4294967295' ] && echo clock=locked
-fc_words() {
-tr '\0' '\n' <"/proc/$fc_pid/cmdline"
-printf '%s\n' "$fc_show" | sed -n 's/^ExecStart=.*argv\[\]=//p' | tr ' ' '\n'
-cat /etc/default/@UNIT@ /etc/sysconfig/@UNIT@ | tr "=\"' " '\n\n\n\n'
+fc_measures() {
+IFS="=\"' 
+"
+for fc_a in $fc_args $fc_exec $(cat /etc/default/@UNIT@ /etc/sysconfig/@UNIT@ 2>/dev/null); do
+case $fc_a in -*x*) fc_a=${fc_a#-}; case ${fc_a%%x*} in *[!A-Za-z0-9]*) ;; *) return 0 ;; esac ;; esac
+done
+return 1
 }
-[ -e /run/systemd/container ] && fc_words 2>/dev/null | grep -q '^-[A-Za-z0-9]*x' && LC_ALL=C date -s @-1 2>&1 | grep -q 'not permitted' && echo clock=locked
+[ -e /run/systemd/container ] && fc_measures && case $(LC_ALL=C date -s @-1 2>&1) in *'not permitted'*) echo clock=locked ;; esac
+IFS=$fc_old
+set +f
 "#;
 
 const PASSED: &str = r#"
-fc_unit=@UNIT@ fc_config=@CONFIG@
-{ @PASSED@
-} | sed 's/^/passed=/'
+fc_unit=@UNIT@ fc_config=@CONFIG@ fc_key=passed=
+@PASSED@
 :"#;
 
 #[cfg(test)]

@@ -18,12 +18,21 @@ pub(super) fn probe(config: &str, serve: &[IpNet]) -> String {
 }
 
 const PROBE: &str = r#"
-if [ "${fc_pid:-0}" -gt 0 ] && fc_n=$(timeout 5 chronyc -N -c sources 2>/dev/null); then
+if [ "${fc_pid:-0}" -gt 0 ] && fc_n=$(timeout 5 chronyc -N -c -m sources activity 2>/dev/null); then
 echo named=yes
-printf '%s\n' "$fc_n" | sed -n 's/^\([=^]\),[^,]*,\([^,]*\),.*/source=\2/p' | sort -u
-timeout 5 chronyc -c activity 2>/dev/null | { IFS=, read -r fc_x fc_o fc_x fc_b fc_u
-[ "$((${fc_o:-0} + ${fc_b:-0}))" = 0 ] || echo "offline=$((fc_o + fc_b))"
-[ "${fc_u:-0}" = 0 ] || echo unresolved=yes; }
+fc_old=$IFS IFS='
+'
+set -f
+for fc_l in $fc_n; do
+case $fc_l in
+'=',* | '^',*) fc_l=${fc_l#*,*,}; printf '%s\n' "source=${fc_l%%,*}" ;;
+[0-9]*) IFS=,; set -- $fc_l
+[ "$((${2:-0} + ${4:-0}))" = 0 ] || echo "offline=$((${2:-0} + ${4:-0}))"
+[ "${5:-0}" = 0 ] || echo unresolved=yes ;;
+esac
+done | sort -u
+IFS=$fc_old
+set +f
 for fc_f in @SERVE@; do
 case $(timeout 5 chronyc accheck "${fc_f%%=*}" 2>/dev/null) in 209*) echo "denied=${fc_f#*=}" ;; esac
 done
