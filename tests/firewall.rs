@@ -5,6 +5,9 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "firewall/registry.rs"]
+mod registry;
+
 use std::path::PathBuf;
 
 use fleetclock::firewall::firewalld::{FUNCTIONS, Firewalld, WAY};

@@ -10,8 +10,9 @@ use serde::Serialize;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::{Exit, Hint};
+use crate::facts::assumed;
 use crate::facts::windows_others::RIVALS;
-use crate::facts::{Firewall, assumed};
+use crate::firewall::Word;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::playbook::template::Engine;
@@ -57,7 +58,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     };
     let provider = provider::choose(choice, &facts)?;
     let playbook = Playbook::load(&assets, spec.playbook_or(provider.playbook()))?;
-    let context = context::shown(&spec, &facts, &provider.layout(&facts), Firewall::None);
+    let context = context::shown(&spec, &facts, &provider.layout(&facts), Word::NONE);
     let mut files = Vec::new();
     for step in playbook.steps.iter().filter(|step| wanted(args, step.template())) {
         if !takes_place(step, &context)? {
@@ -134,7 +135,7 @@ fn on_facts(step: &StepFile) -> Option<&str> {
 /// What a Windows host shall have in its registry, its services and its firewall.
 fn windows(spec: &HostSpec, assets: &Assets) -> Result<Vec<Part>> {
     let facts = assumed::windows();
-    let firewall = if spec.firewall == FirewallChoice::None { Firewall::None } else { Firewall::Windows };
+    let firewall = if spec.firewall == FirewallChoice::None { Word::NONE } else { Word::WINDOWS };
     let context = context::shown(spec, &facts, &w32time::layout(spec), firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(W32Time.playbook()))?;
     let mut parts = Vec::new();
@@ -251,7 +252,7 @@ groups:
         let step = |when: &str| -> StepFile {
             serde_yaml::from_str(&format!("name: x\nwhen: {when}\npackage: {{ name: y }}\n")).unwrap()
         };
-        let context = context::shown(&fleet.hosts[0], &assumed::linux("redhat"), &(), Firewall::None);
+        let context = context::shown(&fleet.hosts[0], &assumed::linux("redhat"), &(), Word::NONE);
         let takes = |when: &str| takes_place(&step(when), &context).unwrap();
         assert!(takes("host.role == 'master'") && !takes("host.role == 'slave'"));
         assert!(takes("facts.family == 'redhat'") && !takes("facts.family == 'debian'"));

@@ -11,6 +11,9 @@ use crate::{facts, firewall};
 /// All questions, one after the other.
 const SCRIPT: &str = concat!(include_str!("evidence.sh"), "\n", include_str!("evidence_service.sh"));
 
+/// Where the questions about firewalls stand in it.
+const FIREWALLS: &str = "#! firewalls\n";
+
 /// The part of the script that the others need and that answers nothing.
 const BEFORE: &str = "before";
 
@@ -114,7 +117,8 @@ fn passed(choice: ProviderChoice) -> String {
 
 fn split() -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
-    for line in SCRIPT.lines() {
+    let script = SCRIPT.replace(FIREWALLS, &firewall::registry::evidence());
+    for line in script.lines() {
         if let Some((name, shown)) = line.strip_prefix("#: ").and_then(|rest| rest.split_once(": ")) {
             asks.push(Ask { name: name.to_owned(), shown: shown.to_owned(), body: String::new() });
         } else if let Some(ask) = asks.last_mut() {

@@ -187,16 +187,7 @@ for fc_s in @SOURCES@; do grep -nsiwF -e "$fc_s" /etc/hosts; done
 #: neighbours: ip neigh
 ip neigh
 
-#: firewalld: firewall-cmd --list-all-zones
-if systemctl -q is-active firewalld; then
-  @WAY@
-  @FIREWALLD@
-  fc_asking=
-  for fc_s in @SERVED@ @ASKERS@; do fc_asking="$fc_asking ${fc_s%=*}"; done
-  fc_all=yes
-  fc_firewalld $fc_asking
-fi
-
+#! firewalls
 #: filter: nft list ruleset
 # What cannot be read is never said to be in order.
 @NFT@

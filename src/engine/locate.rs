@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use crate::firewall;
 use crate::inventory::{At, HostSpec, Places};
 use crate::model::{Delta, HostReport, Place};
 
@@ -27,7 +28,9 @@ pub fn give(file: &str, hosts: &[HostSpec], reports: &mut [HostReport]) {
 fn of_delta(places: &Places, delta: &Delta) -> At {
     let kind = delta.resource.split(' ').next().unwrap_or_default();
     let key = match kind {
-        "firewall" | "firewalld" => places.serve.or(places.firewall),
+        kind if kind == "firewall" || firewall::every().any(|firewall| firewall.word() == kind) => {
+            places.serve.or(places.firewall)
+        }
         "package" | "service" => places.provider,
         "file" | "registry" => places.sources,
         _ => None,

@@ -4,14 +4,16 @@ use minijinja::Value;
 
 use super::Context;
 use super::steps::Step;
-use crate::facts::{Facts, Firewall};
-use crate::firewall::firewalld::{self, Opening};
+use crate::facts::Facts;
+use crate::firewall::firewalld::Opening;
+use crate::firewall::registry::{self, LinuxFirewall};
+use crate::firewall::{ALL, Word, record};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
-use crate::resource::firewall::Firewalld;
+use crate::resource::firewall::Open;
 
 /// What a step opens.
 pub(crate) fn opens(kind: &Kind) -> Option<Opening> {
@@ -21,20 +23,26 @@ pub(crate) fn opens(kind: &Kind) -> Option<Opening> {
     }
 }
 
-/// The ports of records of earlier runs that no step names any more.
-pub(super) fn left<'a>(records: &'a [String], named: &'a [Opening]) -> impl Iterator<Item = Opening> + 'a {
-    records.iter().filter_map(|name| firewalld::recorded(name)).filter(|port| !named.contains(port))
+/// The ports of records of earlier runs with this firewall that no step names any more.
+pub(super) fn left<'a>(
+    firewall: &'a dyn LinuxFirewall,
+    records: &'a [String],
+    named: &'a [Opening],
+) -> impl Iterator<Item = Opening> + 'a {
+    let own = records.iter().filter_map(|name| record::read(name)).filter(|(word, _)| *word == Word::of(firewall));
+    own.map(|(_, port)| port).filter(|port| !named.contains(port))
 }
 
 /// Says which steps for other ports are left out for want of a firewall that is known, on a host that has rules of
 /// nftables or iptables all the same: whether they let these ports in is not looked at.
 pub(super) fn unlooked(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Vec<String> {
-    if spec.firewall != FirewallChoice::Auto || facts.firewall != Firewall::None || !facts.filters {
+    if spec.firewall != FirewallChoice::Auto || facts.firewall != Word::NONE || !facts.filters {
         return Vec::new();
     }
     let Ok(playbook) = Playbook::load(&cx.assets, spec.playbook_or(provider.playbook())) else { return Vec::new() };
     let contexts = |firewall| context::shown(spec, facts, &provider.layout(facts), firewall);
-    let (real, other) = (contexts(Firewall::None), contexts(Firewall::Firewalld));
+    let Some(some) = ALL.first() else { return Vec::new() };
+    let (real, other) = (contexts(Word::NONE), contexts(Word::of(*some)));
     playbook.steps.iter().filter_map(|step| shut_out(step, &real, &other)).collect()
 }
 
@@ -45,17 +53,17 @@ fn shut_out(step: &StepFile, real: &Value, other: &Value) -> Option<String> {
     let port = opens(&step.resolve(&Engine, other).ok()?).filter(|port| !port.is_ntp())?;
     (!holds(real) && holds(other)).then(|| {
         format!(
-            "step `{}` is left out, as neither firewalld nor ufw is active; the host has rules of nftables or iptables, and whether they let {port} in is not looked at: see `nft list ruleset`",
-            step.name
+            "step `{}` is left out, as none of {} is active; the host has rules of nftables or iptables, and whether they let {port} in is not looked at: see `nft list ruleset`",
+            step.name,
+            registry::words()
         )
     })
 }
 
 /// Takes away what earlier runs have opened, and only that.
-pub(super) fn close(port: Opening) -> Step {
+pub(super) fn close(firewall: &'static dyn LinuxFirewall, port: Opening) -> Step {
     let name = format!("Close {port}, which no step opens any more");
-    let resource = Firewalld::closing(port);
-    Step::of(name, Box::new(resource))
+    Step::of(name, Box::new(Open::closing(firewall, port)))
 }
 
 #[cfg(test)]
@@ -71,7 +79,7 @@ mod tests {
         let told = |when: &str, port: &str| {
             let text = format!("name: Open\nwhen: {when}\nfirewall: {{ port: {port}, from: 10.0.0.0/8 }}\n");
             let step: StepFile = serde_yaml::from_str(&text).unwrap();
-            shut_out(&step, &context(Firewall::None), &context(Firewall::Firewalld))
+            shut_out(&step, &context(Word::NONE), &context(Word::of(ALL[0])))
         };
         let some = "host.firewall != 'none'";
         assert!(told(some, "4460/tcp").unwrap().contains("whether they let 4460/tcp in is not looked at"));
@@ -88,15 +96,15 @@ mod tests {
         let records = records.map(str::to_owned);
         let named = |ports: &[&str]| ports.iter().map(|port| Opening::read(port).unwrap()).collect::<Vec<_>>();
         let closed = |ports: &[&str]| -> Vec<String> {
-            left(&records, &named(ports))
-                .map(close)
+            left(ALL[0], &records, &named(ports))
+                .map(|port| close(ALL[0], port))
                 .map(|step| step.name.replace(", which no step opens any more", ""))
                 .collect()
         };
         assert_eq!(closed(&["123/udp", "4461/tcp"]), ["Close 4460/tcp"]);
         assert_eq!(closed(&["4460/tcp"]), ["Close 123/udp", "Close 4461/tcp"]);
         // The rules of its record go, and the record with them.
-        let step = close(Opening::read("4460/tcp").unwrap());
+        let step = close(ALL[0], Opening::read("4460/tcp").unwrap());
         let rule = "rule family=\\\"ipv4\\\" source address=\\\"10.10.10.0/24\\\" port port=\\\"4460\\\" protocol=\\\"tcp\\\" accept";
         let zone = |state: &str| {
             format!(

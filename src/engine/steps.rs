@@ -5,7 +5,9 @@ use std::cell::{Cell, RefCell};
 use anyhow::{Context as _, Result, anyhow};
 
 use crate::exit::Hint as _;
-use crate::facts::{Facts, Firewall};
+use crate::facts::Facts;
+use crate::firewall::filter::Filter;
+use crate::firewall::{Word, registry};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
 use crate::model::{Delta, Mark, Slice};
@@ -13,7 +15,6 @@ use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
-use crate::resource::filter::Filter;
 use crate::resource::{self, Rendered, Resource};
 use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
@@ -94,9 +95,9 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
                 let started = Some(resource::started::Wanted::new(spec, chrony, layout.config));
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
-            // The step that opens firewalld knows what it is about to open, and looks at the other rules, too.
-            Kind::Firewall { port, from } if firewall == Firewall::Firewalld && port.is_ntp() => {
-                Ok(Box::new(resource::firewall::Firewalld::new(port, &from, filter.take())?.with(facts)))
+            // The step that opens a firewall knows what it is about to open, and looks at the other rules, too.
+            Kind::Firewall { port, from } if registry::linux(firewall).is_some() && port.is_ntp() => {
+                resource::open(port, &from, firewall, filter.take(), facts)
             }
             kind => resource::build(kind, shown, facts, firewall, &render),
         }
@@ -104,8 +105,9 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
     let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
     let alone = "Let no packet filter keep the followers out".to_owned();
     steps.extend(filter.take().map(|filter| Step::of(alone, Box::new(filter))));
-    if firewall == Firewall::Firewalld {
-        steps.extend(ports::left(&facts.records, &named.into_inner()).map(ports::close));
+    if let Some(firewall) = registry::linux(firewall) {
+        let named = named.into_inner();
+        steps.extend(ports::left(firewall, &facts.records, &named).map(|port| ports::close(firewall, port)));
     }
     Ok(steps)
 }
@@ -189,12 +191,11 @@ fn without(error: anyhow::Error, secrets: &[String]) -> anyhow::Error {
 }
 
 /// The firewall that is to be opened: the declared one, else the active one. The inventory has no `windows` here.
-fn firewall(choice: FirewallChoice, facts: &Facts) -> Firewall {
+fn firewall(choice: FirewallChoice, facts: &Facts) -> Word {
     match choice {
         FirewallChoice::Auto => facts.firewall,
-        FirewallChoice::None | FirewallChoice::Windows => Firewall::None,
-        FirewallChoice::Firewalld => Firewall::Firewalld,
-        FirewallChoice::Ufw => Firewall::Ufw,
+        FirewallChoice::None => Word::NONE,
+        FirewallChoice::Named(word) => word,
     }
 }
 

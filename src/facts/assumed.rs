@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use super::windows::{self, WindowsFacts};
 use super::windows_others::RIVALS;
-use super::{Facts, Family, Firewall, PackageManager};
+use super::{Facts, Family, PackageManager};
+use crate::firewall::Word;
 
 /// Returns those of a server of a workgroup, the firewall on, in a virtual machine, with each other time service
 /// that is known: all that a playbook may have to change is there.
@@ -41,7 +42,7 @@ pub fn linux(family: &str) -> Facts {
         owed: Vec::new(),
         records: Vec::new(),
         filters: false,
-        firewall: Firewall::None,
+        firewall: Word::NONE,
         addresses: Vec::new(),
         clock_offset_s: 0.0,
         clock_uncertainty_s: 0.0,

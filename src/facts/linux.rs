@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 
 use super::versions::{self, SYSTEMD};
-use super::{Facts, Family, Firewall, PackageManager, Unit};
+use super::{Facts, Family, PackageManager, Unit};
 use crate::exit::Hint;
+use crate::firewall::registry::{self, Signs};
+use crate::firewall::{ALL, Word, record};
 
 /// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
 pub(crate) const OWED: &str = "/run/fleetclock/owed";
@@ -14,8 +16,8 @@ pub(crate) const OWED: &str = "/run/fleetclock/owed";
 /// Packages that keep time.
 const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntpsec-ntpdate";
 
-/// Units that keep time, and the firewall.
-const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd firewalld";
+/// Units that keep time.
+const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd";
 
 /// Shell text that prints the places, `FILE:LINE`, where cloud-init is told to write a time configuration; nothing
 /// where it is not installed or switched off.
@@ -39,6 +41,8 @@ fi"#;
 /// systemd is only asked for units that are there.
 pub fn script() -> String {
     let tools = versions::packages();
+    let (signs, records) = (ALL.iter().map(|firewall| firewall.sign()).collect::<String>(), record::list());
+    let firewalls: String = ALL.iter().flat_map(|firewall| firewall.units()).map(|unit| format!(" {unit}")).collect();
     format!(
         r#"fc_release=
 for fc_file in /etc/os-release /usr/lib/os-release; do
@@ -80,7 +84,7 @@ elif command -v rpm >/dev/null 2>&1; then
 rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} {tools} 2>/dev/null | grep '^package='
 fi
 fc_units= fc_owed=
-for fc_u in {UNITS}; do
+for fc_u in {UNITS}{firewalls}; do
 for fc_d in /etc /run /usr/lib /lib; do
 [ -e "$fc_d/systemd/system/$fc_u.service" ] || [ -h "$fc_d/systemd/system/$fc_u.service" ] || continue
 fc_units="$fc_units $fc_u.service"; break
@@ -96,16 +100,12 @@ case $fc_f in inet | inet6) echo "address=${{fc_a%%/*}}" ;; esac
 done
 fc_x=$([ ! -d /sys/module/nf_tables ] || nft list tables 2>/dev/null; cat /proc/net/ip_tables_names /proc/net/ip6_tables_names 2>/dev/null)
 [ -z "$fc_x" ] || echo filters=yes
-for fc_f in /var/lib/fleetclock/firewalld /var/lib/fleetclock/firewalld-*; do
-[ ! -s "$fc_f" ] || echo "record=${{fc_f##*/}}"
-done
+{records}
 {{ {CLOUD}
 }} | sed 's/^/cloud=/'
 [ ! -e /usr/share/zoneinfo/right/UTC ] || echo right=yes
-fc_ufw=
-[ -e /etc/ufw/ufw.conf ] && grep -q '^ENABLED=yes' /etc/ufw/ufw.conf && fc_ufw=yes
-printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
-"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd" "init=$fc_init$fc_tools" "platform=$fc_platform" "ufw=$fc_ufw$fc_owed" \
+{signs}printf '%s\n' "id=${{ID-}}" "like=${{ID_LIKE-}}" "version=${{VERSION_ID-}}" "name=${{PRETTY_NAME-}}" "arch=$fc_arch" \
+"host=$fc_host" "uid=$fc_uid" "systemd=$fc_systemd" "init=$fc_init$fc_tools" "platform=$fc_platform" "end=$fc_owed" \
 "now=$(date +%s.%N)""#
     )
 }
@@ -159,8 +159,8 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         owed: all("owed"),
         records: all("record"),
         filters: value("filters") == "yes",
-        firewall: firewall(&units, value("ufw")),
-        units: units.into_iter().filter(|(name, _)| name != "firewalld").collect(),
+        firewall: firewall(&units, &all("sign")),
+        units: units.into_iter().filter(|(name, _)| !is_of_firewall(name)).collect(),
         addresses: all("address").iter().filter_map(|address| address.parse().ok()).collect(),
         clock_offset_s: host_now - now,
         clock_uncertainty_s: doubt,
@@ -255,14 +255,19 @@ fn units(text: &str) -> BTreeMap<String, Unit> {
     units
 }
 
-fn firewall(units: &BTreeMap<String, Unit>, ufw: &str) -> Firewall {
-    if units.get("firewalld").is_some_and(|unit| unit.active) {
-        Firewall::Firewalld
-    } else if ufw == "yes" {
-        Firewall::Ufw
-    } else {
-        Firewall::None
-    }
+fn is_of_firewall(unit: &str) -> bool {
+    ALL.iter().any(|firewall| firewall.units().contains(&unit))
+}
+
+/// The firewall that filters, by its units and its signs.
+fn firewall(units: &BTreeMap<String, Unit>, said: &[String]) -> Word {
+    let of = |holds: &dyn Fn(&Unit) -> bool| -> Vec<&str> {
+        units.iter().filter(|(_, unit)| holds(unit)).map(|(name, _)| name.as_str()).collect()
+    };
+    let active = of(&|unit| unit.active);
+    let enabled = of(&|unit| unit.enabled.starts_with("enabled"));
+    let said: Vec<&str> = said.iter().map(String::as_str).collect();
+    registry::active(&Signs { active: &active, enabled: &enabled, said: &said })
 }
 
 /// The facts of a Debian host that also printed `more`, for the tests of other rooms.
@@ -291,7 +296,7 @@ mod tests {
         // Removed packages that left their configuration are not installed; an alias is no second unit.
         assert_eq!(facts.packages.keys().collect::<Vec<_>>(), ["chrony"]);
         assert_eq!(facts.units.keys().collect::<Vec<_>>(), ["chrony"]);
-        assert_eq!(facts.firewall, Firewall::Firewalld);
+        assert_eq!(facts.firewall.as_str(), "firewalld");
         assert!((facts.clock_offset_s - 0.5).abs() < 1e-9 && (facts.clock_uncertainty_s - 0.25).abs() < 1e-9);
         assert_eq!(facts.addresses, ["10.10.10.1".parse::<std::net::IpAddr>().unwrap()]);
     }

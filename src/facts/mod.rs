@@ -14,6 +14,8 @@ use std::net::IpAddr;
 
 use serde::Serialize;
 
+use crate::firewall::Word;
+
 /// What was read from a host of either kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
@@ -78,8 +80,8 @@ pub struct Facts {
     /// Whether there are tables of nftables or iptables, whoever has made them.
     #[serde(skip)]
     pub filters: bool,
-    /// The firewall that is active.
-    pub firewall: Firewall,
+    /// The firewall that is active, of those that can be opened.
+    pub firewall: Word,
     /// The addresses of its interfaces.
     pub addresses: Vec<IpAddr>,
     /// The host's clock minus ours, seconds.
@@ -124,18 +126,4 @@ pub enum PackageManager {
     Yum,
     /// zypper and rpm.
     Zypper,
-}
-
-/// The firewall that is active on a host.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Firewall {
-    /// None that we know.
-    None,
-    /// firewalld is running.
-    Firewalld,
-    /// ufw is active.
-    Ufw,
-    /// The Windows firewall is on.
-    Windows,
 }

@@ -3,10 +3,8 @@
 
 use ipnet::IpNet;
 
-use super::firewalld::SERVICE;
 use super::owner::{Owner, owner};
 use super::packet::{ClientPort, Packet};
-use super::precede::FIRST;
 use super::ruleset::{Ruleset, Tool};
 use super::walk::Stop;
 
@@ -18,9 +16,6 @@ pub struct Advice {
     /// What to run, or what a person has to decide.
     pub words: String,
 }
-
-/// The table of firewalld that drops everything: its chains of the table `raw` in panic mode, others while it starts.
-const PANIC: (&str, &str) = ("firewalld_policy_drop", "raw_");
 
 /// A zone of firewalld.
 #[derive(Debug, Clone, Copy)]
@@ -35,14 +30,10 @@ pub struct Place<'a> {
 pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, place: Option<Place<'_>>) -> Advice {
     let beside: Vec<&str> =
         rules.chains.iter().filter(|chain| chain.is_beside(&stop.base)).map(|chain| chain.name.as_str()).collect();
-    if stop.base.table == PANIC.0 && stop.base.name.starts_with(PANIC.1) {
-        let words = "a person must decide: firewalld is in panic mode (`firewall-cmd --panic-on`), which `firewall-cmd --panic-off` ends";
-        return Advice { owner: "firewalld".to_owned(), words: words.to_owned() };
-    }
-    let asked = Asked { rules, stop, packet };
+    let asked = Asked { rules, stop, packet, place };
     let (owner, words) = match owner(stop, &beside) {
         Owner::Ufw => ("ufw".to_owned(), asked.ufw()),
-        Owner::Firewalld => ("firewalld".to_owned(), asked.firewalld(place)),
+        Owner::Firewall(firewall) => (firewall.owner(stop).to_owned(), firewall.advice(&asked)),
         Owner::Fail2ban => ("fail2ban".to_owned(), asked.fail2ban()),
         Owner::Iptables => ("iptables".to_owned(), asked.iptables(false)),
         Owner::Legacy => ("iptables-legacy".to_owned(), asked.iptables(true)),
@@ -52,10 +43,17 @@ pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, place: Option<P
     Advice { owner, words }
 }
 
-struct Asked<'a> {
-    rules: &'a Ruleset,
-    stop: &'a Stop,
-    packet: &'a Packet<'a>,
+/// What somebody asks about: a packet that a rule stops.
+#[derive(Debug, Clone, Copy)]
+pub struct Asked<'a> {
+    /// All rules.
+    pub rules: &'a Ruleset,
+    /// The one that stops it.
+    pub stop: &'a Stop,
+    /// The packet.
+    pub packet: &'a Packet<'a>,
+    /// The zone of firewalld that it is in.
+    pub place: Option<Place<'a>>,
 }
 
 /// An address without `/32`, a network with its length.
@@ -65,16 +63,16 @@ pub fn short(net: IpNet) -> String {
 
 impl Asked<'_> {
     /// The end of the way that is not this host.
-    fn other(&self) -> IpNet {
+    pub(super) fn other(&self) -> IpNet {
         if self.packet.inbound { self.packet.from } else { self.packet.to }
     }
 
-    fn is_v4(&self) -> bool {
+    pub(super) fn is_v4(&self) -> bool {
         self.packet.from.addr().is_ipv4()
     }
 
     /// The port that is 123 for sure: that of the server.
-    fn side(&self) -> &'static str {
+    pub(super) fn side(&self) -> &'static str {
         if self.packet.answer { "sport" } else { "dport" }
     }
 
@@ -106,66 +104,6 @@ impl Asked<'_> {
         )
     }
 
-    /// A rich rule before all others, in the policy or in the zone.
-    fn firewalld(&self, place: Option<Place<'_>>) -> String {
-        if self.stop.base.tool != Tool::Nft && !self.stop.is_by_zones(self.rules) {
-            return self.direct();
-        }
-        let name = &self.stop.chain.name;
-        let element = place.map_or(SERVICE, |place| place.element);
-        let place = match (policy_of(name), place.map(|place| place.zone).or_else(|| zone_of(name))) {
-            (Some(policy), _) => format!("--policy={policy}"),
-            (None, Some(zone)) => format!("--zone={zone}"),
-            (None, None) => "--zone=ZONE".to_owned(),
-        };
-        if self.packet.answer || !self.packet.inbound {
-            return format!(
-                "a person must decide: {} belongs to a policy of firewalld; let 123/udp of {} pass in it (firewall-cmd --list-all-policies)",
-                self.stop.place(),
-                short(self.other())
-            );
-        }
-        if !self.has_priorities() {
-            return self.without_priorities(&place);
-        }
-        let family = if self.is_v4() { "ipv4" } else { "ipv6" };
-        let rule = format!(
-            "rule priority=\"{FIRST}\" family=\"{family}\" source address=\"{}\" {element} accept",
-            short(self.other())
-        );
-        format!("firewall-cmd {place} --add-rich-rule='{rule}', and the same with --permanent")
-    }
-
-    /// Whether this firewalld knows priorities of rich rules (0.7.0): each zone then has a chain for those that
-    /// come first.
-    fn has_priorities(&self) -> bool {
-        let is_zones = |name: &str| name.starts_with("filter_IN_") || name.starts_with("IN_");
-        self.rules.chains.iter().any(|chain| is_zones(&chain.name) && chain.name.ends_with("_pre"))
-    }
-
-    /// Nothing of its zones comes before what they refuse; a direct rule does where its rules are those of iptables.
-    fn without_priorities(&self, place: &str) -> String {
-        let list = format!("firewall-cmd {place} --list-all");
-        let narrow = format!(
-            "narrow the rule that stops it so that it spares {}, or take it away ({list} shows it; this firewalld is older than 0.7.0 and has no rich rule that comes before it)",
-            short(self.other())
-        );
-        match self.stop.base.tool {
-            Tool::Nft => narrow,
-            _ => format!("{}; or {narrow}", self.direct()),
-        }
-    }
-
-    /// A direct rule, which comes before those of the zones.
-    fn direct(&self) -> String {
-        let family = if self.is_v4() { "ipv4" } else { "ipv6" };
-        let (table, chain) = (&self.stop.base.table, &self.stop.base.name);
-        format!(
-            "firewall-cmd --direct --add-rule {family} {table} {chain} -999 {}, and the same with --permanent",
-            self.conditions()
-        )
-    }
-
     fn fail2ban(&self) -> String {
         let name = self.stop.chain.name.trim_start_matches("f2b-").trim_start_matches("fail2ban-");
         let jail = if name.starts_with("table") || name.is_empty() { "JAIL" } else { name };
@@ -176,7 +114,7 @@ impl Asked<'_> {
     }
 
     /// The words of iptables for what is let in.
-    fn conditions(&self) -> String {
+    pub(super) fn conditions(&self) -> String {
         let flag = if self.packet.inbound { "-s" } else { "-d" };
         format!("{flag} {} -p udp --{} 123 -j ACCEPT", short(self.other()), self.side())
     }
@@ -236,20 +174,6 @@ impl Asked<'_> {
             short(self.other())
         )
     }
-}
-
-/// `filter_IN_policy_lan-to-host_deny`: the policy `lan-to-host`.
-fn policy_of(chain: &str) -> Option<&str> {
-    let (_, name) = chain.split_once("_policy_")?;
-    let ends = ["_pre", "_log", "_deny", "_allow", "_post"];
-    Some(ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
-}
-
-/// `filter_IN_public_deny`, or `IN_public_deny` in words of iptables: the zone `public`.
-fn zone_of(chain: &str) -> Option<&str> {
-    let name = chain.strip_prefix("filter_").unwrap_or(chain).strip_prefix("IN_")?;
-    let ends = ["_pre", "_log", "_deny", "_allow", "_post"];
-    Some(ends.iter().find_map(|end| name.strip_suffix(end)).unwrap_or(name))
 }
 
 impl Stop {

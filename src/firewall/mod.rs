@@ -1,6 +1,7 @@
 //! The firewalls of a Linux host: what was read of them, what becomes of one NTP packet, and how
 //! it is let in, in the words of whoever owns the rule. Text in, values out; no I/O.
 //!
+//! [`registry`] has all firewalls that are opened here; each owns what is known of it.
 //! `nft` and `iptables` read into a [`Ruleset`]; [`walk`] sends a [`Packet`] through it and answers
 //! yes, no, or that it cannot be told; [`advice`] says what to insert where; [`firewalld`] has the zones.
 
@@ -8,6 +9,7 @@ pub mod advice;
 mod askers;
 mod dbus;
 mod expression;
+pub mod filter;
 pub mod firewalld;
 pub mod iptables;
 mod known;
@@ -15,13 +17,17 @@ pub mod nft;
 mod owner;
 pub mod packet;
 pub mod precede;
+pub mod record;
+pub mod registry;
 mod rich;
 pub mod ruleset;
 pub mod walk;
+mod windows;
 pub mod zone;
 
 pub use owner::Owner;
 pub use packet::{ClientPort, Packet, Sender};
+pub use registry::{ALL, Firewall, LinuxFirewall, Word, every};
 pub use ruleset::Ruleset;
 pub use walk::{Stop, Verdict};
 

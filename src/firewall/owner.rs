@@ -1,15 +1,16 @@
 //! Who owns a chain: whoever writes it again when it likes, and in whose words it is changed.
 
+use super::registry::{ALL, LinuxFirewall};
 use super::ruleset::Tool;
 use super::walk::Stop;
 
 /// The owner of a chain.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy)]
 pub enum Owner {
     /// ufw.
     Ufw,
-    /// firewalld.
-    Firewalld,
+    /// One of those that can be opened.
+    Firewall(&'static dyn LinuxFirewall),
     /// fail2ban, which has banned an address.
     Fail2ban,
     /// Rules that somebody has written with iptables.
@@ -54,15 +55,12 @@ const PREFIXES: &[(&str, Owner)] = &[
     ("LOCALINPUT", Owner::Program("CSF")),
     ("DENYIN", Owner::Program("CSF")),
     ("shorewall", Owner::Program("Shorewall")),
-    ("INPUT_direct", Owner::Firewalld),
-    ("INPUT_ZONES", Owner::Firewalld),
-    ("IN_", Owner::Firewalld),
 ];
 
 /// Returns the owner of the rule that stops a packet. `beside` are the names of the chains of its table.
 pub(super) fn owner(stop: &Stop, beside: &[&str]) -> Owner {
-    if stop.base.table == "firewalld" {
-        return Owner::Firewalld;
+    if let Some(firewall) = ALL.iter().find(|firewall| firewall.owns(stop, beside)) {
+        return Owner::Firewall(*firewall);
     }
     let named = |name: &str| PREFIXES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, owner)| *owner);
     let own = named(&stop.chain.name).or_else(|| named(&stop.chain.table));
@@ -71,7 +69,6 @@ pub(super) fn owner(stop: &Stop, beside: &[&str]) -> Owner {
     own.unwrap_or_else(|| match stop.base.tool {
         // The last word of a base chain is that of the firewall which has its own chains in it.
         _ if is_policy && beside.iter().any(|name| name.starts_with("ufw-") || name.starts_with("ufw6-")) => Owner::Ufw,
-        _ if beside.contains(&"INPUT_ZONES") => Owner::Firewalld,
         Tool::Nft => Owner::Nft,
         Tool::Iptables => Owner::Iptables,
         Tool::Legacy => Owner::Legacy,

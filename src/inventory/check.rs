@@ -8,6 +8,7 @@ use super::read::Reader;
 use super::resolve::{among, isolated};
 use super::source::SourceLine;
 use super::spec::{FirewallChoice, ProviderChoice, Role};
+use crate::firewall;
 use crate::model::MistakeCode;
 
 /// Settings of `winrm` that cannot be together; each place is named once, however many hosts share it.
@@ -52,14 +53,16 @@ fn not_its_service(choice: ProviderChoice, windows: bool) -> Option<&'static str
     }
 }
 
-fn not_its_firewall(choice: FirewallChoice, windows: bool) -> Option<&'static str> {
-    match choice {
-        FirewallChoice::Firewalld | FirewallChoice::Ufw if windows => {
-            Some("a Windows host (it has `winrm`) has the firewall of Windows; say `windows`, `auto` or `none`")
-        }
-        FirewallChoice::Windows if !windows => {
-            Some("`windows` is for Windows hosts (those with `winrm`); say `firewalld`, `ufw`, `auto` or `none`")
-        }
+fn not_its_firewall(choice: FirewallChoice, windows: bool) -> Option<String> {
+    let FirewallChoice::Named(word) = choice else { return None };
+    match (word.is_of_windows(), windows) {
+        (false, true) => Some(
+            "a Windows host (it has `winrm`) has the firewall of Windows; say `windows`, `auto` or `none`".to_owned(),
+        ),
+        (true, false) => Some(format!(
+            "`windows` is for Windows hosts (those with `winrm`); say {}, `auto` or `none`",
+            firewall::registry::words()
+        )),
         _ => None,
     }
 }

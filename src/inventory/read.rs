@@ -185,7 +185,7 @@ impl<'a> Reader<'a> {
             "isolated" => s.isolated = self.isolated(value, what).map(|isolated| (isolated, value.at)),
             "sets_clock" => s.sets_clock = self.boolean(value, what),
             "provider" => s.provider = self.choice(value, what, PROVIDERS).map(|choice| (choice, value.at)),
-            "firewall" => s.firewall = self.choice(value, what, FIREWALLS).map(|choice| (choice, value.at)),
+            "firewall" => s.firewall = self.choice(value, what, &firewalls()).map(|choice| (choice, value.at)),
             "step" => s.step = self.step(value, what),
             "limits" => self.limits(s, value, what),
             "vars" => s.vars = self.vars(value, what),
@@ -347,12 +347,9 @@ const PROVIDERS: &[(&str, ProviderChoice)] = &[
     ("w32time", ProviderChoice::W32time),
 ];
 
-const FIREWALLS: &[(&str, FirewallChoice)] = &[
-    ("auto", FirewallChoice::Auto),
-    ("none", FirewallChoice::None),
-    ("firewalld", FirewallChoice::Firewalld),
-    ("ufw", FirewallChoice::Ufw),
-    ("windows", FirewallChoice::Windows),
-];
+/// The words of all firewalls that are known.
+fn firewalls() -> Vec<(&'static str, FirewallChoice)> {
+    FirewallChoice::all().into_iter().map(|choice| (choice.word(), choice)).collect()
+}
 
 const DOMAIN_TIME: &[(&str, DomainTime)] = &[("keep", DomainTime::Keep), ("replace", DomainTime::Replace)];

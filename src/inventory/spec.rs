@@ -17,6 +17,7 @@ use super::places::Places;
 use super::rollout::Rollout;
 use super::secret::Secret;
 use crate::calendar::Freeze;
+use crate::firewall::{self, Word};
 pub use crate::model::Role;
 
 /// All hosts of an inventory, in the order of the file.
@@ -86,19 +87,37 @@ pub enum ProviderChoice {
 }
 
 /// The firewall that is opened for those who ask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FirewallChoice {
     /// The one that is active on the host, if any.
     Auto,
     /// Leave every firewall alone.
     None,
-    /// firewalld.
-    Firewalld,
-    /// ufw.
-    Ufw,
-    /// The Windows firewall.
-    Windows,
+    /// This one.
+    Named(Word),
+}
+
+impl FirewallChoice {
+    /// Returns the word of the inventory.
+    pub fn word(self) -> &'static str {
+        match self {
+            FirewallChoice::Auto => "auto",
+            FirewallChoice::None => Word::NONE.as_str(),
+            FirewallChoice::Named(word) => word.as_str(),
+        }
+    }
+
+    /// Returns all that may be said.
+    pub fn all() -> Vec<Self> {
+        let named = firewall::every().map(|firewall| FirewallChoice::Named(Word::of(firewall)));
+        [FirewallChoice::Auto, FirewallChoice::None].into_iter().chain(named).collect()
+    }
+}
+
+impl Serialize for FirewallChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 /// What becomes of the time that a Windows domain gives to its members and controllers.

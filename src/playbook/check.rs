@@ -311,7 +311,7 @@ mod tests {
                 "the inventory has no `vars: { nst",
             ),
             (open("facts.family == \"suse\"", "4460", "10.0.0.0/8"), TEXT, "`4460` is no port"),
-            (open("host.firewall == \"ufw\"", "4460/tcp", "10.0.0.0/8 any"), TEXT, "`any` is no network"),
+            (open("host.firewall == \"none\"", "4460/tcp", "10.0.0.0/8 any"), TEXT, "`any` is no network"),
             (open("", "4460/tcp", "any"), &windows, "`any` is no network"),
             (open("", "4460/sctp", "10.0.0.0/8"), &windows, "netsh opens tcp and udp"),
             (command("{{ vars.nothing }} {{ facts.family }}"), TEXT, "the inventory has no `vars: { nothing"),

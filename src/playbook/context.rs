@@ -7,7 +7,7 @@ use minijinja::value::Serde;
 use minijinja::{Value, context};
 use serde::Serialize;
 
-use crate::facts::Firewall;
+use crate::firewall::Word;
 use crate::inventory::spec::{Source, StepPolicy, TimeSpec, Var};
 use crate::inventory::{HostSpec, Secret};
 use crate::text::hide::HIDDEN;
@@ -22,14 +22,14 @@ pub struct Contexts {
 }
 
 /// Puts together what a template may ask for.
-pub fn contexts(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Contexts {
+pub fn contexts(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Word) -> Contexts {
     let all = |vars| context(spec, facts, layout, firewall, vars);
     let secret = spec.secret_vars().next().is_some();
     Contexts { real: all(vars(&spec.vars, Secret::reveal)), shown: secret.then(|| all(vars(&spec.vars, |_| HIDDEN))) }
 }
 
 /// The same for what is shown only: no secret is needed.
-pub fn shown(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Firewall) -> Value {
+pub fn shown(spec: &HostSpec, facts: &impl Serialize, layout: &impl Serialize, firewall: Word) -> Value {
     context(spec, facts, layout, firewall, vars(&spec.vars, |_| HIDDEN))
 }
 
@@ -37,7 +37,7 @@ fn context(
     spec: &HostSpec,
     facts: &impl Serialize,
     layout: &impl Serialize,
-    firewall: Firewall,
+    firewall: Word,
     vars: BTreeMap<String, Value>,
 ) -> Value {
     context! {
@@ -109,7 +109,7 @@ mod tests {
         let numbers =
             "count: 3, none: 0, big: 9007199254740993, most: 18446744073709551615, low: -7, part: 1.5, word: '3'";
         let spec = sample::fleet(&format!("hosts: {{ m: {{ {host}, vars: {{ {numbers} }} }} }}")).remove(0);
-        let context = shown(&spec, &(), &(), Firewall::None);
+        let context = shown(&spec, &(), &(), Word::NONE);
         for (template, text) in [
             (
                 "{{ vars.count }} {{ vars.big }} {{ vars.most }} {{ vars.low }}",

@@ -3,7 +3,8 @@
 use minijinja::Value;
 
 use super::context;
-use crate::facts::{Facts, Firewall, assumed};
+use crate::facts::{Facts, assumed};
+use crate::firewall::{ALL, Word};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
 use crate::provider::w32time;
@@ -27,7 +28,7 @@ pub(super) fn samples(host: &HostSpec, playbook: &str, by_system: bool, by_firew
 const SYSTEMS: &[(&str, &str, &str)] =
     &[("debian", "debian", "12"), ("redhat", "rocky", "9.4"), ("suse", "sles", "15.6")];
 
-fn linux(host: &HostSpec, playbook: &str, (family, id, version): &(&str, &str, &str), firewall: Firewall) -> Value {
+fn linux(host: &HostSpec, playbook: &str, (family, id, version): &(&str, &str, &str), firewall: Word) -> Value {
     let assumed = assumed::linux(family);
     let facts = Facts { os_id: (*id).to_owned(), os_version: (*version).to_owned(), firewall, ..assumed };
     let its = |one: &&&dyn LinuxProvider| one.choice() == host.provider;
@@ -38,13 +39,12 @@ fn linux(host: &HostSpec, playbook: &str, (family, id, version): &(&str, &str, &
 }
 
 /// The firewalls that a host may turn out to have.
-fn firewalls(host: &HostSpec) -> &'static [Firewall] {
+fn firewalls(host: &HostSpec) -> Vec<Word> {
     match (host.firewall, host.is_windows()) {
-        (FirewallChoice::None, _) | (FirewallChoice::Windows, false) => &[Firewall::None],
-        (FirewallChoice::Auto, true) => &[Firewall::Windows, Firewall::None],
-        (_, true) => &[Firewall::Windows],
-        (FirewallChoice::Auto, false) => &[Firewall::Firewalld, Firewall::Ufw, Firewall::None],
-        (FirewallChoice::Firewalld, false) => &[Firewall::Firewalld],
-        (FirewallChoice::Ufw, false) => &[Firewall::Ufw],
+        (FirewallChoice::None, _) => vec![Word::NONE],
+        (FirewallChoice::Named(word), windows) if word.is_of_windows() != windows => vec![Word::NONE],
+        (FirewallChoice::Named(word), _) => vec![word],
+        (FirewallChoice::Auto, true) => vec![Word::WINDOWS, Word::NONE],
+        (FirewallChoice::Auto, false) => ALL.iter().map(|firewall| Word::of(*firewall)).chain([Word::NONE]).collect(),
     }
 }

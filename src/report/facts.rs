@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::style::{NAME, paint};
 use crate::facts::windows::{Kind, WindowsFacts};
-use crate::facts::{Facts, Firewall, Found, Unit};
+use crate::facts::{Facts, Found, Unit};
 use crate::model::HostReport;
 use crate::text::clean;
 use crate::text::number::{signed, span};
@@ -43,7 +43,7 @@ fn linux(facts: &Facts) -> Lines {
         ("system", format!("{}, {}, {machine}", facts.os_name, facts.arch)),
         ("time packages", or_none(&packages)),
         ("time services", or_none(&services)),
-        ("firewall", firewall(facts.firewall).to_owned()),
+        ("firewall", facts.firewall.to_string()),
         ("clock", clock),
     ]
 }
@@ -77,13 +77,4 @@ fn or_none(list: &[String]) -> String {
 fn state(unit: &Unit) -> String {
     let running = if unit.active { "running" } else { "stopped" };
     if unit.enabled.is_empty() { running.to_owned() } else { format!("{running}, {}", unit.enabled) }
-}
-
-fn firewall(firewall: Firewall) -> &'static str {
-    match firewall {
-        Firewall::None => "none",
-        Firewall::Firewalld => "firewalld",
-        Firewall::Ufw => "ufw",
-        Firewall::Windows => "windows",
-    }
 }

@@ -17,8 +17,10 @@ pub mod windows;
 use anyhow::{Result, anyhow, bail};
 
 use crate::exit::Hint as _;
-use crate::facts::{Facts, Firewall};
+use crate::facts::Facts;
+use crate::firewall::filter::Filter;
 use crate::firewall::firewalld::Opening;
+use crate::firewall::{Word, registry};
 use crate::model::{Delta, Slice};
 use crate::playbook::Kind;
 use crate::text::hide::HIDDEN;
@@ -113,7 +115,7 @@ pub fn build(
     kind: Kind,
     shown: &Kind,
     facts: &Facts,
-    active: Firewall,
+    active: Word,
     render: &dyn Fn(&str) -> Result<Rendered>,
 ) -> Result<Box<dyn Resource>> {
     kind.fits(false)?;
@@ -134,7 +136,7 @@ pub fn build(
             Box::new(service::Service { unit: name, running, enabled, started: None })
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
-        Kind::Firewall { port, from } => open(port, &from, active, facts)?,
+        Kind::Firewall { port, from } => open(port, &from, active, None, facts)?,
         Kind::Command { check, run, undo } => Box::new(command(check, run, undo, shown)),
     })
 }
@@ -148,19 +150,20 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
     command::Command { check, run, undo, shown }
 }
 
-fn open(port: Opening, from: &str, active: Firewall, facts: &Facts) -> Result<Box<dyn Resource>> {
-    match active {
-        Firewall::Firewalld => Ok(Box::new(firewall::Firewalld::new(port, from, None)?.with(facts))),
-        // ufw is opened by people; `filter` sees whether it is, and says how.
-        Firewall::Ufw if port.is_ntp() => Ok(Box::new(firewall::Firewalld::new(port, "", None)?)),
-        Firewall::Ufw => {
-            let network = from.split_whitespace().next().unwrap_or("NETWORK");
-            let command = format!("ufw allow from {network} to any port {} proto {}", port.ports(), port.protocol());
-            Err(anyhow!("firewall: ufw is not changed here, and whether it lets {port} in is not looked at").hint(
-                &format!("leave the step out (`when: host.firewall != \"ufw\"`), and open it yourself: {command}"),
-            ))
-        }
-        Firewall::None | Firewall::Windows => Err(anyhow!("firewall: none is active that could be opened for {port}")
+/// Opens a port in a firewall, or says that there is none; `filter` says which followers no rule may keep out.
+///
+/// # Errors
+/// No firewall that is known is active, or `from` has something that is no network.
+pub fn open(
+    port: Opening,
+    from: &str,
+    firewall: Word,
+    filter: Option<Filter>,
+    facts: &Facts,
+) -> Result<Box<dyn Resource>> {
+    match registry::linux(firewall) {
+        Some(firewall) => Ok(Box::new(firewall::Open::new(firewall, port, from, filter, facts)?)),
+        None => Err(anyhow!("firewall: none is active that could be opened for {port}")
             .hint("leave the step out there: `when: host.firewall != \"none\"`")),
     }
 }

@@ -7,4 +7,5 @@ pub mod diff;
 pub mod hide;
 pub(crate) mod names;
 pub mod number;
+pub mod quote;
 pub mod shape;

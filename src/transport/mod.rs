@@ -10,13 +10,13 @@ mod factor;
 mod local;
 mod method;
 mod question;
-pub mod quote;
 mod ssh;
 mod stream;
 mod terminal;
 mod winrm;
 mod worker;
 
+pub use crate::text::quote;
 pub use error::TransportError;
 pub use ssh::system::answer_ssh;
 pub use ssh::trust::HostKey;

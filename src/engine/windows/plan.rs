@@ -16,8 +16,8 @@ use crate::engine::ports::opens;
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::{Step, deltas, follow};
 use crate::exit::Hint;
-use crate::facts::Firewall;
 use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
+use crate::firewall::Word;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{DomainTime, FirewallChoice};
 use crate::model::event::Phase;
@@ -203,7 +203,7 @@ fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step
         resource::windows::build(kind, shown, facts)
     })?;
     // Where the firewall is left alone, its rules are.
-    if firewall == Firewall::Windows {
+    if firewall == Word::WINDOWS {
         let name = "Close what no step opens any more".to_owned();
         steps.push(Step::of(name, resource::windows::closed(named.into_inner())));
     }
@@ -211,7 +211,8 @@ fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step
 }
 
 /// The inventory has no firewall of Linux here.
-fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Firewall {
-    let open = choice == FirewallChoice::Windows || (choice == FirewallChoice::Auto && facts.firewall);
-    if open { Firewall::Windows } else { Firewall::None }
+fn firewall(choice: FirewallChoice, facts: &WindowsFacts) -> Word {
+    let named = choice == FirewallChoice::Named(Word::WINDOWS);
+    let open = named || (choice == FirewallChoice::Auto && facts.firewall);
+    if open { Word::WINDOWS } else { Word::NONE }
 }

@@ -1,17 +1,5 @@
 use super::*;
 
-#[test]
-fn a_record_is_known_by_its_name() {
-    for port in ["123/udp", "4460/tcp", "60000-60100/udp"] {
-        let port = Opening::read(port).unwrap();
-        let path = record(&port);
-        assert_eq!(recorded(path.rsplit_once('/').unwrap().1), Some(port), "{path}");
-    }
-    for other in ["firewalld.new", "firewalld-4460-tcp.new", "firewalld-", "firewalld-tcp", "runs"] {
-        assert_eq!(recorded(other), None, "{other}");
-    }
-}
-
 const CLOSED: &str = r#"{"data":[{"services":{"type":"as","data":["ssh"]}}]}"#;
 const OPEN: &str =
     r#"{"data":[{"services":{"type":"as","data":["ntp"]},"sources":{"type":"as","data":["10.9.0.0/16"]}}]}"#;

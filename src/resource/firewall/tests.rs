@@ -1,4 +1,6 @@
 use super::*;
+use crate::firewall::filter::RULES;
+use crate::firewall::firewalld::Daemon;
 
 const NTP: &str = r#""services" as 2 "ssh" "ntp""#;
 const RULE: &str =
@@ -6,13 +8,20 @@ const RULE: &str =
 const OTHER: &str =
     r#""rules_str" as 1 "rule family=\"ipv4\" source address=\"10.9.0.0/16\" service name=\"ntp\" accept""#;
 
-fn firewalld() -> Firewalld {
-    Firewalld {
-        networks: vec!["10.10.10.0/24".parse().unwrap()],
-        port: Opening::default(),
-        filter: None,
-        ..Firewalld::default()
-    }
+fn wanted() -> Wanted {
+    Wanted { networks: vec!["10.10.10.0/24".parse().unwrap()], ..Wanted::default() }
+}
+
+fn opens(wanted: Wanted) -> Open {
+    Open::with(&Daemon, wanted)
+}
+
+fn firewalld() -> Open {
+    opens(wanted())
+}
+
+fn rule(network: &str) -> String {
+    format!("rule family=\"ipv4\" source address=\"{network}\" service name=\"ntp\" accept")
 }
 
 fn seen(running: &str, permanent: &str, more: &str) -> Slice {
@@ -45,15 +54,15 @@ fn what_was_seen_is_judged_once() {
 }
 
 /// The same beside what a real firewalld has made of its zones, a case of `tests/firewall`.
-fn beside(case: &str, settings: &str) -> (Firewalld, Slice) {
+fn beside(case: &str, settings: &str) -> (Open, Slice) {
     let path = format!("{}/tests/firewall/{case}.txt", env!("CARGO_MANIFEST_DIR"));
     let text = std::fs::read_to_string(path).unwrap();
     let (_, rules) = text.split_once("#: nft\n").unwrap();
     let route = "10.10.10.0/24 10.10.10.1 dev host0 src 10.10.10.1 uid 0\n";
     let more = format!("{RULES}{rules}#: keepers\n#: routes\n{route}");
     let followers = vec!["10.10.10.2".parse().unwrap()];
-    let filter = Filter { host: "m1".to_owned(), networks: firewalld().networks, followers };
-    (Firewalld { filter: Some(filter), ..firewalld() }, seen(settings, settings, &more))
+    let filter = Filter { host: "m1".to_owned(), networks: wanted().networks, followers };
+    (opens(Wanted { filter: Some(filter), ..wanted() }), seen(settings, settings, &more))
 }
 
 #[test]
@@ -74,7 +83,8 @@ fn what_the_rules_stop_is_opened_or_refused_and_never_called_open() {
         "{error}: {hint}"
     );
     // That of CentOS 7 (0.6) has no priorities.
-    let error = Firewalld { old: true, ..resource }.diff(&slice).unwrap_err();
+    let old = Wanted { lacks: vec!["rich_priority"], ..resource.wanted };
+    let error = opens(old).diff(&slice).unwrap_err();
     let hint = crate::exit::hint(&error).unwrap();
     assert!(!hint.contains("priority=") && hint.contains("out of zone `public`, or narrow it"), "{hint}");
     assert!(hint.contains("--direct --add-rule ipv4 filter INPUT -999 -s 10.10.10.2/32 -p udp --dport 123"), "{hint}");
@@ -112,7 +122,7 @@ fn the_zone_is_that_of_the_source() {
 fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
     let both = format!("\"rules_str\" as 2 {} {}", &RULE[17..], &OTHER[17..]);
     assert_eq!(firewalld().diff(&seen(&both, &both, "")).unwrap(), []);
-    let rule = judged::rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
+    let rule = rule("10.9.0.0/16");
     let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
     let slice = seen(&both, &both, &ours);
     let deltas = firewalld().diff(&slice).unwrap();
@@ -121,16 +131,11 @@ fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
     assert!(fix.change.contains("--remove-rich-rule=") && fix.undo.contains("--add-rich-rule="), "{}", fix.change);
     assert!(!fix.change.contains("10.10.10.0/24"), "{}", fix.change);
     // A follower that only a rule which goes lets in gets one of its own.
-    let one = Firewalld {
-        networks: vec!["10.9.0.7/32".parse().unwrap()],
-        port: Opening::default(),
-        filter: None,
-        ..Firewalld::default()
-    };
+    let one = opens(Wanted { networks: vec!["10.9.0.7/32".parse().unwrap()], ..wanted() });
     let shown: Vec<String> = one.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
     assert!(shown.len() == 4 && shown[0] == "123/udp from 10.9.0.7/32 (permanent)", "{shown:?}");
     // Whoever serves nobody has none.
-    let nobody = Firewalld { networks: Vec::new(), port: Opening::default(), filter: None, ..Firewalld::default() };
+    let nobody = opens(Wanted::default());
     assert_eq!(nobody.diff(&slice).unwrap().len(), 2);
     assert_eq!(nobody.diff(&Slice::default()).unwrap(), []);
 }
@@ -138,9 +143,9 @@ fn a_rule_of_ours_that_is_not_wanted_goes_and_that_of_another_stays() {
 #[test]
 fn another_port_has_rules_and_a_record_of_its_own() {
     let port = Opening::read("4460/tcp").unwrap();
-    let nts = Firewalld { port, ..firewalld() };
+    let nts = opens(Wanted { port, ..wanted() });
     // What lets NTP in says nothing of it, and is not ours to take away.
-    let rule = judged::rule("10.9.0.0/16".parse().unwrap(), "service name=\"ntp\"");
+    let rule = rule("10.9.0.0/16");
     let ours = format!("ours running\tpublic\t{rule}\nours permanent\tpublic\t{rule}\n");
     let slice = seen(OTHER, OTHER, &ours);
     let shown: Vec<String> = nts.diff(&slice).unwrap().into_iter().map(|delta| delta.property).collect();
@@ -161,7 +166,7 @@ fn a_firewalld_in_panic_mode_lets_nobody_in_whatever_its_zones_say() {
     let error = firewalld().diff(&seen(NTP, NTP, "panic\n")).unwrap_err();
     assert!(error.to_string().contains("panic mode"), "{error}");
     assert!(crate::exit::hint(&error).unwrap().ends_with("firewall-cmd --panic-off"));
-    let nobody = Firewalld { networks: Vec::new(), ..firewalld() };
+    let nobody = opens(Wanted::default());
     assert_eq!(nobody.diff(&seen(NTP, NTP, "panic\n")).unwrap(), []);
 }
 

@@ -2,9 +2,9 @@
 
 use ipnet::IpNet;
 
-use crate::firewall::firewalld::{self, Door, Opening, is_for, lets_in};
+use super::{Door, Firewalld, Opening, is_for, lets_in};
+use crate::firewall::filter::Rules;
 use crate::firewall::precede::{Opened, Refusal};
-use crate::resource::filter::Rules;
 
 /// A rich rule in a zone, in one of the states.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,14 +43,14 @@ impl Part {
 
 /// What has to change, and what could not be told.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(super) struct Found {
     pub(super) work: Work,
     pub(super) doubts: Vec<String>,
     /// What keeps somebody out and is not ours to take away, and the way out.
     pub(super) refused: Option<(String, String)>,
 }
 
-impl Judged {
+impl Found {
     /// Takes what a zone does with those whom a rule would let in; `open_now`: the rules as they work let them in.
     pub(super) fn take(&mut self, row: Row, door: &Door, open_now: bool, opened: &Opened) {
         let Row { zone, network, .. } = &row;
@@ -88,12 +88,7 @@ impl Work {
     }
 
     /// Which of our own rules stay, and which are no longer wanted.
-    pub(super) fn sort_out(
-        &mut self,
-        state: &firewalld::Firewalld,
-        wanted: &[(&'static str, Vec<Part>)],
-        port: &Opening,
-    ) {
+    pub(super) fn sort_out(&mut self, state: &Firewalld, wanted: &[(&'static str, Vec<Part>)], port: &Opening) {
         for (word, zone, rule) in state.ours.iter().filter(|(.., rule)| is_for(rule, port)) {
             let Some((word, parts)) = wanted.iter().find(|(known, _)| known == word) else { continue };
             let zones = if *word == "permanent" { &state.permanent.zones } else { &state.running.zones };

@@ -7,6 +7,12 @@ use std::net::IpAddr;
 use ipnet::IpNet;
 use serde_json::Value;
 
+mod judged;
+mod opens;
+mod words;
+
+pub use opens::Daemon;
+
 use super::askers::asker;
 pub use super::askers::{WAY, askers};
 pub use super::known::Opening;
@@ -14,23 +20,6 @@ use super::known::{self, Known};
 use super::packet::Truth;
 pub use super::zone::{Door, Zone};
 use super::{Packet, Ruleset, Verdict, dbus, walk};
-
-/// Returns where the rich rules stand that were added by us, on the host: state, zone and rule in a line, with tabs.
-pub fn record(wanted: &Opening) -> String {
-    let more = if wanted.is_ntp() { String::new() } else { format!("-{}-{}", wanted.ports(), wanted.protocol()) };
-    format!("/var/lib/fleetclock/firewalld{more}")
-}
-
-/// Returns what the record of this name is about.
-pub fn recorded(name: &str) -> Option<Opening> {
-    match name.strip_prefix("firewalld")? {
-        "" => Some(Opening::default()),
-        more => {
-            let (ports, protocol) = more.strip_prefix('-')?.rsplit_once('-')?;
-            Opening::read(&format!("{ports}/{protocol}")).ok()
-        }
-    }
-}
 
 /// Functions that print the state, after [`WAY`]: `fc_firewalld ADDRESS,ADDRESS...`, for networks that ask.
 pub const FUNCTIONS: &str = include_str!("firewalld.sh");

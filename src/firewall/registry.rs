@@ -1,0 +1,198 @@
+//! All firewalls: each owns what is known of it. How it is detected, what is read, whether it is open for those who
+//! are served, now and after the next start, how it is opened and closed, how that is taken back, and what doctor
+//! asks and advises. Adding one is a file and its line in [`ALL`]; `tests/firewall.rs` says what else it needs.
+
+use std::fmt;
+
+use anyhow::Result;
+use ipnet::IpNet;
+use serde::Serialize;
+
+use super::advice::Asked;
+use super::filter::Filter;
+use super::firewalld;
+use super::known::Opening;
+use super::walk::Stop;
+use super::windows;
+use crate::model::{Delta, Slice};
+
+/// All that can be opened on Linux, in the order in which the active one is looked for.
+pub const ALL: &[&dyn LinuxFirewall] = &[&firewalld::Daemon];
+
+/// All firewalls, of every system.
+pub fn every() -> impl Iterator<Item = &'static dyn Firewall> {
+    let upcast = |firewall: &&'static dyn LinuxFirewall| -> &'static dyn Firewall { *firewall };
+    let windows: &'static dyn Firewall = &windows::Windows;
+    ALL.iter().map(upcast).chain([windows])
+}
+
+/// Returns the firewall of Linux that has this word.
+pub fn linux(word: Word) -> Option<&'static dyn LinuxFirewall> {
+    ALL.iter().copied().find(|firewall| firewall.word() == word.0)
+}
+
+/// A firewall that can be opened for those who ask.
+pub trait Firewall: Sync {
+    /// Returns the word of the inventory, of the facts and of reports.
+    fn word(&self) -> &'static str;
+
+    /// Returns whether it is that of Windows hosts.
+    fn is_of_windows(&self) -> bool {
+        false
+    }
+
+    /// Returns the codes of the findings that `doctor` has for it.
+    fn findings(&self) -> &'static [&'static str];
+}
+
+/// A firewall of Linux systems.
+pub trait LinuxFirewall: Firewall {
+    /// Returns the units, without `.service`, whose state says whether it is active.
+    fn units(&self) -> &'static [&'static str];
+
+    /// Returns shell text for the facts that says in lines `sign=WORD` what units do not say; every process it starts
+    /// is paid by each host of each run.
+    fn sign(&self) -> &'static str {
+        ""
+    }
+
+    /// Returns whether it filters on the host.
+    fn is_active(&self, signs: &Signs<'_>) -> bool;
+
+    /// Returns shell text that reads what `judge` judges. Changes nothing.
+    fn probe(&self, wanted: &Wanted) -> String;
+
+    /// Compares what was read with what is wanted. Pure.
+    ///
+    /// # Errors
+    /// It could not be read, or something that is not ours keeps followers out.
+    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged>;
+
+    /// Returns how its rule is called in findings: `ufw`, `iptables-legacy`.
+    fn owner(&self, _stop: &Stop) -> &'static str {
+        self.word()
+    }
+
+    /// Returns whether a rule that stops packets is its own; `beside` are the names of the chains of its table.
+    fn owns(&self, stop: &Stop, beside: &[&str]) -> bool;
+
+    /// Returns how a packet that a rule of its own stops is let in, in its own words.
+    fn advice(&self, asked: &Asked<'_>) -> String;
+
+    /// Returns the questions of `doctor` about it: parts of its script, each behind `#: NAME: COMMAND`.
+    fn evidence(&self) -> String {
+        String::new()
+    }
+}
+
+/// What is to be open, and for whom.
+#[derive(Debug, Clone, Default)]
+pub struct Wanted {
+    /// Who may ask; empty on a host that serves nobody, where only our own old rules are of interest.
+    pub networks: Vec<IpNet>,
+    /// What is opened.
+    pub port: Opening,
+    /// The followers, whom no rule may keep out: neither one of the firewall nor any other.
+    pub filter: Option<Filter>,
+    /// What the programs of the host are too old for.
+    pub lacks: Vec<&'static str>,
+}
+
+/// What differs, how that is changed and taken back, and what could not be told.
+#[derive(Debug, Default)]
+pub struct Judged {
+    /// What has to change.
+    pub deltas: Vec<Delta>,
+    /// Shell text that changes it.
+    pub change: String,
+    /// Shell text that puts back what was.
+    pub undo: String,
+    /// What could not be told.
+    pub doubts: Vec<String>,
+}
+
+/// What the facts of a host say of its firewalls.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Signs<'a> {
+    /// The units that are active.
+    pub active: &'a [&'a str],
+    /// The units that are started at boot.
+    pub enabled: &'a [&'a str],
+    /// What the signs have said.
+    pub said: &'a [&'a str],
+}
+
+impl Signs<'_> {
+    /// Returns whether a unit is active.
+    pub fn is_active(&self, unit: &str) -> bool {
+        self.active.contains(&unit)
+    }
+
+    /// Returns whether a unit is started at boot.
+    pub fn is_enabled(&self, unit: &str) -> bool {
+        self.enabled.contains(&unit)
+    }
+}
+
+/// A firewall by its word, or none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(transparent)]
+pub struct Word(&'static str);
+
+impl Word {
+    /// No firewall.
+    pub const NONE: Word = Word("none");
+    /// That of Windows.
+    pub const WINDOWS: Word = Word(windows::WORD);
+
+    /// The word of a firewall.
+    pub fn of<F: Firewall + ?Sized>(firewall: &F) -> Self {
+        Word(firewall.word())
+    }
+
+    /// Returns whether it is that of Windows hosts.
+    pub fn is_of_windows(self) -> bool {
+        self == Word::WINDOWS
+    }
+
+    /// Returns the word itself.
+    pub fn as_str(self) -> &'static str {
+        self.0
+    }
+}
+
+impl fmt::Display for Word {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+}
+
+/// Returns the words of the firewalls of Linux, in quotes as errors have them.
+pub fn words() -> String {
+    ALL.iter().map(|firewall| format!("`{}`", firewall.word())).collect::<Vec<_>>().join(", ")
+}
+
+/// Returns the one that filters on a host.
+pub fn active(signs: &Signs<'_>) -> Word {
+    ALL.iter().find(|firewall| firewall.is_active(signs)).map_or(Word::NONE, |firewall| Word::of(*firewall))
+}
+
+/// Returns the questions of `doctor` about all of them.
+pub fn evidence() -> String {
+    ALL.iter().map(|firewall| firewall.evidence()).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_each_for_one() {
+        let mut words: Vec<&str> = every().map(Firewall::word).collect();
+        let all = words.len();
+        words.sort_unstable();
+        words.dedup();
+        assert_eq!(words.len(), all);
+        assert!(every().all(|firewall| firewall.is_of_windows() == Word::of(firewall).is_of_windows()));
+    }
+}
