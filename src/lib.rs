@@ -7,6 +7,7 @@
 pub mod assets;
 pub mod calendar;
 pub mod cli;
+pub mod config;
 pub mod doctor;
 pub mod engine;
 pub mod exit;

@@ -12,6 +12,7 @@ use source::{Source, imports, sources};
 /// there is no circle.
 const LAYERS: &[(&str, &[&str])] = &[
     ("calendar", &[]),
+    ("config", &[]),
     ("files", &[]),
     ("input", &[]),
     ("lib", &[]),
@@ -31,8 +32,11 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("ntp", &["model", "transport"]),
     ("provider", &["exit", "facts", "inventory", "model", "transport"]),
     ("verdict", &["inventory", "model", "ntp", "provider", "text"]),
-    ("playbook", &["assets", "exit", "facts", "firewall", "inventory", "provider", "text", "yaml"]),
-    ("resource", &["exit", "facts", "firewall", "inventory", "model", "playbook", "provider", "text", "transport"]),
+    ("playbook", &["assets", "config", "exit", "facts", "firewall", "inventory", "provider", "text", "yaml"]),
+    (
+        "resource",
+        &["config", "exit", "facts", "firewall", "inventory", "model", "playbook", "provider", "text", "transport"],
+    ),
     (
         "doctor",
         &[

@@ -10,7 +10,7 @@ use crate::firewall::filter::Filter;
 use crate::firewall::{Word, registry};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{FirewallChoice, ProviderChoice};
-use crate::model::{Delta, Mark, Slice};
+use crate::model::{Delta, Slice};
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
@@ -69,14 +69,8 @@ pub(crate) fn owes(step: &Step, changed: &[&str]) -> bool {
 }
 
 fn restart(step: &Step) -> Delta {
-    Delta {
-        resource: step.resource.label(),
-        property: "restart".to_owned(),
-        from: Some("running with the old configuration".to_owned()),
-        to: Some("restarted".to_owned()),
-        diff: None,
-        mark: Mark::default(),
-    }
+    let (from, to) = ("running with the old configuration".to_owned(), "restarted".to_owned());
+    Delta::new(step.resource.label(), "restart", Some(from), Some(to))
 }
 
 /// Turns the playbook into resources for this host.

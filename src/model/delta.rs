@@ -19,6 +19,12 @@ pub struct Delta {
     /// Unified diff of contents, secrets hidden.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub diff: Option<String>,
+    /// Set where the file is one that fleetclock has never written on this host.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unmanaged: bool,
+    /// Then: the directives that the host has now and that the new file does not say, secrets hidden.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub loses: Vec<String>,
     /// Where it stands in the inventory, and by what it is known again.
     #[serde(flatten)]
     pub mark: Mark,
@@ -27,7 +33,16 @@ pub struct Delta {
 impl Delta {
     /// A property that differs, without a diff of contents.
     pub fn new(resource: String, property: &str, from: Option<String>, to: Option<String>) -> Self {
-        Delta { resource, property: property.to_owned(), from, to, diff: None, mark: Mark::default() }
+        Delta {
+            resource,
+            property: property.to_owned(),
+            from,
+            to,
+            diff: None,
+            unmanaged: false,
+            loses: Vec::new(),
+            mark: Mark::default(),
+        }
     }
 
     /// Whether a service that has loaded the thing must load it anew. Rights of a file do not matter to it.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
 
+use crate::config::Language;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
 use crate::text::hide::HIDDEN;
@@ -37,6 +38,8 @@ pub enum Kind {
         group: String,
         /// Command that accepts or refuses the new file, `{}` in its place.
         validate: Option<String>,
+        /// Its language: where it says the same in other words, nothing is written.
+        language: Option<Language>,
     },
     /// A service is in this state.
     Service {
@@ -170,7 +173,7 @@ mod tests {
     fn file(validate: Option<&str>) -> Kind {
         let text = str::to_owned;
         let [path, template, mode, owner, group] = ["/etc/x", "x.j2", "0644", "root", "root"].map(text);
-        Kind::File { path, template, parents: None, mode, owner, group, validate: validate.map(text) }
+        Kind::File { path, template, parents: None, mode, owner, group, validate: validate.map(text), language: None }
     }
 
     fn command(check: &str, run: &str, undo: Option<&str>) -> Kind {

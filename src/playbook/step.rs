@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::kind::{Kind, networks};
 use super::template::{Engine, Render};
 use crate::assets::Assets;
+use crate::config::Language;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
 use crate::text::hide::HIDDEN;
@@ -55,6 +56,8 @@ struct FileFile {
     #[serde(default = "root")]
     group: String,
     validate: Option<String>,
+    /// The language of the file: comments and blanks are no difference then.
+    language: Option<Language>,
 }
 
 /// Whether the folders of a file are made where they are not there: `true`, or their mode.
@@ -208,6 +211,7 @@ impl StepFile {
                 owner: fill(&f.owner)?,
                 group: fill(&f.group)?,
                 validate: f.validate.as_deref().map(fill).transpose()?.filter(|v| !v.is_empty()),
+                language: f.language,
             });
         }
         if let Some(s) = &self.service {

@@ -41,7 +41,8 @@ pub(super) fn groups(hosts: &[HostReport]) -> Vec<Vec<&HostReport>> {
 fn key(host: &HostReport) -> String {
     let deltas: Vec<_> = host.deltas.iter().map(|delta| (&delta.resource, &delta.property, change(delta))).collect();
     let diffs: Vec<_> = diffs(host).map(|diff| nameless(host, diff)).collect();
-    format!("{:?}", (host.role, &host.os, &host.provider, host.status, deltas, diffs, &host.warnings))
+    let losses: Vec<_> = host.deltas.iter().map(|delta| (delta.unmanaged, &delta.loses)).collect();
+    format!("{:?}", (host.role, &host.os, &host.provider, host.status, deltas, diffs, losses, &host.warnings))
 }
 
 fn diffs(host: &HostReport) -> impl Iterator<Item = &str> {
@@ -100,6 +101,7 @@ fn write_deltas(text: &mut String, host: &HostReport, options: Options) {
     for (delta, row) in host.deltas.iter().zip(&rows) {
         let _ = write!(text, "  {} {}", symbol(delta), line(row, &sides, &widths));
         if let Some(diff) = delta.diff.as_ref().filter(|_| options.shows_diffs(host)) {
+            write_losses(text, delta);
             write_diff(text, diff, delta.from.is_none());
         }
     }
@@ -148,6 +150,24 @@ fn write_diff(text: &mut String, diff: &str, new: bool) {
         let line = line.trim_end();
         let indent = if line.is_empty() { "" } else { "      " };
         let _ = writeln!(text, "{indent}{}", paint(diff_style(line), line));
+    }
+}
+
+/// What goes with a file that people have written: above its diff, in which it is easily passed over.
+fn write_losses(text: &mut String, delta: &Delta) {
+    if !delta.unmanaged {
+        return;
+    }
+    let said = match delta.loses.len() {
+        0 => "fleetclock has never changed this host; its file loses no directive".to_owned(),
+        lost => format!(
+            "fleetclock has never changed this host; its file loses {} (`fleetclock adopt` takes them over):",
+            count(lost, "directive")
+        ),
+    };
+    let _ = writeln!(text, "      {}", paint(CARE, &said));
+    for line in &delta.loses {
+        let _ = writeln!(text, "        {}", paint(CARE, line));
     }
 }
 

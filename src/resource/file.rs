@@ -1,5 +1,6 @@
 //! A file with a certain content, written so that it is either the old one or the new one.
 
+mod meaning;
 mod shell;
 #[cfg(test)]
 mod tests;
@@ -8,6 +9,7 @@ use anyhow::{Result, anyhow, bail};
 use sha2::{Digest, Sha256};
 
 use super::{Delta, Fix, Resource, Slice};
+use crate::config::{Files, Language};
 use crate::exit::Hint as _;
 use crate::text::decisive::decisive;
 use crate::text::diff;
@@ -37,6 +39,8 @@ pub struct File {
     pub validate: Option<String>,
     /// How the content may be shown.
     pub shown: Wanted,
+    /// Its language, if it is one of those that are understood.
+    pub language: Option<Language>,
 }
 
 /// The files of this host that have ever held a secret: what they hold now may be an old one, also where the template
@@ -55,6 +59,10 @@ struct Found<'a> {
     links: u64,
     /// It has held a secret.
     noted: bool,
+    /// Nothing tells that fleetclock has ever changed this host.
+    unmanaged: bool,
+    /// The file and those that it names, in a language that is understood.
+    files: Files,
     /// Empty if the digest is the wanted one.
     content: &'a str,
 }
@@ -75,10 +83,13 @@ impl Resource for File {
              [ -f \"$fc_f\" ] || {{ echo \"$fc_f is no regular file\" >&2; exit 1; }}\n\
              fc_d=$(sha256sum <\"$fc_f\") && fc_d=${{fc_d%% *}} || exit\n\
              fc_k=plain; [ ! -s {NOTED} ] || ! grep -qsxF -e \"$fc_f\" {NOTED} || fc_k=noted\n\
-             stat -L -c \"%a %U:%G $fc_d %h $fc_k\" \"$fc_f\" || exit\n\
-             [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"",
+             {managed}\
+             stat -L -c \"%a %U:%G $fc_d %h $fc_k $fc_m\" \"$fc_f\" || exit\n\
+             [ \"$fc_d\" = {wanted} ] || head -c {LARGEST} \"$fc_f\"{lines}",
             path = sh(&self.path),
             wanted = self.digest(),
+            managed = self.managed(),
+            lines = self.lines(),
         )
     }
 
@@ -89,11 +100,12 @@ impl Resource for File {
             return Ok(vec![delta]);
         };
         let mut deltas = Vec::new();
-        if found.digest != self.digest() {
+        if !self.says_the_same(&found) {
             let (from, to) = (short(found.digest), short(&self.digest()));
             let mut delta = Delta::new(self.label(), "content", Some(from), Some(to));
             delta.diff =
                 Some(diff::unified(&self.path, found.content, &self.content, &self.shown(found.mode, found.noted)));
+            (delta.unmanaged, delta.loses) = (found.unmanaged, self.loses(&found));
             deltas.push(delta);
             deltas.extend(self.parted(found.links));
         }
@@ -111,7 +123,7 @@ impl Resource for File {
         let place = seen.stderr.lines().find_map(|line| line.strip_prefix(UNWRITABLE))?;
         let found = self.found(seen).ok()?;
         // Rights are given in place: that needs nothing of the folder.
-        let rights_only = found.is_some_and(|found| found.digest == self.digest()) && place.ends_with('/');
+        let rights_only = found.is_some_and(|found| self.says_the_same(&found)) && place.ends_with('/');
         (!rights_only).then(|| self.unwritable(place))
     }
 
@@ -124,7 +136,7 @@ impl Resource for File {
         let found = self.found(seen)?;
         let observed = found.as_ref().map(|found| found.digest);
         let change = match &found {
-            Some(found) if found.digest == self.digest() => self.rights(),
+            Some(found) if self.says_the_same(found) => self.rights(),
             _ => format!("{}{}", self.guard(observed), self.write()),
         };
         let change = format!("{}{}{}{change}", self.make_folders(), self.keep(), self.note());
@@ -174,7 +186,9 @@ impl File {
         match (words.next(), words.next(), words.next(), words.next().and_then(|links| links.parse().ok())) {
             (Some(mode), Some(owner), Some(digest), Some(links)) => {
                 let noted = words.next() == Some("noted");
-                Ok(Some(Found { mode, owner, digest, links, noted, content }))
+                let unmanaged = words.next() == Some("foreign");
+                let files = self.files(content, &seen.stderr);
+                Ok(Some(Found { mode, owner, digest, links, noted, unmanaged, files, content }))
             }
             _ => bail!("read {}: the host answered `{head}`", self.path),
         }

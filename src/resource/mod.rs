@@ -124,10 +124,10 @@ pub fn build(
             let patient = !facts.lacks.contains(&"lock_timeout");
             Box::new(package::Package { name, manager: facts.package_manager, patient })
         }
-        Kind::File { path, template, parents, mode, owner, group, validate } => {
+        Kind::File { path, template, parents, mode, owner, group, validate, language } => {
             let Rendered { text, shown } = render(&template)?;
             let validate = validate.filter(|command| !command.trim().is_empty());
-            Box::new(file::File { content: text, shown, path, parents, mode, owner, group, validate })
+            Box::new(file::File { content: text, shown, path, parents, mode, owner, group, validate, language })
         }
         Kind::Service { triggers: Some(_), .. } | Kind::Registry { .. } => {
             bail!("registry and `triggers` are for Windows hosts")

@@ -51,9 +51,10 @@ fn each_word(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
 /// Goes through everything that is told of a host in words, its own or those of programs.
 pub(super) fn each_text(host: &mut HostReport, visit: &mut dyn FnMut(&mut String)) {
     [&mut host.os, &mut host.clock].into_iter().flatten().for_each(&mut *visit);
-    for Delta { resource, property: _, from, to, diff, mark: _ } in &mut host.deltas {
+    for Delta { resource, property: _, from, to, diff, unmanaged: _, loses, mark: _ } in &mut host.deltas {
         visit(resource);
         [from, to, diff].into_iter().flatten().for_each(&mut *visit);
+        loses.iter_mut().for_each(&mut *visit);
     }
     host.warnings.iter_mut().for_each(&mut *visit);
     host.findings.iter_mut().for_each(|each| finding(each, visit));

@@ -155,15 +155,18 @@ mod slow {
         assert_eq!(code, 0, "{report:#}");
         assert!(lab.sh("old1", "cat /etc/ntp.conf").contains("tos orphan 10\n"));
         assert_eq!(lab.fleetclock(&["check"]).code, 0);
-        lab.inventory(&fleet.replace("provider: ntpd }", "provider: ntpd, extra: ['# other'] }"));
+        lab.inventory(&fleet.replace("provider: ntpd }", "provider: ntpd, extra: ['tinker stepout 301'] }"));
         let mut tool = lab.start(&["apply", "--yes", "-l", "old2"]);
         let until = std::time::Instant::now() + std::time::Duration::from_secs(90);
-        while !lab.attempt("old2", "grep -q '# other' /etc/ntp.conf").is_empty() {
+        while !lab.attempt("old2", "grep -q 'tinker stepout 301' /etc/ntp.conf").is_empty() {
             assert!(std::time::Instant::now() < until, "the change did not come");
         }
         lab.kill(&mut tool);
         lab.sh("old2", "while [ -n \"$(sed -n 's/^script=//p' /run/fleetclock/lock)\" ]; do sleep 0.2; done; systemctl is-active fleetclock-undo.timer && systemctl start fleetclock-undo.service");
-        lab.sh("old2", "i=0; while grep -q '# other' /etc/ntp.conf; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done");
+        lab.sh(
+            "old2",
+            "i=0; while grep -q 'tinker stepout 301' /etc/ntp.conf; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done",
+        );
         assert_eq!(lab.sh("old2", "systemctl is-active ntpd"), "active");
     }
 }

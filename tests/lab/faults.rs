@@ -15,7 +15,7 @@ pub(crate) fn trials() -> u64 {
 
 fn fleet(turn: u64) -> String {
     format!(
-        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, extra: ['# turn {turn}'] }}\n\
+        "defaults: {{ ssh: {{ user: ops, become: sudo, SSH }}, extra: ['logchange {turn}'] }}\n\
          groups:\n\
          \x20 masters: {{ role: master, isolated: true, serve: [10.10.10.0/24], hosts: {{ m1: 10.10.10.1 }} }}\n\
          \x20 slaves: {{ role: slave, follows: [masters], hosts: {{ s1: 10.10.10.2, s2: 10.10.10.3 }} }}\n"
@@ -110,7 +110,11 @@ fn matrix(kind: &str, fault: impl Fn(&Lab, &mut Dice, u64)) {
         assert_eq!(code, 0, "turn {turn}, {moment} ms: {report:#}");
         let new = NAMES.map(|host| look(&lab, host, SETTLED));
         for (index, host) in NAMES.iter().enumerate() {
-            assert!(new[index].contains(&format!("# turn {turn}")), "turn {turn}, {moment} ms, {host}: {}", new[index]);
+            assert!(
+                new[index].contains(&format!("logchange {turn}")),
+                "turn {turn}, {moment} ms, {host}: {}",
+                new[index]
+            );
             let whole = between[index] == old[index] || between[index] == new[index];
             assert!(whole, "turn {turn}, {moment} ms, {host}: {}", between[index]);
         }
@@ -156,7 +160,10 @@ fn a_host_reboots_in_the_middle_of_its_change() {
     lab.sh("m1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\\nExecStartPre=/bin/sleep 3\\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     lab.inventory(&fleet(1));
     let tool = lab.start(&["apply", "--yes", "--format", "json"]);
-    lab.sh("m1", "for n in $(seq 1500); do grep -q 'turn 1' /etc/chrony/chrony.conf && exit; sleep 0.1; done; exit 1");
+    lab.sh(
+        "m1",
+        "for n in $(seq 1500); do grep -q 'logchange 1' /etc/chrony/chrony.conf && exit; sleep 0.1; done; exit 1",
+    );
     lab.lab("reboot", "m1");
     let output = tool.wait_with_output().unwrap();
     let report = serde_json::from_slice(&output.stdout).unwrap();
@@ -167,7 +174,7 @@ fn a_host_reboots_in_the_middle_of_its_change() {
     look(&lab, "m1", BETWEEN);
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
-    assert!(look(&lab, "m1", SETTLED).contains("# turn 1"));
+    assert!(look(&lab, "m1", SETTLED).contains("logchange 1"));
 }
 
 #[test]

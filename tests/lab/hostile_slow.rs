@@ -85,8 +85,8 @@ fn fleet(lab: &Lab, turn: u32) -> String {
     let winrm = |more: &str| format!("winrm: {{ user: operator, password: {secret}, timeout: 10s, {more} }}");
     format!(
         "groups:\n\
-         \x20 masters: {{ role: master, isolated: true, serve: [10.10.10.0/24], extra: ['# turn {turn}'], ssh: {{ user: ops, become: sudo, SSH }}, hosts: {{ m1: 10.10.10.1 }} }}\n\
-         \x20 slaves: {{ role: slave, follows: [masters], extra: ['# turn {turn}'], ssh: {{ user: ops, become: sudo, SSH }}, hosts: {{ s1: 10.10.10.2 }} }}\n\
+         \x20 masters: {{ role: master, isolated: true, serve: [10.10.10.0/24], extra: ['logchange {turn}'], ssh: {{ user: ops, become: sudo, SSH }}, hosts: {{ m1: 10.10.10.1 }} }}\n\
+         \x20 slaves: {{ role: slave, follows: [masters], extra: ['logchange {turn}'], ssh: {{ user: ops, become: sudo, SSH }}, hosts: {{ s1: 10.10.10.2 }} }}\n\
          {}{}{}{}",
         hostile(lab, "ssh", &ssh),
         hostile(lab, "http", &winrm("scheme: http")),

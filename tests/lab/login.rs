@@ -102,7 +102,7 @@ fn a_change_through_the_terminal_of_doas_outlives_its_connection() {
     lab.inventory(&paula.replace("PASSWORD", &file.display().to_string()));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     // The service takes its time to start, and the connection is gone meanwhile.
-    lab.sh("h1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 4\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload; echo >>/etc/chrony/chrony.conf");
+    lab.sh("h1", "mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 4\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload; echo logchange 5 >>/etc/chrony/chrony.conf");
     let tool = lab.start(&["apply", "--yes", "--format", "json"]);
     lab.sh(
         "h1",

@@ -244,7 +244,7 @@ fn fleet(turn: usize, lab: Option<&Lab>) -> String {
          \x20 slaves:\n\
          \x20   role: slave\n\
          \x20   follows: [masters]\n\
-         \x20   extra: ['# turn {turn}']\n\
+         \x20   extra: ['logchange {turn}']\n\
          \x20   hosts:\n{}",
         lines.map(|line| format!("  {line}")).collect::<String>()
     )
@@ -261,7 +261,7 @@ case HOST in
     apt-get -y -qq install --no-install-recommends systemd-timesyncd >/dev/null 2>&1
     systemctl -q enable --now systemd-timesyncd ;;
 esac
-grep '^# turn' /etc/chrony/chrony.conf >/etc/mark 2>/dev/null || true";
+grep '^logchange' /etc/chrony/chrony.conf >/etc/mark 2>/dev/null || true";
 
 /// The failure, and the program that brings it.
 const ARM: &str = "
@@ -294,7 +294,7 @@ fi";
 
 /// Nothing is left of a run that is over.
 const SETTLED: &str = "settled
-systemctl is-active -q chrony && grep -q '^# turn TURN$' /etc/chrony/chrony.conf";
+systemctl is-active -q chrony && grep -q '^logchange TURN$' /etc/chrony/chrony.conf";
 
 /// The hosts' outside sources: one that is right, and one that has lost its own.
 fn sources(lab: &str) -> [Server; 2] {

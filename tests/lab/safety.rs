@@ -71,7 +71,7 @@ fn undo_puts_back_the_last_run_and_then_the_one_before() {
     assert_eq!(lab.sh("m1", STATE), first);
     // A run by its name, and a host by its own.
     let named = lab.sh("s1", "cd /var/lib/fleetclock/runs; sed -n s/^fleet=//p $(ls -1r | head -n 1)/about");
-    lab.sh("m1", "echo >>/etc/chrony/chrony.conf");
+    lab.sh("m1", "echo logchange 5 >>/etc/chrony/chrony.conf");
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     let (code, report) = lab.json(&["undo", &named, "--yes"]);
     assert_eq!((code, statuses(&report)), (1, words_of(&["m1 failed", "s1 changed"])), "{report:#}");
@@ -106,7 +106,7 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
     let owner = message.split("locked by ").nth(1).and_then(|rest| rest.split(" (process").next()).unwrap();
     // A lock that nobody holds any more: another boot, a process that is gone.
     let stale = |line: &str| {
-        lab.sh("m1", &format!("printf 'run=old\nwho=x@y (process 1)\nwhen=2026\n{line}\n' >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
+        lab.sh("m1", &format!("printf 'run=old\nwho=x@y (process 1)\nwhen=2026\n{line}\n' >/run/fleetclock/lock; echo logchange 5 >>/etc/chrony/chrony.conf"));
         assert_eq!(lab.json(&["apply", "--yes", "-l", "m1"]).0, 0, "{line}");
         assert_eq!(lab.sh("m1", "ls /run/fleetclock/lock 2>/dev/null || echo free"), "free");
     };
@@ -116,7 +116,7 @@ fn of_two_runs_at_once_the_second_is_told_who_the_first_is() {
     // This machine lost its power in the middle: the host still waits for a word of that connection.
     let waiting = |who: &str| {
         let line = "$(echo $PPID $(cut -d' ' -f22 /proc/1/stat) | sed 's/^[0-9]*/1/')";
-        lab.sh("m1", &format!("printf 'run=old\\nwho={who}\\nwhen=2026\\nboot=%s\\nscript=\\nline=%s\\nuntil=99999999\\n' $(cat /proc/sys/kernel/random/boot_id) \"{line}\" >/run/fleetclock/lock; echo >>/etc/chrony/chrony.conf"));
+        lab.sh("m1", &format!("printf 'run=old\\nwho={who}\\nwhen=2026\\nboot=%s\\nscript=\\nline=%s\\nuntil=99999999\\n' $(cat /proc/sys/kernel/random/boot_id) \"{line}\" >/run/fleetclock/lock; echo logchange 5 >>/etc/chrony/chrony.conf"));
         lab.json(&["apply", "--yes", "-l", "m1"]).0
     };
     assert_eq!(waiting(&format!("{owner} (process 4194305)")), 0);
@@ -362,7 +362,7 @@ fn a_run_leaves_a_record_and_what_failed_is_taken_again_alone() {
     let runs = lab.path("fleetclock/runs");
     lab.here(&format!("[ $(stat -c %a {0}) = 700 ] && [ -z \"$(find {0} -type f -perm /077)\" ]", runs.display()));
     // Of a run that was killed, the record says so, and all of its hosts are in doubt.
-    lab.sh("m1", "echo >>/etc/chrony/chrony.conf; mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 2\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
+    lab.sh("m1", "echo logchange 5 >>/etc/chrony/chrony.conf; mkdir -p /etc/systemd/system/chrony.service.d; printf '[Service]\nExecStartPre=/bin/sleep 2\n' >/etc/systemd/system/chrony.service.d/slow.conf; systemctl daemon-reload");
     let mut tool = lab.start(&["apply", "--yes"]);
     lab.sh("m1", "for n in $(seq 1500); do [ -e /run/fleetclock/lock ] && exit; sleep 0.1; done; exit 1");
     lab.kill(&mut tool);

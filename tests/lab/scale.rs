@@ -26,7 +26,7 @@ mod slow {
         // A master, a slave as wanted and one that has drifted.
         let lab = Lab::up("many", HOSTS, THREE);
         assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
-        lab.sh("server3", "echo '# by hand' >>/etc/ntpsec/ntp.conf");
+        lab.sh("server3", "echo 'tinker stepout 301' >>/etc/ntpsec/ntp.conf");
         let hosts = "server1@10.10.10.1 server2@10.10.10.2 server3@10.10.10.3";
         let root = env!("CARGO_MANIFEST_DIR");
         let target =

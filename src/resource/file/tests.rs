@@ -14,6 +14,7 @@ fn file(dir: &Path, content: &str) -> File {
         group: "root".into(),
         validate: None,
         shown: Wanted::default(),
+        language: None,
     }
 }
 
@@ -220,4 +221,49 @@ proptest! {
             std::fs::remove_file(&file.path).unwrap();
         }
     }
+}
+
+/// The file of a host in the language of chrony, and what is wanted.
+fn chrony(dir: &Path, host: &str, wanted: &str) -> File {
+    let file = File { language: Some(crate::config::Language::Chrony), mode: "0644".into(), ..file(dir, wanted) };
+    std::fs::write(&file.path, host).unwrap();
+    std::fs::set_permissions(&file.path, std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    file
+}
+
+fn content(file: &File, dir: &Path) -> Option<Delta> {
+    file.diff(&probe(dir, file)).unwrap().into_iter().find(|delta| delta.property == "content")
+}
+
+#[test]
+fn what_is_only_a_comment_is_no_difference_where_the_language_is_known() {
+    let dir = tempfile::tempdir().unwrap();
+    let host = "# of web1\nserver  10.0.0.1 iburst\n\nrtcsync\n";
+    let file = chrony(dir.path(), host, "# of web2\nrtcsync\nserver 10.0.0.1 iburst\n");
+    assert_eq!(content(&file, dir.path()), None);
+    // Rights are put right without a word being written.
+    let rights = File { mode: "0600".into(), ..file.clone() };
+    apply(dir.path(), &rights);
+    assert_eq!(std::fs::read_to_string(&file.path).unwrap(), host);
+    assert!(content(&File { language: None, ..file.clone() }, dir.path()).is_some());
+    assert!(content(&File { content: "server 10.0.0.2 iburst\nrtcsync\n".into(), ..file }, dir.path()).is_some());
+}
+
+#[test]
+fn a_host_that_was_never_managed_hears_what_it_loses() {
+    let dir = tempfile::tempdir().unwrap();
+    let more = dir.path().join("more.conf").display().to_string();
+    std::fs::write(&more, "# nothing\nallow 10.0.0.0/8\n").unwrap();
+    let host = format!("keyfile /etc/keys\nserver 10.0.0.1 iburst\ninclude {more}\n");
+    let file = chrony(dir.path(), &host, "server 10.0.0.1 iburst\nrtcsync\n");
+    let delta = content(&file, dir.path()).unwrap();
+    assert!(delta.unmanaged);
+    assert_eq!(delta.loses, ["keyfile /etc/keys".to_owned(), format!("allow 10.0.0.0/8 ({more}:2)")]);
+    // Of a file that not everybody may read, only the names.
+    let private = File { mode: "0600".into(), ..file.clone() };
+    let loses = content(&private, dir.path()).unwrap().loses;
+    assert_eq!(loses[0], "keyfile ***", "{loses:?}");
+    let ours = chrony(dir.path(), &format!("# Made by fleetclock from its inventory:\n{host}"), &file.content);
+    let delta = content(&ours, dir.path()).unwrap();
+    assert!(!delta.unmanaged && delta.loses.is_empty());
 }
