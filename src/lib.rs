@@ -4,6 +4,7 @@
 //! verified -> report. Each arrow is one function; no stage calls back; only `engine` holds a
 //! transport.
 
+pub mod adopt;
 pub mod assets;
 pub mod calendar;
 pub mod cli;

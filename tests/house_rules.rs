@@ -37,6 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "resource",
         &["config", "exit", "facts", "firewall", "inventory", "model", "playbook", "provider", "text", "transport"],
     ),
+    ("adopt", &["assets", "config", "facts", "inventory", "model", "playbook", "provider", "text"]),
     (
         "doctor",
         &[
@@ -56,6 +57,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "engine",
         &[
+            "adopt",
             "assets",
             "calendar",
             "doctor",
@@ -80,6 +82,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "cli",
         &[
+            "adopt",
             "assets",
             "calendar",
             "engine",

@@ -4,6 +4,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
+#[path = "lab/adopt.rs"]
+mod adopt;
 #[path = "lab/ages.rs"]
 mod ages;
 #[path = "lab/bad_days.rs"]

@@ -1,5 +1,6 @@
 //! The command line: what every verb takes, and one file for each verb.
 
+mod adopt;
 mod apply;
 mod assets;
 mod change;
@@ -136,6 +137,17 @@ enum Command {
     /// Writes an example to fleet.yml, or to the file of --inventory. A file that is there
     /// already is left as it is.
     Init(init::Args),
+    /// Write the inventory of hosts that are configured already
+    ///
+    /// Reads what chrony, ntpd, ntpsec, systemd-timesyncd, openntpd, ntpd-rs or W32Time of each host is
+    /// configured to do, and who asks it, and writes the inventory that would produce it: hosts that are
+    /// followed are masters, other sources are upstream, lines without a word in the inventory are kept
+    /// under `extra`. What `plan` will show all the same is said in comments and on standard error.
+    /// Changes nothing on a host, and replaces no file.
+    #[command(
+        after_help = "Examples:\n  fleetclock adopt 10.10.10.1 10.10.10.2 ops@db.example --become sudo --output fleet.yml\n  fleetclock -i fleet.yml adopt web1 --output web1.yml"
+    )]
+    Adopt(adopt::Args),
     /// Show what would change, and change nothing
     ///
     /// Connects to each host, reads, and compares: packages (with those that would be removed),
@@ -274,6 +286,7 @@ fn run(cli: Cli) -> Result<Exit> {
     });
     match cli.command {
         Command::Init(args) => init::run(&args, &global),
+        Command::Adopt(args) => adopt::run(&args, &global),
         Command::Plan(args) => plan::run(&args, &global),
         Command::Apply(args) => apply::run(&args, &global),
         Command::Undo(args) => undo::run(&args, &global),

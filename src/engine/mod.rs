@@ -1,6 +1,7 @@
 //! The only code that talks to hosts. Inside one host it is a straight line; across hosts it
 //! is concurrent.
 
+pub mod adopt;
 mod apply;
 mod asking;
 pub mod busy;

@@ -15,6 +15,7 @@ pub mod range;
 mod read;
 mod resolve;
 pub mod rollout;
+pub mod said;
 pub mod secret;
 pub mod select;
 mod source;

@@ -28,12 +28,23 @@ pub enum Verb {
     Facts,
     /// Replaces the known key of a host.
     Trust,
+    /// Writes the inventory of hosts as they are.
+    Adopt,
 }
 
 impl Verb {
     /// All of them.
-    pub const ALL: [Verb; 8] =
-        [Verb::Plan, Verb::Apply, Verb::Undo, Verb::Check, Verb::Verify, Verb::Doctor, Verb::Facts, Verb::Trust];
+    pub const ALL: [Verb; 9] = [
+        Verb::Plan,
+        Verb::Apply,
+        Verb::Undo,
+        Verb::Check,
+        Verb::Verify,
+        Verb::Doctor,
+        Verb::Facts,
+        Verb::Trust,
+        Verb::Adopt,
+    ];
 
     /// Returns the word of the command line and of the report.
     pub fn word(self) -> &'static str {
@@ -46,6 +57,7 @@ impl Verb {
             Verb::Doctor => "doctor",
             Verb::Facts => "facts",
             Verb::Trust => "trust",
+            Verb::Adopt => "adopt",
         }
     }
 
@@ -54,7 +66,7 @@ impl Verb {
     pub fn compares(self) -> bool {
         match self {
             Verb::Plan | Verb::Check | Verb::Apply | Verb::Verify => true,
-            Verb::Undo | Verb::Doctor | Verb::Facts | Verb::Trust => false,
+            Verb::Undo | Verb::Doctor | Verb::Facts | Verb::Trust | Verb::Adopt => false,
         }
     }
 }

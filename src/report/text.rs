@@ -134,7 +134,7 @@ fn parts(summary: &Summary, command: Verb) -> Vec<Part> {
     let (drifted, kept) = match command {
         Verb::Plan => ("to change", "unchanged"),
         Verb::Verify => ("drifted", "ok"),
-        Verb::Facts => ("drifted", "read"),
+        Verb::Facts | Verb::Adopt => ("drifted", "read"),
         Verb::Check => ("drifted", "as wanted"),
         Verb::Doctor => ("drifted", "well"),
         _ => ("drifted", "unchanged"),

@@ -1,0 +1,142 @@
+//! What one host becomes, before the others are looked at.
+
+use std::net::IpAddr;
+
+use super::read::{Found, Linux, Service};
+use super::{Host, Note, Said, Seen, Source, chrony, ntp, others, tells, windows};
+use crate::config::Directive;
+use crate::inventory::spec::ProviderChoice;
+use crate::provider;
+
+/// A host of the new file.
+#[derive(Debug, Default)]
+pub(super) struct Draft {
+    pub(super) name: String,
+    pub(super) address: String,
+    pub(super) connection: Vec<(String, String)>,
+    /// Other names by which it may be known.
+    pub(super) names: Vec<String>,
+    /// Its own addresses.
+    pub(super) addresses: Vec<IpAddr>,
+    /// Who asks it.
+    pub(super) clients: Vec<IpAddr>,
+    pub(super) said: Said,
+    /// Where others ask it, where that is not its address.
+    pub(super) time_address: Option<String>,
+    /// The hosts of the new file that it follows, by their places, and how.
+    pub(super) follows: Vec<(usize, Source)>,
+    /// Its other sources.
+    pub(super) upstream: Vec<Source>,
+    pub(super) master: bool,
+}
+
+/// Returns what becomes of each host; and, with the reason, those that are left out.
+pub(super) fn drafts(hosts: &[Host]) -> (Vec<Draft>, Vec<(String, String)>) {
+    let (mut drafts, mut out) = (Vec::new(), Vec::new());
+    for host in hosts {
+        match draft(host) {
+            Ok(draft) => drafts.push(draft),
+            Err(why) => out.push((host.name.clone(), why)),
+        }
+    }
+    (drafts, out)
+}
+
+fn draft(host: &Host) -> Result<Draft, String> {
+    let blank = Draft {
+        name: host.name.clone(),
+        address: host.address.clone(),
+        connection: host.connection.clone(),
+        ..Draft::default()
+    };
+    match &host.seen {
+        Seen::Not(why) => Err(why.clone()),
+        Seen::Windows(facts) => Ok(Draft { said: windows::read(facts)?, ..blank }),
+        Seen::Linux(linux) => {
+            let own = &linux.facts.hostname;
+            let short = own.split('.').next().unwrap_or(own);
+            Ok(Draft {
+                names: [own.as_str(), short].iter().filter(|name| !name.is_empty()).map(ToString::to_string).collect(),
+                addresses: linux.facts.addresses.iter().copied().filter(tells).collect(),
+                clients: linux.clients.clone(),
+                said: linux_said(linux)?,
+                ..blank
+            })
+        }
+    }
+}
+
+fn linux_said(linux: &Linux) -> Result<Said, String> {
+    let Some(found) = linux.service() else { return Err("it has no time service".to_owned()) };
+    let directives = found.directives(&linux.files);
+    let mut said = match found.service {
+        Service::Chrony => chrony::read(&directives),
+        Service::Ntpd => ntp::read(&directives, found.arguments),
+        Service::Openntpd => others::openntpd(&directives),
+        Service::NtpdRs => others::ntpd_rs(&directives),
+        Service::Timesyncd => others::timesyncd(&directives, &linux.told),
+    };
+    said.no_clock = found.service == Service::Chrony && found.arguments.iter().any(|word| word == "-x");
+    let usual = usual(linux, &found);
+    said.extra.retain(|directive| !usual.contains(&directive.text()));
+    notes(&found, &directives, &mut said);
+    if said.sources.is_empty() && said.isolated.is_none() {
+        alone(&found, &mut said)?;
+    }
+    Ok(said)
+}
+
+/// Lines that the new file has by itself.
+fn usual(linux: &Linux, found: &Found<'_>) -> Vec<String> {
+    let choice = match found.service {
+        Service::Chrony => ProviderChoice::Chrony,
+        Service::Ntpd => ProviderChoice::Ntpd,
+        _ => return Vec::new(),
+    };
+    let provider = provider::ALL.iter().find(|provider| provider.choice() == choice);
+    let layout = provider.map(|provider| provider.layout(&linux.facts)).unwrap_or_default();
+    vec![format!("driftfile {}", layout.driftfile), format!("logdir {}", layout.logdir)]
+}
+
+/// What is to be known of the service beside its lines.
+fn notes(found: &Found<'_>, directives: &[Directive], said: &mut Said) {
+    for directive in directives.iter().filter(|directive| directive.includes()) {
+        said.notes.push(Note::at(directive, "what it names was read in its place, and the new file is one file"));
+    }
+    if !found.beside.is_empty() {
+        said.notes.push(Note::of_host(format!(
+            "{} runs beside {}: `plan` stops it",
+            listed_words(&found.beside),
+            found.name
+        )));
+    }
+    if let Some(file) = found.file.as_deref().filter(|file| !found.standard.contains(file)) {
+        said.notes
+            .push(Note::of_host(format!("its {} loads {file}: `plan` says what to change in its unit", found.name)));
+    }
+}
+
+/// A host without a server: one with a clock of its own goes by that, every other has nothing to be adopted.
+fn alone(found: &Found<'_>, said: &mut Said) -> Result<(), String> {
+    let clock = |directive: &&Directive| match directive.name.as_str() {
+        "refclock" => true,
+        "server" => directive.words.first().is_some_and(|word| word.starts_with("127.127.")),
+        _ => false,
+    };
+    let Some(clock) = said.extra.iter().find(clock) else {
+        let file = found.file.as_deref().unwrap_or("its configuration");
+        return Err(format!("{file} of {} names no source that is left to it", found.name));
+    };
+    said.notes.push(Note::at(clock, "the host goes by a clock of its own, which is what `isolated` is for"));
+    said.isolated = Some(10);
+    Ok(())
+}
+
+/// Several words as a list in a sentence.
+pub(super) fn listed(words: &[String]) -> String {
+    words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")
+}
+
+fn listed_words(words: &[&str]) -> String {
+    words.join(" and ")
+}
