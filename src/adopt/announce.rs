@@ -146,6 +146,8 @@ fn on_windows(spec: &HostSpec, facts: &WindowsFacts, assets: &Assets) -> Result<
 
 fn becomes(key: &str, name: &str, is: Option<&registry::Value>, wanted: &registry::Value) -> Note {
     let key = key.rsplit('\\').next().unwrap_or(key);
-    let is = is.map_or_else(|| "absent".to_owned(), ToString::to_string);
+    let shown = |value: &registry::Value| Some(value.to_string()).filter(|text| !text.is_empty());
+    let is = is.map_or_else(|| "absent".to_owned(), |is| shown(is).unwrap_or_else(|| "nothing".to_owned()));
+    let wanted = shown(wanted).unwrap_or_else(|| "nothing".to_owned());
     Note::of_host(format!("`plan` sets {key}\\{name} from {is} to {wanted}"))
 }

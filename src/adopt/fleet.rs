@@ -89,11 +89,9 @@ fn serve(draft: &mut Draft, known: &BTreeSet<IpAddr>) {
     let outside = |client: &&IpAddr| !said.serve.iter().any(|network| network.contains(*client));
     let left: Vec<String> = strangers.iter().filter(outside).map(ToString::to_string).collect();
     if said.open && !left.is_empty() {
-        said.notes.push(Note::of_host(format!(
-            "everybody may ask it, and {} {} and in no host of this list: it goes on serving all",
-            shortened(&left),
-            if left.len() == 1 { "does" } else { "do" }
-        )));
+        let text =
+            format!("everybody may ask it, and somebody does who is no host of this list ({})", shortened(&left));
+        said.notes.push(Note::of_host(text + ": it goes on serving all"));
         said.serve = ["0.0.0.0/0", "::/0"].iter().filter_map(|text| text.parse().ok()).collect();
     }
     said.serve.sort();

@@ -155,10 +155,15 @@ pub(super) fn text(
         text.push_str("\nhosts: {}\n");
         return text;
     }
+    let reached = reached(fleet);
+    if let Some(pair) = &reached {
+        text.push_str("\ndefaults:\n");
+        write_pair(&mut text, "  ", pair);
+    }
     text.push_str("\ngroups:\n");
     for group in groups {
         let _ = writeln!(text, "  {}:", group.name);
-        for pair in &group.shared {
+        for pair in group.shared.iter().filter(|pair| Some(*pair) != reached.as_ref()) {
             write_pair(&mut text, "    ", pair);
         }
         for (who, note) in told_of(&group.members, fleet, &|draft| draft.said.notes.clone(), announced) {
@@ -170,6 +175,18 @@ pub(super) fn text(
         }
     }
     text
+}
+
+/// How all hosts are reached over SSH, if they are reached in the same way, and there is more than one of them.
+fn reached(fleet: &[Draft]) -> Option<Pair> {
+    let ways = fleet.iter().map(|draft| {
+        let other = draft.connection.iter().any(|(key, _)| key != "ssh");
+        (!other).then(|| draft.connection.iter().find(|(key, _)| key == "ssh").map(|(_, value)| value.as_str()))
+    });
+    let mut over_ssh = ways.flatten();
+    let first = over_ssh.next()??;
+    let rest: Vec<Option<&str>> = over_ssh.collect();
+    (!rest.is_empty() && rest.iter().all(|way| *way == Some(first))).then(|| Pair::new("ssh", first.to_owned()))
 }
 
 /// Long lists stand one entry below the other, each with its origin behind it.

@@ -161,7 +161,7 @@ fn write_losses(text: &mut String, delta: &Delta) {
     let said = match delta.loses.len() {
         0 => "fleetclock has never changed this host; its file loses no directive".to_owned(),
         lost => format!(
-            "fleetclock has never changed this host; its file loses {} (`fleetclock adopt` takes them over):",
+            "fleetclock has never changed this host; its file loses {} (`fleetclock adopt` reads such hosts):",
             count(lost, "directive")
         ),
     };

@@ -11,6 +11,9 @@ const LINE: &str = "fc-line ";
 /// What a host that was changed before has, or the first lines of a file that was written here.
 const OURS: &str = "[ -d /var/lib/fleetclock/runs ] || head -n 2 \"$fc_f\" | grep -q '^# Made by fleetclock'";
 
+/// The first words of a file of the embedded templates.
+const HEAD: &str = "# Made by fleetclock";
+
 impl File {
     /// Shell text that sets `$fc_m` to whether fleetclock has managed the file.
     pub(super) fn managed(&self) -> String {
@@ -51,9 +54,10 @@ impl File {
         })
     }
 
-    /// What the host says, with the files that it names in their places, unless the wanted file names some, too.
+    /// What the host says, with the files that it names in their places. Where the wanted file names some, too, or
+    /// somebody has put such a line into one of ours, that line is a difference by itself.
     fn host(&self, language: Language, wanted: &[Directive], found: &Found<'_>) -> Vec<Directive> {
-        if wanted.iter().any(Directive::includes) {
+        if wanted.iter().any(Directive::includes) || found.content.starts_with(HEAD) {
             return config::read(language, &self.path, found.content);
         }
         let all = found.files.directives(language, &self.path).into_iter();

@@ -266,4 +266,11 @@ fn a_host_that_was_never_managed_hears_what_it_loses() {
     let ours = chrony(dir.path(), &format!("# Made by fleetclock from its inventory:\n{host}"), &file.content);
     let delta = content(&ours, dir.path()).unwrap();
     assert!(!delta.unmanaged && delta.loses.is_empty());
+    // A line that names another file is a difference in ours, whatever that file says; in one of people its lines count.
+    std::fs::write(&more, "rtcsync\n").unwrap();
+    let said = format!("server 10.0.0.1 iburst\ninclude {more}\n");
+    assert_eq!(content(&chrony(dir.path(), &said, &file.content), dir.path()), None);
+    assert!(
+        content(&chrony(dir.path(), &format!("# Made by fleetclock\n{said}"), &file.content), dir.path()).is_some()
+    );
 }
