@@ -54,7 +54,7 @@ pub(super) fn announce(hosts: &[Host], fleet: &[Draft], assets: &Assets, path: &
                 drop(announced.hosts.insert(spec.name.clone(), notes.into_iter().filter(|note| !told(note)).collect()));
             }
             Err(error) => {
-                announced.mistakes.push(format!("{}: what `plan` will show is not known: {error:#}", spec.name))
+                announced.mistakes.push(format!("{}: what `plan` will show is not known: {error:#}", spec.name));
             }
         }
     }

@@ -119,8 +119,8 @@ fn step(directive: &Directive, words: &[&str], said: &mut Said) {
 fn local(directive: &Directive, words: &[&str], said: &mut Said) {
     let stratum = words.windows(2).find(|pair| pair[0] == "stratum").and_then(|pair| pair[1].parse().ok());
     said.isolated = Some(stratum.filter(|stratum| (1..=15).contains(stratum)).unwrap_or(10));
-    let known = |word: &&&str| matches!(**word, "stratum" | "orphan") || word.parse::<u8>().is_ok();
-    if words.iter().filter(|word| !known(&word)).count() > 0 {
+    let known = |word: &&str| matches!(*word, "stratum" | "orphan") || word.parse::<u8>().is_ok();
+    if !words.iter().all(known) {
         said.notes.push(Note::at(directive, "`isolated` has its stratum alone"));
     }
 }

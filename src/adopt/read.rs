@@ -127,7 +127,7 @@ impl Linux {
         let runs = |row: &&Row| self.processes.iter().any(|process| process.program == row.program);
         let enabled = |row: &&Row| {
             let on = |unit: &&str| self.facts.units.get(*unit).is_some_and(|unit| unit.enabled == "enabled");
-            row.units.iter().any(|unit| on(unit))
+            row.units.iter().any(on)
         };
         let ways: [&dyn Fn(&&Row) -> bool; 4] = [&active, &runs, &enabled, &|row| self.config(row, &[]).is_some()];
         let row = ways.iter().find_map(|way| SERVICES.iter().find(|row| way(row)))?;

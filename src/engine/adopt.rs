@@ -25,7 +25,7 @@ pub async fn adopt_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> 
     each_read(hosts, forks, &Arc::clone(&cx), move |spec| {
         let result = guarded(&spec, &cx, || look(&spec, &cx));
         cx.send(match &result {
-            Ok(_) => Event::Looked { host: spec.name.clone() },
+            Ok(_) => Event::Looked { host: spec.name },
             Err(report) => Event::Done(report.clone()),
         });
         result.unwrap_or_else(|report| {
