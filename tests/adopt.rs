@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use fleetclock::adopt::{self, Adopted, Host, Linux, Process, Seen};
 use fleetclock::assets::Assets;
 use fleetclock::config::{self, Directive, Files, Language};
-use fleetclock::facts::{Facts, Firewall, Unit, assumed, versions, windows};
+use fleetclock::facts::{Facts, Unit, assumed, versions, windows};
+use fleetclock::firewall::{ALL, Firewall as _, Word};
 use fleetclock::inventory::{self, HostSpec};
 use fleetclock::model::Slice;
 use fleetclock::playbook::template::Engine;
@@ -78,7 +79,7 @@ fn linux<'a>(name: &str, address: &str, of: &dyn Fn(&str) -> Vec<&'a str>, files
     facts.lacks =
         versions::FEATURES.iter().map(|feature| feature.name).filter(|name| lacks.iter().any(|l| l == name)).collect();
     if of("firewall").contains(&"firewalld") {
-        facts.firewall = Firewall::Firewalld;
+        facts.firewall = ALL.iter().find(|one| one.word() == "firewalld").map(|one| Word::of(*one)).unwrap();
     }
     let running: Vec<Vec<String>> =
         of("running").iter().map(|line| line.split(' ').map(str::to_owned).collect()).collect();

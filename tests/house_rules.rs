@@ -37,7 +37,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "resource",
         &["config", "exit", "facts", "firewall", "inventory", "model", "playbook", "provider", "text", "transport"],
     ),
-    ("adopt", &["assets", "config", "facts", "inventory", "model", "playbook", "provider", "text"]),
+    ("adopt", &["assets", "config", "facts", "firewall", "inventory", "model", "playbook", "provider", "text"]),
     (
         "doctor",
         &[

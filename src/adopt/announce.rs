@@ -11,7 +11,8 @@ use super::{Host, Note, Seen};
 use crate::assets::Assets;
 use crate::config::{self, Difference, Directive};
 use crate::facts::windows::WindowsFacts;
-use crate::facts::{Facts, Firewall, registry};
+use crate::facts::{Facts, registry};
+use crate::firewall::Word;
 use crate::inventory::{self, HostSpec};
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, context};
@@ -122,13 +123,13 @@ fn counts_once(directive: &Directive) -> bool {
 
 /// A firewall is opened for followers, where it is not open already; that is judged by `plan`.
 fn opened(spec: &HostSpec, facts: &Facts) -> Option<Note> {
-    let some = facts.firewall != Firewall::None && !spec.time.serve.is_empty();
+    let some = facts.firewall != Word::NONE && !spec.time.serve.is_empty();
     some.then(|| Note::of_host("`plan` opens its firewall for those whom it serves, where it is not open"))
 }
 
 fn on_windows(spec: &HostSpec, facts: &WindowsFacts, assets: &Assets) -> Result<Vec<Note>> {
     let layout = w32time::layout(spec);
-    let context = context::shown(spec, facts, &layout, Firewall::Windows);
+    let context = context::shown(spec, facts, &layout, Word::WINDOWS);
     let playbook = Playbook::load(assets, spec.playbook_or(w32time::W32Time.playbook()))?;
     let mut notes = Vec::new();
     for step in &playbook.steps {
