@@ -14,7 +14,7 @@ use fleetclock::adopt::{self, Adopted, Host, Linux, Process, Seen};
 use fleetclock::assets::Assets;
 use fleetclock::config::{self, Directive, Files, Language};
 use fleetclock::facts::{Facts, Unit, assumed, versions, windows};
-use fleetclock::firewall::{ALL, Firewall as _, Word};
+use fleetclock::firewall::{ALL, Word};
 use fleetclock::inventory::{self, HostSpec};
 use fleetclock::model::Slice;
 use fleetclock::playbook::template::Engine;
