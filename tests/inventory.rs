@@ -338,14 +338,14 @@ fn every_key_that_is_read_is_in_the_reference_and_no_other() {
         let list = said.split_once("(known: ").unwrap().1.split_once(')').unwrap().0;
         list.split(", ").map(str::to_owned).collect()
     };
-    assert_eq!(known("hosts: { a: { zzzzzzzzzzzz: 1 } }"), documented("## Settings of a host", "## Sources"));
+    assert_eq!(known("hosts: { a: { zzzzzzzzzzzz: 1 } }"), documented("## Settings of a host", "### `limits`"));
     assert_eq!(known("rollout: { zzzzzzzzzzzz: 1 }"), documented("## `rollout`", "## Playbooks"));
-    for key in known("defaults: { ssh: { zzzzzzzzzzzz: 1 } }") {
-        assert!(between("## `ssh`", "\n## ").contains(&format!("`{key}`")), "ssh.{key}");
+    for (part, next) in [("limits", "### `isolated`"), ("isolated", "### `step`"), ("step", "## Sources")] {
+        let keys = known(&format!("defaults: {{ {part}: {{ zzzzzzzzzzzz: 1 }} }}"));
+        assert_eq!(keys, documented(&format!("### `{part}`"), next));
     }
-    for (what, name) in [("upstream", "address"), ("follows", "name")] {
-        let line: BTreeSet<&str> = between(&format!("`{{ {name}, "), " }`").split(", ").chain([name]).collect();
-        let keys = known(&format!("hosts: {{ a: {{ {what}: [{{ zzzzzzzzzzzz: 1 }}] }} }}"));
-        assert_eq!(keys.iter().map(String::as_str).collect::<BTreeSet<_>>(), line, "{what}");
-    }
+    assert_eq!(known("defaults: { ssh: { zzzzzzzzzzzz: 1 } }"), documented("## `ssh`", "## `rollout`"));
+    let sources =
+        ["upstream", "follows"].map(|way| known(&format!("hosts: {{ a: {{ {way}: [{{ zzzzzzzzzzzz: 1 }}] }} }}")));
+    assert_eq!(&sources[0] | &sources[1], documented("## Sources", "## Both families"));
 }

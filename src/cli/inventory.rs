@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use serde::Serialize;
 
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::Exit;
+use crate::inventory::manual::{self, KeyWords};
 use crate::inventory::topology;
 use crate::inventory::{Fleet, HostSpec};
 use crate::model::{MistakeReport, SCHEMA};
@@ -32,6 +33,14 @@ pub(super) enum Verb {
         #[arg(long)]
         dot: bool,
     },
+    /// Say what each key means, of which type it is and what counts without it
+    Keys {
+        /// Only this key and those in it: `limits`, `ssh.key`, `source.minpoll`
+        #[arg(add = crate::cli::suggest::key())]
+        key: Option<String>,
+    },
+    /// Print the JSON Schema of an inventory, with which editors complete its keys
+    Schema,
 }
 
 /// Runs the verb.
@@ -63,6 +72,8 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
                 Format::Human => topology::tree(&fleet),
             })?;
         }
+        Verb::Keys { key } => console::print(&keys(key.as_deref(), global.format)?)?,
+        Verb::Schema => console::print(&(crate::inventory::schema() + "\n"))?,
     }
     Ok(Exit::Ok)
 }
@@ -94,6 +105,24 @@ impl<'a> Valid<'a> {
             mistakes: [],
         }
     }
+}
+
+/// The reference of one key and those in it, or of all.
+fn keys(of: Option<&str>, format: Format) -> Result<String> {
+    let mut all = manual::keys();
+    if let Some(of) = of {
+        all.retain(|words| words.key == of || words.key.strip_prefix(of).is_some_and(|rest| rest.starts_with('.')));
+        if all.is_empty() {
+            bail!("no key `{of}`; `fleetclock inventory keys` lists all");
+        }
+    }
+    let words = |KeyWords { key, kind, default, merge, meaning, .. }: &KeyWords| {
+        format!("{key}: {kind}\n    {meaning}\n    default: {default}; merge: {merge}\n")
+    };
+    Ok(match format {
+        Format::Json => document(&all),
+        Format::Human => all.iter().map(words).collect(),
+    })
 }
 
 fn show(hosts: &[HostSpec], format: Format) -> String {

@@ -12,6 +12,7 @@ use clap_complete::env::CompleteEnv;
 use super::Cli;
 use crate::assets::Assets;
 use crate::history::History;
+use crate::inventory::manual::keys;
 
 /// Set by the shell's function that asks for suggestions, to the name of the shell.
 pub(super) const ASKED: &str = "FLEETCLOCK_COMPLETE";
@@ -46,6 +47,13 @@ pub(super) fn run_or_pattern() -> ArgValueCompleter {
 /// Names of assets.
 pub(super) fn asset() -> ArgValueCompleter {
     ArgValueCompleter::new(|current: &OsStr| beginning(current, &assets("")))
+}
+
+/// Keys of the inventory.
+pub(super) fn key() -> ArgValueCompleter {
+    ArgValueCompleter::new(|current: &OsStr| {
+        beginning(current, &keys().into_iter().map(|words| words.key).collect::<Vec<_>>())
+    })
 }
 
 /// Names of templates, without their folder.

@@ -175,7 +175,7 @@ pub(super) fn strata(drafts: &Drafts, links: &[Vec<(usize, SourceLine)>], tiers:
         let (Some(host), Some(links)) = (drafts.hosts.get(index), links.get(index)) else { continue };
         let has_upstream = host.settings.upstream.iter().flatten().next().is_some();
         let best = links.iter().map(|(to, _)| strata.get(to).copied()).min().flatten();
-        if let (Some(stratum), Some((limit, at))) = (best.filter(|_| !has_upstream), host.settings.max_stratum)
+        if let (Some(stratum), Some((limit, at))) = (best.filter(|_| !has_upstream), host.settings.limits.max_stratum)
             && links.iter().all(|(to, _)| strata.contains_key(to))
             && stratum > limit
             && said.insert((at, stratum))

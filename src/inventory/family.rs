@@ -91,7 +91,7 @@ fn listed(host: &Draft) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::node::At;
-    use super::super::read::Settings;
+    use super::super::settings::Settings;
     use super::*;
 
     fn host(addresses: &str) -> Draft {

@@ -146,7 +146,7 @@ impl Finder<'_, '_, '_> {
                 self.say(line.at, index, format!("upstream: `{}` is `{}` itself; {own}", line.name, master.name));
             } else if found.iter().any(|(known, _)| known == member) {
                 self.twice(line);
-            } else if line.pool {
+            } else if line.options.is_pool() {
                 let why = "`pool` is for a name that stands for several servers outside this file";
                 self.say(line.at, *member, format!("upstream: `{}` is the host `{}`; {why}", line.name, master.name));
                 found.push((*member, line.clone()));

@@ -6,8 +6,9 @@ use std::path::Path;
 use super::name::{LONGEST_NAME, is_bracketed, is_given_name, not_an_address, not_for_others, short};
 use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
-use super::read::{Reader, Settings};
+use super::read::Reader;
 use super::rollout::{self, Rollout};
+use super::settings::{HOST, LEVEL, Settings};
 use crate::calendar::Freeze;
 use crate::model::MistakeCode;
 
@@ -46,7 +47,7 @@ struct Mention {
 pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
     let pairs = reader.map(root, "inventory", &["defaults", "groups", "hosts", "rollout"]);
     let part = |name: &str| pairs.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
-    let defaults = part("defaults").map(|node| reader.settings(node, "defaults", &[]).0).unwrap_or_default();
+    let defaults = part("defaults").map(|node| reader.settings(LEVEL, node, "defaults", &[]).0).unwrap_or_default();
     let mut mentions = Vec::new();
     let mut groups: Vec<(String, Settings)> = Vec::new();
     for (key, node) in part("groups").map(|node| entries(node, reader, "groups")).unwrap_or_default() {
@@ -57,8 +58,7 @@ pub(super) fn load(root: &Node, reader: &mut Reader<'_>) -> Drafts {
     }
     let mut drafts = gather(mentions, &defaults, &groups, reader);
     if let Some(node) = part("rollout") {
-        drafts.rollout = rollout::read(node, reader, &drafts);
-        drafts.freeze = rollout::freeze(node, reader);
+        (drafts.rollout, drafts.freeze) = rollout::read(node, reader, &drafts);
     }
     drafts
 }
@@ -87,7 +87,7 @@ fn group(
 ) {
     let what = format!("groups.{}", key.text);
     check_name(key, reader, "group");
-    let (settings, pairs) = reader.settings(node, &what, &["hosts"]);
+    let (settings, pairs) = reader.settings(LEVEL, node, &what, &["hosts"]);
     let index = groups.len();
     groups.push((key.text.clone(), settings));
     let Some((_, node)) = pairs.iter().find(|(key, _)| key.text == "hosts") else {
@@ -144,25 +144,28 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
 /// A host is its address, a map, or nothing (its name is its address).
 fn host(node: &Node, reader: &mut Reader<'_>, what: &str) -> (Settings, Option<String>, Vec<String>) {
     if !matches!(node.kind, Kind::Map(_) | Kind::Null) {
-        return (Settings::default(), address(node, reader, what, Reader::address), Vec::new());
+        return (Settings::default(), reader.reached_at(node, what), Vec::new());
     }
-    let (settings, pairs) = reader.settings(node, what, &["address", "time_address"]);
-    let find = |name: &str| pairs.iter().find(|(key, _)| key.text == name).map(|(_, node)| node);
-    let own = find("address").and_then(|node| address(node, reader, &format!("{what}.address"), Reader::address));
-    let times = find("time_address").map(|node| reader.list(node)).unwrap_or_default();
-    let what = format!("{what}.time_address");
-    let times = times.into_iter().filter_map(|node| address(node, reader, &what, Reader::time_address)).collect();
-    (settings, own, times)
+    let mut settings = reader.settings(HOST, node, what, &[]).0;
+    let (address, times) = (settings.address.take(), settings.time_address.take());
+    (settings, address, times.unwrap_or_default())
 }
 
-/// Reads one address, and says what is wrong with it.
-type Read<'a> = fn(&mut Reader<'a>, &Node, &str) -> Option<String>;
+impl Reader<'_> {
+    pub(super) fn reached_at(&mut self, node: &Node, what: &str) -> Option<String> {
+        pattern(node).or_else(|| self.address(node, what))
+    }
+
+    pub(super) fn asked_at(&mut self, node: &Node, what: &str) -> Option<String> {
+        pattern(node).or_else(|| self.time_address(node, what))
+    }
+}
 
 /// An address may be a pattern, which goes along with the names.
-fn address<'a>(node: &Node, reader: &mut Reader<'a>, what: &str, read: Read<'a>) -> Option<String> {
+fn pattern(node: &Node) -> Option<String> {
     match &node.kind {
         Kind::Text(text) if range::is_pattern(text) && !is_bracketed(text) => Some(text.clone()),
-        _ => read(reader, node, what),
+        _ => None,
     }
 }
 

@@ -4,9 +4,10 @@
 mod check;
 mod connection;
 mod family;
+mod kinds;
 mod links;
 mod load;
-mod merge;
+pub mod manual;
 mod name;
 mod node;
 mod places;
@@ -16,11 +17,14 @@ mod read;
 mod resolve;
 pub mod rollout;
 pub mod said;
+mod schema;
 pub mod secret;
 pub mod select;
+mod settings;
 mod source;
 pub mod spec;
 mod ssh;
+mod table;
 pub mod topology;
 mod winrm;
 
@@ -48,6 +52,11 @@ pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
 pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
     let root = node::parse(text).map_err(|(at, text)| Mistakes::one(path, at, MistakeCode::Syntax, text))?;
     resolve(path, &root)
+}
+
+/// Returns the JSON Schema of an inventory, for editors and for programs that write one.
+pub fn schema() -> String {
+    format!("{:#}", schema::inventory())
 }
 
 fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {

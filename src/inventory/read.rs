@@ -4,75 +4,15 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
 use std::time::Duration;
 
-use ipnet::IpNet;
-
 use super::name::{LONGEST_NAME, short};
 use super::node::{At, Key, Kind, Mistake, Node, did_you_mean, unseen};
-use super::policy::Isolated;
 use super::secret::{Origin, Secret};
-use super::source::SourceLine;
-use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
-use super::ssh::SshLines;
-use super::winrm::WinrmLines;
+use super::spec::Var;
 use crate::model::MistakeCode;
 use crate::visible;
 
-/// What `defaults`, a group or a host may say. Nothing is filled in yet.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Settings {
-    pub(super) role: Option<(Role, At)>,
-    pub(super) upstream: Option<Vec<SourceLine>>,
-    pub(super) follows: Option<Vec<SourceLine>>,
-    pub(super) serve: Option<(Vec<IpNet>, At)>,
-    /// `Some(None)` is an explicit `false`.
-    pub(super) isolated: Option<(Option<Isolated>, At)>,
-    pub(super) sets_clock: Option<bool>,
-    pub(super) provider: Option<(ProviderChoice, At)>,
-    pub(super) firewall: Option<(FirewallChoice, At)>,
-    pub(super) step: Option<StepPolicy>,
-    pub(super) max_error: Option<(Duration, At)>,
-    pub(super) max_stratum: Option<(u8, At)>,
-    pub(super) max_step: Option<Duration>,
-    pub(super) deadline: Option<Duration>,
-    pub(super) read: Option<Duration>,
-    pub(super) vars: BTreeMap<String, Var>,
-    pub(super) extra: Option<Vec<String>>,
-    pub(super) ssh: SshLines,
-    pub(super) winrm: Option<(WinrmLines, At)>,
-    pub(super) local: Option<(bool, At)>,
-    pub(super) domain_time: Option<DomainTime>,
-    pub(super) playbook: Option<String>,
-}
-
-/// The settings that any level may have.
-const SETTINGS: &[&str] = &[
-    "role",
-    "upstream",
-    "follows",
-    "serve",
-    "isolated",
-    "sets_clock",
-    "provider",
-    "firewall",
-    "step",
-    "limits",
-    "vars",
-    "extra",
-    "ssh",
-    "winrm",
-    "local",
-    "domain_time",
-    "playbook",
-];
-
-impl Settings {
-    /// Where it is said that the host is this machine itself, if it is.
-    pub(super) fn is_local(&self) -> Option<At> {
-        self.local.filter(|(local, _)| *local).map(|(_, at)| at)
-    }
-}
-
-type Pairs = Vec<(Key, Node)>;
+/// The pairs of a map.
+pub(super) type Pairs = Vec<(Key, Node)>;
 
 /// Reads nodes, and keeps every mistake.
 pub(super) struct Reader<'a> {
@@ -158,47 +98,6 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// Reads the settings of one level; `more` are the keys that only this level has.
-    pub(super) fn settings(&mut self, node: &Node, what: &str, more: &[&str]) -> (Settings, Pairs) {
-        let known: Vec<&str> = SETTINGS.iter().chain(more).copied().collect();
-        let pairs = self.map(node, what, &known);
-        let mut settings = Settings::default();
-        for (key, value) in &pairs {
-            self.setting(&mut settings, key, value, &format!("{what}.{}", key.text));
-        }
-        if let (Some(at), Some(_)) = (settings.is_local(), &settings.winrm) {
-            self.mistake(
-                at,
-                MistakeCode::Conflict,
-                format!("{what}: `local` is this machine itself, and `winrm` a Windows host; take one out"),
-            );
-        }
-        (settings, pairs)
-    }
-
-    fn setting(&mut self, s: &mut Settings, key: &Key, value: &Node, what: &str) {
-        match key.text.as_str() {
-            "role" => s.role = self.choice(value, what, ROLES).map(|role| (role, value.at)),
-            "upstream" => s.upstream = Some(self.sources(value, what, "address")),
-            "follows" => s.follows = Some(self.sources(value, what, "name")),
-            "serve" => s.serve = Some((self.networks(value, what), value.at)),
-            "isolated" => s.isolated = self.isolated(value, what).map(|isolated| (isolated, value.at)),
-            "sets_clock" => s.sets_clock = self.boolean(value, what),
-            "provider" => s.provider = self.choice(value, what, PROVIDERS).map(|choice| (choice, value.at)),
-            "firewall" => s.firewall = self.choice(value, what, &firewalls()).map(|choice| (choice, value.at)),
-            "step" => s.step = self.step(value, what),
-            "limits" => self.limits(s, value, what),
-            "vars" => s.vars = self.vars(value, what),
-            "extra" => s.extra = Some(self.texts(value, what)),
-            "ssh" => s.ssh = self.ssh(value, what),
-            "winrm" => s.winrm = Some((self.winrm(value, what), value.at)),
-            "local" => s.local = self.boolean(value, what).map(|local| (local, value.at)),
-            "playbook" => s.playbook = self.playbook(value, what),
-            "domain_time" => s.domain_time = self.choice(value, what, DOMAIN_TIME),
-            _ => {}
-        }
-    }
-
     /// Text that may become a directive or an argument: one line, nothing invisible.
     pub(super) fn text(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = match &node.kind {
@@ -221,7 +120,7 @@ impl<'a> Reader<'a> {
     }
 
     /// The file name of a playbook, with or without its ending.
-    fn playbook(&mut self, node: &Node, what: &str) -> Option<String> {
+    pub(super) fn playbook(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
         if text.starts_with('.') || text.contains(['/', '\\']) {
             let why = "is no name of a playbook; a file `NAME.yml` in the folder `playbooks` of --assets is meant";
@@ -311,7 +210,7 @@ impl<'a> Reader<'a> {
         self.list(node).into_iter().filter_map(|node| self.text(node, what)).collect()
     }
 
-    fn vars(&mut self, node: &Node, what: &str) -> BTreeMap<String, Var> {
+    pub(super) fn vars(&mut self, node: &Node, what: &str) -> BTreeMap<String, Var> {
         let Kind::Map(pairs) = &node.kind else {
             self.map(node, what, &[]);
             return BTreeMap::new();
@@ -337,19 +236,3 @@ impl<'a> Reader<'a> {
         }
     }
 }
-
-const ROLES: &[(&str, Role)] = &[("master", Role::Master), ("slave", Role::Slave)];
-
-const PROVIDERS: &[(&str, ProviderChoice)] = &[
-    ("auto", ProviderChoice::Auto),
-    ("chrony", ProviderChoice::Chrony),
-    ("ntpd", ProviderChoice::Ntpd),
-    ("w32time", ProviderChoice::W32time),
-];
-
-/// The words of all firewalls that are known.
-fn firewalls() -> Vec<(&'static str, FirewallChoice)> {
-    FirewallChoice::all().into_iter().map(|choice| (choice.word(), choice)).collect()
-}
-
-const DOMAIN_TIME: &[(&str, DomainTime)] = &[("keep", DomainTime::Keep), ("replace", DomainTime::Replace)];

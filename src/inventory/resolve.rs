@@ -15,7 +15,8 @@ use super::name::not_for_others;
 use super::node::At;
 use super::places::Places;
 use super::policy::{STEP, limits};
-use super::read::{Reader, Settings};
+use super::read::Reader;
+use super::settings::Settings;
 use super::source::SourceLine;
 use super::spec::{
     Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, ProviderChoice, Role, Source,
@@ -212,19 +213,20 @@ fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<
 }
 
 fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
+    let options = &line.options;
     Source {
         address: address.to_owned(),
         host: host.map(|host| host.name.clone()),
         known: host.map(known).unwrap_or_default(),
-        windows: line.windows || host.is_some_and(|host| host.settings.winrm.is_some()),
+        windows: options.windows.unwrap_or_default() || host.is_some_and(|host| host.settings.winrm.is_some()),
         fed: false,
         references: Vec::new(),
         orphan: false,
-        pool: line.pool,
-        prefer: line.prefer,
-        iburst: line.iburst,
-        minpoll: line.minpoll,
-        maxpoll: line.maxpoll,
+        pool: options.is_pool(),
+        prefer: options.prefer.unwrap_or_default(),
+        iburst: options.iburst.unwrap_or(true),
+        minpoll: options.minpoll,
+        maxpoll: options.maxpoll,
     }
 }
 

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::kinds::{List, Placed, Span, types};
 use super::load::{Draft, Drafts, unknown};
-use super::node::{Kind, Node};
+use super::node::{At, Kind, Node};
 use super::read::Reader;
 use super::spec::Role;
+use super::table::{One, Row, Table, Type, one};
 use crate::calendar::Freeze;
 use crate::model::MistakeCode;
 
@@ -113,80 +115,114 @@ impl Rollout {
     }
 }
 
-/// Reads `rollout`. Names are those of hosts and groups.
-pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> Rollout {
-    let mut rollout = Rollout::default();
-    for (key, value) in &reader.map(node, "rollout", &["canary", "batch", "max_fail", "pause", "freeze"]) {
-        let what = &format!("rollout.{}", key.text);
-        match key.text.as_str() {
-            "canary" => rollout.canary = canary(value, reader, what, drafts).filter(|canary| !canary.is_nobody()),
-            "batch" => {
-                rollout.batch = share(value, reader, what);
-                if rollout.batch.is_some_and(Share::is_none) {
-                    reader.wrong(
-                        value.at,
-                        format!("{what}: no host would ever be changed; a number (5) or a part (25%)"),
-                    );
-                }
-            }
-            "max_fail" => rollout.max_fail = share(value, reader, what),
-            "pause" => rollout.pause = reader.duration(value, what).unwrap_or_default(),
+/// The keys of `rollout`.
+#[derive(Default)]
+pub(super) struct RolloutLines {
+    canary: Option<CanaryLine>,
+    batch: Option<(Share, At)>,
+    max_fail: Option<Share>,
+    pause: Option<Duration>,
+    freeze: Option<Vec<Freeze>>,
+}
+
+/// `canary` as it is written: names are looked up when all hosts are known.
+pub(super) enum CanaryLine {
+    Share(Share),
+    Names(Vec<(String, At)>),
+}
+
+const fn line<T: Type>(slot: fn(&mut RolloutLines) -> &mut Option<T::Value>, of: T) -> One<RolloutLines, T> {
+    one(slot, of)
+}
+
+#[rustfmt::skip]
+pub(super) const ROLLOUT: Table<RolloutLines> = &[&[
+    Row { key: "canary", field: &line(|r| &mut r.canary, CanaryType), default: "none",
+        doc: "The hosts that are changed first, after the masters; `0` is none, also as `--canary 0`." },
+    Row { key: "batch", field: &line(|r| &mut r.batch, Placed(ShareType)), default: "all",
+        doc: "Hosts that are changed at a time afterwards, not 0; `100%` is all." },
+    Row { key: "max_fail", field: &line(|r| &mut r.max_fail, ShareType), default: "any; 0 with waves",
+        doc: "Hosts of a wave that may fail before no further wave is started." },
+    Row { key: "pause", field: &line(|r| &mut r.pause, Span), default: "`0s`",
+        doc: "The time between two waves." },
+    Row { key: "freeze", field: &line(|r| &mut r.freeze, List(FreezeType, "list of texts")), default: "none",
+        doc: "Days on which `apply` and `doctor --fix` change nothing: `2026-12-20..2027-01-02 Asia/Seoul end of the year`: [changes.md](changes.md)." },
+]];
+
+types! {
+    /// A number of hosts, or a part of them.
+    ShareType: Share, Reader::share, "number or part", { "type": ["string", "integer"] };
+    /// The same, or names.
+    CanaryType: CanaryLine, Reader::canary, "number, part, or names", {
+        "anyOf": [{ "type": ["string", "integer", "null"] }, { "type": "array", "items": { "type": ["string", "number"] } }]
+    };
+    /// Days, a time zone and a reason.
+    FreezeType: Freeze, Reader::freeze, "text", { "type": "string" };
+}
+
+impl Reader<'_> {
+    fn share(&mut self, node: &Node, what: &str) -> Option<Share> {
+        let text = self.text(node, what)?;
+        text.parse().map_err(|why| self.wrong(node.at, format!("{what}: {why}"))).ok()
+    }
+
+    fn freeze(&mut self, node: &Node, what: &str) -> Option<Freeze> {
+        let text = self.text(node, what)?;
+        text.parse().map_err(|why| self.wrong(node.at, format!("{what}: {why}"))).ok()
+    }
+
+    fn canary(&mut self, node: &Node, what: &str) -> Option<CanaryLine> {
+        let is_share = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<Share>().is_ok();
+        match &node.kind {
+            Kind::Whole(_) | Kind::Number(_) => return self.share(node, what).map(CanaryLine::Share),
+            Kind::Text(text) if is_share(text) => return self.share(node, what).map(CanaryLine::Share),
             _ => {}
         }
+        let nodes = self.list(node);
+        let named = |node: &Node| Some((self.text(node, what)?, node.at));
+        Some(CanaryLine::Names(nodes.into_iter().filter_map(named).collect()))
     }
-    rollout
 }
 
-/// Reads `rollout.freeze`, the days on which nothing is changed.
-pub(super) fn freeze(node: &Node, reader: &mut Reader<'_>) -> Vec<Freeze> {
-    let Kind::Map(pairs) = &node.kind else { return Vec::new() };
-    let Some((_, days)) = pairs.iter().find(|(key, _)| key.text == "freeze") else { return Vec::new() };
-    let what = "rollout.freeze";
-    let mut freezes = Vec::new();
-    for node in reader.list(days) {
-        let Some(text) = reader.text(node, what) else { continue };
-        match text.parse() {
-            Ok(freeze) => freezes.push(freeze),
-            Err(why) => reader.wrong(node.at, format!("{what}: {why}")),
-        }
+/// Reads `rollout`, and the days on which nothing is changed. Names are those of hosts and groups.
+pub(super) fn read(node: &Node, reader: &mut Reader<'_>, drafts: &Drafts) -> (Rollout, Vec<Freeze>) {
+    let mut lines = RolloutLines::default();
+    reader.rows(ROLLOUT, &mut lines, node, "rollout", &[]);
+    if let Some((_, at)) = lines.batch.filter(|(share, _)| share.is_none()) {
+        reader.wrong(at, "rollout.batch: no host would ever be changed; a number (5) or a part (25%)");
     }
-    freezes
+    let canary = lines.canary.map(|line| match line {
+        CanaryLine::Share(share) => Canary::Share(share),
+        CanaryLine::Names(names) => Canary::Hosts(canaries(&names, reader, drafts)),
+    });
+    let rollout = Rollout {
+        canary: canary.filter(|canary| !canary.is_nobody()),
+        batch: lines.batch.map(|(share, _)| share),
+        max_fail: lines.max_fail,
+        pause: lines.pause.unwrap_or_default(),
+    };
+    (rollout, lines.freeze.unwrap_or_default())
 }
 
-fn share(node: &Node, reader: &mut Reader<'_>, what: &str) -> Option<Share> {
-    let text = reader.text(node, what)?;
-    text.parse().map_err(|why| reader.wrong(node.at, format!("{what}: {why}"))).ok()
-}
-
-fn canary(node: &Node, reader: &mut Reader<'_>, what: &str, drafts: &Drafts) -> Option<Canary> {
-    let is_share = |text: &str| text.starts_with(|c: char| c.is_ascii_digit()) && text.parse::<Share>().is_ok();
-    match &node.kind {
-        Kind::Whole(_) | Kind::Number(_) => return share(node, reader, what).map(Canary::Share),
-        Kind::Text(text) if is_share(text) => return share(node, reader, what).map(Canary::Share),
-        _ => {}
-    }
+fn canaries(names: &[(String, At)], reader: &mut Reader<'_>, drafts: &Drafts) -> Vec<String> {
     let known: HashMap<&str, &Draft> = drafts.hosts.iter().map(|host| (host.name.as_str(), host)).collect();
     let mut hosts = Vec::new();
-    for node in reader.list(node) {
-        let Some(name) = reader.text(node, what) else { continue };
-        let named: Vec<String> = match drafts.groups.get(&name) {
+    for (name, at) in names {
+        let named: Vec<String> = match drafts.groups.get(name) {
             Some(members) => members.clone(),
             None => known.get(name.as_str()).map(|host| host.name.clone()).into_iter().collect(),
         };
         if named.is_empty() {
             let known = drafts.groups.keys().chain(drafts.hosts.iter().map(|host| &host.name)).map(String::as_str);
-            reader.mistake(node.at, MistakeCode::UnknownName, format!("{what}: {}", unknown(&name, known)));
+            reader.mistake(*at, MistakeCode::UnknownName, format!("rollout.canary: {}", unknown(name, known)));
         }
         if let Some(master) = known.get(name.as_str()).filter(|host| is_master(host)) {
-            reader.mistake(
-                node.at,
-                MistakeCode::Conflict,
-                format!("{what}: `{}` is a master; masters go before the canary anyway", master.name),
-            );
+            let text = format!("rollout.canary: `{}` is a master; masters go before the canary anyway", master.name);
+            reader.mistake(*at, MistakeCode::Conflict, text);
         }
         hosts.extend(named);
     }
-    Some(Canary::Hosts(hosts))
+    hosts
 }
 
 fn is_master(host: &Draft) -> bool {

@@ -1,10 +1,14 @@
 //! Where time comes from and goes to: the lines of `upstream`, `follows` and `serve`.
 
 use ipnet::IpNet;
+use serde_json::{Value, json};
 
+use super::kinds::{Boolean, Number, Placed, number, types};
 use super::name::{is_given_name, is_itself, not_an_address, not_for_others, reference_clock, short};
 use super::node::{At, Kind, Node};
 use super::read::Reader;
+use super::schema;
+use super::table::{One, Row, Table, Type, keys, one, rows};
 use crate::model::MistakeCode;
 
 /// One entry of `upstream` or `follows`: an address or a name of this file, with options.
@@ -14,12 +18,119 @@ pub(super) struct SourceLine {
     pub(super) at: At,
     /// Why its name is none of a server, unless a host or a group of this file is called so.
     pub(super) unless_known: Option<String>,
-    pub(super) pool: bool,
-    pub(super) windows: bool,
-    pub(super) prefer: bool,
-    pub(super) iburst: bool,
+    pub(super) options: SourceOptions,
+}
+
+/// What an entry may say of the source, nothing filled in.
+#[derive(Debug, Clone, Default)]
+pub(super) struct SourceOptions {
+    /// Taken out of it when the entry is complete.
+    subject: Option<(SourceName, At)>,
+    pub(super) prefer: Option<bool>,
+    pub(super) iburst: Option<bool>,
     pub(super) minpoll: Option<i8>,
     pub(super) maxpoll: Option<i8>,
+    pub(super) pool: Option<bool>,
+    pub(super) windows: Option<bool>,
+}
+
+impl SourceOptions {
+    /// Whether it is a name that stands for several servers.
+    pub(super) fn is_pool(&self) -> bool {
+        self.pool.unwrap_or_default()
+    }
+}
+
+const fn option<T: Type>(slot: fn(&mut SourceOptions) -> &mut Option<T::Value>, of: T) -> One<SourceOptions, T> {
+    one(slot, of)
+}
+
+#[rustfmt::skip]
+const ADDRESS: &[Row<SourceOptions>] = &[
+    Row { key: "address", field: &option(|o| &mut o.subject, Placed(ServerType)), default: "none, must be said",
+        doc: "The server, in `upstream`." },
+];
+
+#[rustfmt::skip]
+const NAME: &[Row<SourceOptions>] = &[
+    Row { key: "name", field: &option(|o| &mut o.subject, Placed(GivenNameType)), default: "none, must be said",
+        doc: "The host or the group of this file, in `follows`." },
+];
+
+/// What any source may have.
+#[rustfmt::skip]
+const OPTIONS: &[Row<SourceOptions>] = &[
+    Row { key: "prefer", field: &option(|o| &mut o.prefer, Boolean), default: "`false`",
+        doc: "Preferred over the others when both are good." },
+    Row { key: "iburst", field: &option(|o| &mut o.iburst, Boolean), default: "`true`",
+        doc: "Asks quickly at the start." },
+    Row { key: "minpoll", field: &option(|o| &mut o.minpoll, POLL), default: "that of the time service",
+        doc: "The least time between two questions, as a power of two of a second; ntpd takes 3 to 17, W32Time 4 to 17." },
+    Row { key: "maxpoll", field: &option(|o| &mut o.maxpoll, POLL), default: "that of the time service",
+        doc: "The greatest." },
+];
+
+/// What only a server outside this file may have.
+#[rustfmt::skip]
+const OUTSIDE: &[Row<SourceOptions>] = &[
+    Row { key: "pool", field: &option(|o| &mut o.pool, Boolean), default: "`false`",
+        doc: "A name that stands for several servers; in `upstream`." },
+    Row { key: "windows", field: &option(|o| &mut o.windows, Boolean), default: "`false`",
+        doc: "A Windows server, which may claim an error of seconds; in `upstream`." },
+];
+
+/// What chrony takes; ntpd takes 3 to 17, and W32Time 4 to 17.
+const POLL: Number<i8> = number(-6, 24, "-6 to 24");
+
+/// A map of `upstream`.
+pub(super) const UPSTREAM: Table<SourceOptions> = &[ADDRESS, OPTIONS, OUTSIDE];
+
+/// A map of `follows`.
+pub(super) const FOLLOWS: Table<SourceOptions> = &[NAME, OPTIONS];
+
+/// A name alone, or a map with its first row.
+pub(super) struct SourceType(pub(super) Table<SourceOptions>);
+
+impl SourceType {
+    fn subject(&self) -> Option<&'static Row<SourceOptions>> {
+        rows(self.0).next()
+    }
+}
+
+impl Type for SourceType {
+    type Value = SourceLine;
+
+    fn read(&self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<SourceLine> {
+        let mut options = SourceOptions::default();
+        if matches!(node.kind, Kind::Map(_)) {
+            reader.source_options(self.0, &mut options, node, what);
+        } else {
+            self.subject()?.field.read(&mut options, reader, node, what);
+        }
+        let ((name, unless_known), at) = options.subject.take()?;
+        Some(SourceLine { name, at, unless_known, options })
+    }
+
+    fn words(&self) -> String {
+        format!("{}, {}", self.subject().map_or("", |row| row.key), keys(self.0))
+    }
+
+    fn schema(&self) -> Value {
+        let name = self.subject().map(|row| row.field.schema());
+        json!({ "anyOf": [name, schema::map(self.0)] })
+    }
+}
+
+/// A name, and why it is none of a server unless this file gives it to somebody.
+type SourceName = (String, Option<String>);
+
+types! {
+    /// A server, outside this file or in it.
+    ServerType: SourceName, Reader::server, "address or name", { "type": ["string", "number"] };
+    /// A name of this file.
+    GivenNameType: SourceName, Reader::given_name, "group or host", { "type": ["string", "number"] };
+    /// A network, or an address.
+    NetworkType: IpNet, Reader::network, "network", { "type": "string" };
 }
 
 impl Reader<'_> {
@@ -34,10 +145,10 @@ impl Reader<'_> {
     }
 
     /// A name that this file gives to a host or a group.
-    pub(super) fn given_name(&mut self, node: &Node, what: &str) -> Option<String> {
+    fn given_name(&mut self, node: &Node, what: &str) -> Option<SourceName> {
         let text = self.text(node, what)?;
         if is_given_name(&text) {
-            return Some(text);
+            return Some((text, None));
         }
         self.mistake(
             node.at,
@@ -47,63 +158,22 @@ impl Reader<'_> {
         None
     }
 
-    pub(super) fn sources(&mut self, node: &Node, what: &str, subject: &str) -> Vec<SourceLine> {
-        self.list(node).into_iter().filter_map(|node| self.source(node, what, subject)).collect()
-    }
-
-    fn source(&mut self, node: &Node, what: &str, subject: &str) -> Option<SourceLine> {
-        let mut line = SourceLine {
-            name: String::new(),
-            at: node.at,
-            unless_known: None,
-            pool: false,
-            windows: false,
-            prefer: false,
-            iburst: true,
-            minpoll: None,
-            maxpoll: None,
-        };
-        if !matches!(node.kind, Kind::Map(_)) {
-            (line.name, line.unless_known) = self.source_name(node, what, subject)?;
-            return Some(line);
-        }
-        let pool: &[&str] = if subject == "address" { &["pool", "windows"] } else { &[] };
-        let known: Vec<&str> =
-            [subject, "prefer", "iburst", "minpoll", "maxpoll"].iter().chain(pool).copied().collect();
-        for (key, value) in &self.map(node, what, &known) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "pool" => line.pool = self.boolean(value, what)?,
-                "windows" => line.windows = self.boolean(value, what)?,
-                "prefer" => line.prefer = self.boolean(value, what)?,
-                "iburst" => line.iburst = self.boolean(value, what)?,
-                "minpoll" => line.minpoll = self.poll(value, what),
-                "maxpoll" => line.maxpoll = self.poll(value, what),
-                name if name == subject => {
-                    (line.name, line.unless_known) = self.source_name(value, what, subject)?;
-                    line.at = value.at;
-                }
-                _ => {}
-            }
-        }
-        if line.name.is_empty() {
+    fn source_options(&mut self, table: Table<SourceOptions>, options: &mut SourceOptions, node: &Node, what: &str) {
+        let pairs = self.rows(table, options, node, what, &[]);
+        let subject = rows(table).next().map_or("", |row| row.key);
+        if !pairs.iter().any(|(key, _)| key.text == subject) {
             self.missing(node.at, format!("{what}: `{subject}` is missing"));
-            return None;
         }
-        if let (Some(min), Some(max)) = (line.minpoll, line.maxpoll)
+        if let (Some(min), Some(max)) = (options.minpoll, options.maxpoll)
             && min > max
         {
             self.mistake(node.at, MistakeCode::Conflict, format!("{what}: minpoll {min} is above maxpoll {max}"));
         }
-        Some(line)
     }
 
     /// `upstream` leads out of this file, `follows` to names of it. A name in `upstream` that can only be one
     /// of this file is judged when all of them are known.
-    fn source_name(&mut self, node: &Node, what: &str, subject: &str) -> Option<(String, Option<String>)> {
-        if subject != "address" {
-            return Some((self.given_name(node, what)?, None));
-        }
+    fn server(&mut self, node: &Node, what: &str) -> Option<SourceName> {
         let text = self.text(node, what)?;
         match not_a_server(&text).map(|why| format!("{what}: `{}` {why}", short(&text))) {
             why @ Some(_) if is_given_name(&text) => Some((text, why)),
@@ -123,15 +193,6 @@ impl Reader<'_> {
             Some(why) => self.wrong(node.at, format!("{what}: `{text}` {why}")),
         }
         None
-    }
-
-    /// What chrony takes; ntpd takes 3 to 17, and W32Time 4 to 17.
-    fn poll(&mut self, node: &Node, what: &str) -> Option<i8> {
-        self.number(node, what, -6, 24).and_then(|n| i8::try_from(n).ok())
-    }
-
-    pub(super) fn networks(&mut self, node: &Node, what: &str) -> Vec<IpNet> {
-        self.list(node).into_iter().filter_map(|node| self.network(node, what)).collect()
     }
 
     fn network(&mut self, node: &Node, what: &str) -> Option<IpNet> {

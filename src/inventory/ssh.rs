@@ -3,11 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kinds::{Account, FilePath, Hidden, List, Span, Words, number, types};
 use super::name::{is_given_name, not_an_address, short};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::secret::{Origin, Secret};
 use super::spec::{Become, Client, HostKeyPolicy, Jump};
+use super::table::{One, Row, Table, Type, one};
 
 /// The keys of `ssh`.
 #[derive(Debug, Clone, Default)]
@@ -66,33 +68,6 @@ impl Reader<'_> {
         })
     }
 
-    pub(super) fn ssh(&mut self, node: &Node, what: &str) -> SshLines {
-        let mut ssh = SshLines::default();
-        for (key, value) in &self.map(node, what, SSH) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "user" => ssh.user = self.account(value, what),
-                "port" => ssh.port = self.number(value, what, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
-                "key" => ssh.keys = Some(self.list(value).into_iter().filter_map(|n| self.path(n, what)).collect()),
-                "passphrase" => ssh.passphrase = self.secret(value, what),
-                "password" => ssh.password = self.secret(value, what),
-                "become" => ssh.method = self.choice(value, what, BECOME),
-                "become_password" => ssh.become_password = self.secret(value, what),
-                "jump" => ssh.jump = Some(self.list(value).into_iter().filter_map(|n| self.jump(n, what)).collect()),
-                "jump_limit" => {
-                    ssh.jump_limit = self.number(value, what, 1, 1000).and_then(|n| usize::try_from(n).ok());
-                }
-                "host_key" => ssh.host_key = self.choice(value, what, HOST_KEY),
-                "known_hosts" => ssh.known_hosts = self.path(value, what),
-                "config" => ssh.config = self.path(value, what),
-                "client" => ssh.client = self.choice(value, what, CLIENT),
-                "timeout" => ssh.timeout = self.duration(value, what),
-                _ => {}
-            }
-        }
-        ssh
-    }
-
     /// `[user@]host[:port]`.
     fn jump(&mut self, node: &Node, what: &str) -> Option<Jump> {
         let text = self.text(node, what)?;
@@ -140,19 +115,43 @@ const HOST_KEY: &[(&str, HostKeyPolicy)] =
 
 const CLIENT: &[(&str, Client)] = &[("auto", Client::Auto), ("ssh2", Client::Ssh2), ("openssh", Client::OpenSsh)];
 
-const SSH: &[&str] = &[
-    "user",
-    "port",
-    "key",
-    "passphrase",
-    "password",
-    "become",
-    "become_password",
-    "jump",
-    "jump_limit",
-    "host_key",
-    "known_hosts",
-    "config",
-    "timeout",
-    "client",
-];
+types! {
+    /// A bastion.
+    JumpType: Jump, Reader::jump, "`[USER@]HOST[:PORT]`", { "type": "string" };
+}
+
+const fn login<T: Type>(slot: fn(&mut SshLines) -> &mut Option<T::Value>, of: T) -> One<SshLines, T> {
+    one(slot, of)
+}
+
+#[rustfmt::skip]
+pub(super) const SSH: Table<SshLines> = &[&[
+    Row { key: "user", field: &login(|s| &mut s.user, Account), default: "the ssh_config, else yours",
+        doc: "The account; one of a domain too (`ops@corp.example`, `CORP\\ops`)." },
+    Row { key: "port", field: &login(|s| &mut s.port, number(1, 65_535, "number")), default: "the ssh_config, else 22",
+        doc: "The TCP port." },
+    Row { key: "key", field: &login(|s| &mut s.keys, List(FilePath, "path, or a list")), default: "the ssh_config, else the agent and the usual files",
+        doc: "Private keys." },
+    Row { key: "passphrase", field: &login(|s| &mut s.passphrase, Hidden), default: "none",
+        doc: "Of the keys." },
+    Row { key: "password", field: &login(|s| &mut s.password, Hidden), default: "none",
+        doc: "Of the login." },
+    Row { key: "become", field: &login(|s| &mut s.method, Words(BECOME)), default: "`none`",
+        doc: "How to become root: [become.md](become.md)." },
+    Row { key: "become_password", field: &login(|s| &mut s.become_password, Hidden), default: "none",
+        doc: "What that asks for." },
+    Row { key: "jump", field: &login(|s| &mut s.jump, List(JumpType, "`[USER@]HOST[:PORT]`, or a list")), default: "the ssh_config",
+        doc: "Bastions, the outermost first; hosts of this file too." },
+    Row { key: "jump_limit", field: &login(|s| &mut s.jump_limit, number(1, 1000, "number")), default: "`8`",
+        doc: "Connections through one bastion at a time." },
+    Row { key: "host_key", field: &login(|s| &mut s.host_key, Words(HOST_KEY)), default: "the ssh_config, else `strict`",
+        doc: "What an unknown host key means." },
+    Row { key: "known_hosts", field: &login(|s| &mut s.known_hosts, FilePath), default: "those of the user and the system",
+        doc: "The file of known host keys." },
+    Row { key: "config", field: &login(|s| &mut s.config, FilePath), default: "that of the user, `~/.ssh/config`",
+        doc: "The ssh_config." },
+    Row { key: "timeout", field: &login(|s| &mut s.timeout, Span), default: "`10s`",
+        doc: "For connecting, and for each silence." },
+    Row { key: "client", field: &login(|s| &mut s.client, Words(CLIENT)), default: "`auto`",
+        doc: "Which client speaks: [ssh.md](ssh.md)." },
+]];

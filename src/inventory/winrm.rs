@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::kinds::{Boolean, FilePath, Hidden, Span, Text, Words, number, types};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::secret::Secret;
 use super::spec::{Trust, WinrmAuth, WinrmSettings};
+use super::table::{One, Row, Table, Type, one};
 
 /// The keys of `winrm`, nothing filled in.
 #[derive(Debug, Clone, Default)]
@@ -25,23 +27,6 @@ pub(super) struct WinrmLines {
 }
 
 impl WinrmLines {
-    /// Puts these settings over `below`.
-    pub(super) fn over(self, below: WinrmLines) -> WinrmLines {
-        WinrmLines {
-            user: self.user.or(below.user),
-            password: self.password.or(below.password),
-            https: self.https.or(below.https),
-            port: self.port.or(below.port),
-            auth: self.auth.or(below.auth),
-            ca: self.ca.or(below.ca),
-            pin: self.pin.or(below.pin),
-            insecure: self.insecure.or(below.insecure),
-            certificate: self.certificate.or(below.certificate),
-            key: self.key.or(below.key),
-            timeout: self.timeout.or(below.timeout),
-        }
-    }
-
     /// Fills in the defaults.
     pub(super) fn settings(&self) -> WinrmSettings {
         let https = self.https.unwrap_or(true);
@@ -89,28 +74,6 @@ impl WinrmLines {
 }
 
 impl Reader<'_> {
-    pub(super) fn winrm(&mut self, node: &Node, what: &str) -> WinrmLines {
-        let mut winrm = WinrmLines::default();
-        for (key, value) in &self.map(node, what, WINRM) {
-            let what = &format!("{what}.{}", key.text);
-            match key.text.as_str() {
-                "user" => winrm.user = self.text(value, what),
-                "password" => winrm.password = self.secret(value, what),
-                "scheme" => winrm.https = self.choice(value, what, SCHEMES),
-                "port" => winrm.port = self.number(value, what, 1, 65_535).and_then(|n| u16::try_from(n).ok()),
-                "auth" => winrm.auth = self.choice(value, what, AUTH),
-                "ca" => winrm.ca = self.path(value, what),
-                "pin_sha256" => winrm.pin = self.pin(value, what),
-                "insecure" => winrm.insecure = self.boolean(value, what),
-                "cert" => winrm.certificate = self.path(value, what),
-                "key" => winrm.key = self.path(value, what),
-                "timeout" => winrm.timeout = self.duration(value, what),
-                _ => {}
-            }
-        }
-        winrm
-    }
-
     /// 64 hexadecimal digits, with or without colons, as `openssl x509 -fingerprint -sha256` prints them.
     fn pin(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = match &node.kind {
@@ -135,5 +98,37 @@ const AUTH: &[(&str, WinrmAuth)] = &[
     ("certificate", WinrmAuth::Certificate),
 ];
 
-const WINRM: &[&str] =
-    &["user", "password", "scheme", "port", "auth", "ca", "pin_sha256", "insecure", "cert", "key", "timeout"];
+types! {
+    /// The fingerprint of a certificate.
+    PinType: String, Reader::pin, "SHA-256", { "type": "string" };
+}
+
+const fn login<T: Type>(slot: fn(&mut WinrmLines) -> &mut Option<T::Value>, of: T) -> One<WinrmLines, T> {
+    one(slot, of)
+}
+
+#[rustfmt::skip]
+pub(super) const WINRM: Table<WinrmLines> = &[&[
+    Row { key: "user", field: &login(|w| &mut w.user, Text), default: "`Administrator`",
+        doc: "The account, also as `DOMAIN\\user` or `user@domain`; it must be an administrator of the host." },
+    Row { key: "password", field: &login(|w| &mut w.password, Hidden), default: "none",
+        doc: "Of the account: `{ env: NAME }`, `{ file: PATH }`, `{ command: [...] }` or `ask`." },
+    Row { key: "scheme", field: &login(|w| &mut w.https, Words(SCHEMES)), default: "`https`",
+        doc: "Over http the messages are encrypted by NTLM." },
+    Row { key: "port", field: &login(|w| &mut w.port, number(1, 65_535, "number")), default: "5986; with http 5985",
+        doc: "The TCP port." },
+    Row { key: "auth", field: &login(|w| &mut w.auth, Words(AUTH)), default: "`ntlm`",
+        doc: "How the account proves itself: `basic` over https with a believed certificate only, `certificate` with `cert` and `key`; `kerberos` needs a build with `--features kerberos`, and that `libkrb5-dev`, `libclang-dev` and `clang` (it builds and has not been tried against a domain)." },
+    Row { key: "ca", field: &login(|w| &mut w.ca, FilePath), default: "the authorities of this machine",
+        doc: "A PEM file: the authorities whose certificates are believed." },
+    Row { key: "pin_sha256", field: &login(|w| &mut w.pin, PinType), default: "none",
+        doc: "The one certificate that is believed, 64 hexadecimal digits, colons or not." },
+    Row { key: "insecure", field: &login(|w| &mut w.insecure, Boolean), default: "`false`",
+        doc: "Any certificate is believed." },
+    Row { key: "cert", field: &login(|w| &mut w.certificate, FilePath), default: "none",
+        doc: "The certificate of the account, PEM." },
+    Row { key: "key", field: &login(|w| &mut w.key, FilePath), default: "none",
+        doc: "Its key, PEM." },
+    Row { key: "timeout", field: &login(|w| &mut w.timeout, Span), default: "`15s`",
+        doc: "For connecting." },
+]];

@@ -1,0 +1,200 @@
+//! The settings of a host, a group or `defaults`: one row for each, and the field that it fills.
+
+use std::collections::BTreeMap;
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+
+use super::kinds::{Boolean, List, Listed, Placed, Text, Words, types};
+use super::node::{At, Node};
+use super::policy::{Isolated, IsolatedType, LIMITS, LimitLines, StepType, check_limits};
+use super::read::{Pairs, Reader};
+use super::source::{FOLLOWS, NetworkType, SourceLine, SourceType, UPSTREAM};
+use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
+use super::ssh::{SSH, SshLines};
+use super::table::{Field, One, Row, Table, Type, merge, one, part, whole};
+use super::winrm::{WINRM, WinrmLines};
+use crate::model::MistakeCode;
+
+/// What `defaults`, a group or a host may say. Nothing is filled in yet.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Settings {
+    pub(super) role: Option<(Role, At)>,
+    pub(super) upstream: Option<Vec<SourceLine>>,
+    pub(super) follows: Option<Vec<SourceLine>>,
+    pub(super) serve: Option<(Vec<IpNet>, At)>,
+    /// `Some(None)` is an explicit `false`.
+    pub(super) isolated: Option<(Option<Isolated>, At)>,
+    pub(super) sets_clock: Option<bool>,
+    pub(super) provider: Option<(ProviderChoice, At)>,
+    pub(super) firewall: Option<(FirewallChoice, At)>,
+    pub(super) step: Option<StepPolicy>,
+    pub(super) limits: LimitLines,
+    pub(super) vars: BTreeMap<String, Var>,
+    pub(super) extra: Option<Vec<String>>,
+    pub(super) ssh: SshLines,
+    pub(super) winrm: Option<(WinrmLines, At)>,
+    pub(super) local: Option<(bool, At)>,
+    pub(super) domain_time: Option<DomainTime>,
+    pub(super) playbook: Option<String>,
+    /// Of a host only: where the tool reaches it, and where others ask it.
+    pub(super) address: Option<String>,
+    pub(super) time_address: Option<Vec<String>>,
+}
+
+const fn set<T: Type>(slot: fn(&mut Settings) -> &mut Option<T::Value>, of: T) -> One<Settings, T> {
+    one(slot, of)
+}
+
+/// The settings that any level may have.
+#[rustfmt::skip]
+const ANYWHERE: &[Row<Settings>] = &[
+    Row { key: "role", field: &set(|s| &mut s.role, Placed(Words(ROLES))), default: "none, must be said",
+        doc: "A master serves time, a slave only follows; a relay is a master with `follows`." },
+    Row { key: "upstream", field: &set(|s| &mut s.upstream, List(SourceType(UPSTREAM), "list of servers")), default: "none",
+        doc: "Where the host gets its time outside this file; a server that is a host of this file is treated as `follows`." },
+    Row { key: "follows", field: &set(|s| &mut s.follows, List(SourceType(FOLLOWS), "list of groups and hosts")), default: "none",
+        doc: "The hosts of this file that it gets its time from." },
+    Row { key: "serve", field: &set(|s| &mut s.serve, Placed(List(NetworkType, "list of networks"))), default: "the followers",
+        doc: "Who may ask; followers in none of them are added one by one." },
+    Row { key: "isolated", field: &set(|s| &mut s.isolated, Placed(IsolatedType)), default: "`false`",
+        doc: "The master goes on with its own clock, as stratum 10 unless said; with `alarm`, doing so while it has a source is a failure." },
+    Row { key: "sets_clock", field: &set(|s| &mut s.sets_clock, Boolean), default: "`true`",
+        doc: "Whether the time service sets the clock; containers need not say it." },
+    Row { key: "provider", field: &set(|s| &mut s.provider, Placed(Words(PROVIDERS))), default: "`auto`",
+        doc: "The time service: the one that is active, else chrony; w32time on Windows." },
+    Row { key: "firewall", field: &set(|s| &mut s.firewall, Placed(Listed(firewalls))), default: "`auto`",
+        doc: "The firewall that is opened for those who ask ([firewalls.md](firewalls.md)): `auto` is the one that filters on the host." },
+    Row { key: "step", field: &set(|s| &mut s.step, StepType), default: "`{ over: 1s, first: 3 }`",
+        doc: "When the clock may jump instead of being slewed: over `over`, in the `first` updates after the start. What is left out has its default; `first: always` is any update, and the word `always` lifts `max_step`." },
+    Row { key: "limits", field: &part(|s: &mut Settings| &mut s.limits, LIMITS, check_limits), default: "see below",
+        doc: "What the proof has to show, and how far `apply` may let the clock step." },
+    Row { key: "vars", field: &Vars, default: "none",
+        doc: "Values for your own templates; a secret one is hidden wherever it would be shown." },
+    Row { key: "extra", field: &set(|s| &mut s.extra, List(Text, "list of lines")), default: "none",
+        doc: "Further lines for the configuration file, as they are." },
+    Row { key: "ssh", field: &part(|s: &mut Settings| &mut s.ssh, SSH, |_, _, _| {}), default: "see below",
+        doc: "How the host is reached over SSH." },
+    Row { key: "winrm", field: &whole(|s: &mut Settings| &mut s.winrm, WINRM), default: "none",
+        doc: "How a Windows host is reached: [windows.md](windows.md)." },
+    Row { key: "local", field: &set(|s| &mut s.local, Placed(Boolean)), default: "`false`",
+        doc: "This machine itself, without a connection; one host of a file. Of `local` and `winrm` the one that is said nearer to the host counts." },
+    Row { key: "domain_time", field: &set(|s| &mut s.domain_time, Words(DOMAIN_TIME)), default: "`keep`",
+        doc: "Whether a host that takes its time from a Windows domain is left alone." },
+    Row { key: "playbook", field: &set(|s| &mut s.playbook, PlaybookType), default: "that of the time service",
+        doc: "A playbook of your own, in the folder `playbooks` of `--assets`; `.yml` may be left out." },
+];
+
+/// Those that only a host has.
+#[rustfmt::skip]
+const OF_HOST: &[Row<Settings>] = &[
+    Row { key: "address", field: &set(|s| &mut s.address, ReachedAt), default: "the name of the host",
+        doc: "Where the tool reaches it." },
+    Row { key: "time_address", field: &set(|s| &mut s.time_address, List(AskedAt, "address or name, or a list")), default: "its `address`",
+        doc: "Where others ask it for time, and from where it asks: one for each family and network that it has." },
+];
+
+/// What `defaults` and a group may say.
+pub(super) const LEVEL: Table<Settings> = &[ANYWHERE];
+
+/// What a host may say.
+pub(super) const HOST: Table<Settings> = &[ANYWHERE, OF_HOST];
+
+impl Settings {
+    /// Where it is said that the host is this machine itself, if it is.
+    pub(super) fn is_local(&self) -> Option<At> {
+        self.local.filter(|(local, _)| *local).map(|(_, at)| at)
+    }
+
+    /// Puts these settings over `below`: what a host says wins over its groups, and these over the defaults.
+    pub(super) fn over(mut self, mut below: Settings) -> Settings {
+        // The nearest way to connect counts: a `winrm` of its own means that a host is not `local`, whatever
+        // its groups say. The other way round [`Settings::complete`] takes `winrm` out.
+        if self.winrm.is_some() {
+            below.local = None;
+        }
+        merge(HOST, &mut self, &mut below);
+        self
+    }
+
+    /// The settings of a host when all levels have been merged: this machine itself is not reached over WinRM.
+    pub(super) fn complete(mut self) -> Settings {
+        self.winrm = self.winrm.filter(|_| self.local.is_none_or(|(local, _)| !local));
+        self
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the settings of one level; `more` are keys that are read elsewhere.
+    pub(super) fn settings(
+        &mut self,
+        table: Table<Settings>,
+        node: &Node,
+        what: &str,
+        more: &[&'static str],
+    ) -> (Settings, Pairs) {
+        let mut settings = Settings::default();
+        let pairs = self.rows(table, &mut settings, node, what, more);
+        if let (Some(at), Some(_)) = (settings.is_local(), &settings.winrm) {
+            self.mistake(
+                at,
+                MistakeCode::Conflict,
+                format!("{what}: `local` is this machine itself, and `winrm` a Windows host; take one out"),
+            );
+        }
+        (settings, pairs)
+    }
+}
+
+types! {
+    /// The file name of a playbook.
+    PlaybookType: String, Reader::playbook, "name of a file", { "type": ["string", "number"] };
+    /// Where the tool reaches a host: an address, or a pattern that goes along with the names.
+    ReachedAt: String, Reader::reached_at, "address or name", { "type": ["string", "number"] };
+    /// Where others ask it.
+    AskedAt: String, Reader::asked_at, "address or name", { "type": ["string", "number"] };
+}
+
+/// Free values; levels are merged key by key.
+struct Vars;
+
+impl Field<Settings> for Vars {
+    fn read(&self, into: &mut Settings, reader: &mut Reader<'_>, node: &Node, what: &str) {
+        into.vars = reader.vars(node, what);
+    }
+
+    fn merge(&self, near: &mut Settings, far: &mut Settings) {
+        for (name, value) in std::mem::take(&mut far.vars) {
+            near.vars.entry(name).or_insert(value);
+        }
+    }
+
+    fn rule(&self) -> &'static str {
+        "by key"
+    }
+
+    fn words(&self) -> String {
+        "map of values".to_owned()
+    }
+
+    fn schema(&self) -> Value {
+        let value = json!({ "anyOf": [{ "type": ["string", "number", "boolean"] }, { "$ref": "#/$defs/secret" }] });
+        json!({ "type": ["object", "null"], "additionalProperties": value })
+    }
+}
+
+const ROLES: &[(&str, Role)] = &[("master", Role::Master), ("slave", Role::Slave)];
+
+const PROVIDERS: &[(&str, ProviderChoice)] = &[
+    ("auto", ProviderChoice::Auto),
+    ("chrony", ProviderChoice::Chrony),
+    ("ntpd", ProviderChoice::Ntpd),
+    ("w32time", ProviderChoice::W32time),
+];
+
+/// The words of all firewalls that are known.
+fn firewalls() -> Vec<(&'static str, FirewallChoice)> {
+    FirewallChoice::all().into_iter().map(|choice| (choice.word(), choice)).collect()
+}
+
+const DOMAIN_TIME: &[(&str, DomainTime)] = &[("keep", DomainTime::Keep), ("replace", DomainTime::Replace)];
