@@ -42,7 +42,7 @@ pub(super) struct Args {
     /// Change a host whose sources do not answer, and do not prove the clock afterwards
     #[arg(long)]
     no_verify: bool,
-    /// Leave a line in the journal of each Linux host that is changed: which run, by whom, what
+    /// Leave a line in the journal or event log of each changed host: which run, by whom, what
     #[arg(long)]
     journal: bool,
     #[command(flatten)]

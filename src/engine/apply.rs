@@ -7,7 +7,7 @@ use anyhow::{Context as _, Result};
 
 use crate::inventory::HostSpec;
 use crate::model::event::{Event, Phase};
-use crate::model::{Delta, ErrorReport, HostReport, Slice, SourceReport, Status};
+use crate::model::{ErrorReport, HostReport, Slice, SourceReport, Status};
 use crate::provider::LinuxProvider;
 use crate::resource::{Fix, service};
 use crate::text::decisive::decisive;
@@ -22,7 +22,7 @@ use super::lock::{self, Holder};
 use super::plan::{Planned, Service};
 use super::proof::Proof;
 use super::session::{Failure, Session};
-use super::steps::{Step, deltas, owes};
+use super::steps::{self, Change, Step};
 use super::transaction::{GUARD, RUNS, Transaction};
 use super::verify;
 use super::windows;
@@ -82,7 +82,7 @@ fn drive(
 
 /// Says what commands have done that cannot be taken back; `begun` are the steps that were reached.
 fn stays<'a>(mut failure: Failure, planned: &Planned, begun: impl Iterator<Item = &'a Fix>) -> Failure {
-    let done = planned.steps.iter().zip(begun).filter(|(_, fix)| fix.is_for_good()).map(|(step, _)| step);
+    let done = planned.changes.iter().zip(begun).filter(|(_, fix)| fix.is_for_good()).map(|(change, _)| &change.step);
     failure.error.message.push_str(&for_good(failure.status, done));
     failure
 }
@@ -104,31 +104,12 @@ fn interrupted() -> Failure {
 /// Puts together what the host has to go through.
 fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
     let holder = Holder::me();
-    let mut fixes = Vec::new();
-    let mut owe = String::new();
-    let mut changed: Vec<&str> = Vec::new();
-    for (step, slice) in planned.steps.iter().zip(&planned.seen) {
-        let refresh = owes(step, &changed);
-        let differs = step.resource.diff(slice)?;
-        if differs.is_empty() && !refresh {
-            // Kept as an empty step, so that numbers stay those of the playbook.
-            fixes.push(Fix::default());
-            continue;
-        }
-        if let Some(error) = step.resource.obstacle(slice).filter(|_| !differs.is_empty()) {
-            return Err(error.context(format!("step `{}`", step.name)));
-        }
-        if differs.iter().any(Delta::is_loaded) {
-            changed.extend(step.id.as_deref());
-        }
-        if let Some(unit) = step.unit.as_deref().filter(|_| refresh) {
-            owe.push_str(&service::owe(unit, &holder.run));
-        }
-        fixes.push(step.resource.fix(slice, refresh).with_context(|| format!("step `{}`", step.name))?);
-    }
-    let starts = |(step, fix): (&Step, &Fix)| step.unit.is_some() && !fix.change.is_empty();
+    // What needs no change is an empty step, so that numbers stay those of the playbook.
+    let fixes = planned.changes.iter().map(Change::fix).collect::<Result<Vec<_>>>()?;
+    let owe = planned.changes.iter().filter_map(Change::owed).map(|unit| service::owe(unit, &holder.run)).collect();
+    let starts = |(change, fix): (&Change, &Fix)| change.step.unit.is_some() && !fix.change.is_empty();
     Ok(Transaction {
-        starts: planned.steps.iter().zip(&fixes).position(starts),
+        starts: planned.changes.iter().zip(&fixes).position(starts),
         holder,
         fleet: cx.run.clone(),
         limit: CHANGE,
@@ -182,7 +163,7 @@ fn change(
     if let Some(slice) = splitter.find(&output, transaction.arm_frame()).filter(|slice| slice.status != 0) {
         report.warnings.push(format!("a lost change might not have been taken back: {}", decisive("", &slice.stderr)));
     }
-    for (index, step) in planned.steps.iter().enumerate() {
+    for (index, Change { step, .. }) in planned.changes.iter().enumerate() {
         let slice = splitter.part(&output, Transaction::frame_of(index)).context("change the host")?;
         if slice.status != 0 {
             let undone = splitter.find(&output, transaction.undo_frame());
@@ -224,8 +205,8 @@ fn lost_in_the_middle(error: TransportError, transaction: &Transaction) -> Failu
 /// Says which step begins; steps without a change are not worth a line.
 fn announce(cx: &Context, host: &str, planned: &Planned, transaction: &Transaction, splitter: &Splitter, line: &str) {
     let Some(frame) = splitter.begins(line).filter(|frame| *frame > GUARD) else { return };
-    let text = match (planned.steps.get(frame - 1), transaction.fixes.get(frame - 1)) {
-        (Some(step), Some(fix)) if !fix.change.is_empty() => step.name.clone(),
+    let text = match (planned.changes.get(frame - 1), transaction.fixes.get(frame - 1)) {
+        (Some(change), Some(fix)) if !fix.change.is_empty() => change.step.name.clone(),
         (None, None) if frame == transaction.undo_frame() => "a step failed: putting back what was changed".to_owned(),
         _ => return,
     };
@@ -298,19 +279,19 @@ pub(crate) fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure
 /// The same probes again: a difference that is left is an error.
 fn converged(session: &mut Session<'_>, planned: &Planned) -> Result<(), Failure> {
     let mut frames = Frames::new();
-    for step in &planned.steps {
-        frames.part(&step.resource.probe());
+    for change in &planned.changes {
+        frames.part(&change.step.resource.probe());
     }
     let (script, splitter) = frames.finish();
     session.phase(Phase::Probe);
     let output = session.run(script, READ.max(planned.spec.limits.read), &mut |_| ())?;
-    let seen = (0..planned.steps.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
+    let seen = (0..planned.changes.len()).map(|index| splitter.part(&output, index)).collect::<Result<Vec<_>>>()?;
     nothing_left(planned, &seen)
 }
 
 /// Compares once more; the first difference that is left is the error.
 pub(crate) fn nothing_left(planned: &Planned, seen: &[Slice]) -> Result<(), Failure> {
-    let left = deltas(&planned.steps, seen)?;
+    let left = steps::left(&planned.changes, seen)?;
     let Some(delta) = left.first() else { return Ok(()) };
     let from = delta.from.as_deref().unwrap_or("absent");
     let to = delta.to.as_deref().unwrap_or("absent");

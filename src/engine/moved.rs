@@ -7,8 +7,9 @@ use anyhow::Result;
 use serde_json::Value;
 
 use super::fleet::PlanResult;
-use super::plan::{Planned, Service};
+use super::plan::Planned;
 use super::saved::{Observed, Saved, SavedAsset, SavedHost, digest, refused};
+use super::steps::Change;
 use crate::assets::Assets;
 use crate::inventory::HostSpec;
 use crate::playbook::Playbook;
@@ -92,16 +93,11 @@ pub(super) fn wanted(spec: &HostSpec) -> Result<Value> {
 }
 
 pub(super) fn observed(planned: &Planned) -> Vec<Observed> {
-    if matches!(planned.service, Service::Windows) {
-        // W32Time notes its own state (the last good time) among its settings; what matters of
-        // them is in the deltas.
-        return Vec::new();
-    }
-    let one = |(step, seen): (&super::steps::Step, &crate::model::Slice)| Observed {
+    let one = |Change { step, seen, .. }: &Change| Observed {
         resource: step.resource.label(),
-        sha256: digest(format!("{}\n{}", seen.status, seen.stdout).as_bytes()),
+        sha256: digest(step.resource.reviewed(seen).as_bytes()),
     };
-    planned.steps.iter().zip(&planned.seen).map(one).collect()
+    planned.changes.iter().map(one).collect()
 }
 
 /// What each playbook is made of: those of the time services, and those of the hosts.

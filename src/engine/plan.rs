@@ -25,7 +25,7 @@ use super::lock;
 use super::ports;
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
-use super::steps::{self, Step, deltas};
+use super::steps::{self, Change, Step, compared};
 use super::windows;
 
 /// The time service of a host.
@@ -54,8 +54,8 @@ pub struct Planned {
     pub(crate) service: Service,
     /// How its service moves the clock.
     pub(crate) clock: clock::Model,
-    pub(crate) steps: Vec<Step>,
-    pub(crate) seen: Vec<Slice>,
+    /// Its steps, what was seen of them, and what has to be done.
+    pub(crate) changes: Vec<Change>,
     /// An earlier run has left its lock or a word of the host; on Linux the proof looks after that.
     pub(crate) left_over: bool,
     /// What the proof came to, if there was one.
@@ -69,7 +69,7 @@ pub struct Planned {
 impl Planned {
     /// The secrets of its steps, as the host has them and as it shall have them.
     fn pieces(&self) -> Vec<String> {
-        self.steps.iter().zip(&self.seen).flat_map(|(step, seen)| step.secrets(seen)).collect()
+        self.changes.iter().flat_map(|change| change.step.secrets(&change.seen)).collect()
     }
 
     /// Returns whether something has to change.
@@ -181,15 +181,16 @@ fn try_plan(
     if clock::is_its_own(spec, report.daemon.as_ref()) {
         report.warnings.extend(clock::against_ours(spec, facts.clock_offset_s, facts.clock_uncertainty_s));
     }
-    report.deltas = deltas(&steps, &seen)?;
-    let (spec, steps) = lenient(spec, steps, &seen, report, |marked| steps::steps(marked, &facts, provider, cx))?;
+    let (changes, deltas) = compared(steps, seen)?;
+    report.deltas = deltas;
+    let (spec, changes) = lenient(spec, changes, report, |marked| steps::steps(marked, &facts, provider, cx))?;
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
     report.warnings.extend(provider.shortcomings(&spec.time, &facts));
     report.warnings.extend(ports::unlooked(spec, &facts, provider, cx));
     report.warnings.extend(cloud(&facts, provider.layout(&facts).config));
-    report.warnings.extend(obstacles(&steps, &seen)?);
-    report.warnings.extend(steps.iter().zip(&seen).flat_map(|(step, slice)| step.resource.doubts(slice)));
+    report.warnings.extend(changes.iter().filter_map(Change::obstacle).map(|error| obstacle(&error)));
+    report.warnings.extend(changes.iter().flat_map(|change| change.step.resource.doubts(&change.seen)));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     if extent == Extent::Clock && !report.deltas.is_empty() {
         report.clock = clock::effect(spec, clock::Model::Told(provider.slew_ppm()), &report.sources);
@@ -198,8 +199,7 @@ fn try_plan(
         spec: spec.clone(),
         service: Service::Linux(provider, unit),
         clock: clock::Model::Told(provider.slew_ppm()),
-        steps,
-        seen,
+        changes,
         left_over: false,
         verdict,
         hidden: Hider::default(),
@@ -211,19 +211,18 @@ fn try_plan(
 /// seen, or the host has been told of it before, the sources are taken as those that `windows: true` marks.
 fn lenient(
     spec: &HostSpec,
-    strict: Vec<Step>,
-    seen: &[Slice],
+    strict: Vec<Change>,
     report: &mut HostReport,
     steps: impl Fn(&HostSpec) -> Result<Vec<Step>>,
-) -> Result<(HostSpec, Vec<Step>)> {
+) -> Result<(HostSpec, Vec<Change>)> {
     let announced = settling::just_started(&report.sources);
     if let Some(marked) = settling::marked(spec).filter(|_| announced || !report.deltas.is_empty()) {
-        let steps = steps(&marked)?;
-        let deltas = deltas(&steps, seen)?;
+        let seen = strict.iter().map(|change| change.seen.clone()).collect();
+        let (changes, deltas) = compared(steps(&marked)?, seen)?;
         if announced || deltas.len() < report.deltas.len() {
             report.deltas = deltas;
             settling::judge_anew(&marked, &mut report.sources);
-            return Ok((marked, steps));
+            return Ok((marked, changes));
         }
     }
     Ok((spec.clone(), strict))
@@ -272,16 +271,8 @@ fn cloud(facts: &Facts, config: &str) -> Option<String> {
 }
 
 /// What `apply` will refuse for: a difference that cannot be mended as the host is now.
-fn obstacles(steps: &[Step], seen: &[Slice]) -> Result<Vec<String>> {
-    let mut all = Vec::new();
-    for (step, slice) in steps.iter().zip(seen) {
-        if let Some(error) = step.resource.obstacle(slice)
-            && !step.resource.diff(slice)?.is_empty()
-        {
-            all.push(format!("`apply` will fail: {error}; {}", crate::exit::hint(&error).unwrap_or_default()));
-        }
-    }
-    Ok(all)
+fn obstacle(error: &anyhow::Error) -> String {
+    format!("`apply` will fail: {error}; {}", crate::exit::hint(error).unwrap_or_default())
 }
 
 fn followed(source: &Source) -> Followed {

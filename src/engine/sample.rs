@@ -55,6 +55,6 @@ pub(crate) fn planned(spec: HostSpec, pending: bool) -> Planned {
         report.deltas.push(Delta::new("file /f".to_owned(), "content", None, Some("text".to_owned())));
     }
     let (service, clock) = (Service::Windows, clock::Model::Told(500.0));
-    let (steps, seen, hidden) = (Vec::new(), Vec::new(), Hider::default());
-    Planned { spec, service, clock, steps, seen, left_over: false, verdict: None, hidden, report }
+    let (changes, hidden) = (Vec::new(), Hider::default());
+    Planned { spec, service, clock, changes, left_over: false, verdict: None, hidden, report }
 }

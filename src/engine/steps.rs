@@ -15,7 +15,7 @@ use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
-use crate::resource::{self, Rendered, Resource};
+use crate::resource::{self, Fix, Rendered, Resource};
 use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
 
@@ -45,26 +45,88 @@ impl Step {
     }
 }
 
-/// Compares what was read with what is wanted; a step that only has to load anew what another
-/// changes says so.
-pub(crate) fn deltas(steps: &[Step], seen: &[Slice]) -> Result<Vec<Delta>> {
-    let mut all = Vec::new();
-    let mut changed: Vec<&str> = Vec::new();
-    for (step, slice) in steps.iter().zip(seen) {
-        let mut own = step.resource.diff(slice).with_context(|| format!("step `{}`", step.name))?;
-        if own.is_empty() && owes(step, &changed) {
-            own.push(restart(step));
+/// A step on a host: what was seen of it, and what has to be done. The plan computes it, once.
+pub(crate) struct Change {
+    pub(crate) step: Step,
+    pub(crate) seen: Slice,
+    due: Due,
+}
+
+/// Why something has to be done with a step.
+#[derive(Debug, Clone, Copy)]
+struct Due {
+    /// Its own state is not the wanted one.
+    differs: bool,
+    /// It has to load anew what another step changes.
+    refresh: bool,
+}
+
+impl Change {
+    /// Whether something has to be done.
+    pub(crate) fn is_due(&self) -> bool {
+        self.due.differs || self.due.refresh
+    }
+
+    /// Returns the change and its undo.
+    ///
+    /// # Errors
+    /// The difference cannot be mended as the host is now.
+    pub(crate) fn fix(&self) -> Result<Fix> {
+        if !self.is_due() {
+            return Ok(Fix::default());
         }
-        if own.iter().any(Delta::is_loaded) {
+        let named = || format!("step `{}`", self.step.name);
+        match self.obstacle() {
+            Some(error) => Err(error.context(named())),
+            None => self.step.resource.fix(&self.seen, self.due.refresh).with_context(named),
+        }
+    }
+
+    /// Why the difference cannot be mended as the host is now.
+    pub(crate) fn obstacle(&self) -> Option<anyhow::Error> {
+        self.step.resource.obstacle(&self.seen).filter(|_| self.due.differs)
+    }
+
+    /// The service whose restart is owed until the step is done.
+    pub(crate) fn owed(&self) -> Option<&str> {
+        self.step.unit.as_deref().filter(|_| self.due.refresh)
+    }
+}
+
+/// Compares what was read with what is wanted, step by step. Returns all differences as well: a step that only has
+/// to load anew what another changes says so.
+pub(crate) fn compared(steps: Vec<Step>, seen: Vec<Slice>) -> Result<(Vec<Change>, Vec<Delta>)> {
+    let (due, deltas) = judged(&steps, &seen)?;
+    let change = |((step, seen), due)| Change { step, seen, due };
+    Ok((steps.into_iter().zip(seen).zip(due).map(change).collect(), deltas))
+}
+
+/// Returns what differs after all.
+pub(crate) fn left(changes: &[Change], seen: &[Slice]) -> Result<Vec<Delta>> {
+    judged(changes.iter().map(|change| &change.step), seen).map(|(_, deltas)| deltas)
+}
+
+/// Returns what is due with each step, and all differences.
+fn judged<'a>(steps: impl IntoIterator<Item = &'a Step>, seen: &[Slice]) -> Result<(Vec<Due>, Vec<Delta>)> {
+    let (mut due, mut all) = (Vec::new(), Vec::new());
+    let mut changed: Vec<&str> = Vec::new();
+    for (step, slice) in steps.into_iter().zip(seen) {
+        let mut deltas = step.resource.diff(slice).with_context(|| format!("step `{}`", step.name))?;
+        let (differs, refresh) = (!deltas.is_empty(), owes(step, &changed));
+        if !differs && refresh {
+            deltas.push(restart(step));
+        }
+        if deltas.iter().any(Delta::is_loaded) {
             changed.extend(step.id.as_deref());
         }
-        all.append(&mut own);
+        due.push(Due { differs, refresh });
+        all.append(&mut deltas);
     }
-    Ok(all)
+    Ok((due, all))
 }
 
 /// Whether something that the step has loaded is changed by another.
-pub(crate) fn owes(step: &Step, changed: &[&str]) -> bool {
+fn owes(step: &Step, changed: &[&str]) -> bool {
     step.restart_on.iter().any(|id| changed.contains(&id.as_str()))
 }
 

@@ -75,6 +75,11 @@ pub trait Resource: Send + Sync {
     /// As for `diff`.
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix>;
 
+    /// Returns what a saved plan compares of what was read: all of it, but for what a host changes by itself.
+    fn reviewed(&self, seen: &Slice) -> String {
+        format!("{}\n{}", seen.status, seen.stdout)
+    }
+
     /// Returns why a difference cannot be mended as the host is now: nothing is begun then.
     fn obstacle(&self, _seen: &Slice) -> Option<anyhow::Error> {
         None

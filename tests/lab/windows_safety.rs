@@ -80,7 +80,8 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
     let (code, report) = json(&lab, &["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
     for name in ["dmz1", "win1"] {
-        assert!(lab.requests(name) <= 60, "apply: {} requests of {name}", lab.requests(name));
+        // A Receive brings what is there: on a busy machine the same output comes in more of them.
+        assert!(lab.requests(name) <= 75, "apply: {} requests of {name}", lab.requests(name));
         assert_eq!(lock(&lab, name), "", "the lock of {name} was not given back");
     }
     let (code, report) = json(&lab, &["undo", "--yes"]);
@@ -94,8 +95,11 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
     assert_eq!((code, status(&report, "win1")), (0, "unchanged"), "a second undo: {report:#}");
 
     // An undo that fails in the middle says so and can be tried again.
-    let (code, report) = json(&lab, &["apply", "--yes"]);
+    let (code, report) = json(&lab, &["apply", "--yes", "--journal"]);
     assert_eq!(code, 0, "{report:#}");
+    let told = lab.events("win1");
+    assert!(told.starts_with("INFORMATION 1 APPLICATION fleetclock: run 20"), "{told}");
+    assert!(told.contains(" changed: ") && told.contains(r"W32Time\Parameters: NtpServer"), "{told}");
     lab.cmd("win1", &format!("reg add {STAND_IN} /v StuckService /t REG_DWORD /d 1 /f"));
     let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
     assert_eq!((code, status(&report, "win1")), (1, "failed_not_undone"), "{report:#}");
@@ -106,6 +110,22 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
     let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
     assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
     unchanged(&lab, "win1", &before[1]);
+    a_plan_that_is_stale_is_refused(&lab);
+}
+
+/// What the time service notes by itself between a plan and its use is nothing; what somebody sets is.
+fn a_plan_that_is_stale_is_refused(lab: &Lab) {
+    let plan = lab.path("win.plan").display().to_string();
+    assert_eq!(json(lab, &["plan", "--out", &plan, "-l", "win1"]).0, 0);
+    let key = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Config";
+    lab.cmd("win1", &format!("reg add {key} /v LastKnownGoodTime /t REG_SZ /d 7 /f"));
+    lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 3 /f"));
+    let (code, report) = json(lab, &["apply", &plan, "--yes"]);
+    assert_eq!((code, status(&report, "win1")), (1, "failed"), "{report:#}");
+    assert!(error(&report, "win1").contains(r"registry W32Time\Config is not as it was seen"), "{report:#}");
+    lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 10 /f"));
+    let (code, report) = json(lab, &["apply", &plan, "--yes"]);
+    assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
 }
 
 #[test]

@@ -7,21 +7,25 @@ use std::time::Duration;
 use anyhow::Result;
 
 use super::lines::{self, Answers, at_step, judge};
-use super::lock::{self, Entry, Lock};
+use super::lock::{self, Entry, Lock, plain};
 use super::plan::{self, READ};
 use super::{far, proof, timer, undo};
 use crate::engine::apply::{for_good, left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
+use crate::engine::lock::Holder;
 use crate::engine::plan::Planned;
 use crate::engine::session::{Failure, Session};
-use crate::engine::steps::{Step, owes};
+use crate::engine::steps::Step;
 use crate::model::event::Phase;
-use crate::model::{Delta, HostReport, Slice, SourceReport, Status};
+use crate::model::{HostReport, Slice, SourceReport, Status};
 use crate::resource::Fix;
 use crate::resource::windows::{disown, owe};
 
 /// Time limit for the change of one step; a service that waits for its sources is the slow part.
 const CHANGE: Duration = Duration::from_secs(150);
+
+/// An entry of the event log, characters: with the rest of its line it has to fit into a command.
+const LONGEST_ENTRY: usize = 1500;
 
 /// A step that has something to change.
 struct Task<'a> {
@@ -120,10 +124,8 @@ fn arm(
     others: &[String],
     report: &mut HostReport,
 ) -> Result<(), Failure> {
-    let about: Vec<String> =
-        report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect();
     let limits = if far { far::narrow(session.spec) } else { String::new() };
-    let text = undo::text(&run.lock.holder, &session.cx.run, &about, &(limits + &undo_of(&run.tasks)))?;
+    let text = undo::text(&run.lock.holder, &session.cx.run, &about(report), &(limits + &undo_of(&run.tasks)))?;
     let unarmed = undo::arm(session, &mut run.lock, &text, others)?;
     report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
     Ok(())
@@ -176,20 +178,8 @@ fn ours(session: &mut Session<'_>, run: &Run<'_>, last: &[String]) -> Result<Opt
 }
 
 fn tasks(planned: &Planned) -> Result<Vec<Task<'_>>> {
-    let mut tasks = Vec::new();
-    let mut changed: Vec<&str> = Vec::new();
-    for (step, slice) in planned.steps.iter().zip(&planned.seen) {
-        let refresh = owes(step, &changed);
-        let differs = step.resource.diff(slice)?;
-        if differs.iter().any(Delta::is_loaded) {
-            changed.extend(step.id.as_deref());
-        }
-        if !differs.is_empty() || refresh {
-            let owed = step.unit.as_deref().filter(|_| refresh);
-            tasks.push(Task { step, fix: step.resource.fix(slice, refresh)?, owed });
-        }
-    }
-    Ok(tasks)
+    let due = planned.changes.iter().filter(|change| change.is_due());
+    due.map(|change| Ok(Task { step: &change.step, fix: change.fix()?, owed: change.owed() })).collect()
 }
 
 /// Takes the lock. Nothing is touched on a host that would then have no source, or whose clock
@@ -246,12 +236,25 @@ fn steps(session: &mut Session<'_>, run: &Run<'_>, batch: &[Task<'_>], first: bo
 fn converged(session: &mut Session<'_>, run: &Run<'_>) -> Result<(), Failure> {
     let planned = run.planned;
     let mut answers = Answers::default();
-    let mut questions = plan::lines(&planned.steps);
+    let steps = || planned.changes.iter().map(|change| &change.step);
+    let mut questions = plan::lines(steps());
     questions.push(run.lock.renew()?);
+    questions.extend(told(session, run, "INFORMATION", "changed"));
     session.phase(Phase::Probe);
     answers.ask(session, &questions, READ.max(planned.spec.limits.read))?;
-    let seen: Vec<Slice> = planned.steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
+    let seen: Vec<Slice> = steps().map(|step| answers.of(&step.resource.probe())).collect();
     nothing_left(planned, &seen)
+}
+
+/// An entry of what was done in the host's own log, where that is wanted; a host that refuses it is not worse off.
+fn told(session: &Session<'_>, run: &Run<'_>, kind: &str, ended: &str) -> Option<String> {
+    let Holder { run: name, who, .. } = &run.lock.holder;
+    let text = format!("run {name} by {who} {ended}: {}", about(&run.planned.report).join(", "));
+    session.cx.journal.then(|| timer::event(kind, &plain(&text).chars().take(LONGEST_ENTRY).collect::<String>()))
+}
+
+fn about(report: &HostReport) -> Vec<String> {
+    report.deltas.iter().map(|delta| format!("{}: {}", delta.resource, delta.property)).collect()
 }
 
 fn finish(session: &mut Session<'_>, report: &mut HostReport, status: Status) -> Result<(), Failure> {
@@ -288,6 +291,9 @@ fn take_back(session: &mut Session<'_>, run: &Run<'_>, tasks: &[Task<'_>], failu
     session.progress("putting back what was changed");
     let text = undo_of(tasks);
     let cut = failure.status == Status::Unreachable;
+    let told: Vec<String> = told(session, run, "ERROR", "failed").filter(|_| !cut).into_iter().collect();
+    // The connection may be what had failed; the undo says so if it is.
+    let _ = lines::run(session, &told, READ);
     let undone = put_back(session, run, &text, cut)
         .or_else(|first| again(session, run, &text).map_err(|second| (first, second)));
     let Err((first, second)) = undone else { return (with_undo(failure, Some(&Slice::default())), false) };

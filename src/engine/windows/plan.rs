@@ -14,7 +14,7 @@ use crate::engine::clock;
 use crate::engine::plan::{Extent, Planned, Service, hidden, now};
 use crate::engine::ports::opens;
 use crate::engine::session::{Failure, Session};
-use crate::engine::steps::{Step, deltas, follow};
+use crate::engine::steps::{Step, compared, follow};
 use crate::exit::Hint;
 use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
 use crate::firewall::Word;
@@ -130,8 +130,9 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
     session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
     answers.ask(session, &lines(&steps), spec.limits.read)?;
     let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
-    report.deltas = deltas(&steps, &seen)?;
-    report.warnings.extend(steps.iter().zip(&seen).flat_map(|(step, slice)| step.resource.doubts(slice)));
+    let (changes, deltas) = compared(steps, seen)?;
+    report.deltas = deltas;
+    report.warnings.extend(changes.iter().flat_map(|change| change.step.resource.doubts(&change.seen)));
     report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
     let clock = clock::Model::Windows(Clock::of(spec, &facts));
     let verdict = match extent {
@@ -146,8 +147,7 @@ fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -
         spec: spec.clone(),
         service: Service::Windows,
         clock,
-        steps,
-        seen,
+        changes,
         left_over,
         verdict,
         hidden: Hider::default(),
@@ -166,8 +166,8 @@ fn glance(session: &mut Session<'_>, clock: clock::Model, report: &mut HostRepor
 }
 
 /// All lines of all probes.
-pub(super) fn lines(steps: &[Step]) -> Vec<String> {
-    steps.iter().flat_map(|step| step.resource.probe().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
+pub(super) fn lines<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Vec<String> {
+    steps.into_iter().flat_map(|step| step.resource.probe().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
 }
 
 /// The one domain controller whose time is a matter of an inventory (Microsoft, "Configure the PDC emulator").

@@ -62,6 +62,11 @@ pub(super) fn heard() -> String {
     format!("-reg delete \"{OWED}\" /v {TAKEN_BACK} /f")
 }
 
+/// Returns the line that leaves an entry in the log of applications, in words that `plain` has made.
+pub(super) fn event(kind: &str, text: &str) -> String {
+    format!("eventcreate /t {kind} /id 1 /l APPLICATION /so fleetclock /d \"{text}\"")
+}
+
 /// What the task runs, in the folder of the undo. Whoever takes the lock first has the host: the
 /// run that comes back, the next one, or this script.
 fn script(lock: &Lock) -> Result<Vec<String>> {
@@ -69,11 +74,7 @@ fn script(lock: &Lock) -> Result<Vec<String>> {
     let (lock_line, word) = (expired(lock)?, |full: u8| word(lock, full));
     let (who, xml, log) = (plain(&lock.holder.who), file(run, "xml"), file(run, "log"));
     let held = |text: &str| format!("reg query \"{OWED}\" /v Lock 2>&1|findstr /c:\"{text}\"");
-    let tell = |kind: &str, how: &str| {
-        format!(
-            "eventcreate /t {kind} /id 1 /l APPLICATION /so fleetclock /d \"run {run} of {who} was not heard of again: {how}\""
-        )
-    };
+    let tell = |kind: &str, how: &str| event(kind, &format!("run {run} of {who} was not heard of again: {how}"));
     let lines = [
         "@echo off".to_owned(),
         ":wait".to_owned(),

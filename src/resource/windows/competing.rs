@@ -16,6 +16,7 @@ pub(super) struct Competing {
 }
 
 /// One of them as it was found.
+#[derive(Debug)]
 struct Found<'a> {
     name: &'a str,
     start: u32,
@@ -79,6 +80,10 @@ impl Resource for Competing {
             }
         }
         Ok(deltas)
+    }
+
+    fn reviewed(&self, seen: &Slice) -> String {
+        format!("{:?}", self.found(seen))
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {

@@ -168,6 +168,13 @@ impl Resource for Values {
         Ok(fix)
     }
 
+    /// W32Time notes its own state (the last good time) among its settings.
+    fn reviewed(&self, seen: &Slice) -> String {
+        let registry = Registry::parse(&seen.stdout);
+        let values = self.values.keys().map(|name| format!("{name}: {:?}\n", registry.value(&self.key, name)));
+        values.collect()
+    }
+
     fn secrets(&self, seen: &Slice) -> Vec<String> {
         let registry = Registry::parse(&seen.stdout);
         let secret = self.values.iter().filter(|(name, wanted)| self.shown.get(*name) != Some(wanted));
@@ -231,6 +238,16 @@ mod tests {
             fix.undo,
             format!("reg add \"{PARAMETERS}\" /v \"NtpServer\" /t REG_SZ /d \"time.windows.com,0x8\" /f\n")
         );
+    }
+
+    #[test]
+    fn a_saved_plan_compares_the_values_of_the_step_alone() {
+        let values = Values::new(PARAMETERS.to_owned(), wanted(), wanted(), &facts("")).unwrap();
+        let reviewed = |lines: &str| values.reviewed(&seen(lines));
+        let was = reviewed("    Type    REG_SZ    NT5DS\n    LastKnownGoodTime    REG_QWORD    0x1\n");
+        assert_eq!(was, reviewed("    Type    REG_SZ    NT5DS\n    LastKnownGoodTime    REG_QWORD    0x2\n"));
+        assert_ne!(was, reviewed("    Type    REG_SZ    NoSync\n"));
+        assert_ne!(was, reviewed("    Type    REG_SZ    NT5DS\n    NtpServer    REG_SZ    10.0.0.9\n"));
     }
 
     #[test]

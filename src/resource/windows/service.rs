@@ -31,6 +31,7 @@ pub(super) struct Service {
 }
 
 /// What was found.
+#[derive(Debug)]
 struct State {
     /// `Start`: 2 automatic, 3 on demand, 4 disabled.
     start: Option<u32>,
@@ -125,6 +126,11 @@ impl Resource for Service {
             differ("restart", Some("owed by a run that did not end".to_owned()), "restarted");
         }
         Ok(deltas)
+    }
+
+    /// The key of W32Time is all of its settings, and `sc` says process numbers.
+    fn reviewed(&self, seen: &Slice) -> String {
+        format!("{:?}", self.state(seen))
     }
 
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix> {
