@@ -5,7 +5,6 @@ use std::net::IpAddr;
 use super::read::{Found, Linux, Service};
 use super::{Host, Note, Said, Seen, Source, chrony, ntp, others, tells, windows};
 use crate::config::Directive;
-use crate::inventory::spec::ProviderChoice;
 use crate::provider;
 
 /// A host of the new file.
@@ -88,13 +87,8 @@ fn linux_said(linux: &Linux) -> Result<Said, String> {
 
 /// Lines that the new file has by itself.
 fn usual(linux: &Linux, found: &Found<'_>) -> Vec<String> {
-    let choice = match found.service {
-        Service::Chrony => ProviderChoice::Chrony,
-        Service::Ntpd => ProviderChoice::Ntpd,
-        _ => return Vec::new(),
-    };
-    let provider = provider::ALL.iter().find(|provider| provider.choice() == choice);
-    let layout = provider.map(|provider| provider.layout(&linux.facts)).unwrap_or_default();
+    let Some(provider) = provider::ALL.iter().find(|provider| provider.name() == found.name) else { return Vec::new() };
+    let layout = provider.layout(&linux.facts);
     vec![format!("driftfile {}", layout.driftfile), format!("logdir {}", layout.logdir)]
 }
 

@@ -21,6 +21,7 @@ mod man;
 mod permit;
 mod plan;
 mod probe;
+mod providers;
 mod refused;
 mod render;
 mod report;
@@ -231,6 +232,11 @@ enum Command {
     ///
     /// System, time packages and services, firewall and clock, as they are.
     Facts,
+    /// Show what each time service can do; contact no host
+    ///
+    /// What an inventory may ask of each, and the version that brought it. An inventory that names a service
+    /// (`provider`) and asks for what that cannot do is refused with line and column.
+    Providers,
     /// Ask NTP servers for the time, from this machine
     ///
     /// Asks each address of each server until it has a good answer, with two seconds between two
@@ -296,6 +302,7 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Verify(args) => verify::run(&args, &global),
         Command::Doctor(args) => doctor::run(&args, &global),
         Command::Facts => facts::run(&global),
+        Command::Providers => providers::run(&global),
         Command::Probe(args) => probe::run(&args, &global),
         Command::Report(verb) => report::run(&verb, &global),
         Command::Inventory(verb) => inventory::run(&verb, &global),

@@ -11,6 +11,7 @@ use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::{Exit, Hint};
 use crate::facts::assumed;
+use crate::facts::services::{self, Service, System};
 use crate::facts::windows_others::RIVALS;
 use crate::firewall::Word;
 use crate::inventory::HostSpec;
@@ -31,11 +32,16 @@ pub(super) struct Args {
     #[arg(add = super::suggest::template())]
     template: Option<String>,
     /// The time service, where the inventory leaves it to the host
-    #[arg(long, value_parser = ["chrony", "ntpd"], default_value = "chrony")]
+    #[arg(long, value_parser = provider_names(), default_value = services::ALL[0].name)]
     provider: String,
     /// The family of the system, for paths and names
     #[arg(long, value_parser = ["debian", "redhat", "suse"], default_value = "debian")]
     family: String,
+}
+
+/// The time services that have files.
+fn provider_names() -> clap::builder::PossibleValuesParser {
+    services::of(System::Linux).map(|service| service.name).collect::<Vec<_>>().into()
 }
 
 /// Prints every file of the host's playbook.
@@ -51,11 +57,8 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         };
     }
     let facts = assumed::linux(&args.family);
-    let choice = match (spec.provider, args.provider.as_str()) {
-        (ProviderChoice::Auto, "ntpd") => ProviderChoice::Ntpd,
-        (ProviderChoice::Auto, _) => ProviderChoice::Chrony,
-        (declared, _) => declared,
-    };
+    let told = Service::named(&args.provider).map(ProviderChoice::Named);
+    let choice = if spec.provider == ProviderChoice::Auto { told.unwrap_or(spec.provider) } else { spec.provider };
     let provider = provider::choose(choice, &facts)?;
     let playbook = Playbook::load(&assets, spec.playbook_or(provider.playbook()))?;
     let context = context::shown(&spec, &facts, &provider.layout(&facts), Word::NONE);

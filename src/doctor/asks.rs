@@ -1,10 +1,11 @@
-//! The questions: `evidence.sh` and `evidence_service.sh` taken apart and filled in for one host.
+//! The questions: `evidence.sh` and `evidence_service.sh` taken apart and filled in for one host, with what the
+//! time services know to ask themselves.
 
 use std::time::Duration;
 
+use crate::facts::services::{self, System};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::ProviderChoice;
-use crate::provider;
+use crate::provider::{self, LinuxProvider};
 use crate::transport::quote::sh;
 use crate::{facts, firewall};
 
@@ -17,8 +18,11 @@ const FIREWALLS: &str = "#! firewalls\n";
 /// The part of the script that the others need and that answers nothing.
 const BEFORE: &str = "before";
 
-/// The names that a time service may go by, in the order in which they are looked for.
-const UNITS: &[&str] = &["chrony", "chronyd", "ntpsec", "ntp", "ntpd"];
+/// Stands in a part for what the time service that was found is asked.
+const SERVICE: &str = "@SERVICE@";
+
+/// The same, where it answers its own tool.
+const TALKING: &str = "@TALKING@";
 
 /// One question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,22 +47,18 @@ pub struct Asker {
 /// Returns what runs before the questions, and the questions for a host. `probe` measures its
 /// sources; `salt` is the same for all hosts of a run, and of no other.
 pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (String, Vec<Ask>) {
-    let fill = |text: &str| {
-        text.replace("@UNITS@", &units(spec.provider))
-            .replace("@SOURCES@", &sources(spec))
+    let providers = providers(spec);
+    let fill = |ask: &Ask| {
+        let own = arms(&providers, |provider| own(*provider, &ask.name), "");
+        let talking = format!("[ \"$fc_talks\" = no ] || {own}");
+        let text = of_services(&ask.body.replace(TALKING, &talking).replace(SERVICE, &own), &providers);
+        text.replace("@SOURCES@", &sources(spec))
             .replace("@ASKERS@", &words(askers))
-            .replace("@CHRONY@", status(ProviderChoice::Chrony))
-            .replace("@NTPD@", status(ProviderChoice::Ntpd))
-            .replace("@PASSED_CHRONY@", &passed(ProviderChoice::Chrony))
-            .replace("@PASSED_NTPD@", &passed(ProviderChoice::Ntpd))
-            .replace("@HERE@", provider::HERE)
             .replace("@PROBE@", probe)
             .replace("@SALT@", salt)
             .replace("@SERVED@", &served(spec))
             .replace("@WAY@", firewall::firewalld::WAY)
             .replace("@FIREWALLD@", firewall::firewalld::FUNCTIONS)
-            .replace("@BEFORE_4@", provider::BEFORE_4)
-            .replace("@READ_OLD@", &provider::READ_OLD.replace("{}", "\"$fc_f\""))
             .replace("@NFT@", firewall::NFT)
             .replace("@IPTABLES@", firewall::IPTABLES)
             .replace("@KEEPERS@", firewall::KEEPERS)
@@ -67,26 +67,78 @@ pub fn asks(spec: &HostSpec, askers: &[Asker], probe: &str, salt: &str) -> (Stri
     };
     let mut before = String::new();
     let mut asks = Vec::new();
-    for ask in split() {
+    for ask in split(&script()) {
         match ask.name.as_str() {
-            BEFORE => before = fill(&ask.body),
-            _ => asks.push(Ask { body: fill(&ask.body), ..ask }),
+            BEFORE => before = fill(&ask),
+            _ => asks.push(Ask { body: fill(&ask), ..ask }),
         }
     }
     (before, asks)
 }
 
 /// Returns the command of a part as a finding shows it, for this service and its file.
-pub fn shown(name: &str, unit: &str, config: &str) -> String {
-    let ask = split().into_iter().find(|ask| ask.name == name);
+pub fn shown(name: &str, service: Option<&str>, unit: &str, config: &str) -> String {
+    let provider = provider::ALL.iter().find(|provider| Some(provider.name()) == service);
+    let own = provider.and_then(|provider| split(provider.evidence()).into_iter().find(|ask| ask.name == name));
+    let ask = own.or_else(|| split(&script()).into_iter().find(|ask| ask.name == name));
     let shown = ask.map_or_else(|| name.to_owned(), |ask| ask.shown);
     shown.replace("$fc_unit", unit).replace("$fc_config", config)
 }
 
-fn units(choice: ProviderChoice) -> String {
-    let wanted = provider::ALL.iter().find(|provider| provider.choice() == choice);
-    let fits = |unit: &&&str| wanted.is_none_or(|provider| provider.units().contains(unit));
-    UNITS.iter().filter(fits).copied().collect::<Vec<_>>().join(" ")
+/// The time services that are looked for: the one that is named, else each.
+fn providers(spec: &HostSpec) -> Vec<&'static dyn LinuxProvider> {
+    let is_it = |provider: &&&'static dyn LinuxProvider| {
+        spec.provider.named().is_none_or(|named| named.name == provider.name())
+    };
+    let named: Vec<_> = provider::ALL.iter().filter(is_it).copied().collect();
+    if named.is_empty() { provider::ALL.to_vec() } else { named }
+}
+
+/// A `case` with what each time service has to say; `otherwise` for a host that has none of them.
+fn arms(providers: &[&dyn LinuxProvider], body: impl Fn(&&dyn LinuxProvider) -> String, otherwise: &str) -> String {
+    let arm = |provider: &&dyn LinuxProvider| {
+        let body = body(provider);
+        (!body.trim().is_empty()).then(|| format!("{})\n{}\n;;\n", provider.name(), body.trim_end()))
+    };
+    let arms: String = providers.iter().filter_map(arm).collect();
+    let otherwise = if otherwise.is_empty() { String::new() } else { format!("*) {otherwise} ;;\n") };
+    format!("case $fc_daemon in\n{arms}{otherwise}esac")
+}
+
+/// What a time service is asked in a part.
+fn own(provider: &dyn LinuxProvider, part: &str) -> String {
+    match part {
+        "status" => provider.status().to_owned(),
+        "passed" => provider.passed_over(),
+        _ => {
+            split(provider.evidence()).into_iter().find(|ask| ask.name == part).map_or_else(String::new, |ask| ask.body)
+        }
+    }
+}
+
+/// Fills in what the time services say of themselves.
+fn of_services(text: &str, providers: &[&dyn LinuxProvider]) -> String {
+    let units: Vec<&str> = providers.iter().flat_map(|provider| provider.units()).copied().collect();
+    let all: Vec<String> = services::units().map(|unit| format!("{unit}.service")).collect();
+    let processes: Vec<&str> = services::processes().collect();
+    let programs: Vec<&str> = services::of(System::Linux).flat_map(|service| service.processes).copied().collect();
+    let jumps: Vec<&str> = provider::ALL.iter().flat_map(|provider| provider.jumps()).copied().collect();
+    let names = |provider: &&dyn LinuxProvider| {
+        let service = provider.service();
+        let (units, files) = (service.units.join(" | "), service.files.join(" "));
+        format!("{units}) fc_daemon={}; fc_files='{files}' ;;", service.name)
+    };
+    let names: Vec<String> = providers.iter().map(names).collect();
+    let text = text
+        .replace("@UNITS@", &units.join(" "))
+        .replace("@NAMES@", &names.join("\n"))
+        .replace("@ALL_UNITS@", &all.join(" "))
+        .replace("@PROCESSES@", &processes.join(" | "))
+        .replace("@PROGRAMS@", &programs.join("|"))
+        .replace("@JUMPS@", &jumps.join("|"))
+        .replace("@TALKS@", &arms(providers, |provider| provider.talks().to_owned(), "false"))
+        .replace("@CLIENTS@", &arms(providers, |provider| own(*provider, "clients"), ""));
+    providers.iter().flat_map(|provider| provider.words()).fold(text, |text, (name, word)| text.replace(name, &word))
 }
 
 fn sources(spec: &HostSpec) -> String {
@@ -106,18 +158,13 @@ fn served(spec: &HostSpec) -> String {
     networks.collect::<Vec<_>>().join(" ")
 }
 
-fn status(choice: ProviderChoice) -> &'static str {
-    provider::ALL.iter().find(|provider| provider.choice() == choice).map_or("false", |provider| provider.status())
+/// All questions, with those of the firewalls in their place.
+fn script() -> String {
+    SCRIPT.replace(FIREWALLS, &firewall::registry::evidence())
 }
 
-fn passed(choice: ProviderChoice) -> String {
-    let provider = provider::ALL.iter().find(|provider| provider.choice() == choice);
-    provider.map_or_else(String::new, |provider| provider.passed_over())
-}
-
-fn split() -> Vec<Ask> {
+fn split(script: &str) -> Vec<Ask> {
     let mut asks: Vec<Ask> = Vec::new();
-    let script = SCRIPT.replace(FIREWALLS, &firewall::registry::evidence());
     for line in script.lines() {
         if let Some((name, shown)) = line.strip_prefix("#: ").and_then(|rest| rest.split_once(": ")) {
             asks.push(Ask { name: name.to_owned(), shown: shown.to_owned(), body: String::new() });
@@ -153,8 +200,30 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("hosts");
         std::fs::write(&file, "10.0.0.8 ntpxlab\n10.0.0.9 NTP.lab\n").unwrap();
-        let body = split().into_iter().find(|ask| ask.name == "hosts").unwrap().body;
+        let body = split(&script()).into_iter().find(|ask| ask.name == "hosts").unwrap().body;
         let script = body.replace("@SOURCES@", "ntp.lab").replace("/etc/hosts", file.to_str().unwrap());
         assert_eq!(run(&script), "2:10.0.0.9 NTP.lab\n");
+    }
+
+    /// What a service is asked has a place in the script, and nothing is left to be filled in.
+    #[test]
+    fn every_part_of_a_service_is_asked_and_filled_in() {
+        let spec = crate::engine::sample::host("h1");
+        let (before, asks) = asks(&spec, &[], "true", "salt");
+        for provider in provider::ALL {
+            for part in split(provider.evidence()).iter().filter(|part| part.name != BEFORE) {
+                let text = split(&script()).into_iter().find(|ask| ask.name == part.name).map(|ask| ask.body);
+                let named =
+                    text.is_some_and(|text| text.contains(SERVICE) || text.contains(TALKING) || part.name == "clients");
+                assert!(named, "evidence.sh has no @SERVICE@ in `{}`, which {} is asked", part.name, provider.name());
+            }
+        }
+        let all: String = asks.iter().map(|ask| ask.body.as_str()).chain([before.as_str()]).collect();
+        let left = all
+            .split('@')
+            .skip(1)
+            .find(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
+        assert_eq!(left, None);
+        assert!(run(&format!("sh -n <<'END'\n{before}\n{all}\nEND\necho $?")).ends_with("0\n"));
     }
 }

@@ -43,7 +43,7 @@ pub fn diagnose(hosts: &[HostSpec], looked: &BTreeMap<String, Looked>) -> BTreeM
 /// Whether a host follows its sources, as far as its evidence tells.
 pub fn is_well(spec: &HostSpec, evidence: &Evidence) -> bool {
     let follows_one = |host: &Patient<'_>| {
-        evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o')).any(|peer| {
+        evidence.peers.iter().filter(|peer| peer.selected).any(|peer| {
             let is_it = |source: &crate::inventory::spec::Source| {
                 // W32Time shows the name that it was given.
                 peer.address == source.address

@@ -7,18 +7,19 @@ use anyhow::{Context, Result};
 
 use super::asks;
 use super::inside::Inside;
-use super::lines::{device, listener, names, owned, pairs, peers, process, route, units, visitor};
+use super::lines::{device, listener, names, owned, pairs, process, route, units};
 use super::record::Parts;
 use super::windows;
 use crate::facts::windows::WindowsFacts;
 use crate::facts::{self, Found};
 use crate::firewall::firewalld::Firewalld;
 use crate::firewall::{self, Ruleset};
-use crate::inventory::spec::ProviderChoice;
 use crate::model::Slice;
 use crate::ntp::remote;
 use crate::ntp::report::SourceReport;
-use crate::provider::{self, DaemonStatus};
+use crate::provider::config::{Config, UNKNOWN};
+use crate::provider::diagnosis::{Tool, Visitor};
+use crate::provider::{self, DaemonStatus, LinuxProvider, Peer, Provider};
 
 /// The part that holds the facts; it is asked by the script of `facts`.
 pub const FACTS: &str = "facts";
@@ -31,7 +32,7 @@ pub struct Evidence {
     /// The unit of the time service without `.service`; empty if none is there.
     pub unit: String,
     /// The time service; `None` if none is there.
-    pub service: Option<ProviderChoice>,
+    pub service: Option<&'static dyn Provider>,
     /// Its configuration file; empty if none is there.
     pub file: String,
     /// Whether the service answers its own tool.
@@ -112,34 +113,6 @@ pub struct Process {
     pub group: String,
 }
 
-/// The lines of a configuration file.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Config {
-    lines: Vec<Vec<String>>,
-}
-
-/// A source as the service sees it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Peer {
-    /// Numeric address.
-    pub address: String,
-    /// The mark of `chronyc sources` or `ntpq -p`: `*`, `+`, `-`, `x`, `?`, ...
-    pub mark: char,
-    /// Reachability register.
-    pub reach: u8,
-}
-
-/// Somebody who has asked the service for time.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Visitor {
-    /// Its address.
-    pub address: IpAddr,
-    /// Questions that were not answered on purpose.
-    pub drops: u64,
-    /// Seconds since its last question.
-    pub last: f64,
-}
-
 /// A socket on udp/123.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Listener {
@@ -171,70 +144,9 @@ pub enum Route {
     None(String),
 }
 
-/// The directives that name a source.
-const SOURCES: &[&str] = &["server", "pool", "peer"];
-
-/// The name of a source and its options; ntpd takes the family before the name.
-fn named(rest: &[String]) -> Option<(&String, &[String])> {
-    match rest.split_first()? {
-        (family, rest) if matches!(family.as_str(), "-4" | "-6") => rest.split_first(),
-        split => Some(split),
-    }
-}
-
-impl Config {
-    /// Reads lines; a word in its own right begins after a blank.
-    pub fn read(text: &str) -> Self {
-        let fine = |line: &&str| !line.is_empty() && !line.starts_with(['#', '!', ';', '%']);
-        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect();
-        Config { lines: text.lines().map(str::trim).filter(fine).map(words).collect() }
-    }
-
-    /// Returns the words after a directive, for each line of it.
-    pub fn all<'a>(&'a self, directive: &str) -> impl Iterator<Item = &'a [String]> + use<'a> {
-        let directive = directive.to_owned();
-        self.lines.iter().filter_map(move |line| match line.split_first() {
-            Some((first, rest)) if first.eq_ignore_ascii_case(&directive) => Some(rest),
-            _ => None,
-        })
-    }
-
-    /// Returns the first word after a directive; the last line of it counts.
-    pub fn value(&self, directive: &str) -> Option<&str> {
-        self.all(directive).last().map(|rest| rest.first().map_or("", String::as_str))
-    }
-
-    /// Returns all lines, in words.
-    pub fn lines(&self) -> impl Iterator<Item = &[String]> {
-        self.lines.iter().map(Vec::as_slice)
-    }
-
-    /// Returns the first line of a directive whose words fit, as it was written.
-    pub fn line(&self, directive: &str, fits: impl Fn(&[String]) -> bool) -> Option<String> {
-        self.all(directive)
-            .find(|rest| fits(rest))
-            .map(|rest| format!("{directive} {}", rest.join(" ")).trim().to_owned())
-    }
-
-    /// Returns the options of a source, if it is configured.
-    pub fn source(&self, address: &str) -> Option<&[String]> {
-        SOURCES.iter().find_map(|directive| {
-            let lines = self.all(directive);
-            lines.filter_map(named).find(|(name, _)| *name == address).map(|(_, options)| options)
-        })
-    }
-
-    /// Returns the whole line of a source.
-    pub fn source_line(&self, address: &str) -> Option<String> {
-        SOURCES.iter().find_map(|word| self.line(word, |rest| named(rest).is_some_and(|(name, _)| name == address)))
-    }
-
-    /// Returns all configured sources.
-    pub fn sources(&self) -> Vec<&str> {
-        let of =
-            |directive: &&str| self.all(directive).filter_map(named).map(|(name, _)| name.as_str()).collect::<Vec<_>>();
-        SOURCES.iter().flat_map(of).collect()
-    }
+/// A time service of Linux as one of any system.
+fn any(provider: &&'static dyn LinuxProvider) -> &'static dyn Provider {
+    *provider
 }
 
 impl Evidence {
@@ -258,17 +170,18 @@ impl Evidence {
         let (unit, name, file) = (word(), word(), word());
         let talks = part("status").status == 0;
         let provider = provider::ALL.iter().find(|provider| provider.name() == name);
-        let service = provider.map(|provider| provider.choice());
+        let service = provider.map(any);
+        let said = provider.map(|provider| provider.read(&text)).unwrap_or_default();
         let daemon = provider.and_then(|provider| provider.parse_status(part("status")).ok());
         let mut evidence = Evidence {
             units: units(text("units")),
             started: text("started").trim().parse().ok(),
             changed: text("changed").trim().parse().ok(),
             processes: text("processes").lines().filter_map(process).collect(),
-            config: Config::read(text("config")),
+            config: Config::read(text("config"), provider.map_or(&UNKNOWN, |provider| provider.language())),
             held_secret: text("noted").trim() == "yes",
-            peers: peers(text("status")),
-            visitors: text("clients").lines().filter_map(|line| visitor(line, service)).collect(),
+            peers: daemon.iter().flat_map(|daemon| daemon.peers.clone()).collect(),
+            visitors: said.visitors.clone(),
             access: pairs(text("access")).map(|(address, word)| (address, word == "allowed")).collect(),
             askers: pairs(text("askers")).filter_map(|(address, ago)| Some((address, ago.parse().ok()?))).collect(),
             listeners: text("listeners").lines().filter_map(listener).collect(),
@@ -286,12 +199,12 @@ impl Evidence {
             talks,
             daemon,
             itself: None,
-            inside: Inside::read(&parts),
+            inside: Inside::read(&parts, said),
             wanted: None,
             parts,
         };
         (evidence.filter.asks_as, evidence.filter.answers_as) =
-            evidence.inside.senders(evidence.is_chrony(), &evidence.listeners);
+            evidence.inside.senders(evidence.asks_from_123(), &evidence.listeners);
         windows::complete(&mut evidence);
         Ok(evidence)
     }
@@ -300,7 +213,7 @@ impl Evidence {
     pub fn shown(&self, part: &str) -> String {
         match self.windows() {
             Some(_) => windows::shown(part),
-            None => asks::shown(part, &self.unit, &self.file),
+            None => asks::shown(part, self.service_name(), &self.unit, &self.file),
         }
     }
 
@@ -323,19 +236,34 @@ impl Evidence {
         }
     }
 
-    /// Returns whether the time service is chrony.
-    pub fn is_chrony(&self) -> bool {
-        self.service == Some(ProviderChoice::Chrony)
+    /// Returns whether the time service asks from port 123, by the sockets that it answers at.
+    pub fn asks_from_123(&self) -> bool {
+        self.service.is_none_or(|service| service.asks_from_123())
     }
 
-    /// Returns whether the time service is ntpd, the classic one or ntpsec.
-    pub fn is_ntpd(&self) -> bool {
-        self.service == Some(ProviderChoice::Ntpd)
+    /// Returns the tool of the time service.
+    pub fn tool(&self) -> Option<Tool> {
+        self.service?.tool()
+    }
+
+    /// Returns whether its tool can change what it does while it runs, and says every source by its address.
+    pub fn takes_commands(&self) -> bool {
+        self.tool().is_some_and(|tool| tool.commands)
+    }
+
+    /// Returns whether the server lets an address ask; `None` when it cannot be told. What it says itself counts
+    /// more than its file.
+    pub fn lets_ask(&self, from: IpAddr) -> Option<bool> {
+        match self.access.get(&from) {
+            Some(allowed) => Some(*allowed),
+            None if self.tool().is_some_and(|tool| tool.says_access) => None,
+            None => self.service?.lets_ask(&self.config, from),
+        }
     }
 
     /// Returns the name of the time service in reports.
     pub fn service_name(&self) -> Option<&'static str> {
-        provider::every().find(|provider| Some(provider.choice()) == self.service).map(|provider| provider.name())
+        self.service.map(|service| service.name())
     }
 
     /// Returns the state of the service's own unit.
@@ -367,19 +295,5 @@ impl Evidence {
             Ok(address) => vec![address],
             Err(_) => self.names.get(source).cloned().unwrap_or_default(),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_family_is_no_name_of_a_source() {
-        let config =
-            Config::read("server -6 fd00::1 iburst key 7\n# server 10.0.0.9\npool -4 ntp.example\nserver 10.0.0.1");
-        assert_eq!(config.sources(), ["fd00::1", "10.0.0.1", "ntp.example"]);
-        assert_eq!(config.source("fd00::1").map(<[String]>::len), Some(3));
-        assert!(config.source("-6").is_none());
     }
 }

@@ -1,10 +1,10 @@
 # What `fleetclock doctor` reads on a host. Nothing here changes anything.
 #
 # Each part begins with `#: NAME: COMMAND`. The command is what a finding shows, for an
-# administrator to try; the lines below it are what runs. Words in @ are filled in: @UNITS@ that
-# the time service may go by, @SOURCES@ that the inventory names, @ASKERS@ that got no answer
-# from this host, @SALT@ of this run. `timedatectl timesync-status` is not among them: it can
-# start systemd-timesyncd.
+# administrator to try; the lines below it are what runs. Words in @ are filled in: @SERVICE@, what
+# the time service that was found is asked by that part of `src/provider/NAME/evidence.sh`, where its
+# command stands, too (@TALKING@: only if it answers); @UNITS@ that the time service may go by,
+# @SOURCES@ that the inventory names, @ASKERS@ that got no answer from this host, @SALT@ of this run.
 
 #: before: what the parts below have in common
 # `--value` came with systemd 230. The root of all slices is named `-.slice`, which is no option.
@@ -18,49 +18,50 @@ for fc_u in @UNITS@; do
   [ "$(fc_show LoadState "$fc_u.service")" = not-found ] || fc_unit=$fc_u
 done
 case $fc_unit in
-chrony*) fc_daemon=chrony; fc_files='/etc/chrony/chrony.conf /etc/chrony.conf' ;;
-?*) fc_daemon=ntpd; fc_files='/etc/ntpsec/ntp.conf /etc/ntp.conf' ;;
+@NAMES@
 *) fc_files= ;;
 esac
 for fc_f in $fc_files; do [ -e "$fc_f" ] && { fc_config=$fc_f; break; }; done
 
-# `chronyd -p` came with 4.0; before that, `include` was all that one file could say of another.
-fc_old=
-[ "$fc_daemon" != chrony ] || case $(chronyd --version 2>&1 </dev/null) in @BEFORE_4@) fc_old=yes ;; esac
-fc_lines() ( # file, depth
-  [ "$2" -lt 8 ] || exit
-  sed 's/^[[:space:]]*//; /^[!;#%]/d; /^$/d' "$1" 2>/dev/null | while IFS= read -r fc_l; do
-    case $fc_l in
-    [Ii]nclude[[:space:]]*) for fc_f in ${fc_l#* }; do fc_lines "$fc_f" $(($2 + 1)); done ;;
-    *) printf '%s\n' "$fc_l" ;;
-    esac
+# Servers that DHCP has named, with the file that says so.
+fc_dhcp() {
+  for fc_f in "$@"; do
+    [ -r "$fc_f" ] || continue
+    while read -r fc_k fc_a fc_l; do
+      case $fc_k in server | pool | peer) echo "$fc_a $fc_f" ;; esac
+    done <"$fc_f"
   done
-)
+}
 
-# What an older chronyc says of a command that it does not know is no answer.
-fc_known() { grep -vx 'Unrecognized command'; }
+# Never the keys themselves: a digest with the salt of this run tells whether two are the same.
+fc_keys() { # the directive that names their file
+  fc_k=$(sed -n "s/^[[:space:]]*$1[[:space:]][[:space:]]*\([^[:space:]]*\).*/\1/p" "$fc_config" 2>/dev/null | tail -n 1)
+  [ -z "$fc_k" ] || [ ! -r "$fc_k" ] || while read -r fc_i fc_t fc_v fc_l; do
+    case $fc_i in '' | \#* | !* | %*) continue ;; esac
+    [ -n "$fc_v" ] || { fc_v=$fc_t; fc_t=MD5; }
+    fc_v=${fc_v#ASCII:}; fc_v=${fc_v#HEX:}
+    echo "$fc_i $(printf '%s' "@SALT@ $fc_t $fc_v" | tr a-z A-Z | sha256sum | cut -c1-12)"
+  done <"$fc_k"
+}
+
+@SERVICE@
 
 # A service that hangs keeps its own tool waiting for seconds, each time. One that only waits for
 # its turn on a busy machine is asked again.
 fc_talks=no
 fc_talk() {
-  case $fc_daemon in
-  chrony) timeout 10 chronyc -n -c tracking ;;
-  ntpd) timeout 12 ntpq -n -c 'rv 0 leap' @HERE@ ;;
-  *) false ;;
-  esac >/dev/null 2>&1
+@TALKS@
 }
 fc_talk || fc_talk && fc_talks=yes
 
 # Who has asked it, and when it was asked for that: the two must not be far apart.
+fc_visitors() {
+@CLIENTS@
+}
 fc_clients=; fc_asked=$fc_began
 for fc_n in 1 2 3 4 5; do
   fc_t=$(date +%s)
-  case "$fc_talks$fc_daemon:@ASKERS@" in
-  *:) ;;
-  yeschrony:*) fc_clients=$(chronyc -n -c clients) ;;
-  yesntpd:*) fc_clients=$(ntpq -n -c mrulist @HERE@) ;;
-  esac
+  [ "$fc_talks" = no ] || [ -z "@ASKERS@" ] || fc_clients=$(fc_visitors)
   fc_asked=$(date +%s)
   [ $((fc_asked - fc_t)) -gt 1 ] || break
 done
@@ -70,7 +71,7 @@ echo "$fc_unit $fc_daemon $fc_config"
 
 #: units: systemctl show $fc_unit
 systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -p ExecMainStatus -p NRestarts \
-  chrony.service chronyd.service ntp.service ntpd.service ntpsec.service openntpd.service systemd-timesyncd.service
+  @ALL_UNITS@
 
 #: started: systemctl show -p ExecMainStartTimestamp $fc_unit
 fc_t=$(fc_show ExecMainStartTimestamp "$fc_unit")
@@ -86,7 +87,7 @@ journalctl -b -n 6 -o cat --no-pager -u "$fc_unit" 2>/dev/null
 #: processes: ps ax -o pid,comm,cgroup
 for fc_p in /proc/[0-9]*; do
   read -r fc_c <"$fc_p/comm" || continue
-  case $fc_c in chronyd | ntpd | openntpd | systemd-timesyn | ntpdate | sntp | ntpd-rs | ptp4l | phc2sys) ;; *) continue ;; esac
+  case $fc_c in @PROCESSES@) ;; *) continue ;; esac
   fc_g=; while read -r fc_l; do fc_g=${fc_l##*/}; done <"$fc_p/cgroup"
   echo "${fc_p#/proc/} $fc_c $fc_g"
 done 2>/dev/null
@@ -102,25 +103,14 @@ for fc_f in /etc/systemd/system/*.service; do
   [ -L "$fc_f" ] || grep -HsE "^Exec[A-Za-z]*=.*$fc_jobs" "$fc_f"
 done
 
-#: dhcp: cat /run/chrony-dhcp/* /run/ntpsec/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp
-for fc_f in /run/chrony-dhcp/*.sources /var/run/chrony-helper/*.sources /run/ntpsec/ntp.conf.dhcp /run/ntp.conf.dhcp /var/lib/ntp/ntp.conf.dhcp; do
-  [ -r "$fc_f" ] || continue
-  while read -r fc_k fc_a fc_l; do
-    case $fc_k in server | pool | peer) echo "$fc_a $fc_f" ;; esac
-  done <"$fc_f"
-done
+#: dhcp: what DHCP has written
+@SERVICE@
 
 #: config: cat $fc_config
-case $fc_daemon in
-chrony) { [ -z "$fc_old" ] && chronyd -p -f "$fc_config" 2>/dev/null; } || fc_lines "$fc_config" 0 ;;
-ntpd) sed 's/#.*//; /^[[:space:]]*$/d' "$fc_config" ;;
-esac
+@SERVICE@
 
-#: refused: chronyd -p -f $fc_config
-case $fc_old$fc_daemon in
-chrony) chronyd -p -f "$fc_config" 2>&1 >/dev/null ;;
-yeschrony) fc_f=$fc_config; @READ_OLD@ 2>&1 ;;
-esac
+#: refused: systemctl status $fc_unit
+@SERVICE@
 
 #: noted: grep -xF $fc_config /var/lib/fleetclock/secret-files
 grep -qsxF -e "$fc_config" /var/lib/fleetclock/secret-files && echo yes
@@ -128,32 +118,25 @@ grep -qsxF -e "$fc_config" /var/lib/fleetclock/secret-files && echo yes
 #: changed: stat -c %Y $fc_config
 [ -z "$fc_config" ] || stat -c %Y "$fc_config"
 
-#: options: cat /proc/$(pidof ntpd)/cmdline
+#: options: cat /proc/$(pidof $fc_unit)/cmdline
 fc_p=$(fc_show MainPID "$fc_unit")
 [ "${fc_p:-0}" = 0 ] || tr '\0' ' ' <"/proc/$fc_p/cmdline"
 echo
-cat /etc/default/ntpsec /etc/default/ntp /etc/sysconfig/ntpd 2>/dev/null | grep -E '^(NTPD_OPTS|OPTIONS)='
+@SERVICE@
 
-#: status: chronyc tracking; chronyc sources; ntpq -n -p
-case $fc_talks$fc_daemon in
-yeschrony) @CHRONY@ ;;
-yesntpd) @NTPD@ ;;
-*) echo "${fc_unit:-no time service} does not answer"; false ;;
-esac
+#: status: systemctl status $fc_unit
+if [ "$fc_talks" = no ]; then echo "${fc_unit:-no time service} does not answer"; false; else
+@SERVICE@
+fi
 
-#: associations: ntpq -c associations
-[ "$fc_talks$fc_daemon" != yesntpd ] || ntpq -n -c associations @HERE@
+#: associations: systemctl status $fc_unit
+@TALKING@
 
-#: clients: chronyc -n clients
+#: clients: systemctl status $fc_unit
 [ -z "$fc_clients" ] || printf '%s\n' "$fc_clients"
 
-#: access: chronyc accheck ADDRESS
-[ "$fc_talks$fc_daemon" != yeschrony ] || for fc_a in @ASKERS@; do
-  case $(chronyc accheck "${fc_a%=*}" 2>/dev/null) in
-  208*) echo "${fc_a%=*} allowed" ;;
-  209*) echo "${fc_a%=*} denied" ;;
-  esac
-done
+#: access: systemctl status $fc_unit
+@TALKING@
 
 #: askers: fleetclock's own notes: who asked, and how many seconds ago
 for fc_a in @ASKERS@; do echo "${fc_a%=*} $((${fc_a#*=} + fc_asked - fc_began))"; done
@@ -220,12 +203,12 @@ done
 {
   journalctl -b -n 5000 -o cat --no-pager _TRANSPORT=kernel + _TRANSPORT=audit 2>/dev/null
   tail -n 5000 /var/log/audit/audit.log 2>/dev/null
-} | grep -E 'apparmor="DENIED"|avc: +denied' | grep -E 'comm="(chronyd|ntpd)"' | tail -n 6
+} | grep -E 'apparmor="DENIED"|avc: +denied' | grep -E 'comm="(@PROGRAMS@)"' | tail -n 6
 
 #: jumps: journalctl -b --since=-1day -u $fc_unit
 # Seconds since 1970 came with systemd 230; before that, dates.
 fc_journal() { journalctl -b -n 5000 -o "$1" --no-pager --since=-1day -u "$fc_unit" 2>/dev/null; }
-fc_jumped() { grep -E 'time jump detected|was stepped by|time stepped by|time reset [+-]' | tail -n 6; }
+fc_jumped() { grep -E '@JUMPS@' | tail -n 6; }
 if fc_x=$(fc_journal short-unix); then printf '%s\n' "$fc_x" | fc_jumped
 else
   fc_journal short-iso | fc_jumped | while read -r fc_t fc_l; do
@@ -249,15 +232,8 @@ done
 #: cloud: grep -n -A 3 '^ntp:' /etc/cloud/cloud.cfg /etc/cloud/cloud.cfg.d/*.cfg /var/lib/cloud/instance/cloud-config.txt
 @CLOUD@
 
-#: keys: the file that `keyfile` or `keys` of $fc_config names
-# Never the keys themselves: a digest with the salt of this run tells whether two are the same.
-fc_k=$(sed -n 's/^[[:space:]]*\(keyfile\|keys\)[[:space:]][[:space:]]*\([^[:space:]]*\).*/\2/p' "$fc_config" 2>/dev/null | tail -n 1)
-[ -z "$fc_k" ] || [ ! -r "$fc_k" ] || while read -r fc_i fc_t fc_v fc_l; do
-  case $fc_i in '' | \#* | !* | %*) continue ;; esac
-  [ -n "$fc_v" ] || { fc_v=$fc_t; fc_t=MD5; }
-  fc_v=${fc_v#ASCII:}; fc_v=${fc_v#HEX:}
-  echo "$fc_i $(printf '%s' "@SALT@ $fc_t $fc_v" | tr a-z A-Z | sha256sum | cut -c1-12)"
-done <"$fc_k"
+#: keys: the keys of $fc_config
+@SERVICE@
 
 #: rtc: tail -1 /etc/adjtime
 [ ! -r /etc/adjtime ] || sed -n 3p /etc/adjtime

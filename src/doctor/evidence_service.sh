@@ -17,12 +17,9 @@ if [ "${fc_p:-0}" != 0 ] && [ -r "/proc/$fc_p/status" ]; then
   grep -qsx 'frozen 1' "/sys/fs/cgroup$fc_g/cgroup.events" && echo frozen
 fi
 
-#: tool: command -v chronyc ntpq
-case $fc_daemon in
-chrony) command -v chronyc ;;
-ntpd) command -v ntpq ;;
-*) echo none ;;
-esac
+#: tool: command -v $fc_unit
+[ -n "$fc_daemon" ] || echo none
+@SERVICE@
 
 #: unit: systemctl show $fc_unit
 [ -z "$fc_unit" ] || systemctl show -p ConditionResult -p ConditionTimestampMonotonic -p AssertResult -p AssertTimestampMonotonic -p FreezerState -p FragmentPath -p DropInPaths \
@@ -50,30 +47,19 @@ journalctl -b -n 400 -o cat --no-pager ${fc_t:+--since="$(date -d "$fc_t" '+%F %
 
 #: passed: journalctl -b -u $fc_unit
 # Lines of the file that it said it would go on without.
-case $fc_daemon in
-chrony) @PASSED_CHRONY@ ;;
-ntpd) @PASSED_NTPD@ ;;
-esac
+@SERVICE@
 
-#: selection: chronyc -n selectdata; ntpq -n -c "rv ASSOCIATION"
-case $fc_talks$fc_daemon in
-yeschrony) chronyc -n -c selectdata | fc_known ;;
-yesntpd)
-  for fc_a in $(ntpq -n -c associations @HERE@ | sed -n 's/^ *[0-9][0-9]* *\([0-9][0-9]*\) .*/\1/p' | head -n 12); do
-    ntpq -n -c "rv $fc_a srcadr,dstadr,srcport,stratum,reach,keyid,flash,rootdisp,rootdelay" @HERE@
-    echo
-  done
-  ;;
-esac 2>/dev/null
+#: selection: systemctl status $fc_unit
+@TALKING@
 
-#: packets: chronyc -n ntpdata
-[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c ntpdata 2>/dev/null | fc_known
+#: packets: systemctl status $fc_unit
+@TALKING@
 
-#: online: chronyc activity
-[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c activity 2>/dev/null
+#: online: systemctl status $fc_unit
+@TALKING@
 
-#: proofs: chronyc -n authdata
-[ "$fc_talks$fc_daemon" != yeschrony ] || chronyc -n -c authdata 2>/dev/null | fc_known
+#: proofs: systemctl status $fc_unit
+@TALKING@
 
 #: links: ip -o link
 ip -o link 2>/dev/null | while read -r fc_n fc_i fc_l; do

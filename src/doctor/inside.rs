@@ -6,6 +6,7 @@ use std::net::IpAddr;
 
 use super::evidence::Listener;
 use super::record::Parts;
+use crate::provider::diagnosis::{Choice, Packets, Said};
 
 /// Everything that was read of the running service and of the ways of its packets.
 #[derive(Debug, Clone, Default)]
@@ -51,36 +52,6 @@ pub struct Process {
     pub user: Option<u64>,
 }
 
-/// What the service says of the choice of one source.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Choice {
-    /// Numeric address.
-    pub address: String,
-    /// chronyd's letter of `selectdata`; a blank of ntpd.
-    pub state: char,
-    /// chronyd's options of the source as it uses them: `NPTR`.
-    pub options: String,
-    /// ntpd's reasons not to trust it, a bit each (`flash`).
-    pub flash: u32,
-}
-
-/// What chronyd says of the packets of one source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Packets {
-    /// Numeric address.
-    pub address: String,
-    /// The port that is asked.
-    pub port: u16,
-    /// The tests of the last answer: ten digits, 0 is failed.
-    pub tests: String,
-    /// Questions.
-    pub sent: u64,
-    /// Answers.
-    pub received: u64,
-    /// Answers that were good for a measurement.
-    pub good: u64,
-}
-
 /// An entry of `ip neigh`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Neighbour {
@@ -106,17 +77,17 @@ pub struct Refusal {
 }
 
 impl Inside {
-    /// Reads the parts.
-    pub fn read(parts: &Parts) -> Self {
+    /// Reads the parts; `said` is what the service answered.
+    pub fn read(parts: &Parts, said: Said) -> Self {
         let text = |name: &str| parts.get(name).map_or("", |slice| slice.stdout.as_str());
         Inside {
             process: process(text("process")),
             unit: text("unit").lines().filter_map(|line| line.split_once('=')).map(super::lines::owned).collect(),
             unit_lines: text("unit-lines").lines().filter_map(|l| l.split_once(':')).map(super::lines::owned).collect(),
-            choices: choices(text("selection")),
-            packets: text("packets").lines().filter_map(packets).collect(),
-            offline: text("online").trim().split(',').nth(1).and_then(|word| word.parse().ok()).unwrap_or(0),
-            nts: text("proofs").lines().filter_map(nts).collect(),
+            choices: said.choices,
+            packets: said.packets,
+            offline: said.offline,
+            nts: said.nts,
             hardware: text("links").lines().filter_map(|line| line.split_once(' ')).map(hardware).collect(),
             masters: text("links").lines().filter_map(master).collect(),
             neighbours: text("neighbours").lines().filter_map(neighbour).collect(),
@@ -136,12 +107,12 @@ impl Inside {
         self.unit_lines.iter().rfind(is_it).map(|(file, line)| (file.as_str(), line.as_str()))
     }
 
-    /// Returns the users whose sockets the questions and the answers of the service leave by: chronyd opens one for
-    /// its questions as what it has become, and ntpd asks by those that it listens at.
-    pub fn senders(&self, is_chrony: bool, listeners: &[Listener]) -> (Option<u64>, Option<u64>) {
+    /// Returns the users whose sockets the questions and the answers of the service leave by: one that asks from any
+    /// port opens a socket for that as what it has become, one that asks from 123 takes those that it listens at.
+    pub fn senders(&self, asks_from_123: bool, listeners: &[Listener]) -> (Option<u64>, Option<u64>) {
         let all: BTreeSet<Option<u64>> = listeners.iter().map(|listener| listener.user).collect();
         let answers = if all.len() == 1 { all.into_iter().next().flatten() } else { None };
-        (if is_chrony { self.process.user } else { answers }, answers)
+        (if asks_from_123 { answers } else { self.process.user }, answers)
     }
 
     /// Returns whether questions for an address may come in by an interface, where the answers leave by another one.
@@ -172,49 +143,6 @@ fn process(text: &str) -> Process {
         rights: value("rights").and_then(|hex| u64::from_str_radix(hex, 16).ok()),
         user: value("user").and_then(|number| number.parse().ok()),
     }
-}
-
-/// Reads `chronyc -c selectdata` (state, address, .., score, low, high, leap) and blocks of `ntpq -c rv`.
-fn choices(text: &str) -> Vec<Choice> {
-    let chrony = |line: &str| {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [state, address, _, _, _, _, _, _, effective @ .., _, _, _, _, _] = fields.get(..17)? else { return None };
-        let options = effective.iter().filter(|word| **word != "-").copied().collect();
-        Some(Choice { address: (*address).to_owned(), state: state.chars().next()?, options, flash: 0 })
-    };
-    let ntpd = |block: &str| {
-        let pairs = block.split([',', '\n']).filter_map(|pair| pair.trim().split_once('='));
-        let value = |key: &str| pairs.clone().find(|(name, _)| *name == key).map(|(_, value)| value);
-        let flash = value("flash")?.split(' ').next()?;
-        let flash = u32::from_str_radix(flash.trim_start_matches("0x"), 16).ok()?;
-        Some(Choice { address: value("srcadr")?.to_owned(), state: ' ', options: String::new(), flash })
-    };
-    if text.contains("srcadr=") {
-        return text.split("\n\n").filter_map(ntpd).collect();
-    }
-    text.lines().filter_map(chrony).collect()
-}
-
-/// Reads a line of `chronyc -c ntpdata`.
-fn packets(line: &str) -> Option<Packets> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let [address, _, port, ..] = fields[..] else { return None };
-    let [.., one, two, three, _, _, _, _, sent, received, _, good] = fields[..] else { return None };
-    Some(Packets {
-        address: address.to_owned(),
-        port: port.parse().ok()?,
-        tests: [one, two, three].concat(),
-        sent: sent.parse().ok()?,
-        received: received.parse().ok()?,
-        good: good.parse().ok()?,
-    })
-}
-
-/// Reads a line of `chronyc -c authdata`: address, mode, key, type, length, last, attempts, NAK, cookies, length.
-fn nts(line: &str) -> Option<(String, bool)> {
-    let fields: Vec<&str> = line.split(',').collect();
-    let [address, "NTS", _, _, _, _, _, _, cookies, ..] = fields[..] else { return None };
-    Some((address.to_owned(), cookies != "0"))
 }
 
 /// Reads a line of `ip neigh`.
@@ -249,26 +177,6 @@ fn refusal(line: &str) -> Option<Refusal> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_chronyd_says_of_its_sources_is_read() {
-        let found = choices("N,10.10.10.1,N,N,-,-,-,-,N,-,-,-,-,0,1.0,-0.1,0.1,Normal\n");
-        assert_eq!(found.first().map(|c| (c.state, c.options.as_str())), Some(('N', "N")));
-        let line = "10.10.10.1,0A0A0A01,1123,10.10.10.2,0A0A0A02,Normal,4,Server,10,6,64,-26,0.0,0.0,0.0,7F7F0101,,1.3,-0.0,0.0,0.0,0.0,0.00,111,110,1111,No,No,Kernel,Kernel,6,5,5,4";
-        let read = packets(line).unwrap();
-        assert_eq!(
-            (read.port, read.tests.as_str(), read.sent, read.received, read.good),
-            (1123, "1111101111", 6, 5, 4)
-        );
-        // What a chronyc before 3.0 says to the question.
-        assert_eq!(packets("Unrecognized command"), None);
-    }
-
-    #[test]
-    fn what_ntpd_says_of_its_sources_is_read() {
-        let text = "srcadr=10.10.10.1, srcport=123, dstadr=10.10.10.3, stratum=10,\nreach=007, keyid=0, flash=1400 peer_dist, peer_unreach\n\n";
-        assert_eq!(choices(text).first().map(|c| (c.address.as_str(), c.flash)), Some(("10.10.10.1", 0x1400)));
-    }
 
     #[test]
     fn neighbours_and_refusals_are_read() {

@@ -1,10 +1,10 @@
-//! The lines that systemctl, ss, ip, chronyc and ntpq print on a host, one reader for each.
+//! The lines that systemctl, ss and ip print on a host, one reader for each.
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 
-use super::evidence::{Listener, Peer, Process, Route, Unit, Visitor};
-use crate::inventory::spec::ProviderChoice;
+use super::evidence::{Listener, Process, Route, Unit};
+use crate::facts::units;
 
 /// The program behind a socket, where `ss` does not say it.
 pub(super) const UNKNOWN_PROGRAM: &str = "an unknown program";
@@ -21,14 +21,10 @@ pub(super) fn pairs(text: &str) -> impl Iterator<Item = (IpAddr, &str)> {
     })
 }
 
-/// Reads the blocks of `systemctl show`; an alias shows its unit's own name, and both are kept.
+/// Reads what `systemctl show` printed; an alias shows its unit's own name, and both are kept.
 pub(super) fn units(text: &str) -> BTreeMap<String, Unit> {
-    let block = |block: &str| {
-        let value = |key: &str| {
-            let line = block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-            line.unwrap_or_default().to_owned()
-        };
-        let name = value("Id").trim_end_matches(".service").to_owned();
+    let unit = |shown: units::Shown<'_>| {
+        let value = |key: &str| shown.text(key).to_owned();
         let unit = Unit {
             load: value("LoadState"),
             active: value("ActiveState"),
@@ -37,54 +33,14 @@ pub(super) fn units(text: &str) -> BTreeMap<String, Unit> {
             result: value("Result"),
             status: value("ExecMainStatus"),
         };
-        (!name.is_empty() && unit.load != "not-found").then_some((name, unit))
+        (shown.name().to_owned(), unit)
     };
-    text.split("\n\n").filter_map(block).collect()
+    units::shown(text).filter(|shown| shown.exists()).map(unit).collect()
 }
 
 pub(super) fn process(line: &str) -> Option<Process> {
     let mut words = line.split(' ').map(str::to_owned);
     Some(Process { id: words.next()?, name: words.next()?, group: words.next().unwrap_or_default() })
-}
-
-/// Reads the lines of `chronyc -c sources` and of `ntpq -p`; others are not sources.
-pub(super) fn peers(text: &str) -> Vec<Peer> {
-    let chrony = |line: &str| {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [mode, mark, address, _, _, reach, ..] = fields[..] else { return None };
-        let is_source = matches!(mode, "^" | "=" | "#");
-        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| is_source)?;
-        Some(Peer { address: address.to_owned(), mark: mark.chars().next()?, reach })
-    };
-    let ntpq = |line: &str| {
-        let (mark, rest) = (line.chars().next()?, line.get(1..)?);
-        let fields: Vec<&str> = rest.split_whitespace().collect();
-        let [address, refid, _, _, _, _, reach, _, _, _] = fields[..] else { return None };
-        let reach = u8::from_str_radix(reach, 8).ok().filter(|_| refid != ".POOL.")?;
-        Some(Peer { address: address.to_owned(), mark, reach })
-    };
-    // chronyd's list comes twice, by address and by name.
-    let mut all: Vec<Peer> = Vec::new();
-    for peer in text.lines().filter_map(|line| chrony(line).or_else(|| ntpq(line))) {
-        if !all.iter().any(|known| known.address == peer.address) {
-            all.push(peer);
-        }
-    }
-    all
-}
-
-/// Reads a line of `chronyc -c clients` (address, packets, dropped, interval, .., last) or of
-/// `ntpq -c mrulist` (last, interval, restrictions, rate, mode, version, count, score, drop, port, address).
-pub(super) fn visitor(line: &str, service: Option<ProviderChoice>) -> Option<Visitor> {
-    if service == Some(ProviderChoice::Chrony) {
-        let fields: Vec<&str> = line.split(',').collect();
-        let [address, _, drops, _, _, last, ..] = fields[..] else { return None };
-        return Some(Visitor { address: address.parse().ok()?, drops: drops.parse().ok()?, last: last.parse().ok()? });
-    }
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    let (last, address) = (fields.first()?.parse().ok()?, fields.last()?.parse().ok()?);
-    let drops = fields.len().checked_sub(3).and_then(|at| fields.get(at)?.parse().ok()).unwrap_or(0);
-    Some(Visitor { address, drops, last })
 }
 
 /// Reads a line of `ss -Hnlup`: state, queues, local address and port, peer, program.

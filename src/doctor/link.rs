@@ -4,8 +4,9 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::evidence::{Listener, Peer, Route};
-use super::{Link, Patient, Seen, access};
+use super::evidence::{Listener, Route};
+use super::{Link, Patient, Seen};
+use crate::facts::services::{self, System};
 use crate::facts::windows::WindowsFacts;
 use crate::facts::windows_firewall;
 use crate::firewall::firewalld::{Door, lets_in};
@@ -13,6 +14,7 @@ use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
 use crate::model::{Outcome, Port123};
 use crate::ntp::report::SourceReport;
+use crate::provider::Peer;
 
 /// A packet of a link, and who stops it.
 #[derive(Debug, Clone)]
@@ -86,7 +88,7 @@ impl<'a> Link<'a> {
         let addresses = self.client.evidence.stands_for(&self.source.address);
         let is_it = |peer: &&Peer| peer.address.parse().is_ok_and(|address| addresses.contains(&address));
         let mut all = self.client.evidence.peers.iter().filter(is_it);
-        all.clone().find(|peer| peer.reach != 0).or_else(|| all.next())
+        all.clone().find(|peer| !peer.is_unheard()).or_else(|| all.next())
     }
 
     /// Something seen at the client: how its questions ended.
@@ -126,10 +128,11 @@ impl<'a> Link<'a> {
 
     /// Returns the program that has the socket in the place of the server's time service, if another one has.
     pub fn stolen_by(&self) -> Option<&'a str> {
-        let ours = ["chronyd", "ntpd", "ntp", "ntpsec", super::lines::UNKNOWN_PROGRAM, ""];
+        let nobody = [super::lines::UNKNOWN_PROGRAM, ""];
         let program =
             self.server.filter(|server| server.evidence.windows().is_none()).and(self.listener())?.program.as_str();
-        (!ours.contains(&program)).then_some(program)
+        let ours = services::of(System::Linux).flat_map(|service| service.processes.iter().chain(service.units));
+        (!nobody.contains(&program) && !ours.into_iter().any(|own| *own == program)).then_some(program)
     }
 
     /// Whether the questions come in by an interface of the server, or by a part of it (a bridge, a VRF).
@@ -298,11 +301,7 @@ impl<'a> Link<'a> {
 
     /// Returns whether the server's service allows the client; `None` when it cannot be told.
     pub fn access(&self) -> Option<bool> {
-        let (server, from) = (self.server?.evidence, self.from()?);
-        match server.access.get(&from) {
-            Some(allowed) => Some(*allowed),
-            None => (server.is_ntpd()).then(|| access::serves(&server.config, from)),
-        }
+        self.server?.evidence.lets_ask(self.from()?)
     }
 
     /// Returns whether the server's service has seen the questions of this run.

@@ -23,13 +23,13 @@ impl<'a> Link<'a> {
 
     /// Returns whether the source answers our probe, and the service of the client does not hear it.
     pub fn is_deaf(&self) -> bool {
-        self.works() && self.can_tell() && self.peer().is_none_or(|peer| peer.reach & LAST == 0)
+        self.works() && self.can_tell() && self.peer().is_none_or(|peer| !peer.answered(LAST))
     }
 
     /// Returns whether the service hears the source, and follows neither it nor another one.
     pub fn is_unused(&self) -> bool {
-        let nobody = self.client.evidence.peers.iter().all(|peer| !matches!(peer.mark, '*' | 'o'));
-        let heard = self.peer().is_some_and(|peer| peer.reach & LAST != 0 && peer.mark != 'x');
+        let nobody = self.client.evidence.peers.iter().all(|peer| !peer.selected);
+        let heard = self.peer().is_some_and(|peer| peer.answered(LAST) && peer.mark != 'x');
         self.works() && self.can_tell() && nobody && heard
     }
 
@@ -88,12 +88,11 @@ impl<'a> Link<'a> {
     /// Returns whether the service of the server keeps a list of those who ask.
     pub fn keeps_a_list(&self) -> bool {
         let Some(server) = self.server.map(|server| server.evidence) else { return false };
-        let told_not_to = |words: &[String]| words.iter().any(|word| word == "monitor");
-        let cannot_tell = |found: &Found| matches!(found, Found::Linux(facts) if facts.lacks.contains(&"mrulist"));
-        if server.is_ntpd() && cannot_tell(&server.facts) {
-            return false;
-        }
-        server.config.value("noclientlog").is_none() && server.config.line("disable", told_not_to).is_none()
+        let lacks: &[&str] = match &server.facts {
+            Found::Linux(facts) => &facts.lacks,
+            Found::Windows(_) => &[],
+        };
+        server.service.is_none_or(|service| service.lists_visitors(&server.config, lacks))
     }
 
     /// Whom an end hands its packets to first: the router, if there is one (`true`), else the other end.

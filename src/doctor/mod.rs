@@ -4,7 +4,6 @@
 //! [`diagnose`](diagnose::diagnose) decides what is a cause and what only follows from it.
 //! Text in, findings out: nothing here talks to a host.
 
-mod access;
 pub mod asks;
 pub mod diagnose;
 pub mod evidence;

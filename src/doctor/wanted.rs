@@ -7,40 +7,17 @@ use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, context};
-use crate::provider;
+use crate::provider::config::{Config, Language};
 use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
 
 use super::Patient;
-use super::evidence::{Config, Evidence};
-
-/// Directives that only say where things are kept, or who may command; they keep nobody from following.
-const HARMLESS: &[&str] = &[
-    "driftfile",
-    "logdir",
-    "log",
-    "dumpdir",
-    "pidfile",
-    "keyfile",
-    "keys",
-    "statsdir",
-    "statistics",
-    "filegen",
-    "rtcsync",
-    "leapsectz",
-    "leapfile",
-    "ntsdumpdir",
-    "logfile",
-    "logconfig",
-    "logchange",
-    "mailonchange",
-    "hwclockfile",
-];
+use super::evidence::Evidence;
 
 /// Returns the configuration that `apply` would write for the service that was found; `None` where it
 /// is not the wanted service, or cannot be written.
 pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<Config> {
-    Some(Config::read(&file(spec, evidence, assets)?.0))
+    Some(Config::read(&file(spec, evidence, assets)?.0, evidence.service?.language()))
 }
 
 /// Returns what the templates of that file have made of secrets, now and in the file that was found.
@@ -61,8 +38,9 @@ const LONG: usize = 6;
 /// That file, and how it may be shown.
 fn file(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<(String, Wanted)> {
     let Found::Linux(facts) = &evidence.facts else { return None };
-    let provider =
-        provider::choose(spec.provider, facts).ok().filter(|provider| Some(provider.choice()) == evidence.service)?;
+    let provider = crate::provider::choose(spec.provider, facts)
+        .ok()
+        .filter(|provider| Some(provider.name()) == evidence.service_name())?;
     let layout = provider.layout(facts);
     let contexts = context::contexts(spec, &**facts, &layout, facts.firewall);
     let playbook = Playbook::load(assets, spec.playbook_or(provider.playbook())).ok()?;
@@ -76,35 +54,30 @@ fn file(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<(String
     Some((Engine.render(&template, &text, &contexts.real).ok()?, shown))
 }
 
-/// Directives that say when the clock may step, and whom the host serves.
-const BESIDES: &[&str] =
-    &["allow", "deny", "makestep", "cmdallow", "cmddeny", "smoothtime", "ratelimit", "clientloglimit"];
-
-/// Options of a source that say how often it is asked, and no more.
-const HOW_OFTEN: &[&str] = &["iburst", "burst", "minpoll", "maxpoll", "presend", "polltarget", "prefer"];
-
 /// Whether a line that is not ours may keep the service from following.
-fn is_suspect(line: &str) -> bool {
-    let mut words = line.split_whitespace();
-    match words.next().unwrap_or_default() {
-        "server" | "pool" | "peer" => {
-            words.skip(1).any(|word| word.parse::<f64>().is_err() && !HOW_OFTEN.contains(&word))
-        }
-        word => !BESIDES.contains(&word),
+fn is_suspect(line: &str, language: &Language) -> bool {
+    let mut words = line.split([' ', '=']).filter(|word| !word.is_empty());
+    let first = words.next().unwrap_or_default();
+    if language.sources.contains(&first) {
+        let harmless = |word: &str| word.parse::<f64>().is_ok() || language.how_often.contains(&word);
+        return !language.assigns && words.skip(1).any(|word| !harmless(word));
     }
+    !language.besides.contains(&first)
 }
 
 impl Patient<'_> {
     /// Returns the lines that are not ours and may keep the service from following.
     pub fn suspects(&self) -> Vec<String> {
-        self.foreign().into_iter().filter(|line| is_suspect(line)).collect()
+        let language = self.evidence.config.language();
+        self.foreign().into_iter().filter(|line| is_suspect(line, language)).collect()
     }
 
     /// Returns the lines of the file that `apply` would not write, but for those that harm nobody.
     pub fn foreign(&self) -> Vec<String> {
         let Some(wanted) = &self.evidence.wanted else { return Vec::new() };
+        let harmless = wanted.language().harmless;
         let not_ours = |line: &&[String]| {
-            let harmless = line.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
+            let harmless = line.first().is_some_and(|word| harmless.contains(&word.as_str()));
             !harmless && !wanted.lines().any(|own| own == *line)
         };
         self.evidence.config.lines().filter(not_ours).map(|line| self.shown(line)).collect()
@@ -113,8 +86,9 @@ impl Patient<'_> {
     /// Returns the lines that `apply` would write, and that are not in the file.
     pub fn lacking(&self) -> Vec<String> {
         let Some(wanted) = &self.evidence.wanted else { return Vec::new() };
+        let harmless = wanted.language().harmless;
         let lacks = |line: &&[String]| {
-            let harmless = line.first().is_some_and(|word| HARMLESS.contains(&word.as_str()));
+            let harmless = line.first().is_some_and(|word| harmless.contains(&word.as_str()));
             !harmless && !self.evidence.config.lines().any(|own| own == *line)
         };
         wanted.lines().filter(lacks).map(|line| self.shown(line)).collect()
@@ -125,13 +99,13 @@ impl Patient<'_> {
         let secret = self.evidence.held_secret || self.spec.secret_vars().next().is_some();
         match line.first() {
             Some(first) if secret => format!("{first} ..."),
-            _ => line.join(" "),
+            _ => self.evidence.config.written(line),
         }
     }
 
     /// Returns whether a line stands in the inventory, as one of `extra` or by a setting.
     fn is_wanted(&self, line: &str) -> bool {
-        self.evidence.wanted.as_ref().is_some_and(|wanted| wanted.lines().any(|own| own.join(" ") == line))
+        self.evidence.wanted.as_ref().is_some_and(|wanted| wanted.lines().any(|own| wanted.written(own) == line))
     }
 
     /// Returns how a line of the file is put right, and whether `apply` does it.

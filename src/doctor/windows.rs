@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 
 use super::Evidence;
 use super::asks::Ask;
-use super::evidence::Peer;
 use super::record::Parts;
 use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
 use crate::facts::windows_others;
@@ -99,10 +98,10 @@ pub(super) fn complete(evidence: &mut Evidence) {
         return;
     }
     "w32time".clone_into(&mut evidence.unit);
-    evidence.service = Some(W32Time.choice());
+    evidence.service = Some(&W32Time);
     evidence.daemon = evidence.parts.get(STATUS).and_then(|slice| W32Time.parse_status(slice).ok());
     let peers = evidence.daemon.iter().flat_map(|daemon| &daemon.peers);
-    evidence.peers = peers.map(|peer| Peer { address: peer.address.clone(), mark: '*', reach: u8::MAX }).collect();
+    evidence.peers = peers.cloned().collect();
     evidence.answers = powershell::parse(evidence.text(PROBE));
     let chart = |(name, slice): (&String, &crate::model::Slice)| {
         Some(stripchart::parse(name.strip_prefix(CHART)?, &slice.stdout))

@@ -9,7 +9,7 @@ use crate::facts::Facts;
 use crate::firewall::filter::Filter;
 use crate::firewall::{Word, registry};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{FirewallChoice, ProviderChoice};
+use crate::inventory::spec::FirewallChoice;
 use crate::model::{Delta, Slice};
 use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
@@ -136,7 +136,12 @@ fn restart(step: &Step) -> Delta {
 }
 
 /// Turns the playbook into resources for this host.
-pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider, cx: &Context) -> Result<Vec<Step>> {
+pub(super) fn steps(
+    spec: &HostSpec,
+    facts: &Facts,
+    provider: &'static dyn LinuxProvider,
+    cx: &Context,
+) -> Result<Vec<Step>> {
     let firewall = firewall(spec.firewall, facts);
     let contexts = context::contexts(spec, facts, &provider.layout(facts), firewall);
     let render = |name: &str| render(name, &contexts, cx);
@@ -147,8 +152,7 @@ pub(super) fn steps(spec: &HostSpec, facts: &Facts, provider: &dyn LinuxProvider
         named.borrow_mut().extend(ports::opens(&kind));
         match kind {
             Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
-                let chrony = provider.choice() == ProviderChoice::Chrony;
-                let started = Some(resource::started::Wanted::new(spec, chrony, layout.config));
+                let started = Some(resource::started::Wanted::new(spec, provider, layout.config));
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
             // The step that opens a firewall knows what it is about to open, and looks at the other rules, too.

@@ -4,20 +4,15 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail};
 
+use super::services::{self, System};
 use super::versions::{self, SYSTEMD};
-use super::{Facts, Family, PackageManager, Unit};
+use super::{Facts, Family, PackageManager, Unit, units};
 use crate::exit::Hint;
 use crate::firewall::registry::{self, Signs};
 use crate::firewall::{ALL, Word, record};
 
 /// Marks of restarts that are owed. On a tmpfs: after a reboot the service has loaded everything.
 pub(crate) const OWED: &str = "/run/fleetclock/owed";
-
-/// Packages that keep time.
-const PACKAGES: &str = "chrony ntp ntpsec openntpd systemd-timesyncd ntpdate ntpsec-ntpdate";
-
-/// Units that keep time.
-const UNITS: &str = "chrony chronyd ntp ntpd ntpsec openntpd systemd-timesyncd";
 
 /// Shell text that prints the places, `FILE:LINE`, where cloud-init is told to write a time configuration; nothing
 /// where it is not installed or switched off.
@@ -40,9 +35,14 @@ fi"#;
 /// writes by itself: what the shell can read, it reads, what it has to say, it says at once, and
 /// systemd is only asked for units that are there.
 pub fn script() -> String {
-    let tools = versions::packages();
+    let joined = |names: Vec<&str>| names.join(" ");
+    let packages = joined(services::packages().collect()) + " " + &versions::packages();
+    let units = joined(services::units().chain(ALL.iter().flat_map(|firewall| firewall.units()).copied()).collect());
+    let said = |service: &services::Service| service.version.map(|(name, program)| format!("{name}={program}"));
+    let programs: Vec<String> =
+        std::iter::once("systemd=systemctl".to_owned()).chain(services::of(System::Linux).filter_map(said)).collect();
+    let programs = programs.join(" ");
     let (signs, records) = (ALL.iter().map(|firewall| firewall.sign()).collect::<String>(), record::list());
-    let firewalls: String = ALL.iter().flat_map(|firewall| firewall.units()).map(|unit| format!(" {unit}")).collect();
     format!(
         r#"fc_release=
 for fc_file in /etc/os-release /usr/lib/os-release; do
@@ -66,7 +66,7 @@ case $(/sbin/init --version 2>/dev/null) in *upstart*) fc_init=upstart ;; esac
 elif [ "$fc_init" = init ]; then fc_init='System V init'; fi
 fi
 # Each says itself what it is: what runs need not be what was installed.
-for fc_tool in systemd=systemctl chrony=chronyd ntpd=ntpd; do
+for fc_tool in {programs}; do
 command -v "${{fc_tool#*=}}" >/dev/null 2>&1 || continue
 "${{fc_tool#*=}}" --version 2>&1 </dev/null | {{ read -r fc_x && echo "said=${{fc_tool%=*}} $fc_x"; }}
 done
@@ -79,12 +79,12 @@ fc_platform=
 [ -r /run/systemd/container ] && read -r fc_platform </run/systemd/container
 [ -n "$fc_platform" ] || [ ! -r /sys/class/dmi/id/sys_vendor ] || read -r fc_platform </sys/class/dmi/id/sys_vendor
 if command -v apt-get >/dev/null 2>&1; then
-dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {PACKAGES} {tools} 2>/dev/null
+dpkg-query -W -f 'package=${{Package}} ${{db:Status-Status}} ${{Version}}\n' {packages} 2>/dev/null
 elif command -v rpm >/dev/null 2>&1; then
-rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {PACKAGES} {tools} 2>/dev/null | grep '^package='
+rpm -q --qf 'package=%{{NAME}} installed %{{VERSION}}-%{{RELEASE}}\n' {packages} 2>/dev/null | grep '^package='
 fi
 fc_units= fc_owed=
-for fc_u in {UNITS}{firewalls}; do
+for fc_u in {units}; do
 for fc_d in /etc /run /usr/lib /lib; do
 [ -e "$fc_d/systemd/system/$fc_u.service" ] || [ -h "$fc_d/systemd/system/$fc_u.service" ] || continue
 fc_units="$fc_units $fc_u.service"; break
@@ -155,7 +155,7 @@ pub fn parse(text: &str, moment: Moment) -> Result<Facts> {
         uid: value("uid").parse().context("the host's /proc/self/status has no user id")?,
         lacks: lacks(&versions, family, value("id"), value("version")),
         versions,
-        packages: installed.into_iter().filter(|(name, _)| PACKAGES.split(' ').any(|time| time == name)).collect(),
+        packages: installed.into_iter().filter(|(name, _)| services::packages().any(|time| time == name)).collect(),
         owed: all("owed"),
         records: all("record"),
         filters: value("filters") == "yes",
@@ -241,18 +241,12 @@ fn packages(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
 
 /// Reads the blocks of `systemctl show`. An alias shows its unit's own name, so it is not counted twice.
 fn units(text: &str) -> BTreeMap<String, Unit> {
-    let mut units = BTreeMap::new();
-    for block in text.split("\n\n") {
-        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('=')).unwrap_or("");
-        let name = value("Id").trim_end_matches(".service");
-        if name.is_empty() || value("LoadState") == "not-found" {
-            continue;
-        }
-        let shown = ["LoadState", "ActiveState", "UnitFileState"].map(|key| format!("{key}={}\n", value(key))).concat();
-        let active = matches!(value("ActiveState"), "active" | "activating" | "reloading");
-        units.insert(name.to_owned(), Unit { active, enabled: value("UnitFileState").to_owned(), shown });
-    }
-    units
+    let unit = |shown: units::Shown<'_>| {
+        let lines = ["LoadState", "ActiveState", "UnitFileState"].map(|key| format!("{key}={}\n", shown.text(key)));
+        let enabled = shown.text("UnitFileState").to_owned();
+        (shown.name().to_owned(), Unit { active: shown.is_active(), enabled, shown: lines.concat() })
+    };
+    units::shown(text).filter(|shown| shown.exists()).map(unit).collect()
 }
 
 fn is_of_firewall(unit: &str) -> bool {

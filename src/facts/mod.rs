@@ -4,6 +4,8 @@
 pub mod assumed;
 pub mod linux;
 pub mod registry;
+pub mod services;
+pub mod units;
 pub mod versions;
 pub mod windows;
 pub mod windows_firewall;

@@ -7,7 +7,8 @@ use super::node::At;
 use super::read::Reader;
 use super::resolve::{among, isolated};
 use super::source::SourceLine;
-use super::spec::{FirewallChoice, ProviderChoice, Role};
+use super::spec::{FirewallChoice, Role};
+use crate::facts::services::{self, Ability, Service, System};
 use crate::firewall;
 use crate::model::MistakeCode;
 
@@ -27,7 +28,7 @@ pub(super) fn system(drafts: &Drafts, reader: &mut Reader<'_>) {
     for host in &drafts.hosts {
         let (name, windows) = (&host.name, host.settings.winrm.is_some());
         if let Some((choice, at)) = host.settings.provider
-            && let Some(why) = not_its_service(choice, windows)
+            && let Some(why) = choice.named().and_then(|service| not_its_service(service, windows))
             && !reader.is_wrong(at)
         {
             reader.mistake(at, MistakeCode::Conflict, format!("host `{name}`: provider: {why}"));
@@ -41,16 +42,57 @@ pub(super) fn system(drafts: &Drafts, reader: &mut Reader<'_>) {
     }
 }
 
-fn not_its_service(choice: ProviderChoice, windows: bool) -> Option<&'static str> {
-    match choice {
-        ProviderChoice::Chrony | ProviderChoice::Ntpd if windows => {
-            Some("a Windows host (it has `winrm`) runs w32time and no other time service; say `w32time` or `auto`")
+fn not_its_service(service: &Service, windows: bool) -> Option<String> {
+    let words = |system| services::of(system).map(|one| format!("`{}`", one.name)).collect::<Vec<_>>().join(", ");
+    match service.system {
+        System::Linux if windows => {
+            let own: Vec<&str> = services::of(System::Windows).map(|one| one.name).collect();
+            let (names, words) = (own.join(", "), words(System::Windows));
+            Some(format!(
+                "a Windows host (it has `winrm`) runs {names} and no other time service; say {words} or `auto`"
+            ))
         }
-        ProviderChoice::W32time if !windows => {
-            Some("`w32time` is for Windows hosts (those with `winrm`); say `chrony`, `ntpd` or `auto`")
+        System::Windows if !windows => {
+            let (name, words) = (service.name, words(System::Linux));
+            Some(format!("`{name}` is for Windows hosts (those with `winrm`); say {words} or `auto`"))
         }
         _ => None,
     }
+}
+
+/// What the service that is named cannot do; each place is named once.
+pub(super) fn abilities(drafts: &Drafts, reader: &mut Reader<'_>) {
+    for host in &drafts.hosts {
+        let windows = host.settings.winrm.is_some();
+        let named = host.settings.provider.and_then(|(choice, _)| choice.named());
+        // One of the other system was refused as a whole.
+        let Some(service) = named.filter(|one| (one.system == System::Windows) == windows) else { continue };
+        for (ability, at) in demands(host) {
+            if let Some(why) = services::refusal(service, ability)
+                && !reader.is_wrong(at)
+            {
+                reader.mistake(at, MistakeCode::Conflict, format!("host `{}`: {why}", host.name));
+            }
+        }
+    }
+}
+
+/// What a host asks of its service, and where that is said.
+fn demands(host: &Draft) -> Vec<(Ability, At)> {
+    let s = &host.settings;
+    let mut all = Vec::new();
+    all.extend(s.role.filter(|(role, _)| *role == Role::Master).map(|(_, at)| (Ability::Serve, at)));
+    all.extend(s.serve.as_ref().filter(|(networks, _)| !networks.is_empty()).map(|(_, at)| (Ability::Serve, *at)));
+    all.extend(s.isolated.filter(|(isolated, _)| isolated.is_some()).map(|(_, at)| (Ability::Isolated, at)));
+    for line in s.upstream.iter().flatten().chain(s.follows.iter().flatten()) {
+        let asked = [
+            (line.options.is_pool(), Ability::Pool),
+            (line.options.prefer == Some(true), Ability::Prefer),
+            (line.options.minpoll.is_some() || line.options.maxpoll.is_some(), Ability::PollOfSource),
+        ];
+        all.extend(asked.into_iter().filter(|(is, _)| *is).map(|(_, ability)| (ability, line.at)));
+    }
+    all
 }
 
 fn not_its_firewall(choice: FirewallChoice, windows: bool) -> Option<String> {

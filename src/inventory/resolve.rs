@@ -35,6 +35,7 @@ pub(super) fn resolve(mut drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     check::hosts(&drafts, &links, reader);
     check::winrm(&drafts, reader);
     check::system(&drafts, reader);
+    check::abilities(&drafts, reader);
     check::local(&drafts, reader);
     let tiers = tiers(&drafts, &links, reader);
     check::strata(&drafts, &links, &tiers, reader);

@@ -61,8 +61,8 @@ const ANYWHERE: &[Row<Settings>] = &[
         doc: "The master goes on with its own clock, as stratum 10 unless said; with `alarm`, doing so while it has a source is a failure." },
     Row { key: "sets_clock", field: &set(|s| &mut s.sets_clock, Boolean), default: "`true`",
         doc: "Whether the time service sets the clock; containers need not say it." },
-    Row { key: "provider", field: &set(|s| &mut s.provider, Placed(Words(PROVIDERS))), default: "`auto`",
-        doc: "The time service: the one that is active, else chrony; w32time on Windows." },
+    Row { key: "provider", field: &set(|s| &mut s.provider, Placed(Words(ProviderChoice::WORDS))), default: "`auto`",
+        doc: "The time service: the one that is active, else chrony; w32time on Windows. What each can do, and what is refused: [providers.md](providers.md)." },
     Row { key: "firewall", field: &set(|s| &mut s.firewall, Placed(Listed(firewalls))), default: "`auto`",
         doc: "The firewall that is opened for those who ask ([firewalls.md](firewalls.md)): `auto` is the one that filters on the host." },
     Row { key: "step", field: &set(|s| &mut s.step, StepType), default: "`{ over: 1s, first: 3 }`",
@@ -184,13 +184,6 @@ impl Field<Settings> for Vars {
 }
 
 const ROLES: &[(&str, Role)] = &[("master", Role::Master), ("slave", Role::Slave)];
-
-const PROVIDERS: &[(&str, ProviderChoice)] = &[
-    ("auto", ProviderChoice::Auto),
-    ("chrony", ProviderChoice::Chrony),
-    ("ntpd", ProviderChoice::Ntpd),
-    ("w32time", ProviderChoice::W32time),
-];
 
 /// The words of all firewalls that are known.
 fn firewalls() -> Vec<(&'static str, FirewallChoice)> {

@@ -17,6 +17,7 @@ use super::places::Places;
 use super::rollout::Rollout;
 use super::secret::Secret;
 use crate::calendar::Freeze;
+use crate::facts::services::{self, Service};
 use crate::firewall::{self, Word};
 pub use crate::model::Role;
 
@@ -73,17 +74,45 @@ pub struct HostSpec {
 }
 
 /// The time service that a host shall run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ProviderChoice {
     /// The one that is active, else the distribution's own.
     Auto,
-    /// chrony.
-    Chrony,
-    /// ntpd: classic ntp or ntpsec, whichever the distribution has.
-    Ntpd,
-    /// The Windows Time service.
-    W32time,
+    /// This one.
+    Named(&'static Service),
+}
+
+impl ProviderChoice {
+    /// Returns its word.
+    pub fn word(self) -> &'static str {
+        self.named().map_or("auto", |service| service.name)
+    }
+
+    /// Returns the service, if one is named.
+    pub fn named(self) -> Option<&'static Service> {
+        match self {
+            ProviderChoice::Auto => None,
+            ProviderChoice::Named(service) => Some(service),
+        }
+    }
+
+    /// Every choice with its word.
+    pub const WORDS: &[(&'static str, ProviderChoice)] = &{
+        let mut words = [("auto", ProviderChoice::Auto); services::ALL.len() + 1];
+        let mut index = 0;
+        while index < services::ALL.len() {
+            let service = services::ALL[index];
+            index += 1;
+            words[index] = (service.name, ProviderChoice::Named(service));
+        }
+        words
+    };
+}
+
+impl Serialize for ProviderChoice {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.word())
+    }
 }
 
 /// The firewall that is opened for those who ask.

@@ -12,7 +12,7 @@ use super::{Playbook, StepFile};
 use crate::assets::Assets;
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{ProviderChoice, Var};
+use crate::inventory::spec::Var;
 use crate::provider::w32time::W32Time;
 use crate::provider::{self, LinuxProvider, Provider as _};
 
@@ -47,8 +47,8 @@ pub fn check(assets: &Assets, hosts: &[HostSpec]) -> Result<()> {
 
 /// The playbooks that a host may get; which of those of the program it is, is known only when it has been asked.
 fn names(host: &HostSpec) -> Vec<&str> {
-    let fits =
-        |one: &&&dyn LinuxProvider| matches!(host.provider, ProviderChoice::Auto) || one.choice() == host.provider;
+    let named = host.provider.named();
+    let fits = |one: &&&dyn LinuxProvider| named.is_none_or(|named| named.name == one.name());
     match &host.playbook {
         Some(name) => vec![name],
         None if host.is_windows() => vec![W32Time.playbook()],

@@ -31,7 +31,8 @@ const SYSTEMS: &[(&str, &str, &str)] =
 fn linux(host: &HostSpec, playbook: &str, (family, id, version): &(&str, &str, &str), firewall: Word) -> Value {
     let assumed = assumed::linux(family);
     let facts = Facts { os_id: (*id).to_owned(), os_version: (*version).to_owned(), firewall, ..assumed };
-    let its = |one: &&&dyn LinuxProvider| one.choice() == host.provider;
+    let named = host.provider.named();
+    let its = |one: &&&dyn LinuxProvider| named.is_some_and(|named| named.name == one.name());
     let of_playbook = |one: &&&dyn LinuxProvider| one.playbook() == playbook;
     let provider = provider::ALL.iter().find(its).or_else(|| provider::ALL.iter().find(of_playbook));
     let layout = provider.or_else(|| provider::ALL.first()).map(|one| one.layout(&facts)).unwrap_or_default();

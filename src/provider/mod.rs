@@ -1,19 +1,31 @@
-//! Time services: their names and paths on each system, and what they say of themselves.
+//! Time services: how each is asked, what it says of itself, what it is started with, and what a diagnosis has to know
+//! of it. Their names on the systems and what they can do are data, in `facts/services/`.
 
 mod chrony;
+pub mod config;
+pub mod diagnosis;
 mod ntpd;
 pub mod passed;
+pub mod peer;
+pub mod started;
 pub mod w32time;
 
+use std::fmt;
+
 use anyhow::{Result, bail};
+use ipnet::IpNet;
 use serde::Serialize;
 
-pub use chrony::{BEFORE_4, READ_OLD};
+pub use diagnosis::Diagnosis;
 pub use ntpd::HERE;
+pub(crate) use peer::PATIENCE;
+pub use peer::{Peer, PeerKind, is_reached};
+use started::CommandLine;
 
 use crate::exit::Hint;
-use crate::facts::versions::{CHRONY, NTP};
-use crate::facts::{Facts, Family};
+use crate::facts::Facts;
+use crate::facts::services::Service;
+use crate::facts::versions::FEATURES;
 use crate::inventory::spec::{ProviderChoice, TimeSpec};
 use crate::model::{DaemonReport, Slice};
 
@@ -45,47 +57,6 @@ pub struct DaemonStatus {
     pub peers: Vec<Peer>,
 }
 
-/// One source as the time service sees it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Peer {
-    /// Numeric address, or the name of a reference clock.
-    pub address: String,
-    /// The name by which its configuration knows it, where the service says that.
-    pub name: Option<String>,
-    /// Whether the service has selected it.
-    pub selected: bool,
-    /// Reachability register, eight bits, where the service has one.
-    pub reach: Option<u8>,
-    /// How old its last answer is, seconds; `None` if there is none, or the service does not say.
-    pub last_s: Option<u64>,
-    /// How often it is asked, seconds, where the service says that.
-    pub every_s: Option<u64>,
-    /// What kind of source it is.
-    pub kind: PeerKind,
-}
-
-/// The kinds of sources that a time service may follow.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum PeerKind {
-    /// Another machine.
-    #[default]
-    Server,
-    /// Another machine of a service that says neither names nor which servers are members of a pool: chronyd before 4.0.
-    Unnamed,
-    /// One of the servers behind the name of a pool, which ntpd does not say.
-    PoolMember,
-    /// A clock that is attached to the host.
-    Clock,
-}
-
-/// Polls that may be lost, one after the other, before a service counts as cut off from its source.
-pub(crate) const PATIENCE: u8 = 3;
-
-/// Whether one of the last polls was answered; a service without a register is taken at its word.
-pub fn is_reached(reach: Option<u8>) -> bool {
-    reach.is_none_or(|reach| reach & ((1 << PATIENCE) - 1) != 0)
-}
-
 /// What becomes of an offset.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Slew {
@@ -96,12 +67,14 @@ pub enum Slew {
 }
 
 /// A time service that can be managed.
-pub trait Provider: Sync {
-    /// Returns the name in reports.
-    fn name(&self) -> &'static str;
+pub trait Provider: Diagnosis + Sync {
+    /// Returns what is known of it as data.
+    fn service(&self) -> &'static Service;
 
-    /// Returns the word of the inventory.
-    fn choice(&self) -> ProviderChoice;
+    /// Returns the word of the inventory, and the name in reports.
+    fn name(&self) -> &'static str {
+        self.service().name
+    }
 
     /// Returns its playbook.
     fn playbook(&self) -> &'static str;
@@ -129,7 +102,14 @@ pub trait Provider: Sync {
 /// A time service of Linux systems.
 pub trait LinuxProvider: Provider {
     /// Returns the unit names it goes by on the various systems.
-    fn units(&self) -> &'static [&'static str];
+    fn units(&self) -> &'static [&'static str] {
+        self.service().units
+    }
+
+    /// Returns the feature without which it is not managed, of [`FEATURES`].
+    fn floor(&self, _facts: &Facts) -> Option<&'static str> {
+        None
+    }
 
     /// Returns its names and paths on a system.
     fn layout(&self, facts: &Facts) -> Layout;
@@ -153,7 +133,23 @@ pub trait LinuxProvider: Provider {
     /// Returns shell text that prints `NUMBER LINE` for each line of `$fc_config` that the running service
     /// `$fc_unit` has passed over when it started. Changes nothing.
     fn passed_over(&self) -> String {
-        passed::over(self.choice() == ProviderChoice::Chrony)
+        String::new()
+    }
+
+    /// Returns how its command line is read, if that decides what rules.
+    fn command_line(&self) -> Option<&'static CommandLine> {
+        None
+    }
+
+    /// Returns shell text that prints what the file says and what the running service does, which is process
+    /// `$fc_pid`; `serve` are the networks that it serves. Changes nothing.
+    fn runtime(&self, _config: &str, _serve: &[IpNet]) -> String {
+        ":".to_owned()
+    }
+
+    /// Says what commands have changed in the running service since it has loaded its file, by what that printed.
+    fn changed_at_run_time(&self, _seen: &Slice, _serve: &[IpNet]) -> Option<String> {
+        None
     }
 
     /// Returns shell text that prints the addresses of the servers that the service has selected
@@ -169,6 +165,18 @@ pub trait LinuxProvider: Provider {
     /// Returns shell text that prints how many whole seconds ago the last answer of a source came;
     /// nothing, if that is not known.
     fn age(&self) -> &'static str;
+}
+
+impl fmt::Debug for dyn Provider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl fmt::Debug for dyn LinuxProvider {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
 }
 
 /// All that can be managed on Linux, in the order of preference.
@@ -188,29 +196,24 @@ pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
 /// The declared one is not built, or not for this system, or the host has one that is too old.
 pub fn choose(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
     let provider = named(choice, facts)?;
-    let (program, oldest, floor, other) = match provider.choice() {
-        ProviderChoice::Chrony => ("chrony", CHRONY, "chrony_floor", "ntpd"),
-        _ => ("ntp", NTP, "ntp_floor", "chrony"),
-    };
-    if !facts.lacks.contains(&floor) {
-        return Ok(provider);
-    }
+    let old = provider.floor(facts).filter(|floor| facts.lacks.contains(floor));
+    let Some(floor) = FEATURES.iter().find(|feature| Some(feature.name) == old) else { return Ok(provider) };
+    let (program, oldest) = (floor.program, floor.since);
     let is = match facts.versions.get(program) {
         Some(is) => format!("its {program} is {is}"),
         None => format!("the {program} that this system brings is too old"),
     };
     let text = format!("{is}, and the oldest that is managed is {oldest}");
+    let other = ALL.iter().find(|other| other.name() != provider.name()).map_or("auto", |other| other.name());
     Err(anyhow::anyhow!(text).hint(&format!("renew the package, or say `provider: {other}` for this host")))
 }
 
 fn named(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProvider> {
-    match choice {
-        ProviderChoice::Auto => Ok(active(facts).unwrap_or(ALL[0])),
-        declared => match ALL.iter().find(|provider| provider.choice() == declared) {
-            Some(provider) => Ok(*provider),
-            // The inventory has refused that with its place.
-            None => bail!("provider `w32time` is for Windows hosts (those with `winrm`)"),
-        },
+    let Some(declared) = choice.named() else { return Ok(active(facts).unwrap_or(ALL[0])) };
+    match ALL.iter().find(|provider| provider.name() == declared.name) {
+        Some(provider) => Ok(*provider),
+        // The inventory has refused that with its place.
+        None => bail!("provider `{}` is for {} hosts", declared.name, declared.system),
     }
 }
 
@@ -224,55 +227,4 @@ fn active(facts: &Facts) -> Option<&'static dyn LinuxProvider> {
 /// Returns shell text that succeeds while a unit runs.
 pub fn alive(unit: &str) -> String {
     format!("systemctl -q is-active {}", crate::transport::quote::sh(unit))
-}
-
-/// Whether the ntpd of a system is ntpsec: it has that one, or has neither and brings that one only (Debian 12,
-/// Ubuntu 23.04, Fedora 34). RHEL 8 and later bring none of them; EPEL has ntpsec, where somebody has chosen it.
-fn has_ntpsec(facts: &Facts) -> bool {
-    let has = |package: &str| facts.packages.contains_key(package);
-    if has("ntpsec") || has("ntp") {
-        return has("ntpsec");
-    }
-    let version = |unknown: f64| facts.os_version.parse().unwrap_or(unknown);
-    match (facts.family, facts.os_id.as_str()) {
-        (Family::Debian, "ubuntu") => version(f64::INFINITY) >= 23.04,
-        (Family::Debian, _) => version(f64::INFINITY) >= 12.0,
-        (_, "fedora") => version(0.0) >= 34.0,
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_ntpd_of_a_system_is_the_one_that_it_has_or_brings() {
-        let of = |family: &str, id: &str, version: &str, installed: &[&str]| {
-            let packages = installed.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
-            let assumed = crate::facts::assumed::linux(family);
-            let facts = Facts { os_id: id.to_owned(), os_version: version.to_owned(), packages, ..assumed };
-            let layout = ntpd::Ntpd.layout(&facts);
-            (layout.package, layout.service, layout.config)
-        };
-        let (debian, classic) = (("ntpsec", "ntpsec", "/etc/ntpsec/ntp.conf"), ("ntp", "ntpd", "/etc/ntp.conf"));
-        let sec = ("ntpsec", "ntpd", "/etc/ntp.conf");
-        for (family, id, version, installed, wanted) in [
-            ("debian", "debian", "12", &[][..], debian),
-            ("debian", "debian", "11", &[], ("ntp", "ntp", "/etc/ntp.conf")),
-            ("debian", "debian", "12", &["ntp"], ("ntp", "ntp", "/etc/ntp.conf")),
-            ("debian", "debian", "11", &["ntpsec"], debian),
-            ("debian", "ubuntu", "22.04", &[], ("ntp", "ntp", "/etc/ntp.conf")),
-            // EPEL, and Fedora, which has no other since 34.
-            ("redhat", "rocky", "9.4", &["ntpsec"], sec),
-            ("redhat", "rocky", "9.4", &["chrony"], classic),
-            ("redhat", "centos", "7", &["ntp"], classic),
-            ("redhat", "fedora", "42", &[], sec),
-            ("redhat", "fedora", "33", &[], classic),
-            ("suse", "opensuse-tumbleweed", "20260101", &["ntpsec"], sec),
-            ("suse", "sles", "15.6", &[], classic),
-        ] {
-            assert_eq!(of(family, id, version, installed), wanted, "{id} {version} {installed:?}");
-        }
-    }
 }

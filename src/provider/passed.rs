@@ -16,23 +16,13 @@ while read -r fc_n; do printf '%s%s %s\n' "${fc_key-}" "$fc_n" "$(sed -n "${fc_n
 fi
 :"#;
 
-/// ntpd 4.2.6 to 4.2.8 and ntpsec; what follows in the same statement is lost, too. A `restrict` for IPv6 is
-/// passed over where the kernel has none, and nobody is let in by that.
-const NTPD: &str = r"sed -n 's/.*syntax error in .* line \([0-9]*\), column.*/\1/p; s/.*restrict: ignoring line \([0-9]*\), [a-z/]* .[^:]*. unusable.*/\1/p'";
-
-/// chronyd does not start with a line that it does not understand, and goes on without tables of leap
-/// seconds that are not there.
-const CHRONY: &str = r#"sed -n 's/.*\(Timezone\|Leap second list\) \(.*\) failed .*check, ignoring.*/\2/p' |
-while read -r fc_w; do grep -nF -e " $fc_w" "$fc_config" | sed -n 's/^\([0-9]*\):[[:space:]]*leapsec.*/\1/p'; done"#;
-
-/// Succeeds where the file has a line that chronyd may go on without: nothing else is worth a look at the journal.
-const MAY_PASS_OVER: &str = r#"grep -qs '^[[:space:]]*leapsec' "$fc_config""#;
-
-/// Returns the text for a service.
-pub fn over(chrony: bool) -> String {
-    match chrony {
-        true => format!("if {MAY_PASS_OVER}; then\n{}\nfi", TEXT.replace("@FOUND@", CHRONY)),
-        false => TEXT.replace("@FOUND@", NTPD),
+/// Returns the text for a service: `found` makes line numbers of what it said, and
+/// `only_if` succeeds where there may be such a line.
+pub fn over(found: &str, only_if: Option<&str>) -> String {
+    let text = TEXT.replace("@FOUND@", found);
+    match only_if {
+        Some(condition) => format!("if {condition}; then\n{text}\nfi"),
+        None => text,
     }
 }
 
@@ -52,6 +42,12 @@ pub fn words(printed: &str) -> Option<String> {
 mod tests {
     use super::*;
 
+    fn text(chrony: bool) -> String {
+        use crate::provider::{ALL, LinuxProvider};
+        let is_it = |one: &&&dyn LinuxProvider| (one.name() == "chrony") == chrony;
+        ALL.iter().find(is_it).unwrap().passed_over()
+    }
+
     /// What comes of a journal, and a file of three lines that is older than the start, or younger.
     fn found(chrony: bool, journal: &str, younger: bool) -> String {
         let file = if chrony {
@@ -64,7 +60,7 @@ mod tests {
             "fc_config=$(mktemp) fc_unit=x; printf '{file}' >\"$fc_config\"\n\
              systemctl() {{ printf 'MainPID=7\\nInvocationID=abc\\nExecMainStartTimestamp=@{start}\\nInactiveExitTimestamp=\\n'; }}\n\
              journalctl() {{ case \"$*\" in *_SYSTEMD_INVOCATION_ID=abc*) cat <<'END'\n{journal}\nEND\n;; esac; }}\n{}\nrm -f \"$fc_config\"",
-            over(chrony)
+            text(chrony)
         );
         #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
         let output = std::process::Command::new("dash").args(["-c", &script]).output().unwrap();
@@ -94,7 +90,7 @@ mod tests {
         let asks = |line: &str| {
             let script = format!(
                 "fc_config=$(mktemp) fc_unit=x; echo '{line}' >\"$fc_config\"; exec 3>&2; systemctl() {{ echo asked >&3; }}\n{}\nrm -f \"$fc_config\"",
-                over(true)
+                text(true)
             );
             #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
             let output = std::process::Command::new("dash").args(["-c", &script]).output().unwrap();

@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::{Delta, Fix, Resource, Slice};
-use crate::facts::Facts;
+use crate::facts::{Facts, units};
 use crate::transport::quote::sh;
 
 /// Other time services, which shall neither run nor start at boot.
@@ -37,12 +37,12 @@ impl Resource for Competing {
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let mut deltas = Vec::new();
-        for unit in units(&seen.stdout) {
-            let label = format!("service {}", unit.name);
-            if unit.active {
+        for unit in units::shown(&seen.stdout) {
+            let label = format!("service {}", unit.name());
+            if unit.is_active() {
                 deltas.push(Delta::new(label.clone(), "running", Some("yes".into()), Some("no".into())));
             }
-            if unit.enabled {
+            if unit.is_enabled() {
                 deltas.push(Delta::new(label, "enabled", Some("yes".into()), Some("no".into())));
             }
         }
@@ -51,38 +51,20 @@ impl Resource for Competing {
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
         let mut fix = Fix::default();
-        for unit in units(&seen.stdout).filter(|unit| unit.active || unit.enabled) {
-            let name = sh(&format!("{}.service", unit.name));
+        for unit in units::shown(&seen.stdout).filter(|unit| unit.is_active() || unit.is_enabled()) {
+            let name = sh(&format!("{}.service", unit.name()));
             // The package manager may have taken the service away in the meantime, or not yet put it back.
             let gone = format!("[ \"$(systemctl show -p LoadState {name})\" = LoadState=not-found ]");
             fix.change.push_str(&format!("{gone} || systemctl -q disable {name}\nsystemctl stop {name} || {gone}\n"));
-            if unit.enabled {
+            if unit.is_enabled() {
                 fix.undo.push_str(&format!("{gone} || systemctl -q enable {name}\n"));
             }
-            if unit.active {
+            if unit.is_active() {
                 fix.settle.push_str(&format!("{gone} || systemctl start {name}\n"));
             }
         }
         Ok(fix)
     }
-}
-
-struct Unit<'a> {
-    name: &'a str,
-    active: bool,
-    enabled: bool,
-}
-
-fn units(text: &str) -> impl Iterator<Item = Unit<'_>> {
-    text.split("\n\n").filter_map(|block| {
-        let value = |key: &str| block.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
-        Some(Unit {
-            name: value("Id")?.trim_end_matches(".service"),
-            active: matches!(value("ActiveState"), Some("active" | "activating" | "reloading")),
-            // What is enabled under /run only is gone after the next boot.
-            enabled: value("UnitFileState") == Some("enabled"),
-        })
-    })
 }
 
 #[cfg(test)]

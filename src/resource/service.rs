@@ -7,6 +7,7 @@ use super::started::{self, Wanted};
 use super::{Delta, Fix, Resource, Slice};
 use crate::facts::Facts;
 use crate::facts::linux::OWED;
+use crate::facts::units::Shown;
 use crate::text::decisive::{STAGE, decisive};
 use crate::transport::quote::sh;
 
@@ -261,7 +262,8 @@ fi
 "#;
 
 fn state(seen: &Slice) -> Result<State> {
-    let value = |key: &str| seen.stdout.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
+    let shown = Shown::of(&seen.stdout);
+    let value = |key: &str| shown.value(key);
     let (Some(load), Some(active), Some(file)) = (value("LoadState"), value("ActiveState"), value("UnitFileState"))
     else {
         bail!("systemctl show did not answer: {}", decisive("", &seen.stderr));

@@ -9,20 +9,19 @@ use ipnet::IpNet;
 use super::Slice;
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
-use crate::provider::passed;
+use crate::provider::started::lines;
+use crate::provider::{LinuxProvider, passed};
 use crate::transport::quote::sh;
 
 mod arguments;
-mod ntpd_runtime;
-pub(super) mod runtime;
 
 use arguments::Arguments;
 
 /// What a service shall be started with.
 #[derive(Debug, Clone)]
 pub struct Wanted {
-    /// Whether it is chronyd; else it is ntpd.
-    pub chrony: bool,
+    /// The time service.
+    provider: &'static dyn LinuxProvider,
     /// Its configuration file.
     pub config: String,
     /// The addresses that it has to reach: its sources, as far as they are numbers, and those it serves.
@@ -35,11 +34,11 @@ pub struct Wanted {
 
 impl Wanted {
     /// Puts together what the inventory says of it.
-    pub fn new(spec: &HostSpec, chrony: bool, config: &str) -> Self {
+    pub fn new(spec: &HostSpec, provider: &'static dyn LinuxProvider, config: &str) -> Self {
         let sources = spec.time.sources.iter().filter_map(|source| source.address.parse().ok());
         let served = spec.time.serve.iter().map(IpNet::network);
         Wanted {
-            chrony,
+            provider,
             config: config.to_owned(),
             addresses: sources.chain(served).collect(),
             serve: spec.time.serve.clone(),
@@ -50,11 +49,8 @@ impl Wanted {
     /// Returns shell text that prints the state of the unit, and what it was and would be started with. What changes by
     /// itself, as a process number does, is not printed: a saved plan compares it.
     pub(super) fn probe(&self, unit: &str) -> String {
-        let runtime = match self.chrony {
-            true => runtime::probe(&self.config, &self.serve),
-            false => ntpd_runtime::probe(&self.config),
-        };
-        let passed = PASSED.replace("@PASSED@", &passed::over(self.chrony));
+        let runtime = self.provider.runtime(&self.config, &self.serve);
+        let passed = PASSED.replace("@PASSED@", &self.provider.passed_over());
         (PROBE.to_owned() + &runtime + &passed).replace("@UNIT@", unit).replace("@CONFIG@", &sh(&self.config))
     }
 
@@ -73,7 +69,7 @@ impl Wanted {
         }
         let faults = self.faults(&running, seen);
         let unit_line = arguments::of_unit(seen);
-        if let Some((fault, token)) = faults.first().filter(|_| Arguments::read(&unit_line, self.chrony).is_none()) {
+        if let Some((fault, token)) = faults.first().filter(|_| self.read(&unit_line).is_none()) {
             // What another program makes of the unit's options is not known, so a restart may bring the same.
             return Err(self.refusal(seen, unit, fault, token));
         }
@@ -81,9 +77,13 @@ impl Wanted {
         Ok((!faults.is_empty()).then(|| faults.join(", ")))
     }
 
+    fn read(&self, line: &[String]) -> Option<Arguments> {
+        Arguments::read(line, self.provider.command_line()?)
+    }
+
     /// What is wrong with a command line, and the word of it that says so.
     fn faults(&self, line: &[String], seen: &Slice) -> Vec<(String, String)> {
-        let Some(arguments) = Arguments::read(line, self.chrony) else { return Vec::new() };
+        let Some(arguments) = self.read(line) else { return Vec::new() };
         let mut faults = Vec::new();
         let same = |path: &str| path == self.config || lines(seen, "same=").any(|same| same == path);
         if let Some(path) = arguments.config.as_deref().filter(|path| !same(path)) {
@@ -111,7 +111,7 @@ impl Wanted {
 
     fn refusal(&self, seen: &Slice, unit: &str, fault: &str, token: &str) -> anyhow::Error {
         if let Some(path) = lines(seen, "dhcp=").find(|path| *path == token) {
-            let file = if unit == "ntpsec" { "/etc/default/ntpsec" } else { "/etc/default/ntp" };
+            let file = self.provider.defaults(&self.config, unit).unwrap_or("the file of its options");
             let text = format!("{unit}.service loads {path}, which DHCP has written, and not {}", self.config);
             return anyhow!(text).hint(&format!("set IGNORE_DHCP=yes in {file}"));
         }
@@ -129,7 +129,7 @@ impl Wanted {
 
     /// What commands have changed in the running service since it has loaded its file.
     pub(super) fn changed_at_run_time(&self, seen: &Slice) -> Option<String> {
-        if self.chrony { runtime::changed(seen, &self.serve) } else { ntpd_runtime::changed(seen) }
+        self.provider.changed_at_run_time(seen, &self.serve)
     }
 }
 
@@ -151,15 +151,6 @@ pub(super) fn unmet(seen: &Slice) -> Option<String> {
     };
     lines(seen, "unmet=").next()?;
     Some(format!("a condition of its unit is not met: {}", said.unwrap_or_else(declared)))
-}
-
-/// Whether a line of a configuration begins with one of these words.
-fn is_one_of(line: &[&str], words: &[&str]) -> bool {
-    line.first().is_some_and(|word| words.iter().any(|one| word.eq_ignore_ascii_case(one)))
-}
-
-fn lines<'a>(seen: &'a Slice, key: &'a str) -> impl Iterator<Item = &'a str> {
-    seen.stdout.lines().filter_map(move |line| line.strip_prefix(key))
 }
 
 /// The clock is not the host's to set where the right to it is missing (`CAP_SYS_TIME`, bit 25), where that

@@ -345,11 +345,11 @@ mod tests {
 
     #[test]
     fn every_case_is_judged_right() {
-        for provider in ["chrony", "ntpd"] {
+        for provider in provider::ALL.iter().map(|provider| provider.name()) {
             let path = format!("{}/tests/verdict/{provider}.txt", env!("CARGO_MANIFEST_DIR"));
             let text = std::fs::read_to_string(path).unwrap();
             let cases: Vec<&str> = text.split("\n=== ").skip(1).collect();
-            assert!(cases.len() > 8, "{provider}: {} cases", cases.len());
+            assert!(cases.len() > 4, "{provider}: {} cases", cases.len());
             for case in cases {
                 let (came, wanted) = judged(provider, case);
                 assert_eq!(came, wanted, "{provider}: {case}");

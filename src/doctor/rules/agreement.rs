@@ -155,10 +155,10 @@ fn unmoved(host: &Patient<'_>) -> Vec<Seen> {
 fn still(host: &Patient<'_>) -> Option<Seen> {
     let evidence = host.evidence;
     let limit = host.spec.limits.max_error.as_secs_f64();
-    let selected = evidence.peers.iter().find(|peer| matches!(peer.mark, '*' | 'o'))?;
+    let (service, selected) = (evidence.service?, evidence.peers.iter().find(|peer| peer.selected)?);
     let answer = evidence.answers.iter().find(|answer| answer.address.as_deref() == Some(selected.address.as_str()))?;
     let offset = answer.offset_ns.filter(|_| answer.usable())? as f64 / 1e9;
-    if offset.abs() <= limit || (offset.abs() > 1.0 && evidence.is_chrony()) {
+    if offset.abs() <= limit || (offset.abs() > 1.0 && service.slews_whatever()) {
         return None;
     }
     let text = format!(
@@ -172,7 +172,7 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
     let seen = match cannot(host) {
         Some((why, remedy)) => seen.with("why", why).with("remedy", remedy),
         None => {
-            let rate = if evidence.is_chrony() { 12.0 } else { 2000.0 };
+            let rate = (1e6 / service.slew_ppm()).round();
             let why = format!(
                 "is {} off and may still be slewing, which takes up to {}",
                 signed(offset),
@@ -189,7 +189,8 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
 /// Why the service cannot move the clock, and what helps.
 pub(super) fn cannot(host: &Patient<'_>) -> Option<(String, String)> {
     let evidence = host.evidence;
-    let unbound = evidence.is_chrony() && arguments(host).contains(&"-x");
+    let no_clock = evidence.service.and_then(|service| service.leaves_clock());
+    let unbound = no_clock.is_some_and(|option| arguments(host).contains(&option));
     let unable = evidence.inside.process.rights.is_some_and(|rights| rights & MAY_SET_THE_CLOCK == 0);
     let why = match (unbound, unable) {
         (true, _) => "was started with `-x`: it follows its source and leaves the clock alone",
@@ -223,7 +224,7 @@ pub(super) fn cannot(host: &Patient<'_>) -> Option<(String, String)> {
 fn alone(link: &Link<'_>) -> Option<Seen> {
     let client = &link.client;
     // Who was not answered until a moment ago has not asked again yet.
-    let never = link.peer().is_none_or(|peer| peer.reach == 0);
+    let never = link.peer().is_none_or(|peer| peer.is_unheard());
     let told = link.doubt().is_some() || never;
     if !super::unit::one_family(client).is_empty()
         || !link.is_deaf()
@@ -233,7 +234,9 @@ fn alone(link: &Link<'_>) -> Option<Seen> {
     {
         return None;
     }
-    let reach = link.peer().map_or("not among its sources".to_owned(), |peer| format!("reach {:o}", peer.reach));
+    let reach = link
+        .peer()
+        .map_or("not among its sources".to_owned(), |peer| format!("reach {:o}", peer.reach.unwrap_or_default()));
     let mut text = format!("our probe got: {}; {}: {reach}", link.outcome(), client.evidence.unit);
     if let Some((name, rule)) = link.doubt() {
         text.push_str(&format!("; {name} has a rule that is not understood here: {}", rule.rule));

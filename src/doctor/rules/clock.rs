@@ -3,16 +3,11 @@
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::{Link, Patient, Seen};
 use crate::ntp::report::SourceReport;
+use crate::provider::Peer;
 use crate::text::number::{count, signed, span};
 
-/// Root distance above which chronyd ignores a source, unless `maxdistance` says otherwise.
-const CHRONY_DISTANCE: f64 = 3.0;
-
-/// The same for ntpd (`tos maxdist`).
-const NTPD_DISTANCE: f64 = 1.5;
-
-/// Offset above which ntpd gives up, seconds (`tinker panic`).
-const PANIC: f64 = 1000.0;
+/// A root distance that no service objects to, seconds.
+const NEAR: f64 = 1.5;
 
 /// Worst drift of a clock that nobody corrects, seconds per second (RFC 5905, PHI).
 const DRIFT: f64 = 15e-6;
@@ -125,9 +120,10 @@ fn offset(answer: &SourceReport) -> Option<f64> {
 /// ntpd that ended because its clock was too far off.
 pub(super) fn panicked(host: &Patient<'_>) -> Option<Seen> {
     let evidence = host.evidence;
-    let ended = evidence.is_ntpd() && evidence.own().is_some_and(|unit| unit.active != "active");
+    let limit = evidence.service?.gives_up_above_s()?;
+    let ended = evidence.own().is_some_and(|unit| unit.active != "active");
     let least = evidence.answers.iter().filter_map(offset).min_by(|a, b| a.abs().total_cmp(&b.abs()))?;
-    if !ended || least.abs() <= PANIC {
+    if !ended || least.abs() <= limit {
         return None;
     }
     // In the words of ntpsec, and in those of classic ntp.
@@ -149,18 +145,14 @@ fn falseticker(link: &Link<'_>) -> Option<Seen> {
 
 /// A source that was heard and is not taken.
 fn not_taken(link: &Link<'_>) -> bool {
-    link.works() && link.peer().is_some_and(|peer| peer.reach != 0 && matches!(peer.mark, '?' | ' '))
+    link.works() && link.peer().is_some_and(|peer| !peer.is_unheard() && matches!(peer.mark, '?' | ' '))
 }
 
 fn too_distant(link: &Link<'_>) -> Option<Seen> {
     let answer = link.answer().filter(|_| not_taken(link))?;
     let distance = seconds(answer.root_delay_ns)? / 2.0 + seconds(answer.root_dispersion_ns)?;
     let config = &link.client.evidence.config;
-    let (limit, line) = if link.client.evidence.is_chrony() {
-        (config.value("maxdistance").and_then(|text| text.parse().ok()).unwrap_or(CHRONY_DISTANCE), "maxdistance")
-    } else {
-        (NTPD_DISTANCE, "tos maxdist")
-    };
+    let (limit, line) = link.client.evidence.service?.max_distance(config)?;
     let text = format!("root delay/2 + root dispersion of {} is {}", link.source.address, span(distance));
     let line = format!("{line} {:.0}", (distance * 1.5).ceil());
     let seen = link.name_both(link.client.seen("probe", text));
@@ -195,7 +187,8 @@ fn moved(link: &Link<'_>) -> Option<Seen> {
 fn far_off(link: &Link<'_>, mark: char) -> Option<Seen> {
     let evidence = link.client.evidence;
     let offset = link.answer().and_then(offset).filter(|offset| offset.abs() > 1.0)?;
-    let marked = evidence.is_chrony() && link.peer().is_some_and(|peer| peer.mark == mark);
+    let slews = evidence.service.is_some_and(|service| service.slews_whatever());
+    let marked = slews && link.peer().is_some_and(|peer| peer.mark == mark);
     // A restart forgets what was measured, and steps if the configuration lets it.
     let over =
         |words: &[String]| words.first().and_then(|word| word.parse().ok()).is_some_and(|least| offset.abs() > least);
@@ -273,7 +266,7 @@ const FEW: u8 = 0b1111;
 pub(in crate::doctor) fn fresh(host: &Patient<'_>) -> Option<Seen> {
     let evidence = host.evidence;
     let age = evidence.now() - evidence.started? as f64;
-    let unheard = evidence.peers.iter().all(|peer| peer.reach == 0);
+    let unheard = evidence.peers.iter().all(Peer::is_unheard);
     let answered = evidence.answers.iter().any(SourceReport::usable);
     let text = format!("started {age:.0} s ago, and no source has answered it yet");
     ((0.0..FRESH).contains(&age) && unheard && answered).then(|| host.seen("started", text))
@@ -281,12 +274,13 @@ pub(in crate::doctor) fn fresh(host: &Patient<'_>) -> Option<Seen> {
 
 fn measuring(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
-    let heard =
-        evidence.peers.iter().any(|peer| peer.reach != 0 && peer.reach <= FEW && matches!(peer.mark, '?' | ' '));
+    let few = |reach: u8| reach != 0 && reach <= FEW;
+    let unmarked = |peer: &&Peer| matches!(peer.mark, '?' | ' ');
+    let heard = evidence.peers.iter().filter(unmarked).any(|peer| peer.reach.is_some_and(few));
     let near = evidence.answers.iter().any(|answer| {
         let distance =
             seconds(answer.root_delay_ns).unwrap_or(0.0) / 2.0 + seconds(answer.root_dispersion_ns).unwrap_or(0.0);
-        answer.usable() && distance < NTPD_DISTANCE
+        answer.usable() && distance < NEAR
     });
     // After a jump it measures anew, too, and has not been started.
     let jumped = jumps(host).iter().any(|seen| seen.unsettles);

@@ -242,7 +242,7 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         text.push_str(&format!("; not judged: {what}"));
         remedy = format!("see whether {what} stops 123/udp; else {LOOK}");
     }
-    if link.peer().is_some_and(|peer| peer.reach & 1 != 0) {
+    if link.peer().is_some_and(|peer| peer.answered(1)) {
         text.push_str(&format!(
             "; {} was answered at its last poll, so what refuses may tell programs apart: the control group of our login, or its user",
             link.client.evidence.unit
@@ -274,7 +274,7 @@ fn filtered(link: &Link<'_>) -> Option<Seen> {
 
 /// Our own question is answered, that of the service has never been, and a rule tells the two apart.
 fn service_alone(link: &Link<'_>) -> Option<Seen> {
-    let deaf = link.works() && link.client.evidence.runs() && link.peer().is_some_and(|peer| peer.reach == 0);
+    let deaf = link.works() && link.client.evidence.runs() && link.peer().is_some_and(|peer| peer.is_unheard());
     let stop = link.stop_of_service().filter(|_| deaf)?;
     Some(stopped(link, &link.client, &stop))
 }

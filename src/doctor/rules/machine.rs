@@ -121,13 +121,13 @@ fn hypervisor(host: &Patient<'_>) -> Vec<Seen> {
     programs.filter(|_| host.evidence.runs()).map(seen).collect()
 }
 
-/// chronyd shows a clock of the machine by a name, not by an address.
+/// A clock of the machine is shown by a name, not by an address.
 fn refclock(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
     let wanted = host.spec.time.extra.iter().any(|line| line.trim_start().starts_with("refclock"));
-    let clock = evidence.config.all("refclock").next().filter(|_| evidence.is_chrony() && !wanted);
+    let clock = evidence.config.all("refclock").next().filter(|_| !wanted);
     let is_clock =
-        |peer: &&crate::doctor::evidence::Peer| peer.mark == '*' && peer.address.parse::<std::net::IpAddr>().is_err();
+        |peer: &&crate::provider::Peer| peer.mark == '*' && peer.address.parse::<std::net::IpAddr>().is_err();
     let selected = evidence.peers.iter().find(is_clock);
     let seen = clock.zip(selected).map(|(words, peer)| {
         let clock = words.get(..2).unwrap_or(words).join(" ");

@@ -1,7 +1,7 @@
 //! A service that does not answer its own tool: it hangs, or it is kept from it.
 
 use super::{Find, ROW, Rule};
-use crate::doctor::{Patient, Seen, access};
+use crate::doctor::{Patient, Seen};
 use crate::firewall::{ClientPort, Packet, Sender, Verdict, walk};
 
 /// The rules of this family.
@@ -58,33 +58,32 @@ fn hangs(host: &Patient<'_>) -> Vec<Seen> {
 /// Why the service does not answer its tool though it works, and what helps.
 fn kept_mute(host: &Patient<'_>) -> Option<(String, (String, bool))> {
     let evidence = host.evidence;
-    let (name, chrony) = (host.name(), evidence.is_chrony());
-    let tool = if chrony { "chronyc" } else { "ntpq" };
+    let (name, service) = (host.name(), evidence.service?);
+    let tool = service.tool()?;
     if evidence.parts.contains_key("tool") && evidence.text("tool").is_empty() {
-        let remedy = format!(
-            "on {name}: install the package that brings `{tool}`: apt-get install ntpsec, dnf install ntp, zypper install ntp"
-        );
-        return Some((format!("`{tool}` is not installed"), (remedy, false)));
+        let remedy = format!("on {name}: install the package that brings `{}`: {}", tool.name, tool.install);
+        return Some((format!("`{}` is not installed", tool.name), (remedy, false)));
     }
-    if chrony {
-        let line = evidence.config.line("bindcmdaddress", |words| words.first().is_some_and(|word| word == "/"))?;
-        return Some((format!("`{line}` closes the way that `{tool}` takes"), host.remedy(&line)));
-    }
-    if !access::answers_itself(&evidence.config) {
-        let (line, _) = access::restrict(&evidence.config, std::net::Ipv4Addr::LOCALHOST.into())?;
-        let (_, taken_out) = host.remedy(&line);
+    if let Some(gag) = service.gag(&evidence.config) {
+        let why = format!("`{}` {}", gag.line, gag.does);
+        let Some(lines) = gag.opened_by else { return Some((why, host.remedy(&gag.line))) };
+        let (_, taken_out) = host.remedy(&gag.line);
         // What `apply` would write lets the host itself ask; the file does not.
-        let applies = taken_out || host.lacking().iter().any(|line| line.starts_with("restrict"));
+        let directive = |line: &str| line.split(' ').next().map(str::to_owned);
+        let opens = |line: &String| lines.first().is_some_and(|first| directive(line) == directive(first));
+        let applies = taken_out || host.lacking().iter().any(opens);
         let remedy = if applies {
             format!("fleetclock apply -l {name}")
         } else {
-            format!(
-                "on {name}: printf 'restrict 127.0.0.1\\nrestrict ::1\\n' >>{} && systemctl restart {}",
-                evidence.file, evidence.unit
-            )
+            let (lines, file, unit) = (lines.join("\\n"), &evidence.file, &evidence.unit);
+            format!("on {name}: printf '{lines}\\n' >>{file} && systemctl restart {unit}")
         };
-        return Some((format!("`{line}` does not let `{tool}` ask, not even on the host itself"), (remedy, applies)));
+        return Some((why, (remedy, applies)));
     }
+    if !tool.by_loopback {
+        return None;
+    }
+    let tool = tool.name;
     let loopback = ipnet::IpNet::from(std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST));
     let (port, sender) = (ClientPort::Chosen, Sender::Probe);
     let packet =

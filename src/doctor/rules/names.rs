@@ -2,7 +2,7 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Route;
-use crate::doctor::{Link, Seen, access};
+use crate::doctor::{Link, Seen};
 use crate::model::Outcome;
 use crate::ntp::report::SourceReport;
 
@@ -162,10 +162,7 @@ fn refused_from(link: &Link<'_>, dead: &SourceReport) -> Option<std::net::IpAddr
     let Some(Route::By { from: Some(from), .. }) = link.client.evidence.routes.get(&address) else { return None };
     let server = link.server?.evidence;
     server.addresses.iter().find(|(_, own)| *own == address)?;
-    let allowed = match server.access.get(from) {
-        Some(allowed) => *allowed,
-        None => !server.is_ntpd() || access::serves(&server.config, *from),
-    };
+    let allowed = server.lets_ask(*from) != Some(false);
     (!allowed || dead.kiss.is_some()).then_some(*from)
 }
 

@@ -93,7 +93,7 @@ fn deaf_to_123(link: &Link<'_>) -> Option<Seen> {
 
 /// Whether the service of the client asks from there.
 fn asks_from_123(client: &Patient<'_>) -> bool {
-    client.evidence.is_ntpd() || client.evidence.config.value("acquisitionport") == Some("123")
+    client.evidence.asks_from_123() || client.evidence.config.value("acquisitionport") == Some("123")
 }
 
 fn not_123(link: &Link<'_>) -> Option<Seen> {

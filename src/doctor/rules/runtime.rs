@@ -3,9 +3,8 @@
 use std::net::IpAddr;
 
 use super::{Find, ROW, Rule};
-use crate::doctor::access;
-use crate::doctor::evidence::Peer;
 use crate::doctor::{Link, Patient, Seen};
+use crate::provider::Peer;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -39,8 +38,9 @@ fn changed(link: &Link<'_>) -> Option<Seen> {
 fn denied(link: &Link<'_>) -> Option<Seen> {
     let (server, from) = (link.server.filter(|_| link.is_silent())?, link.from()?);
     let evidence = server.evidence;
-    let differs = evidence.access.get(&from) == Some(&false) && access::allowed(&evidence.config, from) == Some(true);
-    if !differs || !evidence.is_chrony() || evidence.is_stale() {
+    let file = evidence.service.and_then(|service| service.lets_ask(&evidence.config, from));
+    let differs = evidence.access.get(&from) == Some(&false) && file == Some(true);
+    if !differs || !evidence.takes_commands() || evidence.is_stale() {
         return None;
     }
     let mut seen = seen(
@@ -58,7 +58,7 @@ fn deleted(link: &Link<'_>) -> Option<Seen> {
     let evidence = link.client.evidence;
     let gone = link.is_deaf() && link.peer().is_none() && evidence.config.source(&link.source.address).is_some();
     // The address of a name may have been another one when the service was started.
-    if !gone || !evidence.is_chrony() || link.source.address.parse::<IpAddr>().is_err() {
+    if !gone || !evidence.takes_commands() || link.source.address.parse::<IpAddr>().is_err() {
         return None;
     }
     let what = format!("it does not ask {} any more (`chronyc delete`)", link.source.address);
@@ -95,7 +95,7 @@ pub(super) fn is_added(host: &Patient<'_>, peer: &Peer) -> bool {
     let by_address = sources.iter().all(|source| source.parse::<IpAddr>().is_ok());
     let names = |source: &&&str| source.parse::<IpAddr>().ok() == peer.address.parse::<IpAddr>().ok();
     by_address
-        && evidence.is_chrony()
+        && evidence.takes_commands()
         && !evidence.is_stale()
         && evidence.text("dhcp").is_empty()
         && !sources.iter().any(|source| names(&source))
@@ -115,6 +115,6 @@ fn added(host: &Patient<'_>) -> Vec<Seen> {
 /// `chronyc local off`: the file of an isolated master says `local`, and the service has no time.
 pub(super) fn is_off(host: &Patient<'_>) -> bool {
     let evidence = host.evidence;
-    let says = evidence.is_chrony() && evidence.config.value("local").is_some() && !evidence.is_stale();
+    let says = evidence.takes_commands() && evidence.config.value("local").is_some() && !evidence.is_stale();
     says && evidence.config.sources().is_empty() && evidence.runs() && evidence.talks && !evidence.follows()
 }

@@ -1,8 +1,10 @@
 //! The time service of a host, and those that stand in its way.
 
 use super::{Find, ROW, Rule, Severity};
-use crate::doctor::evidence::{Peer, Unit};
+use crate::doctor::evidence::Unit;
 use crate::doctor::{Patient, Seen};
+use crate::facts::services::{self, System};
+use crate::provider::Peer;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -133,7 +135,17 @@ pub(super) const RULES: &[Rule] = &[
 
 fn not_installed(host: &Patient<'_>) -> Vec<Seen> {
     let there = !host.evidence.unit.is_empty();
-    if there { Vec::new() } else { vec![host.seen("service", "neither chrony nor ntpd is there")] }
+    if there { Vec::new() } else { vec![host.seen("service", nobody(host))] }
+}
+
+/// In the names of those that were looked for.
+fn nobody(host: &Patient<'_>) -> String {
+    let all: Vec<&str> = services::of(System::Linux).map(|service| service.name).collect();
+    match (host.spec.provider.named(), all.as_slice()) {
+        (Some(service), _) => format!("{} is not there", service.name),
+        (None, [one, two]) => format!("neither {one} nor {two} is there"),
+        (None, all) => format!("none of {} is there", all.join(", ")),
+    }
 }
 
 /// Returns what is wrong with the unit when `holds` says so.
@@ -297,7 +309,7 @@ pub(super) fn strangers<'a>(host: &Patient<'a>) -> Vec<&'a Peer> {
         };
         host.spec.time.sources.iter().any(is_it)
     };
-    let selected = evidence.peers.iter().filter(|peer| matches!(peer.mark, '*' | 'o'));
+    let selected = evidence.peers.iter().filter(|peer| peer.selected);
     let strange = selected.filter(|peer| peer.address.parse::<std::net::IpAddr>().is_ok_and(|a| !a.is_loopback()));
     strange.filter(|peer| !named(&peer.address) && !from_dhcp(&peer.address)).collect()
 }

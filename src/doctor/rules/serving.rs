@@ -4,6 +4,7 @@ use super::{Find, ROW, Rule};
 use crate::doctor::evidence::Listener;
 use crate::doctor::{Link, Patient, Seen};
 use crate::model::Kiss;
+use crate::provider::Peer;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -153,22 +154,22 @@ fn bound(link: &Link<'_>) -> Option<Seen> {
 
 fn not_allowed(link: &Link<'_>) -> Option<Seen> {
     let (server, from) = (mute(link)?, link.from()?);
-    let config = &server.evidence.config;
-    if server.evidence.is_chrony() && link.listener().is_none() && config.all("allow").next().is_none() {
-        let seen =
-            link.at(&server, "listeners", "nobody listens on 123/udp: chronyd opens it only when it allows somebody");
-        return Some(allowing(seen, &server, from, &format!("allow {from}")));
+    let service = server.evidence.service?;
+    let line = service.allowing(from)?;
+    if let Some(why) = service.is_closed(&server.evidence.config).filter(|_| link.listener().is_none()) {
+        let seen = link.at(&server, "listeners", &format!("nobody listens on 123/udp: {why}"));
+        return Some(allowing(seen, &server, from, &line));
     }
     if link.access() != Some(false) {
         return None;
     }
-    if server.evidence.is_chrony() {
+    if service.tool().is_some_and(|tool| tool.says_access) {
         let mut seen = link.at(&server, "access", "209 Access denied");
         seen.command = seen.command.replace("ADDRESS", &from.to_string());
-        return Some(allowing(seen, &server, from, &format!("allow {from}")));
+        return Some(allowing(seen, &server, from, &line));
     }
-    let seen = link.at(&server, "config", &format!("the `restrict` line that fits {from} ignores it"));
-    Some(allowing(seen, &server, from, &format!("restrict {from} nomodify notrap nopeer noquery")))
+    let seen = link.at(&server, "config", &service.refusing(from));
+    Some(allowing(seen, &server, from, &line))
 }
 
 /// `apply` writes what the inventory has the server serve; for others the inventory has to name them.
@@ -186,7 +187,7 @@ fn allowing(seen: Seen, server: &Patient<'_>, from: std::net::IpAddr, line: &str
 /// The number of the key that the client uses for the source, when the service gets no time
 /// from it though our own probe, which uses none, does.
 fn key<'a>(link: &Link<'a>) -> Option<&'a str> {
-    let quiet = link.works() && link.client.evidence.runs() && link.peer().is_none_or(|peer| peer.reach == 0);
+    let quiet = link.works() && link.client.evidence.runs() && link.peer().is_none_or(Peer::is_unheard);
     let options = link.client.evidence.config.source(&link.source.address).filter(|_| quiet)?;
     let at = options.iter().position(|word| word == "key")?;
     options.get(at + 1).map(String::as_str)

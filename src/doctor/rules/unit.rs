@@ -126,17 +126,16 @@ fn edited(host: &Patient<'_>, option: &str, edit: &str) -> String {
         .rfind(|(_, line)| line.starts_with("ExecStart=") && line.contains(option));
     let file = match from_unit {
         Some((file, _)) => file.clone(),
-        None => {
-            match (host.evidence.file.starts_with("/etc/chrony/"), host.evidence.file.starts_with("/etc/ntpsec/")) {
-                (true, _) => "/etc/default/chrony".to_owned(),
-                (_, true) => "/etc/default/ntpsec".to_owned(),
-                _ if host.evidence.is_chrony() => "/etc/sysconfig/chronyd".to_owned(),
-                _ if host.evidence.unit == "ntp" => "/etc/default/ntp".to_owned(),
-                _ => "/etc/sysconfig/ntpd".to_owned(),
-            }
-        }
+        None => defaults(host).to_owned(),
     };
     format!("on {name}: sed -i '{edit}' {file} && systemctl daemon-reload && systemctl restart {unit}")
+}
+
+/// The file where the options of the service stand.
+fn defaults(host: &Patient<'_>) -> &'static str {
+    let evidence = host.evidence;
+    let known = evidence.service.and_then(|service| service.defaults(&evidence.file, &evidence.unit));
+    known.unwrap_or("the file of its options")
 }
 
 /// Where one of the lines is one of `extra`, `apply` would write it again.
@@ -159,7 +158,7 @@ fn passed_over(host: &Patient<'_>) -> Vec<Seen> {
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
     let words = arguments(host);
-    let flag = if evidence.is_chrony() { "-f" } else { "-c" };
+    let Some(flag) = evidence.service.and_then(|service| service.file_option()) else { return Vec::new() };
     let mut files = words.windows(2).filter(|pair| pair.first() == Some(&flag)).filter_map(|pair| pair.get(1).copied());
     let Some(other) =
         files.next_back().filter(|file| evidence.runs() && !evidence.file.is_empty() && *file != evidence.file)
@@ -167,7 +166,7 @@ pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
         return Vec::new();
     };
     let remedy = if other.ends_with(".dhcp") {
-        let defaults = if evidence.file.contains("ntpsec") { "/etc/default/ntpsec" } else { "/etc/default/ntp" };
+        let defaults = defaults(host);
         format!("on {}: echo 'IGNORE_DHCP=\"yes\"' >>{defaults} && systemctl restart {}", host.name(), evidence.unit)
     } else {
         // Not taken out: without it, a service loads the file that it was built with, which may be another.

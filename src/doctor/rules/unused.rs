@@ -2,9 +2,8 @@
 //! own words, and by the line of its file that says so.
 
 use super::{Find, ROW, Rule};
-use crate::doctor::access::restrict;
-use crate::doctor::inside::{Choice, Packets};
 use crate::doctor::{Link, Patient, Seen};
+use crate::provider::diagnosis::{Choice, Heard, Packets};
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -121,7 +120,7 @@ fn offline(link: &Link<'_>) -> Option<Seen> {
     if !link.is_deaf() || told == 0 {
         return None;
     }
-    let silent = evidence.peers.iter().filter(|peer| peer.reach == 0).count();
+    let silent = evidence.peers.iter().filter(|peer| peer.is_unheard()).count();
     let text = format!("{told} of {} sources are offline", evidence.peers.len());
     let seen = match source_line(link).filter(|_| has_option(link, "offline")) {
         Some(line) => by_line(link, "online", text, &line),
@@ -150,10 +149,10 @@ fn otherwise(link: &Link<'_>) -> Option<Seen> {
         };
         return Some(seen.with("way", way));
     }
-    if link.client.evidence.is_ntpd() { unheard(link) } else { bound(link) }
+    if link.client.evidence.asks_from_123() { unheard(link) } else { bound(link) }
 }
 
-/// chronyd asks from where it is told to.
+/// A service that asks from any port may be told from where; so may chronyd.
 fn bound(link: &Link<'_>) -> Option<Seen> {
     let config = &link.client.evidence.config;
     let (from, device) = (link.from()?.to_string(), link.client_way()?.0);
@@ -165,7 +164,7 @@ fn bound(link: &Link<'_>) -> Option<Seen> {
     Some(seen.with("way", format!("by `{line}`, though the way there is by {device}, from {from}")))
 }
 
-/// ntpd asks from the sockets that it has opened.
+/// A service that asks from port 123 does so by the sockets that it has opened; so does ntpd.
 fn unheard(link: &Link<'_>) -> Option<Seen> {
     let evidence = link.client.evidence;
     let from = link.from()?;
@@ -188,22 +187,11 @@ fn unheard(link: &Link<'_>) -> Option<Seen> {
     Some(seen.with("way", way))
 }
 
-/// The `restrict` lines of ntpd hold for its own sources, too.
 fn refuses(link: &Link<'_>) -> Option<Seen> {
     let evidence = link.client.evidence;
-    let address = link.address()?;
-    if !link.is_deaf() || !evidence.is_ntpd() {
-        return None;
-    }
-    let (line, flags) = restrict(&evidence.config, address)?;
-    let by = flags.iter().find(|flag| matches!(flag.as_str(), "ignore" | "noserve" | "notrust"))?;
-    // `noserve` lets answers pass; `restrict source` opens the way for what is configured.
-    if by == "noserve" {
-        return None;
-    }
-    let opened = evidence.config.all("restrict").any(|words| words.iter().any(|word| word == "source"));
-    let narrow = !line.contains(" default");
-    (!opened || narrow).then(|| by_line(link, "config", format!("the line that fits {address} best: {line}"), &line))
+    let address = link.address().filter(|_| link.is_deaf())?;
+    let line = evidence.service?.refuses_answers(&evidence.config, address)?;
+    Some(by_line(link, "config", format!("the line that fits {address} best: {line}"), &line))
 }
 
 fn unproven(link: &Link<'_>) -> Option<Seen> {
@@ -221,9 +209,9 @@ fn unproven(link: &Link<'_>) -> Option<Seen> {
 }
 
 fn untrusted(link: &Link<'_>) -> Option<Seen> {
-    let config = &link.client.evidence.config;
-    let key = option_value(link, "key").filter(|_| link.is_deaf() && link.client.evidence.is_ntpd())?;
-    let trusted = config.all("trustedkey").flatten().any(|word| word == key);
+    let evidence = link.client.evidence;
+    let key = option_value(link, "key").filter(|_| link.is_deaf())?;
+    let trusted = evidence.service.is_none_or(|service| service.trusts_key(&evidence.config, key));
     let line = source_line(link)?;
     let text = format!("{line}; no trustedkey {key}");
     (!trusted).then(|| by_line(link, "config", text, &line).with("key", key))
@@ -260,12 +248,14 @@ fn by_option(link: &Link<'_>) -> Option<(&'static str, String)> {
 }
 
 fn setting(link: &Link<'_>) -> Option<Seen> {
-    // ntpd throws away what is not between floor and ceiling, and so does not hear it.
-    let heard = link.is_unused() || link.is_deaf() && link.client.evidence.is_ntpd();
-    if !heard {
+    let evidence = link.client.evidence;
+    let service = evidence.service?;
+    if !(link.is_unused() || link.is_deaf() && service.drops_by_settings()) {
         return None;
     }
-    let (line, reason) = if link.client.evidence.is_chrony() { of_chrony(link)? } else { of_ntpd(link)? };
+    let stratum = link.answer().and_then(|answer| answer.stratum).unwrap_or(0);
+    let good = evidence.peers.iter().filter(|peer| !peer.is_unheard()).count();
+    let (line, reason) = service.setting(&evidence.config, Heard { choice: choice(link), stratum, good })?;
     let shown = match choice(link) {
         Some(choice) if choice.state != ' ' => format!("{} is in state {}", choice.address, choice.state),
         Some(choice) => format!("{} has flash {:04x}", choice.address, choice.flash),
@@ -274,51 +264,7 @@ fn setting(link: &Link<'_>) -> Option<Seen> {
     Some(by_line(link, "selection", format!("{shown}; {line}"), &line).with("reason", reason))
 }
 
-fn of_chrony(link: &Link<'_>) -> Option<(String, &'static str)> {
-    let config = &link.client.evidence.config;
-    let choice = choice(link)?;
-    let any = |_: &[String]| true;
-    let (word, reason) = match choice.state {
-        'N' if choice.options.contains('N') => ("authselectmode", "only sources that prove themselves count"),
-        'W' | 'w' => ("minsources", "too few sources are good for a choice"),
-        'd' | 'D' => ("maxdistance", "its root distance is above the limit"),
-        '~' => ("maxjitter", "it scatters more than the limit"),
-        'O' => ("local", "its stratum is not below the one that this host claims itself"),
-        _ => return None,
-    };
-    Some((config.line(word, any)?, reason))
-}
-
-/// Bits of `flash`, and what of the configuration has set them.
-fn of_ntpd(link: &Link<'_>) -> Option<(String, &'static str)> {
-    const DISTANCE: u32 = 0x0400;
-    let config = &link.client.evidence.config;
-    let value = |word: &str| {
-        let lines = config.all("tos").filter_map(|words| {
-            let at = words.iter().position(|other| other == word)?;
-            Some((format!("tos {}", words.join(" ")), words.get(at + 1)?.parse::<f64>().ok()?))
-        });
-        lines.last()
-    };
-    let stratum = f64::from(link.answer().and_then(|answer| answer.stratum).unwrap_or(0));
-    if let Some((line, _)) = value("floor").filter(|(_, floor)| stratum < *floor) {
-        return Some((line, "its stratum is below the floor"));
-    }
-    if let Some((line, _)) = value("ceiling").filter(|(_, ceiling)| stratum >= *ceiling) {
-        return Some((line, "its stratum is not below the ceiling"));
-    }
-    let flash = choice(link).map_or(0, |choice| choice.flash);
-    if let Some((line, _)) = value("maxdist").filter(|(_, most)| flash & DISTANCE != 0 && *most < 1.0) {
-        return Some((line, "its root distance is above the limit"));
-    }
-    let good = link.client.evidence.peers.iter().filter(|peer| peer.reach != 0).count();
-    let (line, _) = value("minsane").filter(|(_, least)| *least > good as f64 && flash & !1 == 0)?;
-    Some((line, "too few sources are good for a choice"))
-}
-
-/// Whether ntpd has been told not to move the clock.
+/// Whether the service has been told not to move the clock.
 pub(super) fn told_not_to(host: &Patient<'_>) -> Option<String> {
-    let config = &host.evidence.config;
-    let names = |words: &[String]| words.iter().any(|word| word == "ntp");
-    config.line("disable", names).filter(|_| host.evidence.is_ntpd())
+    host.evidence.service?.told_not_to_set(&host.evidence.config)
 }

@@ -1,6 +1,7 @@
 //! Plans as files: what is read back, what is refused.
 
 use super::*;
+use crate::assets::EMBEDDED;
 use crate::engine::plan::blank;
 use crate::engine::sample;
 use proptest::prelude::*;
@@ -24,7 +25,7 @@ fn a_plan_is_read_back_as_it_was_written_and_one_that_was_edited_is_refused() {
     let path = dir.path().join("a.plan");
     std::fs::write(&path, plan().text().unwrap()).unwrap();
     let read = Saved::read(&path).unwrap();
-    assert_eq!((read.hosts.len(), read.assets.len(), read.hosts[0].allow_step), (1, 5, true));
+    assert_eq!((read.hosts.len(), read.assets.len(), read.hosts[0].allow_step), (1, EMBEDDED.len(), true));
     assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1, "a temporary file was left");
     let text = std::fs::read_to_string(&path).unwrap();
     let why = |text: String| {

@@ -84,3 +84,33 @@ fn a_refused_connection_is_a_status() {
     let hung = Slice { status: 124, ..Slice::default() };
     assert_eq!(Ntpd.parse_status(&hung).unwrap().report.detail, "it cannot be asked what it follows (ntpq: no answer)");
 }
+
+#[test]
+fn the_ntpd_of_a_system_is_the_one_that_it_has_or_brings() {
+    let of = |family: &str, id: &str, version: &str, installed: &[&str]| {
+        let packages = installed.iter().map(|name| ((*name).to_owned(), "1".to_owned())).collect();
+        let assumed = crate::facts::assumed::linux(family);
+        let facts = Facts { os_id: id.to_owned(), os_version: version.to_owned(), packages, ..assumed };
+        let layout = Ntpd.layout(&facts);
+        (layout.package, layout.service, layout.config)
+    };
+    let (debian, classic) = (("ntpsec", "ntpsec", "/etc/ntpsec/ntp.conf"), ("ntp", "ntpd", "/etc/ntp.conf"));
+    let sec = ("ntpsec", "ntpd", "/etc/ntp.conf");
+    for (family, id, version, installed, wanted) in [
+        ("debian", "debian", "12", &[][..], debian),
+        ("debian", "debian", "11", &[], ("ntp", "ntp", "/etc/ntp.conf")),
+        ("debian", "debian", "12", &["ntp"], ("ntp", "ntp", "/etc/ntp.conf")),
+        ("debian", "debian", "11", &["ntpsec"], debian),
+        ("debian", "ubuntu", "22.04", &[], ("ntp", "ntp", "/etc/ntp.conf")),
+        // EPEL, and Fedora, which has no other since 34.
+        ("redhat", "rocky", "9.4", &["ntpsec"], sec),
+        ("redhat", "rocky", "9.4", &["chrony"], classic),
+        ("redhat", "centos", "7", &["ntp"], classic),
+        ("redhat", "fedora", "42", &[], sec),
+        ("redhat", "fedora", "33", &[], classic),
+        ("suse", "opensuse-tumbleweed", "20260101", &["ntpsec"], sec),
+        ("suse", "sles", "15.6", &[], classic),
+    ] {
+        assert_eq!(of(family, id, version, installed), wanted, "{id} {version} {installed:?}");
+    }
+}

@@ -6,10 +6,11 @@ mod status;
 use anyhow::Result;
 use serde::Serialize;
 
-use super::{DaemonStatus, Provider};
+use super::{DaemonStatus, Diagnosis, Provider};
+use crate::facts::services::{Service, W32TIME};
 use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{ProviderChoice, StepPolicy};
+use crate::inventory::spec::StepPolicy;
 use crate::model::Slice;
 
 /// The Windows Time service.
@@ -124,13 +125,12 @@ pub fn forbidden(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
         .then(|| format!("a policy sets Type to `{set}`: w32time does not ask the sources of the inventory"))
 }
 
-impl Provider for W32Time {
-    fn name(&self) -> &'static str {
-        "w32time"
-    }
+/// It is asked by fixed commands, and its rules are those of Windows.
+impl Diagnosis for W32Time {}
 
-    fn choice(&self) -> ProviderChoice {
-        ProviderChoice::W32time
+impl Provider for W32Time {
+    fn service(&self) -> &'static Service {
+        &W32TIME
     }
 
     fn asks_from_123(&self) -> bool {

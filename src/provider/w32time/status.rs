@@ -79,7 +79,7 @@ pub(super) fn read(source: &str, printed: &str, intervals: &str) -> DaemonStatus
             detail: fault.or_else(|| status.note(own_clock)).unwrap_or_default(),
         },
         peers: if follows {
-            vec![Peer { address: name.to_owned(), selected: true, ..Peer::default() }]
+            vec![Peer { address: name.to_owned(), selected: true, mark: '*', ..Peer::default() }]
         } else {
             Vec::new()
         },

@@ -1,6 +1,7 @@
-//! The command line of chronyd and ntpd, as far as it decides what rules.
+//! The command line of a time service, as far as it decides what rules.
 
-use super::{Slice, lines};
+use super::Slice;
+use crate::provider::started::{CommandLine, lines};
 
 /// What a command line says.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,18 +20,12 @@ pub(super) struct Arguments {
     pub(super) once: Option<String>,
 }
 
-/// Options of chronyd that take a value (chronyd(8), up to 4.6).
-const CHRONY_VALUES: &str = "fFPrtuLl";
-
-/// Options of ntpd that take a value (ntpd(8) of classic ntp 4.2.8 and of ntpsec).
-const NTPD_VALUES: &str = "cfiIkLlprstuUvVzw";
-
 impl Arguments {
     /// Reads a command line; `None` if it is not that of the service but of a program that starts it.
-    pub(super) fn read(line: &[String], chrony: bool) -> Option<Self> {
+    pub(super) fn read(line: &[String], of: &CommandLine) -> Option<Self> {
         let (program, rest) = line.split_first()?;
         let name = program.rsplit('/').next().unwrap_or_default();
-        if name != if chrony { "chronyd" } else { "ntpd" } {
+        if name != of.program {
             return None;
         }
         let mut read = Arguments::default();
@@ -38,8 +33,8 @@ impl Arguments {
         while let Some(word) = rest.next() {
             match word.strip_prefix("--") {
                 Some(long) => read.long(long, &mut rest),
-                None if word.starts_with('-') && word.len() > 1 => read.short(word, chrony, &mut rest),
-                None if chrony => read.directives.push(word.clone()),
+                None if word.starts_with('-') && word.len() > 1 => read.short(word, of, &mut rest),
+                None if of.directives => read.directives.push(word.clone()),
                 None => {}
             }
         }
@@ -47,26 +42,25 @@ impl Arguments {
     }
 
     /// Letters may stand together, the last of them with its value: `-4xf FILE`, `-f/etc/x`.
-    fn short<'a>(&mut self, word: &str, chrony: bool, rest: &mut impl Iterator<Item = &'a String>) {
-        let values = if chrony { CHRONY_VALUES } else { NTPD_VALUES };
+    fn short<'a>(&mut self, word: &str, of: &CommandLine, rest: &mut impl Iterator<Item = &'a String>) {
         let mut letters = word.chars().skip(1);
         while let Some(letter) = letters.next() {
             let mut value = None;
-            if values.contains(letter) {
+            if of.values.contains(letter) {
                 let attached: String = letters.by_ref().collect();
                 value = if attached.is_empty() { rest.next().cloned() } else { Some(attached) };
             }
-            self.letter(letter, value, chrony);
+            self.letter(letter, value, of);
         }
     }
 
-    fn letter(&mut self, letter: char, value: Option<String>, chrony: bool) {
-        match (letter, chrony) {
-            ('f', true) | ('c', false) => self.config = value,
-            ('4', _) => self.four = true,
-            ('6', _) => self.six = true,
-            ('x', true) => self.no_clock = true,
-            ('q', _) | ('Q' | 't' | 'p', true) => self.once = Some(format!("-{letter}")),
+    fn letter(&mut self, letter: char, value: Option<String>, of: &CommandLine) {
+        match letter {
+            _ if letter == of.config => self.config = value,
+            '4' => self.four = true,
+            '6' => self.six = true,
+            _ if of.no_clock == Some(letter) => self.no_clock = true,
+            _ if of.once.contains(letter) => self.once = Some(format!("-{letter}")),
             _ => {}
         }
     }

@@ -6,10 +6,11 @@ use crate::inventory::parse;
 use std::path::Path;
 
 /// What comes of a case: a difference, a change at run time, or a refusal with its hint.
-fn comes(spec: &HostSpec, chrony: bool, seen: &Slice) -> String {
+fn comes(spec: &HostSpec, name: &str, seen: &Slice) -> String {
     let (unit, config) =
-        if chrony { ("chrony", "/etc/chrony/chrony.conf") } else { ("ntpsec", "/etc/ntpsec/ntp.conf") };
-    let wanted = Wanted::new(spec, chrony, config);
+        if name == "chrony" { ("chrony", "/etc/chrony/chrony.conf") } else { ("ntpsec", "/etc/ntpsec/ntp.conf") };
+    let provider = crate::provider::ALL.iter().find(|provider| provider.name() == name).unwrap();
+    let wanted = Wanted::new(spec, *provider, config);
     let runs = seen.stdout.contains("arg=");
     match wanted.differs(seen, unit, runs) {
         Err(error) => format!("{error} (hint: {})", crate::exit::hint(&error).unwrap_or_default()),
@@ -36,6 +37,6 @@ fn every_case_comes_to_what_it_says() {
                 .hosts
                 .remove(0);
         let seen = Slice { stdout: lines("- "), ..Slice::default() };
-        assert_eq!(comes(&spec, provider == "chrony", &seen), lines("= "), "{case}");
+        assert_eq!(comes(&spec, provider, &seen), lines("= "), "{case}");
     }
 }

@@ -4,8 +4,9 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{Slice, is_one_of, lines};
-use crate::provider::HERE;
+use super::HERE;
+use crate::model::Slice;
+use crate::provider::started::{is_one_of, lines};
 use crate::transport::quote::sh;
 
 /// Shell text that prints what the file says of sources, and which the service has. An `ntpq` without

@@ -1,10 +1,18 @@
 //! chrony.
 
+mod access;
+mod diagnosis;
+mod runtime;
+
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider};
+use ipnet::IpNet;
+
+use super::started::CommandLine;
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, passed};
+use crate::facts::services::{CHRONY, Service};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::{ProviderChoice, TimeSpec};
+use crate::inventory::spec::TimeSpec;
 use crate::model::{DaemonReport, Slice};
 
 /// chronyd, asked through `chronyc -c` (comma separated values, no words of people).
@@ -17,12 +25,12 @@ const DIVIDER: &str = "--";
 const OWN_CLOCK: &str = "7F7F0101";
 
 /// What `chronyd --version` says before 4.0, as a pattern of the shell; `-p` came with 4.0.
-pub const BEFORE_4: &str = "*'version '[123].*";
+const BEFORE_4: &str = "*'version '[123].*";
 
 /// Shell text that succeeds when a chronyd before 4.0 takes the file `{}`: it reads the file, and then
 /// a line that it must refuse. So it ends there, before it asks, serves, sets or writes anything, and
 /// whether it came so far says that it has taken all of the file.
-pub const READ_OLD: &str = "{ fc_v=$(LC_ALL=C chronyd -Q \"include \"{} 'port -' 2>&1); case $fc_v in *' at line 2') ;; *) printf '%s\\n' \"$fc_v\" >&2; false ;; esac; }";
+const READ_OLD: &str = "{ fc_v=$(LC_ALL=C chronyd -Q \"include \"{} 'port -' 2>&1); case $fc_v in *' at line 2') ;; *) printf '%s\\n' \"$fc_v\" >&2; false ;; esac; }";
 
 /// The command that accepts or refuses a file. What is not installed yet is asked when it is.
 fn validate(facts: &Facts) -> String {
@@ -37,12 +45,8 @@ fn validate(facts: &Facts) -> String {
 const PRINT: &str = "chronyd -p -f {}";
 
 impl Provider for Chrony {
-    fn name(&self) -> &'static str {
-        "chrony"
-    }
-
-    fn choice(&self) -> ProviderChoice {
-        ProviderChoice::Chrony
+    fn service(&self) -> &'static Service {
+        &CHRONY
     }
 
     fn playbook(&self) -> &'static str {
@@ -73,15 +77,15 @@ impl Provider for Chrony {
 }
 
 impl LinuxProvider for Chrony {
-    fn units(&self) -> &'static [&'static str] {
-        &["chrony", "chronyd"]
+    fn floor(&self, _facts: &Facts) -> Option<&'static str> {
+        Some("chrony_floor")
     }
 
     fn layout(&self, facts: &Facts) -> Layout {
         let debian = Layout {
             package: "chrony",
             service: "chrony",
-            units: &["chrony", "chronyd"],
+            units: CHRONY.units,
             config: "/etc/chrony/chrony.conf",
             driftfile: "/var/lib/chrony/chrony.drift",
             logdir: "/var/log/chrony",
@@ -117,6 +121,24 @@ impl LinuxProvider for Chrony {
         "timeout 8 chronyc -n -c tracking >/dev/null 2>&1"
     }
 
+    /// chronyd does not start with a line that it does not understand, and goes on without tables of leap seconds
+    /// that are not there.
+    fn passed_over(&self) -> String {
+        passed::over(PASSED, Some(MAY_PASS_OVER))
+    }
+
+    fn command_line(&self) -> Option<&'static CommandLine> {
+        Some(&COMMAND_LINE)
+    }
+
+    fn runtime(&self, config: &str, serve: &[IpNet]) -> String {
+        runtime::probe(config, serve)
+    }
+
+    fn changed_at_run_time(&self, seen: &Slice, serve: &[IpNet]) -> Option<String> {
+        runtime::changed(seen, serve)
+    }
+
     /// The last of three octal digits is that of the last three polls.
     fn followed(&self) -> &'static str {
         r"chronyc -n -c sources 2>/dev/null | sed -n 's/^.,\*,\([^,]*\),[^,]*,[^,]*,[0-7]*[1-7],.*/\1/p'"
@@ -132,11 +154,28 @@ impl LinuxProvider for Chrony {
     }
 }
 
+/// What stands in the journal of a table of leap seconds that is not there, and the line that names it.
+const PASSED: &str = r#"sed -n 's/.*\(Timezone\|Leap second list\) \(.*\) failed .*check, ignoring.*/\2/p' |
+while read -r fc_w; do grep -nF -e " $fc_w" "$fc_config" | sed -n 's/^\([0-9]*\):[[:space:]]*leapsec.*/\1/p'; done"#;
+
+/// Succeeds where the file has a line that chronyd may go on without: nothing else is worth a look at the journal.
+const MAY_PASS_OVER: &str = r#"grep -qs '^[[:space:]]*leapsec' "$fc_config""#;
+
+/// chronyd(8), up to 4.6.
+const COMMAND_LINE: CommandLine = CommandLine {
+    program: "chronyd",
+    values: "fFPrtuLl",
+    config: 'f',
+    directives: true,
+    no_clock: Some('x'),
+    once: "qQtp",
+};
+
 /// chronyd does not answer.
 fn silent(seen: &Slice) -> DaemonStatus {
     let words = if seen.stdout.trim().is_empty() { &seen.stderr } else { &seen.stdout };
     let report = DaemonReport {
-        provider: "chrony".to_owned(),
+        provider: CHRONY.name.to_owned(),
         synchronised: false,
         source: None,
         stratum: None,
@@ -160,7 +199,7 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
     };
     let synchronised = reference != "00000000";
     Ok(DaemonReport {
-        provider: "chrony".to_owned(),
+        provider: CHRONY.name.to_owned(),
         synchronised,
         source: synchronised.then(|| source.to_owned()).filter(|source| !source.is_empty()),
         stratum: synchronised.then(|| stratum.parse().ok()).flatten(),
@@ -194,6 +233,7 @@ fn peer(line: &str) -> Result<Peer> {
         address: address.to_owned(),
         name: None,
         selected: state == "*",
+        mark: state.chars().next().unwrap_or_default(),
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("chronyc sources printed `{line}`"))?),
         last_s: age.parse().ok().filter(|age| *age < u64::from(u32::MAX)),
         every_s: poll.parse().ok().and_then(|poll: i32| 1_u64.checked_shl(u32::try_from(poll.max(0)).ok()?)),

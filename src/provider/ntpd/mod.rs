@@ -1,12 +1,20 @@
 //! ntpd: classic ntp and ntpsec.
 
+mod access;
+mod diagnosis;
+mod runtime;
+
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use anyhow::{Context, Result, bail};
 
-use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, has_ntpsec};
+use ipnet::IpNet;
+
+use super::started::CommandLine;
+use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, passed};
+use crate::facts::services::{NTPD, Service};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::{ProviderChoice, Source, TimeSpec};
+use crate::inventory::spec::{Source, TimeSpec};
 use crate::model::{DaemonReport, Slice, is_own_clock};
 
 /// Where `ntpq` asks: 127.0.0.1, which files with `restrict` lines have, and `::1` often have not; by the name of
@@ -27,12 +35,8 @@ pub const HERE: &str = here!();
 pub(super) struct Ntpd;
 
 impl Provider for Ntpd {
-    fn name(&self) -> &'static str {
-        "ntpd"
-    }
-
-    fn choice(&self) -> ProviderChoice {
-        ProviderChoice::Ntpd
+    fn service(&self) -> &'static Service {
+        &NTPD
     }
 
     fn asks_from_123(&self) -> bool {
@@ -73,8 +77,9 @@ impl Provider for Ntpd {
 }
 
 impl LinuxProvider for Ntpd {
-    fn units(&self) -> &'static [&'static str] {
-        &["ntpsec", "ntp", "ntpd"]
+    /// ntpsec began where the oldest classic ntp that is managed was.
+    fn floor(&self, _facts: &Facts) -> Option<&'static str> {
+        Some("ntp_floor")
     }
 
     fn layout(&self, facts: &Facts) -> Layout {
@@ -90,7 +95,7 @@ impl LinuxProvider for Ntpd {
         match facts.family {
             Family::Debian if has_ntpsec(facts) => Layout {
                 service: "ntpsec",
-                units: &["ntpsec", "ntp", "ntpd"],
+                units: NTPD.units,
                 config: "/etc/ntpsec/ntp.conf",
                 driftfile: "/var/lib/ntpsec/ntp.drift",
                 logdir: "/var/log/ntpsec",
@@ -117,6 +122,23 @@ impl LinuxProvider for Ntpd {
         let fixed = facts.lacks.contains(&"pool_renewed") && time.sources.iter().any(|source| source.pool);
         let told = [(open, OPEN), (fixed, FIXED)].into_iter().filter(|(is, _)| *is);
         told.map(|(_, text)| text.to_owned()).collect()
+    }
+
+    /// It goes on without a line that it does not understand.
+    fn passed_over(&self) -> String {
+        passed::over(PASSED, None)
+    }
+
+    fn command_line(&self) -> Option<&'static CommandLine> {
+        Some(&COMMAND_LINE)
+    }
+
+    fn runtime(&self, config: &str, _serve: &[IpNet]) -> String {
+        runtime::probe(config)
+    }
+
+    fn changed_at_run_time(&self, seen: &Slice, _serve: &[IpNet]) -> Option<String> {
+        runtime::changed(seen)
     }
 
     /// The last of three octal digits is that of the last three polls. A long address has a line of its own.
@@ -151,6 +173,36 @@ impl LinuxProvider for Ntpd {
     }
 }
 
+/// What ntpd 4.2.6 to 4.2.8 and ntpsec say in the journal of a line; what follows in the same statement is lost, too. A
+/// `restrict` for IPv6 is passed over where the kernel has none, and nobody is let in by that.
+const PASSED: &str = r"sed -n 's/.*syntax error in .* line \([0-9]*\), column.*/\1/p; s/.*restrict: ignoring line \([0-9]*\), [a-z/]* .[^:]*. unusable.*/\1/p'";
+
+/// ntpd(8) of classic ntp 4.2.8 and of ntpsec.
+const COMMAND_LINE: CommandLine = CommandLine {
+    program: "ntpd",
+    values: "cfiIkLlprstuUvVzw",
+    config: 'c',
+    directives: false,
+    no_clock: None,
+    once: "q",
+};
+
+/// Whether the ntpd of a system is ntpsec: it has that one, or has neither and brings that one only (Debian 12,
+/// Ubuntu 23.04, Fedora 34). RHEL 8 and later bring none of them; EPEL has ntpsec, where somebody has chosen it.
+fn has_ntpsec(facts: &Facts) -> bool {
+    let has = |package: &str| facts.packages.contains_key(package);
+    if has("ntpsec") || has("ntp") {
+        return has("ntpsec");
+    }
+    let version = |unknown: f64| facts.os_version.parse().unwrap_or(unknown);
+    match (facts.family, facts.os_id.as_str()) {
+        (Family::Debian, "ubuntu") => version(f64::INFINITY) >= 23.04,
+        (Family::Debian, _) => version(f64::INFINITY) >= 12.0,
+        (_, "fedora") => version(0.0) >= 34.0,
+        _ => false,
+    }
+}
+
 /// Without `restrict source`.
 const OPEN: &str = "this ntpd knows no `restrict source`, and a source is a name: the default lets everybody ask this host for time; name sources by their addresses, and only the served networks may";
 
@@ -172,7 +224,7 @@ fn silent(seen: &Slice) -> DaemonStatus {
     let words = if seen.stderr.trim().is_empty() { seen.stdout.trim() } else { seen.stderr.trim() };
     let words = if words.is_empty() { "no answer" } else { words };
     let report = DaemonReport {
-        provider: "ntpd".to_owned(),
+        provider: NTPD.name.to_owned(),
         synchronised: false,
         source: None,
         stratum: None,
@@ -199,7 +251,7 @@ fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
     let synchronised = value("leap").is_some_and(|leap| !matches!(leap, "11" | "3"));
     let selected = peers.iter().find(|peer| peer.selected).map(|peer| peer.address.clone());
     DaemonReport {
-        provider: "ntpd".to_owned(),
+        provider: NTPD.name.to_owned(),
         synchronised,
         source: selected.or_else(|| value("refid").map(str::to_owned)).filter(|_| synchronised),
         stratum: value("stratum").and_then(|text| text.parse().ok()),
@@ -288,6 +340,7 @@ fn peer(line: &str) -> Result<Peer> {
         name: None,
         // `o` is a system peer disciplined by its pulse per second.
         selected: matches!(tally, '*' | 'o'),
+        mark: tally,
         reach: Some(u8::from_str_radix(reach, 8).with_context(|| format!("ntpq -p printed `{line}`"))?),
         last_s: age(when),
         every_s: age(poll),

@@ -3,7 +3,8 @@
 
 use ipnet::IpNet;
 
-use super::{Slice, is_one_of, lines};
+use crate::model::Slice;
+use crate::provider::started::{is_one_of, lines};
 use crate::transport::quote::sh;
 
 /// Networks whose access is asked for.

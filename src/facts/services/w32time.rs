@@ -1,0 +1,19 @@
+//! The Windows Time service, as Windows has it.
+
+use super::{Ability, Service, Since, System};
+
+/// W32Time.
+pub const W32TIME: Service = Service {
+    name: "w32time",
+    system: System::Windows,
+    units: &["w32time"],
+    packages: &[],
+    version: None,
+    processes: &[],
+    files: &[],
+    abilities: &[
+        (Ability::Serve, Since::Always),
+        (Ability::Isolated, Since::Always),
+        (Ability::StepNever, Since::Always),
+    ],
+};
