@@ -2,8 +2,11 @@
 #![expect(clippy::disallowed_methods, reason = "a build script runs the compiler")]
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
+
+/// The folder of the catalogues, `ko.po` and the like.
+const LANGUAGES: &str = "po";
 
 fn main() {
     for file in [
@@ -18,7 +21,11 @@ fn main() {
     ] {
         println!("cargo::rerun-if-changed={file}");
     }
-    let out = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default()).join("probe");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    if let Err(error) = languages(&folder.join("languages.rs")) {
+        println!("cargo::error=list the languages in {LANGUAGES}: {error}");
+    }
+    let out = folder.join("probe");
     if !compile(&out) {
         println!(
             "cargo::warning=the static probe could not be compiled here; hosts are probed with bash, which is slower and less exact; a C linker (`cc`) is needed"
@@ -27,6 +34,20 @@ fn main() {
             println!("cargo::error=write {}: {error}", out.display());
         }
     }
+}
+
+/// Lists the catalogues, each with its text: a language is one file and no line of code.
+fn languages(list: &Path) -> std::io::Result<()> {
+    println!("cargo::rerun-if-changed={LANGUAGES}");
+    let files = std::fs::read_dir(LANGUAGES)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+    let mut files: Vec<PathBuf> =
+        files.into_iter().filter(|path| path.extension().is_some_and(|end| end == "po")).collect();
+    files.sort();
+    let lines = files.iter().map(|path| {
+        let code = path.file_stem().unwrap_or_default();
+        Ok(format!("({:?}, include_str!({:?})),\n", code, std::fs::canonicalize(path)?))
+    });
+    std::fs::write(list, format!("&[{}]", lines.collect::<std::io::Result<String>>()?))
 }
 
 fn compile(out: &PathBuf) -> bool {

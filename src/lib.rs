@@ -18,6 +18,7 @@ pub mod firewall;
 pub mod history;
 pub mod input;
 pub mod inventory;
+pub mod lang;
 pub mod last;
 pub mod model;
 pub mod ntp;

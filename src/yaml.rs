@@ -13,7 +13,7 @@ pub(crate) fn explain(error: &serde_yaml::Error) -> (u64, u64, String) {
 
 /// Words of the parser, and ours.
 const WORDS: &[(&str, &str)] = &[
-    ("alias replay", "the file stands for too much (aliases of aliases)"),
+    ("alias replay", "the file expands too far (aliases of aliases)"),
     ("budget breached", "the file has too many parts, or is nested too deeply"),
     ("multiple yaml documents", "a second document begins with `---`; one file is one document: take that line out"),
     (

@@ -245,7 +245,7 @@ fn what_is_left_to_do_and_takes_no_part_is_named() {
     // A run that reads says how each host stands, too.
     run(dir.path(), &["check"], 4);
     ended(dir.path(), &[("db1", "changed"), ("web3", "failed_undone")]);
-    let nothing = "the last run left each as wanted; nothing to do\n";
+    let nothing = "the last run left each in sync; nothing to do\n";
     let gone = "left to do, but not in the inventory any more: web3\n";
     let left = format!("left to do, but left out by --limit: web1\n{gone}of the chosen hosts, {nothing}");
     assert_eq!(failed(&["-l", "db1"], 0), left);
@@ -265,7 +265,7 @@ fn what_is_left_to_do_and_takes_no_part_is_named() {
     ] {
         ended(dir.path(), &[("web1", status), ("web3", "changed")]);
         let said = failed(&["-i", "./fleet.yml"], if taken { 4 } else { 0 });
-        let all = "the last run of each host left it as wanted; nothing to do\n";
+        let all = "the last run of each host left it in sync; nothing to do\n";
         assert_eq!(said == all, !taken, "{status}: {said}");
     }
     // Who was not reached is left to do, as after a check.

@@ -15,6 +15,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("config", &[]),
     ("files", &[]),
     ("input", &[]),
+    ("lang", &[]),
     ("lib", &[]),
     ("main", &[]),
     ("model", &[]),
@@ -78,7 +79,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "verdict",
         ],
     ),
-    ("report", &["exit", "facts", "model", "ntp", "text"]),
+    ("report", &["exit", "facts", "lang", "model", "ntp", "text"]),
     (
         "cli",
         &[
@@ -93,6 +94,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "history",
             "input",
             "inventory",
+            "lang",
             "last",
             "model",
             "ntp",

@@ -84,7 +84,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         let known: HashSet<&str> = saved.hosts.iter().map(|host| host.name.as_str()).collect();
         run.hosts.retain(|host| known.contains(host.name.as_str()));
         if !may_step(saved, args, &run)? {
-            console::error_line("nothing was changed");
+            console::sentence("nothing was changed");
             return Ok(Exit::Pending);
         }
         saved.consent(&mut run.hosts);
@@ -119,7 +119,7 @@ fn may_step(saved: &Saved, args: &Args, run: &Run) -> Result<bool> {
         let hint = format!("look at it with `fleetclock plan show`; `--allow-step {names}` consents to it");
         return Err(anyhow!(what).hint(&hint));
     }
-    run.interrupt.ask(&format!("\nNote: {what}.\nMay they, as far as the plan says? Only `yes` goes ahead:"))
+    run.interrupt.ask(&format!("\nNote: {what}.\nMay they, as far as the plan says? Only `yes` is accepted:"))
 }
 
 /// Takes the hosts that the last run of each did not leave as wanted, and names those of them that do not take
@@ -131,16 +131,16 @@ fn take_failed(run: &mut Run, all: &HashSet<String>) -> Result<bool> {
     let (limited, gone): (Vec<&str>, Vec<&str>) = left.partition(|name| all.contains(*name));
     for (hosts, why) in [(limited, "left out by --limit"), (gone, "not in the inventory any more")] {
         if !hosts.is_empty() {
-            console::error_line(&format!("left to do, but {why}: {}", names::all(&hosts)));
+            console::sentence(&format!("left to do, but {why}: {}", names::all(&hosts)));
         }
     }
     let failed_names: HashSet<&str> = failed.iter().map(String::as_str).collect();
     run.hosts.retain(|host| failed_names.contains(host.name.as_str()));
     if run.hosts.is_empty() {
-        console::error_line(if failed.is_empty() {
-            "the last run of each host left it as wanted; nothing to do"
+        console::sentence(if failed.is_empty() {
+            "the last run of each host left it in sync; nothing to do"
         } else {
-            "of the chosen hosts, the last run left each as wanted; nothing to do"
+            "of the chosen hosts, the last run left each in sync; nothing to do"
         });
     }
     Ok(!run.hosts.is_empty())

@@ -55,7 +55,7 @@ pub(super) fn change(
         before.into_iter().for_each(show);
         show_plan(&plans, run);
         if !agreed(run, pending)? {
-            console::error_line("nothing was changed");
+            console::sentence("nothing was changed");
             return Ok(Changed::Declined);
         }
     }
@@ -85,6 +85,6 @@ fn report_of(plan: &PlanResult) -> &HostReport {
 }
 
 fn agreed(run: &Run, pending: usize) -> Result<bool> {
-    let question = format!("\nChange {}? Only `yes` goes ahead:", count(pending, "host"));
+    let question = format!("\nApply to {}? Only `yes` is accepted:", count(pending, "host"));
     run.interrupt.ask(&question)
 }

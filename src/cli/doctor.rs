@@ -106,7 +106,7 @@ pub(super) fn look(run: &Run, chosen: &[String], place: Option<Place>) -> (Vec<H
 /// The fix of each finding is a command; together they are one.
 fn advertise(reports: &[HostReport]) {
     if reports.iter().flat_map(|report| &report.findings).any(|finding| finding.configuration) {
-        console::error_line("`fleetclock doctor --fix` plans what is configuration, and asks before it changes it");
+        console::sentence("`fleetclock doctor --fix` plans what is configuration, and asks before it changes it");
     }
 }
 

@@ -1,4 +1,4 @@
-//! `doctor --fix`: what is configuration goes the way of `apply`, the rest is left to people.
+//! `doctor --fix`: what is configuration goes the way of `apply`, the rest is needs manual action.
 
 use std::collections::{HashMap, HashSet};
 
@@ -11,6 +11,7 @@ use crate::engine::Extent;
 use crate::engine::fleet::plan_all;
 use crate::engine::waves::order;
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::model::{Finding, HostReport, Status, Verb};
 use crate::report::console;
 
@@ -27,8 +28,11 @@ pub(super) fn fix(mut run: Run, found: Vec<HostReport>, wanted: &Wanted) -> Resu
     let chosen: HashSet<&str> = wanted.chosen.iter().map(String::as_str).collect();
     let (todo, left): (Vec<_>, Vec<_>) =
         all(&found).partition(|(host, finding)| finding.configuration && chosen.contains(host));
-    tell("put right by a change", &todo);
-    tell("left to people", &left.iter().copied().filter(|(_, finding)| !finding.configuration).collect::<Vec<_>>());
+    tell("fixed by apply", &todo);
+    tell(
+        "needs manual action",
+        &left.iter().copied().filter(|(_, finding)| !finding.configuration).collect::<Vec<_>>(),
+    );
     tell(
         "left, for the host is not among the chosen ones",
         &left.iter().copied().filter(|(_, finding)| finding.configuration).collect::<Vec<_>>(),
@@ -50,7 +54,7 @@ pub(super) fn fix(mut run: Run, found: Vec<HostReport>, wanted: &Wanted) -> Resu
     run.note_endings(Verb::Apply, &done);
     run.hosts = looked_at;
     let (again, _) = look(&run, &wanted.chosen, None);
-    tell("still there", &all(&again).filter(|(host, finding)| same(&todo, host, finding)).collect::<Vec<_>>());
+    tell("not resolved", &all(&again).filter(|(host, finding)| same(&todo, host, finding)).collect::<Vec<_>>());
     Ok(run.print(joined(again, done), !shown))
 }
 
@@ -62,11 +66,12 @@ fn same(todo: &[(&str, &Finding)], host: &str, finding: &Finding) -> bool {
     todo.iter().any(|(other, known)| *other == host && known.code == finding.code)
 }
 
-/// `left to people: FC051 on server1, FC074 on server2`.
+/// `needs manual action: FC051 on server1, FC074 on server2`.
 fn tell(what: &str, findings: &[(&str, &Finding)]) {
-    let list: Vec<String> = findings.iter().map(|(host, finding)| format!("{} on {host}", finding.code)).collect();
+    let list: Vec<String> =
+        findings.iter().map(|(host, finding)| say(&format!("{} on {host}", finding.code)).into_owned()).collect();
     if !list.is_empty() {
-        console::error_line(&format!("{what}: {}", list.join(", ")));
+        console::error_line(&format!("{}: {}", say(what), list.join(", ")));
     }
 }
 

@@ -44,7 +44,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
                 history.entries()?.into_iter().partition(|entry| shown(&entry.inventory));
             if !others.is_empty() && !global.quiet {
                 let runs = count(others.len(), "run");
-                console::error_line(&format!("{runs} of other inventories: `--all` lists them too"));
+                console::sentence(&format!("{runs} of other inventories: `--all` lists them too"));
             }
             list(&entries, args.all)
         }

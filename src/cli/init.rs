@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 
 use super::Global;
 use crate::exit::{Exit, Hint};
+use crate::lang::say;
 use crate::report::console;
 
 /// The two examples.
@@ -34,6 +35,6 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     };
     let text = if args.airgap { AIRGAP } else { MINIMAL };
     file.write_all(text.as_bytes()).with_context(|| format!("write `{}`", path.display()))?;
-    console::print(&format!("`{}` is written; edit it, then see `fleetclock plan`\n", path.display()))?;
+    console::print(&say(&format!("`{}` is written; edit it, then see `fleetclock plan`\n", path.display())))?;
     Ok(Exit::Ok)
 }

@@ -63,7 +63,7 @@ impl Interrupt {
             [] => "no host is being changed".to_owned(),
             hosts => format!("{} finished first", shown(hosts)),
         };
-        console::error_line(&format!("stopping: {going_on}, no other is started (again to leave at once)"));
+        console::sentence(&format!("stopping: {going_on}, no other is started (again to leave at once)"));
     }
 }
 
@@ -86,7 +86,7 @@ fn left(inside: &[String]) -> String {
 
 fn leave(why: &str) -> ! {
     console::clear();
-    console::error_line(why);
+    console::sentence(why);
     std::process::exit(i32::from(Exit::Interrupted.code()))
 }
 

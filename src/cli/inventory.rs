@@ -11,6 +11,7 @@ use crate::exit::Exit;
 use crate::inventory::manual::{self, KeyWords};
 use crate::inventory::topology;
 use crate::inventory::{Fleet, HostSpec};
+use crate::lang::say;
 use crate::model::{MistakeReport, SCHEMA};
 use crate::report::console;
 use crate::report::json::document;
@@ -53,7 +54,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
                 Format::Json => document(&Valid::of(&fleet, global)),
                 Format::Human => {
                     let (hosts, groups) = (count(fleet.hosts.len(), "host"), count(fleet.groups.len(), "group"));
-                    format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display())
+                    say(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display())).into_owned()
                 }
             })?;
         }

@@ -42,10 +42,12 @@ pub use suggest::answer_shell;
 use std::path::PathBuf;
 
 use anyhow::Result;
+use clap::builder::PossibleValuesParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::exit::{Exit, Hint};
 use crate::inventory::{Fleet, HostSpec};
+use crate::lang;
 use crate::report::console;
 
 /// Make every clock of a fleet follow the masters of one inventory, and prove it
@@ -107,6 +109,9 @@ struct Global {
     /// How the result is printed: for people, or as the JSON of docs/report.md
     #[arg(long, global = true, value_enum, value_name = "FORMAT", default_value_t = Format::Human)]
     format: Format,
+    /// The language of what people read, instead of that of the environment (LC_ALL, LC_MESSAGES, LANG)
+    #[arg(long, global = true, value_name = "LANGUAGE", value_parser = PossibleValuesParser::new(lang::codes()))]
+    lang: Option<String>,
     /// When colours are used; `auto` is on a terminal, unless NO_COLOR is set
     #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = Color::Auto)]
     color: Color,
@@ -285,6 +290,7 @@ enum Command {
 /// Runs the command line. What goes wrong here goes wrong mostly before any host is contacted.
 fn run(cli: Cli) -> Result<Exit> {
     let global = cli.global;
+    lang::choose(global.lang.as_deref().and_then(lang::Lang::of).unwrap_or_else(|| lang::from_environment(variable)));
     console::set_color(match global.color {
         Color::Auto => anstream::ColorChoice::Auto,
         Color::Always => anstream::ColorChoice::Always,
@@ -311,6 +317,10 @@ fn run(cli: Cli) -> Result<Exit> {
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var_os(name).and_then(|value| value.into_string().ok())
 }
 
 impl Global {

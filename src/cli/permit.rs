@@ -112,6 +112,6 @@ pub(super) fn granted(mut permit: Permit, reason: Option<&str>) -> Result<(Optio
         }
         Closes::after(left, closing.why)
     });
-    notes.iter().for_each(|note| console::error_line(&format!("note: {note}")));
+    notes.iter().for_each(|note| console::note(note));
     Ok((closes, notes))
 }

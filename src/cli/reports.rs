@@ -133,7 +133,7 @@ impl Opened {
         let mut wrong = Vec::new();
         for (format, place) in std::mem::take(&mut self.files) {
             let path = place.path().display().to_string();
-            let written = place.fill(|out| format.write(report, out));
+            let written = place.fill(|out| formats::write(format, report, out));
             wrong.extend(written.with_context(|| format!("write the {} report {path}", format.name())).err());
         }
         if let Some(format) = self.standard_output.take() {
@@ -150,10 +150,10 @@ impl Opened {
 fn to_standard_output(format: &dyn Format, report: &FleetReport) -> std::io::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if format.is_for_the_log() {
-        format.write(report, &mut out)?;
+        formats::write(format, report, &mut out)?;
     } else {
         let mut text = Vec::new();
-        format.write(report, &mut text)?;
+        formats::write(format, report, &mut text)?;
         let text = String::from_utf8_lossy(&text);
         let shown = match format.is_json() {
             true => Cow::Owned(json::unread_by_runners(text.into_owned())),

@@ -305,7 +305,7 @@ impl Run {
 
     fn print_report(&mut self, exit: Exit, report: &FleetReport, diffs: bool) -> Exit {
         if self.verbosity > Verbosity::Quiet {
-            self.connections.notes().iter().for_each(|note| console::error_line(&format!("note: {note}")));
+            self.connections.notes().iter().for_each(|note| console::note(note));
         }
         let shown = self.show(report, Options { diffs, ..Options::of(self.command) });
         self.write_reports(exit, report, shown)

@@ -8,6 +8,7 @@ use super::Global;
 use super::run::Run;
 use crate::exit::{Exit, Hint};
 use crate::inventory::HostSpec;
+use crate::lang::say;
 use crate::model::Verb;
 use crate::report::console;
 use crate::transport::{self, Connections, HostKey, TransportError};
@@ -42,16 +43,16 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         }
     };
     if key.trusted {
-        console::print(&format!("{}: {} is trusted already\n", spec.name, key.shown))?;
+        console::print(&say(&format!("{}: {} is trusted already\n", spec.name, key.shown)))?;
         return Ok(Exit::Ok);
     }
     console::error_line(&shown(spec, &key));
     if !agreed(args, &key, &run)? {
-        console::error_line("nothing was changed");
+        console::sentence("nothing was changed");
         return Ok(Exit::Pending);
     }
     key.replace().map_err(hinted)?;
-    console::print(&format!("{}: {} is trusted from now on\n", spec.name, key.shown))?;
+    console::print(&say(&format!("{}: {} is trusted from now on\n", spec.name, key.shown)))?;
     Ok(Exit::Ok)
 }
 
@@ -88,5 +89,5 @@ fn agreed(args: &Args, key: &HostKey, run: &Run) -> Result<bool> {
         return Err(anyhow!("trust asks before it replaces a key, and there is no terminal to ask on")
             .hint("`--fingerprint SHA256:...` goes ahead if the host shows that key"));
     }
-    run.interrupt.ask("\nCompare it at the server's console: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub\nTrust it? Only `yes` goes ahead:")
+    run.interrupt.ask("\nCompare it at the server's console: ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub\nTrust it? Only `yes` is accepted:")
 }

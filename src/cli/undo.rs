@@ -72,7 +72,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     }
     let pending = looks.iter().flatten().filter(|last| last.run.is_some()).count();
     if pending > 0 && !args.yes && !agreed(&looks, &run, pending)? {
-        console::error_line("nothing was changed");
+        console::sentence("nothing was changed");
         return Ok(Exit::Pending);
     }
     run.begin();
@@ -152,7 +152,7 @@ fn agreed(looks: &[LookResult], run: &Run, pending: usize) -> Result<bool> {
     let mut report = run.report(looks.iter().map(|look| report_of(look).clone()).collect());
     report.command = Verb::Plan;
     console::error_line(text::report(&report, text::Options::of(Verb::Plan)).trim_end());
-    let question = format!("\nTake back {}? Only `yes` goes ahead:", count(pending, "host"));
+    let question = format!("\nTake back {}? Only `yes` is accepted:", count(pending, "host"));
     run.interrupt.ask(&question)
 }
 

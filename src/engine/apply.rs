@@ -258,7 +258,7 @@ fn failed_step(cx: &Context, step: &Step, slice: &Slice, undone: Option<&Slice>)
 /// The user wants to look at the wreck.
 pub(crate) fn left_as_it_is(mut failure: Failure) -> Failure {
     failure.status = Status::FailedNotUndone;
-    failure.error.message.push_str("; left as it is (--no-undo)");
+    failure.error.message.push_str("; not rolled back (--no-undo)");
     failure
 }
 
@@ -266,7 +266,7 @@ pub(crate) fn left_as_it_is(mut failure: Failure) -> Failure {
 pub(crate) fn with_undo(mut failure: Failure, undone: Option<&Slice>) -> Failure {
     let Some(undone) = undone else {
         failure.status = Status::FailedNotUndone;
-        failure.error.message.push_str("; and the undo did not end");
+        failure.error.message.push_str("; the rollback did not complete");
         return failure;
     };
     failure.status = if undone.status == 0 { Status::FailedUndone } else { Status::FailedNotUndone };

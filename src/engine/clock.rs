@@ -53,7 +53,7 @@ pub(crate) fn effect(spec: &HostSpec, model: Model, sources: &[SourceReport]) ->
     let (offset, address) = offset(sources)?;
     let by = format!("(measured against `{address}`)");
     if offset.abs() < WORTH_SAYING {
-        return Some(format!("right to {:.0} µs already {by}", offset.abs() * 1e6));
+        return Some(format!("already within {:.0} µs {by}", offset.abs() * 1e6));
     }
     if let Slew::Seconds(seconds) = model.slews(spec, offset) {
         return Some(format!("would slew {offset:+.3} s in about {} {by}", slewing(seconds)));
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn a_right_clock_is_said_to_be_right() {
-        assert_eq!(effect_of(0.000_012, &spec(AT_START, None)), "right to 12 µs already (measured against `m1`)");
+        assert_eq!(effect_of(0.000_012, &spec(AT_START, None)), "already within 12 µs (measured against `m1`)");
     }
 
     #[test]

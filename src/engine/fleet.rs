@@ -229,7 +229,7 @@ fn without_master(host: &Planned, done: &BTreeMap<String, HostReport>) -> Option
     if !host.is_pending() || masters.is_empty() || outside || masters.iter().any(works) {
         return None;
     }
-    Some(format!("not started: no master of it works ({})", masters.join(", ")))
+    Some(format!("not started: none of its masters works ({})", masters.join(", ")))
 }
 
 /// A master that is not in this run (limited away) is asked by the slave itself.
@@ -331,7 +331,10 @@ mod tests {
             without_master(&planned(hosts[host].clone(), pending), &done)
         };
         let (lost, well, late) = (Status::Unreachable, Status::Changed, Status::OutOfLimits);
-        assert_eq!(held(2, true, lost, Status::FailedUndone).unwrap(), "not started: no master of it works (m1, m2)");
+        assert_eq!(
+            held(2, true, lost, Status::FailedUndone).unwrap(),
+            "not started: none of its masters works (m1, m2)"
+        );
         for (host, pending, m1, m2) in [
             (2, false, lost, lost),
             (2, true, lost, well),

@@ -64,11 +64,11 @@ impl SavedHost {
         let now = observed(planned);
         for step in &now {
             if !self.observed.contains(step) {
-                moved.push(format!("{} is not as it was seen", step.resource));
+                moved.push(format!("{} has changed since the plan was made", step.resource));
             }
         }
         if moved.is_empty() && (now.len() != self.observed.len() || self.deltas != planned.report.deltas) {
-            moved.push("what has to change is not what was reviewed (a secret, or the system itself)".to_owned());
+            moved.push("the pending changes differ from the reviewed plan (a secret, or the system itself)".to_owned());
         }
         Ok(moved)
     }

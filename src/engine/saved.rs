@@ -273,7 +273,7 @@ impl SavedHost {
 
 pub(super) fn refused(mut report: HostReport, moved: &[String]) -> HostReport {
     report.status = Status::Failed;
-    let message = format!("nothing was changed: this is not what was planned: {}", moved.join("; "));
+    let message = format!("nothing was changed: the plan is stale: {}", moved.join("; "));
     report.error =
         Some(ErrorReport { message, hint: Some("look at a new plan: `fleetclock plan --out FILE`".to_owned()) });
     report

@@ -204,7 +204,13 @@ fn check_name(key: &Key, reader: &mut Reader<'_>, what: &str) {
         let long = format!("`{}` is too long for a {what}: {LONGEST_NAME} bytes are the most", short(&key.text));
         reader.wrong(key.at, long);
     } else if !is_given_name(&key.text) {
-        reader.wrong(key.at, format!("`{}` is no name of a {what}: letters, digits and . - _ are", short(&key.text)));
+        reader.wrong(
+            key.at,
+            format!(
+                "`{}` is not a valid name of a {what}: only letters, digits and . - _ are allowed",
+                short(&key.text)
+            ),
+        );
     }
 }
 

@@ -58,7 +58,7 @@ const KISS: &str = "kiss";
 impl Outcome {
     /// All words, that of a kiss without its code.
     #[cfg(test)]
-    pub(super) fn words() -> impl Iterator<Item = &'static str> {
+    pub(crate) fn words() -> impl Iterator<Item = &'static str> {
         WORDS.iter().map(|(_, word)| *word)
     }
 

@@ -1,4 +1,4 @@
-//! What is, or was, not as wanted. Hosts that need exactly the same are shown once: of three
+//! What is, or was, not in sync. Hosts that need exactly the same are shown once: of three
 //! hundred, most do.
 
 use std::collections::HashMap;
@@ -10,6 +10,7 @@ use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLACE, PLAIN, paint};
 use super::table::{Cell, Side, line, widths};
 use super::text::Options;
 use super::words;
+use crate::lang::say;
 use crate::model::{Delta, HostReport};
 use crate::text::names;
 use crate::text::number::count;
@@ -72,11 +73,11 @@ fn write_group(text: &mut String, group: &[&HostReport], options: Options) {
     write_deltas(text, first, options);
     if options.shows_diffs(first) && group.iter().any(|host| !diffs(host).eq(diffs(first))) {
         let note = format!("shown for {}; the others differ in their own name or address only", first.name);
-        let _ = writeln!(text, "    {}", paint(FAINT, &note));
+        let _ = writeln!(text, "    {}", paint(FAINT, &say(&note)));
     }
     write_clocks(text, group);
     for warning in &first.warnings {
-        let _ = writeln!(text, "  {} {warning}", paint(CARE, "!"));
+        let _ = writeln!(text, "  {} {}", paint(CARE, "!"), say(warning));
     }
     text.push('\n');
 }
@@ -84,15 +85,17 @@ fn write_group(text: &mut String, group: &[&HostReport], options: Options) {
 fn title(first: &HostReport, group: &[&HostReport], options: Options) -> String {
     let who: Vec<&str> = group.iter().map(|host| host.name.as_str()).collect();
     let number = count(group.len(), "host");
-    let lead = if group.len() == 1 { first.address.as_str() } else { number.as_str() };
-    let parts = [Some(lead), Some(first.role.word()), first.os.as_deref(), first.provider.as_deref()];
+    let number = say(&number);
+    let lead = if group.len() == 1 { first.address.as_str() } else { &number };
+    let role = words::role(first.role);
+    let parts = [Some(lead), Some(&role), first.os.as_deref(), first.provider.as_deref()];
     let parts: Vec<&str> = parts.into_iter().flatten().collect();
     let title = format!("{} ({})", paint(NAME, &names::all(&who)), parts.join(", "));
     if !options.ended {
         return title;
     }
     let (word, style) = words::ending(first.status);
-    format!("{title}: {}", paint(style, word))
+    format!("{title}: {}", paint(style, &word))
 }
 
 fn write_deltas(text: &mut String, host: &HostReport, options: Options) {
@@ -132,11 +135,11 @@ pub(super) fn change(delta: &Delta) -> String {
     if let Some(diff) = &delta.diff {
         let lines = |sign: char| body(diff).filter(|line| line.starts_with(sign)).count();
         return match (&delta.from, lines('+'), lines('-')) {
-            (None, more, _) => format!("absent -> {}", count(more, "line")),
-            (_, more, less) => format!("+{more} -{less} lines"),
+            (None, more, _) => format!("{} -> {}", say("absent"), say(&count(more, "line"))),
+            (_, more, less) => say(&format!("+{more} -{less} lines")).into_owned(),
         };
     }
-    let word = |value: &Option<String>| value.clone().unwrap_or_else(|| "absent".to_owned());
+    let word = |value: &Option<String>| say(value.as_deref().unwrap_or("absent")).into_owned();
     format!("{} -> {}", word(&delta.from), word(&delta.to))
 }
 
@@ -186,15 +189,16 @@ fn write_clocks(text: &mut String, group: &[&HostReport]) {
         group.iter().filter_map(|host| Some((*host, host.clock.as_deref()?))).collect();
     let Some((_, first)) = clocks.first().copied() else { return };
     if clocks.len() == group.len() && clocks.iter().all(|(_, clock)| *clock == first) {
-        let _ = writeln!(text, "    clock: {first}");
+        let _ = writeln!(text, "    {}", say(&format!("clock: {first}")));
         return;
     }
     clocks.sort_by(|(a, _), (b, _)| farthest(b).total_cmp(&farthest(a)));
     for (host, clock) in clocks.iter().take(CLOCKS) {
-        let _ = writeln!(text, "    clock of {}: {clock}", host.name);
+        let _ = writeln!(text, "    {}", say(&format!("clock of {}: {clock}", host.name)));
     }
     if let Some(more) = clocks.len().checked_sub(CLOCKS).filter(|more| *more > 0) {
-        let _ = writeln!(text, "    clock of {}: smaller moves; --format json has each", count(more, "more host"));
+        let note = format!("clock of {}: smaller moves; --format json has each", count(more, "more host"));
+        let _ = writeln!(text, "    {}", say(&note));
     }
 }
 

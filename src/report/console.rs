@@ -9,6 +9,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anstream::{AutoStream, ColorChoice};
+use anstyle::Style;
 use anyhow::{Context, Result};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -21,6 +22,7 @@ use super::room;
 use super::style::{BAD, CARE, NAME, paint};
 use super::text::{self, Options};
 use crate::exit;
+use crate::lang::say;
 use crate::model::FleetReport;
 use crate::model::event::Event;
 use crate::text::clean;
@@ -158,20 +160,34 @@ fn raw_line(line: &str) {
 
 /// Prints a thing worth a second look.
 pub fn warning(text: &str) {
-    error_line(&format!("{}: {}", paint(CARE, "warning"), clean::text(text)));
+    error_line(&format!("{}: {}", paint(CARE, &say("warning")), say(&clean::text(text))));
 }
 
 /// Prints why the program cannot go on, each cause once, and the way out.
 pub fn error(error: &anyhow::Error) {
-    labelled(&format!("{}:", paint(BAD, "error")), &exit::message(error));
+    labelled("error", BAD, &exit::message(error));
     if let Some(hint) = exit::hint(error) {
-        labelled(&format!("{}: ", paint(NAME, "hint")), hint);
+        labelled("hint", NAME, hint);
     }
 }
 
-/// Prints a text whose further lines stand below its first.
-fn labelled(label: &str, text: &str) {
-    error_line(&format!("{label} {}", clean::text(text.trim_end()).replace('\n', "\n       ")));
+/// Prints a thing worth knowing.
+pub fn note(text: &str) {
+    error_line(&format!("{}: {}", say("note"), say(text)));
+}
+
+/// Prints a sentence of the program itself, in the language of its reader.
+pub fn sentence(text: &str) {
+    error_line(&say(text));
+}
+
+/// Prints a text whose further lines stand below its first, those of an error and of its hint in one column.
+fn labelled(label: &str, style: Style, text: &str) {
+    let column = ["error", "hint"].iter().map(|label| room::width(&say(label))).max().unwrap_or(0) + ": ".len();
+    let label = format!("{}:", paint(style, &say(label)));
+    let (blanks, text) = (room::padding(&label, column), say(&clean::text(text.trim_end())).into_owned());
+    let below = format!("\n{}", " ".repeat(column));
+    error_line(&format!("{label}{blanks}{}", text.replace('\n', &below)));
 }
 
 /// Asks on the terminal and returns the answer; the end of the input is an empty one. What was typed
@@ -181,7 +197,7 @@ fn labelled(label: &str, text: &str) {
 /// The terminal has gone.
 pub fn ask(question: &str) -> Result<String> {
     let mut stderr = anstream::stderr();
-    write!(stderr, "{} ", guarded(question)).and_then(|()| stderr.flush()).context("ask")?;
+    write!(stderr, "{} ", guarded(&say(question))).and_then(|()| stderr.flush()).context("ask")?;
     forget_what_was_typed(io::stdin().as_fd());
     let mut answer = String::new();
     io::stdin().lock().read_line(&mut answer).context("read the answer")?;

@@ -2,9 +2,12 @@
 
 use std::fmt::Write as _;
 
+use super::room::padding;
 use super::style::{NAME, paint};
+use super::words;
 use crate::facts::windows::{Kind, WindowsFacts};
 use crate::facts::{Facts, Found, Unit};
+use crate::lang::say;
 use crate::model::HostReport;
 use crate::text::clean;
 use crate::text::number::{signed, span};
@@ -20,13 +23,14 @@ pub fn facts<'a>(hosts: impl IntoIterator<Item = (&'a HostReport, &'a Found)>) -
 }
 
 fn block(host: &HostReport, found: &Found) -> String {
-    let mut text = format!("{} ({}, {})\n", paint(NAME, &host.name), host.address, host.role);
+    let mut text = format!("{} ({}, {})\n", paint(NAME, &host.name), host.address, words::role(host.role));
     let lines = match found {
         Found::Linux(facts) => linux(facts),
         Found::Windows(facts) => windows(facts),
     };
     for (label, value) in lines {
-        let _ = writeln!(text, "  {label:<14} {}", clean::text(&value));
+        let label = say(label);
+        let _ = writeln!(text, "  {label}{} {}", padding(&label, 14), clean::text(&value));
     }
     text
 }
@@ -38,7 +42,7 @@ fn linux(facts: &Facts) -> Lines {
     let packages: Vec<String> = facts.packages.iter().map(|(name, version)| format!("{name} {version}")).collect();
     let services: Vec<String> = facts.units.iter().map(|(name, unit)| format!("{name} ({})", state(unit))).collect();
     let (offset, doubt) = (signed(facts.clock_offset_s), span(facts.clock_uncertainty_s));
-    let clock = format!("{offset} against this machine, give or take {doubt}");
+    let clock = say(&format!("{offset} against this machine, give or take {doubt}")).into_owned();
     vec![
         ("system", format!("{}, {}, {machine}", facts.os_name, facts.arch)),
         ("time packages", or_none(&packages)),

@@ -7,6 +7,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use super::style::{NAME, paint};
 use super::{room, words};
+use crate::lang::say;
 use crate::model::{ErrorReport, HostReport, Status};
 use crate::text::names;
 
@@ -28,7 +29,7 @@ pub(super) fn failures(text: &mut String, hosts: &[HostReport]) {
         let hint = failure.error.hint.as_deref();
         if let Some(hint) = hint.filter(|_| failures.get(index + 1).and_then(|next| next.error.hint.as_deref()) != hint)
         {
-            write_lines(text, width, paint(NAME, "hint"), hint);
+            write_lines(text, width, paint(NAME, &say("hint")), &say(hint));
         }
     }
     if !failures.is_empty() {
@@ -85,14 +86,15 @@ fn rank(status: Status) -> usize {
 fn write_failure(text: &mut String, failure: &Failure<'_>, width: usize) {
     let (word, style) = words::ending(failure.status);
     let who = names::some(&failure.hosts);
-    let mut lines = failure.error.message.trim_end().lines();
+    let message = say(failure.error.message.trim_end());
+    let mut lines = message.lines();
     let first = lines.next().unwrap_or_default();
     let more = match failure.hosts.len() {
         0 | 1 => String::new(),
         _ if failure.same => String::new(),
-        many => format!(" (and {} more alike)", many - 1),
+        many => format!(" ({})", say(&format!("and {} more alike", many - 1))),
     };
-    let _ = writeln!(text, "{who}{} | {}: {first}{more}", room::padding(&who, width), paint(style, word));
+    let _ = writeln!(text, "{who}{} | {}: {first}{more}", room::padding(&who, width), paint(style, &word));
     for line in lines {
         let _ = writeln!(text, "{:width$} |   {}", "", line.trim_end());
     }
@@ -102,7 +104,7 @@ fn write_lines(text: &mut String, width: usize, word: String, lines: &str) {
     let mut lead = word + ": ";
     for line in lines.trim_end().lines() {
         let _ = writeln!(text, "{:width$} | {lead}{line}", "");
-        lead = "      ".to_owned();
+        lead = " ".repeat(room::width(&lead));
     }
 }
 

@@ -6,8 +6,13 @@ use anstyle::Style;
 
 use super::room::{padding, width};
 use super::style::{ALARM, CARE, FAINT, NAME, PLAIN, paint};
+use super::words;
+use crate::lang::{self, say};
 use crate::model::{Certainty, Finding, HostReport, Severity, Status, Verb};
 use crate::text::names;
+
+/// Columns of what stands before each line of a finding.
+const LABEL: usize = 8;
 
 /// Appends the findings of all hosts.
 pub(super) fn findings(text: &mut String, hosts: &[HostReport]) {
@@ -27,8 +32,9 @@ pub(super) fn sick(command: Verb, hosts: Vec<HostReport>) -> (Vec<HostReport>, V
 pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
     let wide = hosts.iter().map(|host| width(&host.name)).max().unwrap_or(0);
     for host in hosts {
-        let why = host.error.as_ref().map_or("", |error| &error.message);
-        let _ = writeln!(text, "{}{} | {}: {why}", host.name, padding(&host.name, wide), paint(CARE, "not well"));
+        let codes = host.error.as_ref().map_or("", |error| &error.message).split(", ");
+        let why = codes.map(say).collect::<Vec<_>>().join(", ");
+        let _ = writeln!(text, "{}{} | {}: {why}", host.name, padding(&host.name, wide), paint(CARE, &say("not well")));
     }
     if !hosts.is_empty() {
         text.push('\n');
@@ -36,22 +42,26 @@ pub(super) fn write_sick(text: &mut String, hosts: &[HostReport]) {
 }
 
 fn write_finding(text: &mut String, host: &str, finding: &Finding) {
-    let label = paint(style(finding.severity), &format!("{} {}", finding.code, finding.severity.word()));
-    let _ = writeln!(text, "{}: {label}: {}", paint(NAME, host), finding.title);
+    let label = paint(style(finding.severity), &format!("{} {}", finding.code, words::severity(finding.severity)));
+    let _ = writeln!(text, "{}: {label}: {}", paint(NAME, host), say(&finding.title));
     let mut line = |label: &str, value: &str| {
-        let _ = writeln!(text, "  {label:<8} {value}");
+        let label = say(label);
+        let _ = writeln!(text, "  {label}{} {value}", padding(&label, LABEL));
     };
-    let perhaps = if finding.certainty == Certainty::Perhaps { "perhaps: " } else { "" };
-    line("cause", &format!("{perhaps}{}", finding.cause));
-    line("fix", &finding.fix);
-    line("seen", &finding.evidence);
-    line("by", &paint(FAINT, &format!("{} (on {})", finding.command, finding.on)));
+    let perhaps = match finding.certainty {
+        Certainty::Perhaps => format!("{}: ", lang::word("certainty", "perhaps")),
+        Certainty::Certain => String::new(),
+    };
+    line("cause", &format!("{perhaps}{}", say(&finding.cause)));
+    line("fix", &say(&finding.fix));
+    line("seen", &say(&finding.evidence));
+    line("by", &paint(FAINT, &format!("{} ({})", finding.command, say(&format!("on {}", finding.on)))));
     if !finding.affects.is_empty() {
         let affected: Vec<&str> = finding.affects.iter().map(String::as_str).collect();
         line("affects", &names::some(&affected));
     }
     for what in &finding.excluded {
-        line("not", what);
+        line("not", &say(what));
     }
     text.push('\n');
 }

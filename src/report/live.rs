@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use super::room::{padding, width};
 use super::words;
+use crate::lang::say;
 use crate::model::event::{Event, Phase};
 use crate::model::{HostReport, Status};
 use crate::text::clean;
@@ -74,18 +75,18 @@ impl Live {
                 None
             }
             Event::Phase { host, phase } => {
-                self.run(host, word(*phase), now);
-                (self.verbosity == Verbosity::Verbose).then(|| (host, word(*phase).to_owned()))
+                self.run(host, &say(word(*phase)), now);
+                (self.verbosity == Verbosity::Verbose).then(|| (host, say(word(*phase)).into_owned()))
             }
             Event::Progress { host, text } => {
-                let text = clean::text(text).into_owned();
+                let text = say(&clean::text(text)).into_owned();
                 self.run(host, &text, now);
                 (self.is_new(host, &text) && self.can_be_read()).then_some((host, text))
             }
             Event::Looked { host } => {
                 self.running.remove(host);
                 self.done.insert(host.clone(), Status::Unchanged);
-                (self.verbosity == Verbosity::Verbose).then(|| (host, "looked at".to_owned()))
+                (self.verbosity == Verbosity::Verbose).then(|| (host, say("looked at").into_owned()))
             }
             Event::Done(report) => {
                 self.running.remove(&report.name);
@@ -94,7 +95,7 @@ impl Live {
             }
             Event::Script { host, text } => {
                 let text = clean::text(text.trim_end());
-                Some((host, format!("this script is sent:\n{}", indented(&text))))
+                Some((host, format!("{}\n{}", say("this script is sent:"), indented(&text))))
             }
         };
         let (host, text) = said.filter(|_| self.verbosity > Verbosity::Quiet)?;
@@ -125,17 +126,19 @@ impl Live {
     /// Returns the live line, which begins with what must not be lost where it is cut:
     /// `12 of 40 hosts done, 1 failed (web7), 8 s, 10 running (web3: waiting for its masters)`.
     pub(super) fn line(&self, now: Instant) -> String {
-        let mut line = format!("{} of {} done", self.done.len(), count(self.total, "host"));
+        let of = format!("{} of {} done", self.done.len(), count(self.total, "host"));
+        let mut line = say(&of).into_owned();
         let bad: Vec<&str> =
             self.done.iter().filter(|(_, status)| is_bad(**status)).map(|(name, _)| name.as_str()).collect();
         if let Some(first) = bad.first() {
             let more = if bad.len() > 1 { ", ..." } else { "" };
-            line.push_str(&format!(", {} failed ({first}{more})", bad.len()));
+            line.push_str(&format!(", {} ({first}{more})", say(&format!("{} failed", bad.len()))));
         }
         line.push_str(&format!(", {} s", now.saturating_duration_since(self.started).as_secs()));
         // Who runs longest is who is waited for.
         if let Some((host, running)) = self.running.iter().min_by_key(|(_, running)| running.since) {
-            line.push_str(&format!(", {} running ({host}: {})", self.running.len(), running.what));
+            let running_now = format!("{} running", self.running.len());
+            line.push_str(&format!(", {} ({host}: {})", say(&running_now), running.what));
         }
         line
     }
@@ -154,9 +157,10 @@ fn is_bad(status: Status) -> bool {
 fn ending(report: &HostReport) -> String {
     let (word, _) = words::ending(report.status);
     let first = report.error.as_ref().and_then(|error| error.message.lines().next()).map(clean::text);
+    let first = first.as_deref().map(say);
     match (first, report.status) {
         (Some(first), _) => format!("{word}: {first}"),
-        (None, Status::Drifted) => format!("{word}: {}", count(report.deltas.len(), "difference")),
+        (None, Status::Drifted) => format!("{word}: {}", say(&count(report.deltas.len(), "difference"))),
         (None, _) => format!("{word} ({:.1} s)", report.seconds),
     }
 }
@@ -243,7 +247,7 @@ mod tests {
         assert_eq!(quiet.take(&done("web1", Status::Failed), now), None);
         let mut verbose = Live::new(&hosts(), Verbosity::Verbose, false, now);
         assert_eq!(verbose.take(&phase("web1", Phase::Undo), now).unwrap(), "web1     | putting back");
-        assert_eq!(verbose.take(&done("server12", Status::Unchanged), now).unwrap(), "server12 | as wanted (1.2 s)");
+        assert_eq!(verbose.take(&done("server12", Status::Unchanged), now).unwrap(), "server12 | in sync (1.2 s)");
         let script = Event::Script { host: "web1".into(), text: "id\n\u{1b}[2J\n".into() };
         assert_eq!(verbose.take(&script, now).unwrap(), "web1     | this script is sent:\n    id\n    \\u{1b}[2J");
         assert_eq!(quiet.take(&script, now), None);

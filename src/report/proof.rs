@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use super::style::{BAD, CARE, FAINT, GOOD, NAME, PLAIN, paint};
 use super::table::{Cell, Side, fitted, optional};
+use crate::lang::{self, say};
 use crate::model::{HostReport, Outcome, Port123, Prober, SourceReport, Status};
 use crate::text::names;
 use crate::text::number::{count, signed, span};
@@ -87,22 +88,24 @@ fn verdict(host: &HostReport, source: &SourceReport) -> Cell {
         (Some(false), true, _) | (Some(false), false, Status::OutOfLimits) => (BAD, "FAIL"),
         (Some(false), false, _) => (CARE, "FAIL"),
     };
-    let why = if source.is_ok() { String::new() } else { format!(": {}", source.words()) };
-    Cell::styled(format!("{word}{why}"), style)
+    let why = if source.is_ok() { String::new() } else { format!(": {}", say(&source.words())) };
+    Cell::styled(format!("{}{why}", lang::word("verdict", word)), style)
 }
 
 /// A host that follows nobody now: what its service says of itself.
 fn own_clock(host: &HostReport) -> [Cell; COLUMNS] {
     let daemon = host.daemon.as_ref();
     let (style, word) = match daemon {
-        Some(daemon) if daemon.synchronised && host.status == Status::OutOfLimits => (BAD, "FAIL"),
-        Some(daemon) if daemon.synchronised => (GOOD, "ok"),
-        _ => (BAD, "FAIL: unsynchronised"),
+        Some(daemon) if daemon.synchronised && host.status == Status::OutOfLimits => {
+            (BAD, lang::word("verdict", "FAIL"))
+        }
+        Some(daemon) if daemon.synchronised => (GOOD, lang::word("verdict", "ok")),
+        _ => (BAD, say("FAIL: unsynchronised")),
     };
     let dash = || Cell::from("-");
     [
         host.name.as_str().into(),
-        "* its own clock".into(),
+        format!("* {}", say("its own clock")).into(),
         dash(),
         optional(daemon.and_then(|daemon| daemon.stratum), |stratum| stratum.to_string()),
         dash(),
@@ -123,19 +126,19 @@ fn write_ports(text: &mut String, hosts: &[HostReport]) {
     let service = all().filter(is_service).count();
     let mut known = Vec::new();
     if asked > 0 {
-        known.push(format!("our probe got {}", count(asked, "answer")));
+        known.push(say(&format!("our probe got {}", count(asked, "answer"))).into_owned());
     }
     if service > 0 {
-        known.push(format!("services that ask from there got {}", count(service, "answer")));
+        known.push(say(&format!("services that ask from there got {}", count(service, "answer"))).into_owned());
     }
     let unknown: Vec<&str> =
         hosts.iter().filter(|host| host.sources.iter().any(is_unknown)).map(|host| host.name.as_str()).collect();
     if !known.is_empty() {
-        let _ = writeln!(text, "{}", paint(FAINT, &format!("from source port 123: {}", known.join(", "))));
+        let _ = writeln!(text, "{}", paint(FAINT, &format!("{}: {}", say("from source port 123"), known.join(", "))));
     }
     if !unknown.is_empty() {
         let note = format!("not asked from source port 123, which another program holds: {}", names::some(&unknown));
-        let _ = writeln!(text, "{}", paint(FAINT, &note));
+        let _ = writeln!(text, "{}", paint(FAINT, &say(&note)));
     }
 }
 
@@ -149,7 +152,7 @@ fn write_details(text: &mut String, hosts: &[HostReport]) {
         |host: &HostReport| host.daemon.as_ref().filter(|daemon| daemon.synchronised).map(|d| d.detail.clone());
     for host in hosts {
         if let Some(detail) = detail(host).filter(|detail| !detail.is_empty()) {
-            let _ = writeln!(text, "{}", paint(FAINT, &format!("{}: {detail}", host.name)));
+            let _ = writeln!(text, "{}", paint(FAINT, &format!("{}: {}", host.name, say(&detail))));
         }
     }
 }
@@ -164,6 +167,6 @@ fn write_probes(text: &mut String, hosts: &[HostReport]) {
     }
     for (probe, who) in others {
         let note = format!("measured with the {probe} probe on {}", names::some(&who));
-        let _ = writeln!(text, "{}", paint(FAINT, &note));
+        let _ = writeln!(text, "{}", paint(FAINT, &say(&note)));
     }
 }

@@ -144,7 +144,7 @@ mod tests {
             wrap("web1 | unreachable: connect 10.0.0.1:22: timed out", 34),
             "web1 | unreachable: connect\n     |   10.0.0.1:22: timed out"
         );
-        assert_eq!(wrap("3 hosts: 1 drifted, 2 as wanted", 20), "3 hosts: 1 drifted,\n  2 as wanted");
+        assert_eq!(wrap("3 hosts: 1 drifted, 2 in sync", 20), "3 hosts: 1 drifted,\n  2 in sync");
         assert_eq!(wrap("short\n\nlines\n", 20), "short\n\nlines\n");
     }
 

@@ -1,10 +1,13 @@
 //! What a round found on a host, and what all rounds came to, in words.
 
+use std::borrow::Cow;
+
 use super::room::{padding, width};
 use super::style::{PLAIN, paint};
 use super::table::{Cell, Side, fitted, optional};
 use super::watch::{Clock, Watched};
 use super::words;
+use crate::lang::{self, say};
 use crate::model::{HostReport, SourceReport, Status};
 use crate::text::clean;
 use crate::text::number::{count, signed, span};
@@ -24,15 +27,16 @@ pub(super) fn judged(report: &HostReport) -> Option<&SourceReport> {
 pub(super) fn said(report: &HostReport) -> String {
     let measured = judged(report).map(|source| {
         let bound = source.error_bound_s.map(|bound| format!(", error bound {}", span(bound))).unwrap_or_default();
-        format!("{} from {}{bound}", signed(source.offset_s.unwrap_or_default()), source.address)
+        let text = format!("{} from {}{bound}", signed(source.offset_s.unwrap_or_default()), source.address);
+        say(&text).into_owned()
     });
     let word = match report.status {
-        Status::Unchanged if measured.is_none() => "follows its own clock".to_owned(),
-        Status::Unchanged => "ok".to_owned(),
-        status => words::ending(status).0.to_owned(),
+        Status::Unchanged if measured.is_none() => say("follows its own clock"),
+        Status::Unchanged => lang::word("verdict", "ok"),
+        status => words::ending(status).0,
     };
     let why = report.error.as_ref().and_then(|error| error.message.lines().next());
-    let all = [Some(word), measured, why.map(str::to_owned)];
+    let all = [Some(word), measured.map(Cow::Owned), why.map(say)];
     all.into_iter().flatten().collect::<Vec<_>>().join(": ")
 }
 
@@ -67,16 +71,17 @@ pub fn summary(watched: &Watched, columns: Option<usize>) -> String {
     let wrong: Vec<String> = watched
         .clocks
         .iter()
-        .filter_map(|clock| Some(format!("{} | last: {}\n", clock.name, clock.error.as_ref()?.message)))
+        .filter_map(|clock| {
+            Some(format!("{} | {}: {}\n", clock.name, say("last"), say(&clock.error.as_ref()?.message)))
+        })
         .collect();
     if !wrong.is_empty() {
         text.push('\n');
         text.extend(wrong);
     }
     text.push_str(&format!(
-        "\n{} of {} ({:.1} s)\n",
-        count(watched.rounds, "round"),
-        count(watched.clocks.len(), "host"),
+        "\n{} ({:.1} s)\n",
+        say(&format!("{} of {}", count(watched.rounds, "round"), count(watched.clocks.len(), "host"))),
         watched.seconds
     ));
     text
@@ -104,11 +109,11 @@ fn verdict(clock: &Clock) -> Cell {
     let seen: Vec<String> = bad
         .iter()
         .filter(|(rounds, _)| *rounds > 0)
-        .map(|(rounds, status)| format!("{} {}", count(*rounds, "round"), words::ending(*status).0))
+        .map(|(rounds, status)| format!("{} {}", say(&count(*rounds, "round")), words::ending(*status).0))
         .collect();
     match bad.iter().find(|(rounds, _)| *rounds > 0) {
         Some((_, status)) => Cell::styled(seen.join(", "), words::ending(*status).1),
-        None => Cell::styled("ok", words::ending(Status::Unchanged).1),
+        None => Cell::styled(lang::word("verdict", "ok"), words::ending(Status::Unchanged).1),
     }
 }
 

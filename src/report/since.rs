@@ -4,6 +4,7 @@ use std::fmt::Write as _;
 
 use super::formats::said;
 use super::style::{BAD, FAINT, GOOD, paint};
+use crate::lang::say;
 use crate::model::FleetReport;
 use crate::text::clean;
 use crate::text::number::count;
@@ -17,14 +18,14 @@ pub(super) fn since(text: &mut String, report: &FleetReport) {
     let new = report.issues().filter(|issue| issue.mark().new == Some(true));
     let new: Vec<String> = new.map(|issue| format!("{}: {}", issue.host.name, said::sentence(&issue))).collect();
     let gone = |gone: &crate::model::Gone| format!("{}: {}: {}", gone.host, gone.rule, gone.about);
-    list(text, &paint(BAD, "new"), &new);
-    list(text, &paint(GOOD, "gone"), &since.gone.iter().map(gone).collect::<Vec<_>>());
+    list(text, &paint(BAD, &say("new")), &new);
+    list(text, &paint(GOOD, &say("gone")), &since.gone.iter().map(gone).collect::<Vec<_>>());
     let mut line =
         format!("Since {}: {} new, {} still there, {} gone", since.started, new.len(), since.still, since.gone.len());
     if !since.unknown.is_empty() {
         let _ = write!(line, ", {} not looked at", since.unknown.len());
     }
-    let _ = writeln!(text, "{}", clean::text(&line));
+    let _ = writeln!(text, "{}", say(&clean::text(&line)));
 }
 
 fn list(text: &mut String, word: &str, issues: &[String]) {
@@ -33,6 +34,6 @@ fn list(text: &mut String, word: &str, issues: &[String]) {
         let _ = writeln!(text, "{word}  {}", clean::text(issue.lines().next().unwrap_or_default()));
     }
     if let Some(more) = issues.len().checked_sub(MOST).filter(|more| *more > 0) {
-        let _ = writeln!(text, "{word}  {}", paint(FAINT, &format!("and {}", count(more, "more issue"))));
+        let _ = writeln!(text, "{word}  {}", paint(FAINT, &say(&format!("and {}", count(more, "more issue")))));
     }
 }

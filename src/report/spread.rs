@@ -1,5 +1,6 @@
 //! The greatest difference between any two clocks, in words.
 
+use crate::lang::say;
 use crate::model::Spread;
 use crate::text::number::span;
 
@@ -7,7 +8,9 @@ use crate::text::number::span;
 pub(super) fn line(spread: &Spread) -> String {
     let Spread { between: [one, other], difference_s, uncertainty_s, hosts } = spread;
     let (difference, doubt) = (span(*difference_s), span(*uncertainty_s));
-    format!("of {hosts} clocks, those of {one} and {other} differ most: by {difference}, give or take {doubt}")
+    let line =
+        format!("of {hosts} clocks, those of {one} and {other} differ most: by {difference}, give or take {doubt}");
+    say(&line).into_owned()
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use anstyle::Style;
 
 use super::room::width;
 use super::style::{FAINT, NAME, PLAIN, paint};
+use crate::lang::say;
 
 /// Where the text of a column stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +43,9 @@ pub(super) fn optional<T>(value: Option<T>, show: impl Fn(T) -> String) -> Cell 
 /// Returns the lines of a table, its head in bold.
 pub(super) fn table<const N: usize>(head: [(&str, Side); N], rows: Vec<[Cell; N]>) -> String {
     let sides = head.map(|(_, side)| side);
-    let mut all = vec![head.map(|(text, _)| Cell::styled(text, NAME))];
+    // What stands before the name of a column is its place below a mark.
+    let named = |text: &str| format!("{}{}", " ".repeat(text.len() - text.trim_start().len()), say(text.trim_start()));
+    let mut all = vec![head.map(|(text, _)| Cell::styled(named(text), NAME))];
     all.extend(rows);
     let widths = widths(&all);
     all.iter().map(|row| line(row, &sides, &widths)).collect()
@@ -75,8 +78,9 @@ pub(super) fn fitted<const N: usize>(
         shown.iter_mut().skip(*index).take(1).for_each(|head| head.0 = "");
         rows.iter_mut().flat_map(|row| row.iter_mut().skip(*index).take(1)).for_each(|cell| cell.text.clear());
     }
-    let names: Vec<&str> = left_out.iter().filter_map(|index| head.get(*index)).map(|(name, _)| *name).collect();
-    let note = paint(FAINT, &format!("without {}, for which the terminal has no room", names.join(", ")));
+    let names: Vec<_> = left_out.iter().filter_map(|index| head.get(*index)).map(|(name, _)| say(name)).collect();
+    let note = format!("without {}, for which the terminal has no room", names.join(", "));
+    let note = paint(FAINT, &say(&note));
     table(shown, rows) + &note + "\n"
 }
 

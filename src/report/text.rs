@@ -11,6 +11,7 @@ use super::proof::proof;
 use super::style::{ALARM, BAD, CARE, GOOD, PLAIN, paint};
 use super::waves::waves;
 use super::{findings, room, since, spread};
+use crate::lang::say;
 use crate::model::{FleetReport, HostReport, Status, Summary, Verb};
 use crate::text::number::count;
 use crate::text::{clean, names};
@@ -88,7 +89,7 @@ fn well(command: Verb) -> &'static str {
     match command {
         Verb::Doctor => "well",
         Verb::Undo => "unchanged",
-        _ => "as wanted",
+        _ => "in sync",
     }
 }
 
@@ -96,7 +97,7 @@ fn unchanged(text: &mut String, hosts: &[HostReport], how: &str) {
     let who: Vec<&str> =
         hosts.iter().filter(|host| host.status == Status::Unchanged).map(|host| host.name.as_str()).collect();
     if !who.is_empty() {
-        let _ = writeln!(text, "{} {how}: {}\n", count(who.len(), "host"), names::all(&who));
+        let _ = writeln!(text, "{}: {}\n", say(&format!("{} {how}", count(who.len(), "host"))), names::all(&who));
     }
 }
 
@@ -109,8 +110,8 @@ fn summary(report: &FleetReport) -> String {
         .map(|part| part.text())
         .collect();
     let lead = match report.command {
-        Verb::Plan => "Plan: ".to_owned(),
-        _ => format!("{}: ", count(report.summary.hosts, "host")),
+        Verb::Plan => format!("{}: ", say("Plan")),
+        _ => format!("{}: ", say(&count(report.summary.hosts, "host"))),
     };
     format!("{lead}{} ({:.1} s)", parts.join(", "), report.seconds)
 }
@@ -126,7 +127,7 @@ struct Part {
 impl Part {
     fn text(&self) -> String {
         let number = if self.hosts { count(self.number, "host") } else { self.number.to_string() };
-        paint(if self.number == 0 { PLAIN } else { self.style }, &format!("{number} {}", self.word))
+        paint(if self.number == 0 { PLAIN } else { self.style }, &say(&format!("{number} {}", self.word)))
     }
 }
 
@@ -135,7 +136,7 @@ fn parts(summary: &Summary, command: Verb) -> Vec<Part> {
         Verb::Plan => ("to change", "unchanged"),
         Verb::Verify => ("drifted", "ok"),
         Verb::Facts | Verb::Adopt => ("drifted", "read"),
-        Verb::Check => ("drifted", "as wanted"),
+        Verb::Check => ("drifted", "in sync"),
         Verb::Doctor => ("drifted", "well"),
         _ => ("drifted", "unchanged"),
     };

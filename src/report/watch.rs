@@ -9,6 +9,7 @@ use super::strip::{self, AROUND, Point};
 use super::style::{FAINT, NAME, paint};
 use super::{room, words};
 use crate::exit::Exit;
+use crate::lang::say;
 use crate::model::{Condition, ErrorReport, FleetReport, HostReport, SCHEMA, Status, Verb};
 use crate::text::clean;
 use crate::text::number::count;
@@ -157,9 +158,9 @@ impl Tally {
         let more = if hidden == 0 {
             String::new()
         } else {
-            format!(", {} further within the limits", count(hidden, "other host"))
+            format!(", {}", say(&format!("{} further within the limits", count(hidden, "other host"))))
         };
-        text.push_str(&paint(FAINT, &format!("{}{more}; Ctrl-C ends", count(self.rounds, "round"))));
+        text.push_str(&paint(FAINT, &format!("{}{more}; {}", say(&count(self.rounds, "round")), say("Ctrl-C ends"))));
         text
     }
 }
@@ -233,7 +234,7 @@ impl Kept {
         let points = self.points.get(self.points.len().saturating_sub(columns)..).unwrap_or_default();
         let drawn = points.iter().any(|point| point.offset_s.is_some());
         let limit = self.limit_s.filter(|_| drawn);
-        let limit = limit.map(|limit| format!("; {}", strip::beyond(points, limit))).unwrap_or_default();
+        let limit = limit.map(|limit| format!("; {}", say(&strip::beyond(points, limit)))).unwrap_or_default();
         let (_, style) = words::ending(self.status);
         // The verdict comes first: it is not what a narrow terminal loses.
         let room = columns_left(width, &[&self.name, &self.said, "  "]);

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use super::table::{Cell, Side, line, widths};
+use crate::lang::say;
 use crate::model::{FleetReport, HostReport, Status};
 use crate::text::names;
 
@@ -25,10 +26,10 @@ pub(super) fn waves(text: &mut String, report: &FleetReport) {
     let rows: Vec<[Cell; 3]> = rows
         .iter()
         .enumerate()
-        .map(|(index, (who, why))| [format!("{}.", index + 1).into(), who.as_str().into(), (*why).into()])
+        .map(|(index, (who, why))| [format!("{}.", index + 1).into(), who.as_str().into(), say(why).into()])
         .collect();
     let (widths, sides) = (widths(&rows), [Side::Right, Side::Left, Side::Left]);
-    let _ = writeln!(text, "Order; a wave starts when the one before is proven:");
+    let _ = writeln!(text, "{}", say("Order; a wave starts when the one before is proven:"));
     for row in &rows {
         let _ = write!(text, "  {}", line(row, &sides, &widths));
     }

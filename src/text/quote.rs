@@ -13,7 +13,9 @@ pub fn sh(word: &str) -> String {
 pub fn cmd(word: &str) -> anyhow::Result<String> {
     let fine = |c: char| c.is_ascii_alphanumeric() || " .,:;_-/\\{}[]=@+|".contains(c);
     if !word.chars().all(fine) || word.ends_with('\\') {
-        anyhow::bail!("`{word}` cannot be an argument on Windows: letters, digits and . , : ; _ - / \\ [ ] = @ + are");
+        anyhow::bail!(
+            "`{word}` contains characters that cannot be passed to cmd.exe; letters, digits and . , : ; _ - / \\ [ ] = @ + can"
+        );
     }
     Ok(format!("\"{word}\""))
 }

@@ -272,7 +272,7 @@ fn what_a_source_does_wrong_is_found() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// What is configuration is put right, on the chosen hosts only; a router is left to people.
+/// What is configuration is put right, on the chosen hosts only; a router is needs manual action.
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn what_is_configuration_is_put_right() {
@@ -310,8 +310,8 @@ fn what_is_configuration_is_put_right() {
     assert_eq!(lab.sh("server4", "grep -c ^#server /etc/chrony.conf"), "1");
 
     let run = lab.fleetclock(&["doctor", "--fix", "--yes"]);
-    assert!(run.stderr.contains("put right by a change: FC010 on server4"), "{}", run.stderr);
-    assert!(run.stderr.contains("left to people: FC051 on server1"), "{}", run.stderr);
+    assert!(run.stderr.contains("fixed by apply: FC010 on server4"), "{}", run.stderr);
+    assert!(run.stderr.contains("needs manual action: FC051 on server1"), "{}", run.stderr);
     assert!(run.code == 5 && run.stdout.contains("~ file /etc/chrony.conf"), "{}", run.stdout);
 
     let (code, report) = lab.json(&["doctor", "--fix", "--yes"]);

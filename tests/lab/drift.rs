@@ -21,7 +21,7 @@ const EDITS: &[(&str, &str, &str, bool)] = &[
     ("server1", PERMANENT_RULE, "firewalld zone public 123/udp from 10.10.10.0/24 (permanent)", false),
 ];
 
-/// chronyd runs with another file, and the next start is as wanted again.
+/// chronyd runs with another file, and the next start is in sync again.
 const OTHER_FILE_ONCE: &str = "cp /etc/chrony/chrony.conf /etc/chrony/other.conf; cd /etc/systemd/system/chrony.service.d; \
     sed 's/chrony.conf/other.conf/' lab.conf >zz.conf; systemctl daemon-reload; systemctl restart chrony; \
     rm zz.conf; systemctl daemon-reload";
@@ -88,7 +88,7 @@ fn what_ntpd_passes_over_is_no_success(lab: &Lab) {
     let message = failed["error"]["message"].as_str().unwrap_or_default();
     assert_eq!((code, failed["status"].as_str()), (1, Some("failed_undone")), "{report:#}");
     assert!(message.contains(passed) && message.contains("is passed over: `nonsense 1 2`"), "{message}");
-    // The file is as wanted, and what runs is not.
+    // The file is in sync, and what runs is not.
     assert_eq!(lab.json(&["apply", "--yes", "--no-undo", "-l", "server3"]).0, 1);
     let (code, report) = lab.json(&["check", "-l", "server3"]);
     let deltas = host(&report, "server3")["deltas"].as_array().unwrap();

@@ -199,14 +199,14 @@ fn a_saved_plan_is_done_as_reviewed_or_refused_host_by_host() {
     assert!(shown.stdout.contains("Made ") && shown.stdout.contains("Plan: 2 hosts to change"), "{}", shown.stdout);
     // Somebody changes the slave after the review; the master goes on.
     lab.sh("s1", "mkdir -p /etc/chrony && echo 'server 192.0.2.1' >/etc/chrony/chrony.conf");
-    let report = refused("s1", "file /etc/chrony/chrony.conf is not as it was seen");
+    let report = refused("s1", "file /etc/chrony/chrony.conf has changed since the plan was made");
     assert_eq!(statuses(&report), ["m1 changed", "s1 failed"]);
     assert_eq!(
         lab.sh("s1", "cat /etc/chrony/chrony.conf; ls /var/lib/fleetclock 2>/dev/null | wc -l"),
         "server 192.0.2.1\n0"
     );
     // What was reviewed for the master was done; once.
-    refused("m1", "is not as it was seen");
+    refused("m1", "has changed since the plan was made");
 
     plan();
     lab.inventory(&TWO.replace("hosts: { s1: 10.10.10.2 }", "limits: { max_error: 50ms }, hosts: { s1: 10.10.10.2 }"));

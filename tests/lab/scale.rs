@@ -23,7 +23,7 @@ mod slow {
     #[test]
     #[ignore = "needs the lab: ./test --slow runs it"]
     fn two_hundred_hosts_end_as_those_that_they_answer_for() {
-        // A master, a slave as wanted and one that has drifted.
+        // A master, a slave in sync and one that has drifted.
         let lab = Lab::up("many", HOSTS, THREE);
         assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
         lab.sh("server3", "echo 'tinker stepout 301' >>/etc/ntpsec/ntp.conf");

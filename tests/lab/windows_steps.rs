@@ -54,7 +54,7 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     let warnings = host(&report, "fast")["warnings"].to_string();
     assert!(warnings.contains("BACKWARDS: times of day come twice"), "{warnings}");
 
-    // A host that is as wanted, and whose battery died: nothing is done to it unasked.
+    // A host that is in sync, and whose battery died: nothing is done to it unasked.
     shift("lost", 72_000);
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "lost"]);
     assert_eq!((code, status(&report, "lost")), (5, "out_of_limits"), "{report:#}");

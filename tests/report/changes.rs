@@ -38,7 +38,7 @@ server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony)
     clock: would step +23.200 s (measured against `10.10.10.1`)
   ! two sources cannot outvote each other
 
-1 host as wanted: server1
+1 host in sync: server1
 
 Plan: 1 host to change, 1 unchanged (2.1 s)
 ",
@@ -109,11 +109,11 @@ server3 (10.10.10.3, slave, Debian GNU/Linux 12, chrony): drifted
       +tos orphan 10
   ~ file /etc/ntp.conf  mode     0600 -> 0644
 
-1 host as wanted: server1
+1 host in sync: server1
 
 server4 | unreachable: connect 10.10.10.4:22: no route to host
 
-3 hosts: 1 drifted, 1 as wanted, 1 unreachable (2.1 s)
+3 hosts: 1 drifted, 1 in sync, 1 unreachable (2.1 s)
 ",
     );
 }
@@ -123,6 +123,6 @@ fn nothing_to_do_is_two_lines() {
     let hosts = vec![host("server1", Status::Unchanged), host("server2", Status::Unchanged)];
     shows(
         &fleet(Verb::Plan, hosts),
-        "2 hosts as wanted: server1, server2\n\nPlan: 0 hosts to change, 2 unchanged (2.1 s)\n",
+        "2 hosts in sync: server1, server2\n\nPlan: 0 hosts to change, 2 unchanged (2.1 s)\n",
     );
 }

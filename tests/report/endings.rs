@@ -22,8 +22,8 @@ fn all_endings_the_worst_last() {
         changed,
         failed("server5", Status::Unreachable, "connect 10.10.10.5:22: timed out after 10 s", Some("is it up?")),
         failed("server6", Status::Unreachable, "connect 10.10.10.6:22: timed out after 10 s", Some("is it up?")),
-        failed("server7", Status::NotStarted, "no master of it works (server3)", None),
-        failed("server8", Status::NotStarted, "no master of it works (server3)", None),
+        failed("server7", Status::NotStarted, "none of its masters works (server3)", None),
+        failed("server8", Status::NotStarted, "none of its masters works (server3)", None),
     ];
     shows(
         &fleet(Verb::Apply, hosts),
@@ -35,13 +35,13 @@ host       source                reach  stratum    offset    delay  root disp  e
 server2  * server1 (10.10.10.1)    377        3  -0.42 ms  0.80 ms    1.00 ms      2.82 ms  100 ms  ok
 from source port 123: our probe got 1 answer
 
-server7, server8 | not started: no master of it works (server3)
+server7, server8 | not started: none of its masters works (server3)
 server5, server6 | unreachable: connect 10.10.10.5:22: timed out after 10 s (and 1 more alike)
                  | hint: is it up?
-server4          | failed (undone): step 2 `Write the chrony configuration`: exit 1
+server4          | failed (rolled back): step 2 `Write the chrony configuration`: exit 1
                  |   Invalid directive at line 7
                  |   the old one is in place
-server3          | failed (NOT undone): step 4 `Run chrony`: exit 1; undo: talk to 10.10.10.3:22: broken pipe
+server3          | failed (NOT rolled back): step 4 `Run chrony`: exit 1; undo: talk to 10.10.10.3:22: broken pipe
                  | hint: log in and run `sh /var/lib/fleetclock/r1/undo`
 
 7 hosts: 1 changed, 0 unchanged, 2 failed, 2 unreachable, 2 not started (2.1 s)
@@ -56,10 +56,10 @@ fn of_a_failed_host_the_diff_is_not_shown_again() {
     shows(
         &fleet(Verb::Apply, vec![undone]),
         "\
-server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony): failed (undone)
+server2 (10.10.10.2, slave, Debian GNU/Linux 12, chrony): failed (rolled back)
   + file /f  content  absent -> 1 line
 
-server2 | failed (undone): step 2: exit 1
+server2 | failed (rolled back): step 2: exit 1
 
 1 host: 0 changed, 0 unchanged, 1 failed (2.1 s)
 ",

@@ -187,7 +187,7 @@ fn hosts_are_rows_and_failures_are_said_once() {
     let text = page(&fleet(Verb::Verify, hosts));
     assert_eq!(text.matches("<tr data-word=").count(), 3);
     assert_eq!(text.matches("<p class=\"said\">connect: refused</p>").count(), 1);
-    assert!(text.contains("<h1 id=\"verdict\">2 of 3 hosts not as wanted</h1>"));
+    assert!(text.contains("<h1 id=\"verdict\">2 of 3 hosts not in sync</h1>"));
     assert!(
         text.contains("fleetclock apply -l server1") && text.contains("<summary><span class=\"badge bad\">unreachable")
     );

@@ -11,6 +11,7 @@ mod endings;
 mod findings;
 mod formats;
 mod html;
+mod language;
 mod promised;
 mod proof;
 

@@ -127,7 +127,9 @@ fn arm(
     let limits = if far { far::narrow(session.spec) } else { String::new() };
     let text = undo::text(&run.lock.holder, &session.cx.run, &about(report), &(limits + &undo_of(&run.tasks)))?;
     let unarmed = undo::arm(session, &mut run.lock, &text, others)?;
-    report.warnings.extend(unarmed.map(|why| format!("no timer would have taken a lost change back: {why}")));
+    report
+        .warnings
+        .extend(unarmed.map(|why| format!("the timer that rolls back a lost change could not be armed: {why}")));
     Ok(())
 }
 

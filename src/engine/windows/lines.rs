@@ -80,7 +80,7 @@ pub(super) fn ended(
 pub(super) fn unended(lines: &[String], ended: usize, last: &Output) -> Failure {
     let line = lines.get(ended).map_or("", String::as_str);
     let said = decisive(&last.stdout, &last.stderr);
-    let error = anyhow!("`{line}` did not end: cmd.exe left with {} after `{said}`", last.status);
+    let error = anyhow!("`{line}` was aborted: cmd.exe exited with {} after `{said}`", last.status);
     error.context("run commands on the host").hint("it was ended from outside, or a quota is used up: try again").into()
 }
 

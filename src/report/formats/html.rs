@@ -19,6 +19,7 @@ use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
 use super::Format;
+use crate::lang::say;
 use crate::model::FleetReport;
 use crate::text::clean;
 
@@ -51,6 +52,10 @@ impl Format for Html {
         "one page for a change ticket or a browser, without any network"
     }
 
+    fn is_for_people(&self) -> bool {
+        true
+    }
+
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
         let env = environment().map_err(Error::other)?;
         let changes = view::changes(&report.hosts);
@@ -73,6 +78,7 @@ fn environment<'a>() -> std::result::Result<Environment<'a>, minijinja::Error> {
     for (name, text) in PARTS {
         env.add_template(name, text)?;
     }
+    env.add_filter("say", |text: &str| say(text).into_owned());
     env.add_function("style", || Value::from_safe_string(STYLE.to_owned()));
     env.add_function("script", || Value::from_safe_string(SCRIPT.to_owned()));
     env.add_function("policy", policy);

@@ -112,7 +112,7 @@ fn cases(host: &HostReport, command: Verb) -> Vec<Case<'_>> {
     let late = if late { endings } else { Vec::new() };
     match command {
         Verb::Verify | Verb::Apply if host.status == Status::Drifted => {
-            cases.push(case("clock", Verdict::Skipped("the host is not configured as wanted")));
+            cases.push(case("clock", Verdict::Skipped("the host is out of sync with the inventory")));
         }
         Verb::Verify | Verb::Apply => cases.push(case("clock", told(late))),
         Verb::Doctor => cases.push(case("diagnosis", told([late, findings].concat()))),
@@ -151,7 +151,7 @@ fn suite(out: &mut dyn Write, host: &HostReport, report: &FleetReport) -> Result
 fn properties(out: &mut dyn Write, host: &HostReport) -> Result<()> {
     let place = host.mark.place.as_ref().map(ToString::to_string);
     let role = host.role.word().to_owned();
-    let status = words::ending(host.status).0.to_owned();
+    let status = words::ending(host.status).0.into_owned();
     let all = [
         ("address", Some(&host.address)),
         ("role", Some(&role)),

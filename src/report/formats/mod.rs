@@ -17,6 +17,7 @@ mod xml;
 
 use std::io::{Result, Write};
 
+use crate::lang::{self, Lang};
 use crate::model::FleetReport;
 
 /// A way to write down what a run came to.
@@ -32,6 +33,11 @@ pub trait Format: std::fmt::Debug + Sync {
 
     /// Whether it belongs on standard output when no file is named, as what a CI reads in the log of its job.
     fn is_for_the_log(&self) -> bool {
+        false
+    }
+
+    /// Whether people read it, in their own language; what programs read is English.
+    fn is_for_people(&self) -> bool {
         false
     }
 
@@ -68,6 +74,15 @@ pub const ALL: &[&dyn Format] = &[
 
 /// Where a thing stands whose report does not say in which inventory: its usual name.
 const INVENTORY: &str = "fleet.yml";
+
+/// Writes a result in a format: for people in the language that they have chosen, for programs in English.
+///
+/// # Errors
+/// As for [`Format::write`].
+pub fn write(format: &dyn Format, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
+    let language = if format.is_for_people() { lang::chosen() } else { Lang::ENGLISH };
+    lang::speaking(language, || format.write(report, out))
+}
 
 /// Returns the format of a name.
 pub fn find(name: &str) -> Option<&'static dyn Format> {

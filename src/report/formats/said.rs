@@ -1,7 +1,7 @@
-//! What is said of an issue in a format, in plain text: control characters are shown, nothing else is escaped.
+//! What is said of an issue in a format, in plain text: control characters are shown, nothing else is escaped. The
+//! language is that of the format: English for programs.
 
-use std::borrow::Cow;
-
+use crate::lang::say;
 use crate::model::{Delta, FleetReport, Issue, What};
 use crate::report::changes::change;
 use crate::report::words;
@@ -15,9 +15,9 @@ pub(in crate::report) fn drift(delta: &Delta) -> String {
 /// Returns what is wrong in a few words, without the host: `drift of service chrony`, `unreachable`.
 pub(in crate::report) fn title(issue: &Issue<'_>) -> String {
     let title = match issue.what {
-        What::Drift(delta) => format!("drift of {}", delta.resource),
-        What::Finding(finding) => format!("{} {}", finding.code, finding.title),
-        What::Ending(_) => words::ending(issue.host.status).0.to_owned(),
+        What::Drift(delta) => say(&format!("drift of {}", delta.resource)).into_owned(),
+        What::Finding(finding) => format!("{} {}", finding.code, say(&finding.title)),
+        What::Ending(_) => words::ending(issue.host.status).0.into_owned(),
     };
     clean::text(&title).into_owned()
 }
@@ -26,25 +26,25 @@ pub(in crate::report) fn title(issue: &Issue<'_>) -> String {
 pub(in crate::report) fn sentence(issue: &Issue<'_>) -> String {
     let text = match issue.what {
         What::Drift(delta) => return drift(delta),
-        What::Finding(finding) => format!("{} {}: {}", finding.code, finding.title, finding.cause),
+        What::Finding(finding) => format!("{} {}: {}", finding.code, say(&finding.title), say(&finding.cause)),
         What::Ending(error) => {
             let word = words::ending(issue.host.status).0;
             error
                 .filter(|error| !error.message.is_empty())
-                .map_or(word.to_owned(), |error| format!("{word}: {}", error.message))
+                .map_or(word.to_string(), |error| format!("{word}: {}", say(&error.message)))
         }
     };
     clean::text(&text).into_owned()
 }
 
 /// Returns the way out, where there is one to offer.
-pub(in crate::report) fn way_out<'a>(issue: &Issue<'a>) -> Option<Cow<'a, str>> {
+pub(in crate::report) fn way_out(issue: &Issue<'_>) -> Option<String> {
     let text = match issue.what {
         What::Drift(_) => None,
         What::Finding(finding) => Some(finding.fix.as_str()),
         What::Ending(error) => error.and_then(|error| error.hint.as_deref()),
     };
-    text.filter(|text| !text.is_empty()).map(clean::text)
+    text.filter(|text| !text.is_empty()).map(say).map(|text| clean::text(&text).into_owned())
 }
 
 /// Returns all that is said of an issue, with its host: a sentence, and the way out in another.

@@ -154,7 +154,7 @@ impl Known {
         let file = entry.place.rsplit_once(':').map_or(entry.place.as_str(), |(file, _)| file);
         let hint = format!(
             "if the server was re-installed, compare the new fingerprint at its console, then `fleetclock trust HOST` \
-             (or `ssh-keygen -R '{}' -f {file}`); otherwise somebody is in between",
+             (or `ssh-keygen -R '{}' -f {file}`); otherwise this may be a man-in-the-middle attack",
             self.name
         );
         refuse(to, cause, hint)

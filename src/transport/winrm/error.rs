@@ -158,7 +158,7 @@ impl Peer {
                 to: self.to.clone(),
                 cause: certificate(&cause),
                 hint: "give `winrm.ca` (the authority's PEM file) or `winrm.pin_sha256`; \
-                       `insecure: true` believes anybody"
+                       `insecure: true` disables certificate verification"
                     .to_owned(),
             };
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::words;
+use crate::lang::say;
 use crate::model::{HostReport, SourceReport};
 use crate::text::number::{count, signed, span};
 
@@ -70,13 +71,15 @@ pub(super) fn drawn(hosts: &[HostReport]) -> Option<Clocks> {
     let limits = measured.iter().filter_map(|(_, _, host)| host.limit_s);
     let first = measured.first().and_then(|(_, _, host)| host.limit_s)?;
     let same = limits.clone().all(|limit| limit.to_bits() == first.to_bits());
-    let more = |number: usize, text: &str| (number > 0).then(|| format!("{} {text}", count(number, "host")));
+    let more = |number: usize, text: &str| {
+        (number > 0).then(|| say(&format!("{} {text}", count(number, "host"))).into_owned())
+    };
     Some(Clocks {
         width: WIDE,
         low: x(-1.0),
         middle: x(0.0),
         high: x(1.0),
-        limit: if same { span(first) } else { "limit".to_owned() },
+        limit: if same { span(first) } else { say("limit").into_owned() },
         left_out: more(measured.len().saturating_sub(MOST), "with more room to their limits are in the table only"),
         unmeasured: more(hosts.len() - measured.len(), "of this run measured no source"),
         rows: measured.into_iter().take(MOST).filter_map(|(_, number, host)| clock(number, host)).collect(),
@@ -107,6 +110,6 @@ fn clock(number: usize, host: &HostReport) -> Option<Clock> {
         at: x(offset / limit),
         left: least < -REACH,
         right: greatest > REACH,
-        words: format!("{} ± {}, limit {}", signed(offset), span(doubt), span(limit)),
+        words: say(&format!("{} ± {}, limit {}", signed(offset), span(doubt), span(limit))).into_owned(),
     })
 }

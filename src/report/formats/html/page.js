@@ -50,7 +50,7 @@
       row.hidden = !fits;
       left += fits;
     });
-    shown.textContent = `${left} of ${rows.length} hosts`;
+    shown.textContent = shown.dataset.words.replace("LEFT", left).replace("ALL", rows.length);
     none.hidden = left > 0;
   };
   find.addEventListener("input", filter);
@@ -69,11 +69,12 @@
 
   const fold = (button, section) => {
     const parts = all(`#${section} > details`);
+    const [more, less] = [button.textContent, button.dataset.foldAll];
     button.hidden = false;
     button.addEventListener("click", () => {
-      const open = button.textContent === "Unfold all";
+      const open = button.textContent === more;
       parts.forEach((part) => { part.open = open; });
-      button.textContent = open ? "Fold all" : "Unfold all";
+      button.textContent = open ? less : more;
     });
   };
   all("[data-fold]").forEach((button) => fold(button, button.dataset.fold));

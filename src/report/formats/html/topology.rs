@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use serde::Serialize;
 
 use super::layout::{self, Placed};
+use crate::lang::say;
 use crate::model::{Followed, HostReport, SourceReport, Status};
 use crate::text::names;
 use crate::text::number::count;
@@ -163,7 +164,7 @@ fn outside<'a>(
     let all: Vec<&str> = all.filter(|name| seen.insert(*name)).collect();
     let box_of = |title: String, sub: &str| Node {
         title,
-        sub: sub.to_owned(),
+        sub: say(sub).into_owned(),
         kind: "outside",
         class: "plain",
         ..Node::default()
@@ -187,7 +188,7 @@ fn node(members: &[(usize, &HostReport)]) -> Node {
     let who: Vec<&str> = members.iter().map(|(_, host)| host.name.as_str()).collect();
     let statuses: Vec<Status> = members.iter().map(|(_, host)| host.status).collect();
     let (class, sub) = match members {
-        [_] => (super::words::class(first.status), super::words::word(first.status).to_owned()),
+        [_] => (super::words::class(first.status), super::words::word(first.status).into_owned()),
         _ => tallied(&statuses),
     };
     Node {
@@ -205,10 +206,11 @@ fn tallied(statuses: &[Status]) -> (&'static str, String) {
     let all = count(statuses.len(), "host");
     let ill: Vec<&Status> = statuses.iter().filter(|status| super::words::class(**status) != "good").collect();
     if ill.is_empty() {
-        return ("good", format!("{all}, all as wanted"));
+        return ("good", say(&format!("{all}, all in sync")).into_owned());
     }
     let bad = ill.iter().any(|status| super::words::class(**status) == "bad");
-    (if bad { "bad" } else { "care" }, format!("{all}, {} not as wanted", ill.len()))
+    let text = format!("{all}, {} not in sync", ill.len());
+    (if bad { "bad" } else { "care" }, say(&text).into_owned())
 }
 
 fn tally(link: &mut Link, host: &HostReport, source: &Followed) {

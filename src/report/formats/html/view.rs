@@ -1,5 +1,6 @@
 //! What the templates show, ready to be printed: values in, words and numbers out.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use serde::Serialize;
@@ -7,12 +8,14 @@ use serde::Serialize;
 use super::clocks::{self, Clocks};
 use super::layout::Placed;
 use super::{policy, topology, words};
+use crate::lang::{self, say};
 use crate::model::{
     DaemonReport, Delta, ErrorReport, Finding, FleetReport, HostReport, Severity, SourceReport, Status, Verb,
 };
 use crate::report::changes::groups;
 use crate::report::failures::collect;
 use crate::report::spread;
+use crate::report::words::role;
 use crate::text::names;
 use crate::text::number::{count, signed, span};
 
@@ -21,6 +24,7 @@ use crate::text::number::{count, signed, span};
 pub(super) struct Head<'a> {
     policy: String,
     title: String,
+    language: &'static str,
     command: &'a str,
     class: &'static str,
     verdict: String,
@@ -44,7 +48,7 @@ pub(super) struct Head<'a> {
 /// How many hosts ended in one way.
 #[derive(Debug, Serialize)]
 struct Tile {
-    word: &'static str,
+    word: Cow<'static, str>,
     class: &'static str,
     count: usize,
 }
@@ -53,7 +57,7 @@ struct Tile {
 #[derive(Debug, Serialize)]
 struct Failed<'a> {
     who: String,
-    word: &'static str,
+    word: Cow<'static, str>,
     class: &'static str,
     error: &'a ErrorReport,
 }
@@ -64,6 +68,7 @@ struct Found<'a> {
     number: usize,
     host: &'a str,
     class: &'static str,
+    severity: Cow<'static, str>,
     affects: String,
     finding: &'a Finding,
 }
@@ -74,6 +79,7 @@ pub(super) fn head<'a>(report: &'a FleetReport, changes: &[Change<'a>]) -> Head<
     Head {
         policy: policy(),
         title: format!("fleetclock {}: {verdict}", report.command),
+        language: lang::chosen().code(),
         command: report.command.word(),
         class,
         verdict,
@@ -99,13 +105,17 @@ pub(super) fn head<'a>(report: &'a FleetReport, changes: &[Change<'a>]) -> Head<
 fn verdict(report: &FleetReport) -> (&'static str, String) {
     let ill = |class: &str| report.hosts.iter().filter(|host| words::class(host.status) == class).count();
     let (bad, care, all) = (ill("bad"), ill("care"), report.hosts.len());
-    let well = if report.command == Verb::Doctor { "well" } else { "as wanted" };
+    let well = if report.command == Verb::Doctor { "well" } else { "in sync" };
     match bad + care {
-        _ if all == 0 => ("care", "no host took part".to_owned()),
-        0 if all == 1 => ("good", format!("the host is {well}")),
-        0 => ("good", format!("all {all} hosts are {well}")),
-        some => (if bad > 0 { "bad" } else { "care" }, format!("{some} of {} not {well}", count(all, "host"))),
+        _ if all == 0 => ("care", said("no host took part")),
+        0 if all == 1 => ("good", said(&format!("the host is {well}"))),
+        0 => ("good", said(&format!("all {all} hosts are {well}"))),
+        some => (if bad > 0 { "bad" } else { "care" }, said(&format!("{some} of {} not {well}", count(all, "host")))),
     }
+}
+
+fn said(text: &str) -> String {
+    say(text).into_owned()
 }
 
 /// The worst first; what there is none of is left out.
@@ -137,6 +147,7 @@ fn findings(hosts: &[HostReport]) -> Vec<Found<'_>> {
             number,
             host: &host.name,
             class: severity(finding.severity),
+            severity: crate::report::words::severity(finding.severity),
             affects: names::all(&finding.affects.iter().map(String::as_str).collect::<Vec<_>>()),
             finding,
         })
@@ -159,9 +170,10 @@ pub(super) struct Row<'a> {
     number: usize,
     name: &'a str,
     address: &'a str,
-    role: &'static str,
+    role: Cow<'static, str>,
+    part: &'static str,
     tier: usize,
-    word: &'static str,
+    word: Cow<'static, str>,
     class: &'static str,
     rank: usize,
     os: Option<&'a str>,
@@ -186,7 +198,8 @@ pub(super) fn row(number: usize, host: &HostReport) -> Row<'_> {
         number,
         name: &host.name,
         address: &host.address,
-        role: host.role.word(),
+        role: role(host.role),
+        part: host.role.word(),
         tier: host.tier,
         word: words::word(host.status),
         class: words::class(host.status),
@@ -210,7 +223,7 @@ pub(super) struct Change<'a> {
     who: String,
     count: usize,
     class: &'static str,
-    word: &'static str,
+    word: Cow<'static, str>,
     alike: bool,
     first: &'a str,
     deltas: Vec<Differs<'a>>,
@@ -338,7 +351,7 @@ fn source(source: &SourceReport) -> Source<'_> {
         name: source.host.as_deref().unwrap_or(&source.address),
         address: &source.address,
         selected: source.selected,
-        words: source.words(),
+        words: said(&source.words()),
         class: match (source.within, source.reachable) {
             (Some(false), _) | (_, false) => "bad",
             (Some(true), _) => "good",

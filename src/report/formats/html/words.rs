@@ -1,10 +1,12 @@
 //! How a host ended, in one word and one of four colours.
 
+use std::borrow::Cow;
+
 use crate::model::{Condition, Status};
 use crate::report::words::ending;
 
 /// Returns the word.
-pub(super) fn word(status: Status) -> &'static str {
+pub(super) fn word(status: Status) -> Cow<'static, str> {
     ending(status).0
 }
 
@@ -37,7 +39,7 @@ pub(super) fn condition(condition: Condition) -> &'static str {
     match condition {
         Condition::Failed => "hosts failed or were not started",
         Condition::Limits => "clocks are outside their limits",
-        Condition::Drift => "hosts are not configured as wanted",
+        Condition::Drift => "hosts are out of sync with the inventory",
         Condition::Unreachable => "hosts were unreachable",
     }
 }

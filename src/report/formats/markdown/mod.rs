@@ -7,7 +7,9 @@ use std::io::{Result, Write};
 
 use self::escape::{code, fenced};
 use super::{Format, said};
+use crate::lang::say;
 use crate::model::{Finding, FleetReport, HostReport, Issue, Since, What};
+use crate::report::room::{padding, width};
 use crate::report::words;
 use crate::text::clean;
 use crate::text::number::count;
@@ -42,6 +44,10 @@ impl Format for Markdown {
         "a comment for a merge request"
     }
 
+    fn is_for_people(&self) -> bool {
+        true
+    }
+
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()> {
         let mut page = Page { out, room: MOST - LAST, rows: 0, folds: 0 };
         page.put(&head(report), 0)?;
@@ -73,13 +79,17 @@ impl Page<'_> {
 
     fn end(self) -> Result<()> {
         let left = [(self.rows, "host"), (self.folds, "folded text")];
-        let left: Vec<String> =
-            left.iter().filter(|(number, _)| *number > 0).map(|(number, what)| count(*number, what)).collect();
+        let left: Vec<String> = left
+            .iter()
+            .filter(|(number, _)| *number > 0)
+            .map(|(number, what)| say(&count(*number, what)).into_owned())
+            .collect();
         if left.is_empty() {
             return Ok(());
         }
-        let left = left.join(" and ");
-        writeln!(self.out, "\n**Left out, for a comment has no room for it: {left}.** The other reports have all.")
+        let left = left.join(&say(" and "));
+        let left = format!("**Left out, for a comment has no room for it: {left}.** The other reports have all.");
+        writeln!(self.out, "\n{}", say(&left))
     }
 }
 
@@ -90,26 +100,28 @@ fn head(report: &FleetReport) -> String {
         .endings()
         .iter()
         .filter(|(_, number)| *number > 0)
-        .map(|(word, number)| format!("{number} {}", word.replace('_', " ")))
+        .map(|(word, number)| say(&format!("{number} {}", word.replace('_', " "))).into_owned())
         .collect();
     let command = report.command;
     let mut head = format!("<!-- fleetclock {command} -->\n## fleetclock {command}: {}\n\n", endings.join(", "));
     let started = code(&report.started);
-    head += &format!("{}, {started}, {:.1} s", count(summary.hosts, "host"), report.seconds);
+    head += &format!("{}, {started}, {:.1} s", say(&count(summary.hosts, "host")), report.seconds);
     if let Some(since) = &report.since {
         let Since { new, still, gone, .. } = since;
-        head += &format!("; since {}: {new} new, {still} still there, {} gone", code(&since.started), gone.len());
+        let text = format!("since {}: {new} new, {still} still there, {} gone", code(&since.started), gone.len());
+        head += &format!("; {}", say(&text));
     }
     head + ".\n\n"
 }
 
 /// A row for each host with something wrong; a host that is well is none.
 fn table(page: &mut Page<'_>, report: &FleetReport) -> Result<()> {
-    let mut head = Some("| host | status | what | place |\n| --- | --- | --- | --- |\n");
+    let names = ["host", "status", "what", "place"].map(say).join(" | ");
+    let mut head = Some(format!("| {names} |\n| --- | --- | --- | --- |\n"));
     for host in &report.hosts {
         let Some(row) = row(host, report) else { continue };
         if let Some(head) = head.take() {
-            page.put(head, 0)?;
+            page.put(&head, 0)?;
         }
         if !page.put(&row, FOLDED)? {
             page.rows += 1;
@@ -124,7 +136,7 @@ fn row(host: &HostReport, report: &FleetReport) -> Option<String> {
     issues.sort_by_key(|issue| issue.mark().new != Some(true));
     let mut what: Vec<String> = issues.iter().take(ISSUES).map(line).collect();
     if let Some(more) = issues.len().checked_sub(ISSUES).filter(|more| *more > 0) {
-        what.push(format!("and {more} more"));
+        what.push(say(&format!("and {more} more")).into_owned());
     }
     let place = host.mark.place.as_ref().or(first.place()).map(|place| code(&place.to_string())).unwrap_or_default();
     let status = words::ending(host.status).0;
@@ -132,7 +144,7 @@ fn row(host: &HostReport, report: &FleetReport) -> Option<String> {
 }
 
 fn line(issue: &Issue<'_>) -> String {
-    let news = if issue.mark().new == Some(true) { "**new** " } else { "" };
+    let news = if issue.mark().new == Some(true) { format!("**{}** ", say("new")) } else { String::new() };
     format!("{news}{}", code(&short(&said::sentence(issue))))
 }
 
@@ -175,13 +187,17 @@ fn fold(summary: &str, language: &str, text: &str) -> String {
 
 fn found(finding: &Finding) -> String {
     let Finding { evidence, command, on, cause, fix, .. } = finding;
-    format!("seen:  {evidence}\non:    {on}\nwith:  {command}\ncause: {cause}\nfix:   {fix}")
+    let parts = [("seen", evidence), ("on", on), ("with", command), ("cause", cause), ("fix", fix)];
+    let label = |word: &str| format!("{}:", say(word));
+    let wide = parts.iter().map(|(word, _)| width(&label(word))).max().unwrap_or(0) + 1;
+    let line = |(word, text): (&str, &String)| format!("{}{}{}", label(word), padding(&label(word), wide), say(text));
+    parts.map(line).join("\n")
 }
 
 fn gone(since: &Since) -> String {
     let lines: Vec<String> =
         since.gone.iter().map(|gone| format!("{}: {}: {}", gone.host, gone.rule, gone.about)).collect();
-    fold(&format!("gone: {}", count(since.gone.len(), "issue")), "text", &lines.join("\n"))
+    fold(&format!("{}: {}", say("gone"), say(&count(since.gone.len(), "issue"))), "text", &lines.join("\n"))
 }
 
 #[cfg(test)]
