@@ -89,14 +89,12 @@ pub fn speaking<T>(lang: Lang, something: impl FnOnce() -> T) -> T {
 /// Returns a text in the language of its reader, each of its lines for itself; a line that has no entry as it is.
 pub fn say(text: &str) -> Cow<'_, str> {
     let Some(catalogue) = chosen().catalogue() else { return Cow::Borrowed(text) };
-    if let Some(said) = catalogue.find(text) {
-        return Cow::Owned(said);
+    let line = |line| catalogue.find(line).map_or(Cow::Borrowed(line), Cow::Owned);
+    // No entry has several lines.
+    if text.contains('\n') {
+        return Cow::Owned(text.split('\n').map(line).collect::<Vec<_>>().join("\n"));
     }
-    if !text.contains('\n') {
-        return Cow::Borrowed(text);
-    }
-    let lines = text.split('\n').map(|line| catalogue.find(line).map_or(Cow::Borrowed(line), Cow::Owned));
-    Cow::Owned(lines.collect::<Vec<_>>().join("\n"))
+    line(text)
 }
 
 /// Returns a word of a closed set in the language of its reader: what the same word means elsewhere does not matter.
