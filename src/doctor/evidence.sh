@@ -175,16 +175,6 @@ ip neigh
 # What cannot be read is never said to be in order.
 @NFT@
 
-#: boot-filter: cat /etc/nftables.conf
-# What nftables.service loads at boot, as nft reads it: in a network namespace that is gone afterwards.
-if [ "$(fc_show UnitFileState nftables.service)" = enabled ]; then
-  for fc_f in /etc/sysconfig/nftables.conf /etc/nftables.conf; do
-    [ -r "$fc_f" ] || continue
-    unshare -n sh -c 'nft -f "$1" && nft -j list ruleset && nft -a list ruleset' sh "$fc_f" 2>/dev/null
-    break
-  done
-fi
-
 #: legacy: iptables-legacy-save; ip6tables-legacy-save
 fc_nft=$(nft -j list ruleset 2>/dev/null)
 @IPTABLES@

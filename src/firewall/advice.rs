@@ -3,8 +3,8 @@
 
 use ipnet::IpNet;
 
-use super::owner::{Owner, owner};
-use super::packet::{ClientPort, Packet};
+use super::owner::{Owner, beside, owner};
+use super::packet::Packet;
 use super::ruleset::{Ruleset, Tool};
 use super::walk::Stop;
 
@@ -28,16 +28,10 @@ pub struct Place<'a> {
 
 /// Returns how to let a packet pass that a rule stops. `place` is the zone of firewalld that it is in.
 pub fn advice(rules: &Ruleset, stop: &Stop, packet: &Packet<'_>, place: Option<Place<'_>>) -> Advice {
-    let beside: Vec<&str> =
-        rules.chains.iter().filter(|chain| chain.is_beside(&stop.base)).map(|chain| chain.name.as_str()).collect();
     let asked = Asked { rules, stop, packet, place };
-    let (owner, words) = match owner(stop, &beside) {
-        Owner::Ufw => ("ufw".to_owned(), asked.ufw()),
+    let (owner, words) = match owner(stop, &beside(rules, stop)) {
         Owner::Firewall(firewall) => (firewall.owner(stop).to_owned(), firewall.advice(&asked)),
         Owner::Fail2ban => ("fail2ban".to_owned(), asked.fail2ban()),
-        Owner::Iptables => ("iptables".to_owned(), asked.iptables(false)),
-        Owner::Legacy => ("iptables-legacy".to_owned(), asked.iptables(true)),
-        Owner::Nft => ("nftables".to_owned(), asked.nft()),
         Owner::Program(name) => (name.to_owned(), asked.person(name)),
     };
     Advice { owner, words }
@@ -76,34 +70,6 @@ impl Asked<'_> {
         if self.packet.answer { "sport" } else { "dport" }
     }
 
-    fn ufw(&self) -> String {
-        let other = short(self.other());
-        let name = &self.stop.chain.name;
-        // Rules of the administrator stand in the chains of the user, policies at the ends of the base chains;
-        // what comes before both stands in a file.
-        if name.contains("before") || name.contains("not-local") || name.contains("after") || name.contains("track") {
-            return self.ufw_file();
-        }
-        let verb = if name.contains("user") { "prepend allow" } else { "allow" };
-        match (self.packet.inbound, self.packet.answer) {
-            (true, false) => format!("ufw {verb} from {other} to any port 123 proto udp"),
-            (false, false) => format!("ufw {verb} out to {other} port 123 proto udp"),
-            (true, true) => format!("ufw {verb} proto udp from {other} port 123"),
-            (false, true) => format!("ufw {verb} out proto udp from any port 123 to {other}"),
-        }
-    }
-
-    fn ufw_file(&self) -> String {
-        let (file, six) = if self.is_v4() { ("before.rules", "") } else { ("before6.rules", "6") };
-        let chain = if self.packet.inbound { "input" } else { "output" };
-        let flag = if self.packet.inbound { "-s" } else { "-d" };
-        format!(
-            "in /etc/ufw/{file}, behind the line `# End required lines`, insert `-A ufw{six}-before-{chain} -p udp {flag} {} --{} 123 -j ACCEPT`; then ufw reload",
-            short(self.other()),
-            self.side()
-        )
-    }
-
     fn fail2ban(&self) -> String {
         let name = self.stop.chain.name.trim_start_matches("f2b-").trim_start_matches("fail2ban-");
         let jail = if name.starts_with("table") || name.is_empty() { "JAIL" } else { name };
@@ -117,53 +83,6 @@ impl Asked<'_> {
     pub(super) fn conditions(&self) -> String {
         let flag = if self.packet.inbound { "-s" } else { "-d" };
         format!("{flag} {} -p udp --{} 123 -j ACCEPT", short(self.other()), self.side())
-    }
-
-    fn iptables(&self, legacy: bool) -> String {
-        let six = if self.is_v4() { "" } else { "6" };
-        let legacy = legacy && self.rules.has_keeper("/usr/sbin/iptables-legacy");
-        let program = format!("ip{six}tables{}", if legacy { "-legacy" } else { "" });
-        let table = match self.stop.base.table.as_str() {
-            "filter" => String::new(),
-            table => format!("-t {table} "),
-        };
-        let insert = format!("{program} {table}-I {} {}", self.stop.base.name, self.conditions());
-        format!("{insert}; {}", self.saved(&format!("{program}-save"), six))
-    }
-
-    /// How rules of iptables are kept on this system.
-    fn saved(&self, save: &str, six: &str) -> String {
-        if self.rules.has_keeper("/usr/sbin/netfilter-persistent") {
-            "netfilter-persistent save".to_owned()
-        } else if self.rules.has_keeper("/etc/sysconfig/iptables") {
-            format!("{save} >/etc/sysconfig/ip{six}tables")
-        } else if self.rules.has_keeper("/etc/iptables/rules.v4") {
-            format!("{save} >/etc/iptables/rules.v{}", if six.is_empty() { "4" } else { "6" })
-        } else {
-            "and the same where these rules come from at boot (nothing here was found that saves them)".to_owned()
-        }
-    }
-
-    fn nft(&self) -> String {
-        let base = &self.stop.base;
-        let family = if self.is_v4() { "ip" } else { "ip6" };
-        let end = if self.packet.inbound { "saddr" } else { "daddr" };
-        let port = match self.packet.port {
-            ClientPort::Chosen | ClientPort::Ntp => self.side(),
-        };
-        let rule = format!("{family} {end} {} udp {port} 123 accept", short(self.other()));
-        if matches!(base.family.as_str(), "bridge" | "arp") {
-            return format!(
-                "a person must decide: let 123/udp of {} pass in {}",
-                short(self.other()),
-                self.stop.place()
-            );
-        }
-        let kept = match self.rules.boot_file() {
-            Some(file) => format!("and the same rule first in this chain of {file}, or of a file that it includes"),
-            None => "and the same rule where this table comes from at boot".to_owned(),
-        };
-        format!("nft insert rule {} {rule}; {kept}", base.full())
     }
 
     fn person(&self, name: &str) -> String {

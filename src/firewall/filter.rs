@@ -36,6 +36,15 @@ pub struct Rules {
 /// Most networks and followers that an error names.
 const MOST: usize = 3;
 
+/// Returns shell text that prints what [`Rules`] reads, with the ways to some networks. Changes nothing.
+pub(super) fn probe(networks: &[IpNet]) -> String {
+    let networks = networks.iter().map(|network| format!("{network}={}", askers(*network)));
+    let networks = networks.collect::<Vec<_>>().join(" ");
+    format!(
+        "{NFT}\necho '#: iptables'\n{IPTABLES}\necho '#: keepers'\n{KEEPERS}\necho '#: routes'\n{WAY}\nfor fc_a in {networks}; do\necho \"${{fc_a%%=*}} $(fc_way \"${{fc_a#*=}}\")\"\ndone"
+    )
+}
+
 impl Rules {
     /// Reads what the probe printed.
     pub fn read(text: &str) -> Self {
@@ -46,6 +55,11 @@ impl Rules {
         let nft = text.split_once("#: iptables\n").map_or("", |(nft, _)| nft);
         let set = super::read(nft, &part("#: iptables\n", "#: keepers\n"), &part("#: keepers\n", "#: routes\n"));
         Rules { set, routes: part("#: routes\n", "\u{0}") }
+    }
+
+    /// The same with other rules.
+    pub(super) fn with(&self, set: Ruleset) -> Self {
+        Rules { set, routes: self.routes.clone() }
     }
 
     /// A question from `from`, which is in a network that is served; `None` where no way leads there.
@@ -93,11 +107,7 @@ fn answer<'a>(question: &Packet<'a>) -> Packet<'a> {
 impl Filter {
     /// Returns shell text that prints what [`Rules`] reads. Changes nothing.
     pub fn probe(&self) -> String {
-        let networks = self.networks.iter().map(|network| format!("{network}={}", askers(*network)));
-        let networks = networks.collect::<Vec<_>>().join(" ");
-        format!(
-            "{NFT}\necho '#: iptables'\n{IPTABLES}\necho '#: keepers'\n{KEEPERS}\necho '#: routes'\n{WAY}\nfor fc_a in {networks}; do\necho \"${{fc_a%%=*}} $(fc_way \"${{fc_a#*=}}\")\"\ndone"
-        )
+        probe(&self.networks)
     }
 
     /// Fails if rules keep followers out, but for those that `opens` says are about to be opened.
@@ -107,6 +117,14 @@ impl Filter {
     pub fn refuse(&self, rules: &Rules, opens: &dyn Fn(&Stop, IpNet) -> bool) -> Result<()> {
         let stopped: Vec<_> = self.networks.iter().flat_map(|network| self.stopped(rules, opens, *network)).collect();
         if stopped.is_empty() { Ok(()) } else { Err(self.refusal(&rules.set, &stopped)) }
+    }
+
+    /// The same for rules that are loaded at boot.
+    pub(super) fn refuse_at_boot(&self, rules: &Rules) -> Result<()> {
+        self.refuse(rules, &|_, _| false).map_err(|error| {
+            let hint = crate::exit::hint(&error).unwrap_or_default().to_owned();
+            anyhow!("after the next start {error}").hint(&hint)
+        })
     }
 
     /// Who stops the questions of a network or the answers to it; where rules tell its parts apart, of which followers.

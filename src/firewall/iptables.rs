@@ -37,7 +37,11 @@ pub fn read(text: &str) -> Vec<Chain> {
         } else if let Some(name) = line.strip_prefix('*') {
             table = name;
         } else if let Some(rest) = line.strip_prefix(':') {
-            chains.push(chain((family, table), tool, rest));
+            let new = chain((family, table), tool, rest);
+            // Files that are loaded one after the other may each name a chain.
+            if !chains.iter().any(|old| old.name == new.name && old.tool == tool && old.is_beside(&new)) {
+                chains.push(new);
+            }
         } else if let Some((packets, name, shown)) = counted(line) {
             let is_it = |chain: &&mut Chain| {
                 chain.tool == tool && chain.family == family && chain.table == table && chain.name == name
@@ -90,7 +94,8 @@ fn priority(table: &str, hook: Option<Hook>) -> i64 {
     }
 }
 
-fn rule(four: bool, shown: &str) -> Rule {
+/// Reads a rule of a family: `-A INPUT ...`.
+pub(super) fn rule(four: bool, shown: &str) -> Rule {
     let tokens = tokens(shown);
     let mut rule = Rule { shown: shown.to_owned(), ..Rule::default() };
     let mut reader = Reader { four, rest: tokens.iter().map(String::as_str).skip(2).collect::<Vec<_>>(), at: 0 };

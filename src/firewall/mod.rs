@@ -11,9 +11,12 @@ mod dbus;
 mod expression;
 pub mod filter;
 pub mod firewalld;
+mod insert;
 pub mod iptables;
+mod iptables_file;
 mod known;
 pub mod nft;
+mod nftables;
 mod owner;
 pub mod packet;
 pub mod precede;
@@ -21,6 +24,8 @@ pub mod record;
 pub mod registry;
 mod rich;
 pub mod ruleset;
+mod saved;
+mod ufw;
 pub mod walk;
 mod windows;
 pub mod zone;
@@ -43,7 +48,8 @@ fi"#;
 
 /// Shell text that prints the rules of iptables, both kinds, behind a line for each family. The tables of
 /// iptables-legacy are in the kernel beside those of nft, and to ask where there are none would make
-/// some. Those of iptables-nft are asked for where `nft` cannot show what they say. Comes after [`NFT`].
+/// some. Those of iptables-nft are asked for where `nft` cannot show what they say, and where `fc_xt` is `yes`.
+/// Comes after [`NFT`].
 pub const IPTABLES: &str = r#"fc_legacy() {
 [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
 for fc_c in "$1tables-legacy-save" "$1tables-save"; do
@@ -63,7 +69,7 @@ done
 }
 fc_legacy ip
 fc_legacy ip6
-case $fc_nft in *'"xt"'*) fc_xtables ip; fc_xtables ip6 ;; esac"#;
+case ${fc_xt-}$fc_nft in yes* | *'"xt"'*) fc_xtables ip; fc_xtables ip6 ;; esac"#;
 
 /// Shell text that prints who keeps rules over a boot, and which users time services have.
 pub const KEEPERS: &str = r#"for fc_f in /usr/sbin/netfilter-persistent /etc/sysconfig/iptables /etc/iptables/rules.v4 /etc/nftables.conf /etc/sysconfig/nftables.conf /usr/sbin/iptables-legacy; do

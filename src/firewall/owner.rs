@@ -1,32 +1,22 @@
 //! Who owns a chain: whoever writes it again when it likes, and in whose words it is changed.
 
 use super::registry::{ALL, LinuxFirewall};
-use super::ruleset::Tool;
+use super::ruleset::Ruleset;
 use super::walk::Stop;
 
 /// The owner of a chain.
 #[derive(Clone, Copy)]
 pub enum Owner {
-    /// ufw.
-    Ufw,
     /// One of those that can be opened.
     Firewall(&'static dyn LinuxFirewall),
     /// fail2ban, which has banned an address.
     Fail2ban,
-    /// Rules that somebody has written with iptables.
-    Iptables,
-    /// The same with iptables-legacy.
-    Legacy,
-    /// Rules that somebody has written with nft.
-    Nft,
     /// A program that writes its rules itself; its settings are for a person.
     Program(&'static str),
 }
 
 /// How chains and tables begin that belong to a program.
 const PREFIXES: &[(&str, Owner)] = &[
-    ("ufw-", Owner::Ufw),
-    ("ufw6-", Owner::Ufw),
     ("f2b-", Owner::Fail2ban),
     ("fail2ban-", Owner::Fail2ban),
     ("DOCKER", Owner::Program("Docker")),
@@ -59,18 +49,21 @@ const PREFIXES: &[(&str, Owner)] = &[
 
 /// Returns the owner of the rule that stops a packet. `beside` are the names of the chains of its table.
 pub(super) fn owner(stop: &Stop, beside: &[&str]) -> Owner {
-    if let Some(firewall) = ALL.iter().find(|firewall| firewall.owns(stop, beside)) {
-        return Owner::Firewall(*firewall);
-    }
     let named = |name: &str| PREFIXES.iter().find(|(start, _)| name.starts_with(start)).map(|(_, owner)| *owner);
     let own = named(&stop.chain.name).or_else(|| named(&stop.chain.table));
     // A rule in the base chain itself is that of whoever has written it there.
-    let is_policy = stop.rule.is_none();
-    own.unwrap_or_else(|| match stop.base.tool {
-        // The last word of a base chain is that of the firewall which has its own chains in it.
-        _ if is_policy && beside.iter().any(|name| name.starts_with("ufw-") || name.starts_with("ufw6-")) => Owner::Ufw,
-        Tool::Nft => Owner::Nft,
-        Tool::Iptables => Owner::Iptables,
-        Tool::Legacy => Owner::Legacy,
+    own.unwrap_or_else(|| {
+        let firewall = ALL.iter().find(|firewall| firewall.owns(stop, beside));
+        firewall.map_or(Owner::Program("somebody"), |firewall| Owner::Firewall(*firewall))
     })
+}
+
+/// Returns the names of the chains in the table of the one that stops a packet.
+pub(super) fn beside<'a>(rules: &'a Ruleset, stop: &Stop) -> Vec<&'a str> {
+    rules.chains.iter().filter(|chain| chain.is_beside(&stop.base)).map(|chain| chain.name.as_str()).collect()
+}
+
+/// Returns whether a firewall owns the rule that stops a packet.
+pub(super) fn is_of(rules: &Ruleset, stop: &Stop, word: &str) -> bool {
+    matches!(owner(stop, &beside(rules, stop)), Owner::Firewall(firewall) if firewall.word() == word)
 }

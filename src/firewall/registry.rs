@@ -10,14 +10,15 @@ use serde::Serialize;
 
 use super::advice::Asked;
 use super::filter::Filter;
-use super::firewalld;
 use super::known::Opening;
+use super::packet::Packet;
+use super::ruleset::Ruleset;
 use super::walk::Stop;
-use super::windows;
+use super::{firewalld, iptables_file, nftables, ufw, windows};
 use crate::model::{Delta, Slice};
 
 /// All that can be opened on Linux, in the order in which the active one is looked for.
-pub const ALL: &[&dyn LinuxFirewall] = &[&firewalld::Daemon];
+pub const ALL: &[&dyn LinuxFirewall] = &[&firewalld::Daemon, &ufw::Ufw, &nftables::Nftables, &iptables_file::Iptables];
 
 /// All firewalls, of every system.
 pub fn every() -> impl Iterator<Item = &'static dyn Firewall> {
@@ -79,10 +80,30 @@ pub trait LinuxFirewall: Firewall {
     /// Returns how a packet that a rule of its own stops is let in, in its own words.
     fn advice(&self, asked: &Asked<'_>) -> String;
 
+    /// Returns what of `evidence` says what it loads at boot, where that is told by rules.
+    fn boot(&self) -> Option<AtBoot> {
+        None
+    }
+
+    /// Returns how a packet is let in that a rule stops which is loaded at boot, in its own words; `now` are the
+    /// rules as they work.
+    fn boot_advice(&self, _now: &Ruleset, _stop: &Stop, _packet: &Packet<'_>) -> String {
+        String::new()
+    }
+
     /// Returns the questions of `doctor` about it: parts of its script, each behind `#: NAME: COMMAND`.
     fn evidence(&self) -> String {
         String::new()
     }
+}
+
+/// What a firewall loads at boot.
+#[derive(Debug, Clone, Copy)]
+pub struct AtBoot {
+    /// The part of the evidence.
+    pub part: &'static str,
+    /// Reads it; `None` where nothing is loaded.
+    pub read: fn(&str) -> Option<Ruleset>,
 }
 
 /// What is to be open, and for whom.

@@ -98,14 +98,21 @@ pub fn verdict(rules: &Ruleset, packet: &Packet<'_>, asked: bool) -> Verdict {
         false => Flow::New,
         true => flow_of_answer(rules, packet),
     };
-    let mut walk = Walk { rules, packet, asked, flow, stop: None, doubt: None };
-    walk.all()
+    Walk { asked, flow, ..Walk::new(rules, packet) }.all()
+}
+
+/// Returns what stops a packet for sure, if a rule that cannot be told decides about none.
+pub(super) fn stop(rules: &Ruleset, packet: &Packet<'_>) -> Option<Stop> {
+    match (Walk { strict: true, ..Walk::new(rules, packet) }).all() {
+        Verdict::Stopped(stop) => Some(*stop),
+        Verdict::Passes | Verdict::Maybe(_) => None,
+    }
 }
 
 /// An answer belongs to a flow if its question was kept in mind.
 fn flow_of_answer(rules: &Ruleset, packet: &Packet<'_>) -> Flow {
     let question = Packet { inbound: !packet.inbound, answer: false, from: packet.to, to: packet.from, ..*packet };
-    let mut walk = Walk { rules, packet: &question, asked: false, flow: Flow::New, stop: None, doubt: None };
+    let mut walk = Walk::new(rules, &question);
     walk.all();
     match walk.flow {
         Flow::New => Flow::Established,
@@ -129,6 +136,8 @@ struct Walk<'a> {
     rules: &'a Ruleset,
     packet: &'a Packet<'a>,
     asked: bool,
+    /// Whether a rule that cannot be told is passed over.
+    strict: bool,
     flow: Flow,
     /// The stop that was met last, and whether its rule is sure to match.
     stop: Option<(Stop, bool)>,
@@ -155,6 +164,10 @@ fn sees(chain: &Chain, packet: &Packet<'_>) -> Truth {
 }
 
 impl<'a> Walk<'a> {
+    fn new(rules: &'a Ruleset, packet: &'a Packet<'a>) -> Self {
+        Walk { rules, packet, asked: false, strict: false, flow: Flow::New, stop: None, doubt: None }
+    }
+
     fn all(&mut self) -> Verdict {
         let inbound = self.packet.inbound;
         let mut bases: Vec<(&'a Chain, Hook)> =
@@ -233,7 +246,7 @@ impl<'a> Walk<'a> {
             None => self.packet.holds(condition, self.flow),
         };
         match Truth::all(rule.conditions.iter().map(truth)) {
-            Truth::Unknown if self.asked && rule.packets == Some(0) => Truth::No,
+            Truth::Unknown if self.strict || self.asked && rule.packets == Some(0) => Truth::No,
             truth => truth,
         }
     }
@@ -271,6 +284,9 @@ impl<'a> Walk<'a> {
     }
 
     fn unknown(&mut self, place: Place<'a>) -> Ends {
+        if self.strict {
+            return Ends::ON;
+        }
         self.doubt(place.chain, place.rule);
         self.note((place.base, place.chain), Some(place.rule), false);
         Ends::ANY
@@ -288,7 +304,7 @@ impl<'a> Walk<'a> {
         let mut ends = Ends::ON;
         for (row, effect) in rows {
             let fits = self.packet.fits(fields, row, self.flow);
-            if fits == Truth::No {
+            if fits == Truth::No || self.strict && fits == Truth::Unknown {
                 continue;
             }
             let sure = place.sure && fits == Truth::Yes;

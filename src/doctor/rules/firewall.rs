@@ -6,8 +6,11 @@ use super::zones::{closed, element, not_permanent, not_running, overruled, wrong
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
+use crate::facts::Found;
 use crate::firewall::advice::{Place, advice};
-use crate::firewall::{ClientPort, Packet, Sender, Verdict, nft, walk};
+use crate::firewall::registry::AtBoot;
+use crate::firewall::{ALL, ClientPort, LinuxFirewall, Packet, Sender, Verdict, walk};
+use crate::inventory::spec::FirewallChoice;
 
 /// What stops packets on the client.
 pub(super) const CLIENT: &[Rule] = &[
@@ -103,7 +106,8 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC046",
         title: "A packet filter of the server stops NTP",
         cause: "A rule of {owner} on {server} does not let NTP pass.",
-        fix: "on {server}: {remedy}",
+        fix: "{mend}",
+        configuration: true,
         find: Find::Link(filtered),
         ..ROW
     },
@@ -119,8 +123,9 @@ pub(super) const SERVER: &[Rule] = &[
         code: "FC049",
         severity: Severity::Warning,
         title: "The packet filter that is loaded at boot stops NTP",
-        cause: "nftables.service of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
-        fix: "on {host}: printf '\\n%s\\n' 'insert rule {chain} {rule}' >>{file} && nft -c -f {file} (what is loaded last stands first in its chain)",
+        cause: "{loader} of {host} is enabled, and what it loads at the next boot does not let {network} ask for time.",
+        fix: "{remedy}",
+        configuration: true,
         find: Find::Host(closed_at_boot),
         ..ROW
     },
@@ -136,10 +141,14 @@ pub(super) const SERVER: &[Rule] = &[
     },
 ];
 
-/// What nftables loads at boot and does not have now.
+/// What a firewall loads at boot and does not have now.
 fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
-    let rules = nft::read(host.evidence.text("boot-filter"));
-    let file = host.evidence.filter.boot_file().unwrap_or("/etc/nftables.conf");
+    ALL.iter().filter_map(|firewall| closed_at_boot_by(host, *firewall)).take(1).collect()
+}
+
+fn closed_at_boot_by(host: &Patient<'_>, firewall: &dyn LinuxFirewall) -> Option<Seen> {
+    let AtBoot { part, read } = firewall.boot()?;
+    let rules = read(host.evidence.text(part))?;
     let seen = |network: &IpNet| {
         let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
         let packet = Packet {
@@ -155,14 +164,32 @@ fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
         if walk::verdict(&host.evidence.filter, &packet, false) != Verdict::Passes {
             return None;
         }
+        let words = firewall.boot_advice(&host.evidence.filter, &stop, &packet);
+        let is_ours = is_opened_by_apply(host, firewall.word());
         let text = format!("{}: {}; the rules that are loaded now do not", stop.place(), stop.words());
-        let family = if network.addr().is_ipv4() { "ip" } else { "ip6" };
-        let rule = format!("{family} saddr {network} udp dport 123 accept");
-        let seen = Seen { command: format!("cat {file}"), ..host.seen("boot-filter", text) };
-        let seen = seen.with("rule", rule).with("chain", stop.base.full()).with("file", file);
-        Some(seen.with("network", network.to_string()))
+        let unit = firewall.units().first().map_or_else(String::new, |unit| format!("{unit}.service"));
+        let seen = host.seen(part, text).beyond_apply(!is_ours).with("remedy", mend(host, firewall.word(), &words));
+        Some(seen.with("loader", unit).with("network", network.to_string()))
     };
-    host.spec.time.serve.iter().filter_map(seen).take(1).collect()
+    host.spec.time.serve.iter().find_map(seen)
+}
+
+/// Whether `apply` opens this firewall on a host.
+fn is_opened_by_apply(host: &Patient<'_>, word: &str) -> bool {
+    match (host.spec.firewall, &host.evidence.facts) {
+        (FirewallChoice::Auto, Found::Linux(facts)) => facts.firewall.as_str() == word,
+        (FirewallChoice::Named(named), _) => named.as_str() == word,
+        _ => false,
+    }
+}
+
+/// What opens it: `apply`, where the firewall is the one that it opens, or the command.
+fn mend(host: &Patient<'_>, word: &str, command: &str) -> String {
+    let name = host.name();
+    match is_opened_by_apply(host, word) {
+        true => format!("fleetclock apply -l {name}, or on {name}: {command}"),
+        false => format!("on {name}: {command}"),
+    }
 }
 
 pub(super) fn stopped(link: &Link<'_>, on: &Patient<'_>, stopped: &Stopped<'_>) -> Seen {
@@ -181,7 +208,12 @@ pub(super) fn stopped(link: &Link<'_>, on: &Patient<'_>, stopped: &Stopped<'_>) 
     );
     let part = if stop.is_legacy() { "legacy" } else { "filter" };
     let seen = Seen { about: format!("{} {}", stop.place(), stop.words()), ..on.seen(part, text) };
-    link.name_both(seen).with("at", on.name()).with("owner", advice.owner).with("remedy", advice.words)
+    let mend = mend(on, &advice.owner, &advice.words);
+    link.name_both(seen)
+        .with("at", on.name())
+        .with("owner", advice.owner)
+        .with("mend", mend)
+        .with("remedy", advice.words)
 }
 
 /// Whoever stops questions or answers, on either end; the client's end comes first.
@@ -269,7 +301,11 @@ fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
 fn filtered(link: &Link<'_>) -> Option<Seen> {
     let server = link.server.filter(|_| link.is_silent() && !link.by_port())?;
     let stop = link.stop_at_server().or_else(|| link.stop_of_answers())?;
-    Some(stopped(link, &server, &stop))
+    // What an owner writes anew, and what stops answers, is for a person.
+    let seen = stopped(link, &server, &stop);
+    let owner = seen.values.iter().find(|(name, _)| *name == "owner").map_or("", |(_, owner)| owner.as_str());
+    let is_opened = !stop.packet.answer && is_opened_by_apply(&server, owner);
+    Some(seen.beyond_apply(!is_opened))
 }
 
 /// Our own question is answered, that of the service has never been, and a rule tells the two apart.

@@ -337,3 +337,6 @@ fn mended(lab: &Lab, name: &str, code: &str) -> Result<(), String> {
     }
     Ok(())
 }
+
+#[path = "owned.rs"]
+mod owned;

@@ -1,0 +1,273 @@
+//! Firewalls whose rules are those of iptables, as they work now and as files keep them for the next start: what
+//! ufw and the services that load a file of `iptables-save` have in common. A rule of ours is put into both, each by itself.
+
+use anyhow::Result;
+use ipnet::IpNet;
+
+use super::filter::Rules;
+use super::insert::{Row, Wish, Work};
+use super::known::Opening;
+use super::record;
+use super::registry::{Judged, Wanted};
+use super::ruleset::{Chain, Rule, Ruleset, Tool};
+use super::walk::Stop;
+use crate::model::Delta;
+use crate::text::diff;
+use crate::text::hide::Hider;
+use crate::text::quote::sh;
+use crate::text::shape;
+
+/// A file that is read by `iptables-restore` at boot.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct File {
+    /// `ip`, `ip6`.
+    pub(super) family: &'static str,
+    pub(super) path: String,
+    pub(super) text: String,
+}
+
+/// What such a firewall has of its own.
+pub(super) trait Saved {
+    fn word(&self) -> &'static str;
+
+    /// The rules that its files make.
+    fn at_boot(&self) -> Ruleset;
+
+    /// Its files that are there, and that rules of ours go into.
+    fn files(&self) -> &[File];
+
+    /// The chain in which a rule of ours may come before a stop.
+    fn target(&self, rules: &Ruleset, stop: &Stop) -> Option<usize>;
+
+    /// The chain that rules of ours for other ports than that of NTP stand in, before all others.
+    fn first_in(&self, network: IpNet) -> &'static str;
+
+    /// Whom a rule lets in, if it is one of ours for this port.
+    fn own(&self, chain: &Chain, rule: &Rule, port: &Opening) -> Option<IpNet>;
+
+    /// The words of iptables for what is let in: `-s 10.0.0.0/8 ... -j ACCEPT`.
+    fn words(&self, network: IpNet, port: &Opening) -> String;
+
+    /// The lines that stand for it in the file, the rule last.
+    fn lines(&self, chain: &str, network: IpNet, port: &Opening) -> Vec<String>;
+
+    /// The line before which rules of a chain end, where the chain has none.
+    fn end(&self) -> &'static str;
+
+    /// The command that takes or refuses such a file on its standard input.
+    fn test(&self, file: &File) -> String;
+}
+
+/// Returns shell text that prints files, each behind a line with its name.
+pub(super) fn cat(files: &[&str]) -> String {
+    let files = files.join(" ");
+    format!("for fc_f in {files}; do\n[ -r \"$fc_f\" ] || continue\necho \"--- file $fc_f\"\ncat \"$fc_f\"\necho\ndone")
+}
+
+/// Reads what [`cat`] printed of a file.
+pub(super) fn read(text: &str, path: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("--- file {path}\n"))?;
+    let text = rest.split("\n--- file ").next().unwrap_or(rest);
+    let text = text.trim_end_matches('\n');
+    Some(if text.is_empty() { String::new() } else { format!("{text}\n") })
+}
+
+/// The family of rules that see packets of a network.
+fn family(network: IpNet) -> &'static str {
+    if network.addr().is_ipv4() { "ip" } else { "ip6" }
+}
+
+/// Both states, each by itself: what works now, and what the files make.
+pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result<Judged> {
+    let port = &wanted.port;
+    let question = |network: IpNet| rules.question(network, network).filter(|_| port.is_ntp());
+    let wish = Wish {
+        networks: &wanted.networks,
+        question: &question,
+        own: &|chain, rule| saved.own(chain, rule, port),
+        target: &|rules, stop| saved.target(rules, stop),
+        is_ntp: port.is_ntp(),
+        first_in: &|rules, network| {
+            let own = |chain: &Chain| {
+                chain.family == family(network) && chain.table == "filter" && chain.name == saved.first_in(network)
+            };
+            let tool = |(_, chain): &(usize, &Chain)| chain.tool != Tool::Nft && own(chain);
+            rules.chains.iter().enumerate().filter(tool).map(|(index, _)| index).collect()
+        },
+    };
+    let (now, boot) = (wish.work(&rules.set), wish.work(&saved.at_boot()));
+    if let Some(filter) = &wanted.filter {
+        filter.refuse(&rules.with(now.after.clone()), &|_, _| false)?;
+        filter.refuse_at_boot(&rules.with(boot.after.clone()))?;
+    }
+    Ok(judged(saved, wanted, &now, &boot))
+}
+
+fn judged(saved: &dyn Saved, wanted: &Wanted, now: &Work, boot: &Work) -> Judged {
+    let (word, port) = (saved.word(), &wanted.port);
+    let mut judged = Judged::default();
+    if now.is_empty() && boot.is_empty() {
+        return judged;
+    }
+    let note = if wanted.networks.is_empty() { Vec::new() } else { vec![sh(&port.to_string())] };
+    judged.change = record::write(word, port, &note);
+    for (index, file) in saved.files().iter().enumerate() {
+        let text = edited(saved, file, boot, port);
+        if text == file.text {
+            continue;
+        }
+        judged.deltas.push(of_file(word, file, &text));
+        judged.change.push_str(&write(saved, file, &text, index));
+        judged.undo.push_str(&put_back(saved, file, boot, port, index));
+    }
+    for row in now.remove.iter().rev() {
+        judged.deltas.push(of_rule(saved, row, port, false));
+        judged.change.push_str(&run(row, "-D", &saved.words(row.network, port)));
+    }
+    for row in &now.add {
+        judged.deltas.push(of_rule(saved, row, port, true));
+        judged.change.push_str(&run(row, "-I", &format!("{} {}", row.at + 1, saved.words(row.network, port))));
+    }
+    for row in now.add.iter().rev() {
+        judged
+            .undo
+            .push_str(&format!("{} 2>/dev/null || :\n", run(row, "-D", &saved.words(row.network, port)).trim_end()));
+    }
+    for row in &now.remove {
+        let words = saved.words(row.network, port);
+        let is_there = run(row, "-C", &words);
+        let back = run(row, "-I", &format!("{} {words}", row.at + 1));
+        judged.undo.push_str(&format!("{} 2>/dev/null || {back}", is_there.trim_end()));
+    }
+    judged.undo = format!("{}{}{}", FUNCTION, judged.undo, record::restore(word, port));
+    judged.change = format!("{FUNCTION}{}", judged.change);
+    judged
+}
+
+/// The program of a kind of rules, or the only one that there is, whatever kind it is of.
+const FUNCTION: &str = "fc_x() {
+fc_p=$1; shift
+command -v \"$fc_p\" >/dev/null 2>&1 || fc_p=${fc_p%-*}
+\"$fc_p\" -w \"$@\"
+}
+";
+
+/// A command of iptables about a row.
+fn run(row: &Row, verb: &str, words: &str) -> String {
+    let kind = if row.chain.tool == Tool::Legacy { "legacy" } else { "nft" };
+    let six = if row.chain.family == "ip6" { "6" } else { "" };
+    format!("fc_x ip{six}tables-{kind} -t {} {verb} {} {words}\n", row.chain.table, row.chain.name)
+}
+
+fn of_rule(saved: &dyn Saved, row: &Row, port: &Opening, comes: bool) -> Delta {
+    let word = Some("open".to_owned());
+    let (from, to) = if comes { (None, word) } else { (word, None) };
+    let resource = format!("{} chain {} {}", saved.word(), row.chain.family, row.chain.name);
+    let mut delta = Delta::new(resource, &format!("{port} from {} (running)", row.network), from, to);
+    let sign = if comes { '+' } else { '-' };
+    let at = row.at + 1;
+    delta.diff = Some(format!("@@ rule {at} @@\n{sign}-A {} {}\n", row.chain.name, saved.words(row.network, port)));
+    delta
+}
+
+fn of_file(word: &str, file: &File, text: &str) -> Delta {
+    let words = |text: &str| Some(format!("{} lines", text.lines().count()));
+    let mut delta = Delta::new(format!("{word} {}", file.path), "rules at boot", words(&file.text), words(text));
+    let plain = shape::Wanted::plain(Hider::new([]));
+    delta.diff = Some(diff::unified(&file.path, &file.text, text, &plain));
+    delta
+}
+
+/// The file with what changes in the rules that it makes.
+fn edited(saved: &dyn Saved, file: &File, boot: &Work, port: &Opening) -> String {
+    let mut lines: Vec<String> = file.text.lines().map(str::to_owned).collect();
+    for row in boot.remove.iter().rev().filter(|row| row.chain.family == file.family) {
+        if let Some(last) = rows(&lines, &row.chain).get(row.at).copied() {
+            let first = begin(&lines, last);
+            let blank = usize::from(first < last && lines.get(last + 1).is_some_and(String::is_empty));
+            lines.drain(first..=last + blank);
+        }
+    }
+    for row in boot.add.iter().filter(|row| row.chain.family == file.family) {
+        let own = rows(&lines, &row.chain);
+        let end = own.last().map(|last| last + 1).filter(|_| saved.end() == COMMIT);
+        let at = match own.get(row.at) {
+            Some(next) => Some(begin(&lines, *next)),
+            None => end.or_else(|| end_of(&lines, &row.chain.table, saved.end())),
+        };
+        let Some(at) = at else { continue };
+        lines.splice(at..at, saved.lines(&row.chain.name, row.network, port));
+    }
+    lines.iter().map(|line| format!("{line}\n")).collect()
+}
+
+/// Ends a table.
+pub(super) const COMMIT: &str = "COMMIT";
+
+/// The numbers of the lines that are the rules of a chain.
+fn rows(lines: &[String], chain: &Chain) -> Vec<usize> {
+    let mut table = "";
+    let mut rows = Vec::new();
+    for (number, line) in lines.iter().enumerate() {
+        if let Some(name) = line.strip_prefix('*') {
+            table = name;
+        }
+        let rule =
+            line.strip_prefix('[').and_then(|rest| rest.split_once("] ")).map_or(line.as_str(), |(_, rule)| rule);
+        let own = rule.strip_prefix("-A ").and_then(|rest| rest.split(' ').next());
+        if table == chain.table && own == Some(chain.name.as_str()) {
+            rows.push(number);
+        }
+    }
+    rows
+}
+
+/// The line where the words about a rule begin: what ufw writes above the rules that it makes of one.
+fn begin(lines: &[String], rule: usize) -> usize {
+    let above = lines.get(..rule).unwrap_or_default().iter().rev();
+    let rules = above.clone().take_while(|line| line.starts_with("-A ")).count();
+    match above.clone().nth(rules) {
+        Some(line) if line.starts_with("### tuple ###") => rule - rules - 1,
+        _ => rule,
+    }
+}
+
+/// The line before which the rules of a table end.
+fn end_of(lines: &[String], table: &str, end: &str) -> Option<usize> {
+    let from = lines.iter().position(|line| *line == format!("*{table}"))?;
+    lines.iter().enumerate().skip(from).find(|(_, line)| line.as_str() == end).map(|(number, _)| number)
+}
+
+/// Puts a file in the place of the old one, if `iptables-restore` would take it.
+fn write(saved: &dyn Saved, file: &File, text: &str, index: usize) -> String {
+    let (path, test) = (sh(&file.path), saved.test(file));
+    format!(
+        "[ \"$(cat {path})\" = {} ] || {{ echo {path} has changed since it was read >&2; exit 1; }}\ncp -a {path} \"$FC_KEEP/{index}\"\nprintf '%s' {} >\"$FC_KEEP/{index}.new\"\n{test} <\"$FC_KEEP/{index}.new\"\ncp -a {path} {path}.fleetclock\ncat \"$FC_KEEP/{index}.new\" >{path}.fleetclock\nmv {path}.fleetclock {path}\n",
+        sh(file.text.trim_end_matches('\n')),
+        sh(text)
+    )
+}
+
+/// Puts a file back as it was; one that somebody has changed since loses our lines and keeps the rest.
+fn put_back(saved: &dyn Saved, file: &File, boot: &Work, port: &Opening, index: usize) -> String {
+    let path = sh(&file.path);
+    let own = boot.add.iter().filter(|row| row.chain.family == file.family);
+    let own: String = own
+        .flat_map(|row| saved.lines(&row.chain.name, row.network, port))
+        .filter(|line| !line.is_empty())
+        .map(|line| format!(" -e {}", sh(&line)))
+        .collect();
+    let narrow = if own.is_empty() {
+        String::new()
+    } else {
+        format!(
+            "elif [ -e \"$FC_KEEP/{index}.new\" ]; then\ncp -a {path} {path}.fleetclock\ngrep -vxF{own} {path} >{path}.fleetclock || :\nmv {path}.fleetclock {path}\n"
+        )
+    };
+    format!(
+        "rm -f {path}.fleetclock\nif [ -e \"$FC_KEEP/{index}.new\" ] && [ \"$(cat {path})\" = \"$(cat \"$FC_KEEP/{index}.new\")\" ]; then\ncp -a \"$FC_KEEP/{index}\" {path}.fleetclock\nmv {path}.fleetclock {path}\n{narrow}fi\n"
+    )
+}
+
+#[cfg(test)]
+mod tests;
