@@ -16,6 +16,7 @@ pub mod facts;
 pub mod files;
 pub mod firewall;
 pub mod history;
+pub mod import;
 pub mod input;
 pub mod inventory;
 pub mod lang;

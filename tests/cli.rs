@@ -4,6 +4,8 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "cli/import.rs"]
+mod import;
 #[path = "cli/permit.rs"]
 mod permit;
 mod schema;

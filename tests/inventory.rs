@@ -1,6 +1,9 @@
 //! Inventories with mistakes, each with what is said about it: `bad/NAME.yml`, `bad/NAME.err`.
 //! A new case is a new file; `UPDATE=1 cargo test --test inventory` writes what is said now.
 
+#[path = "import/main.rs"]
+mod import;
+
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::Duration;

@@ -140,8 +140,13 @@ enum Color {
 enum Command {
     /// Write an inventory to start from
     ///
-    /// Writes an example to fleet.yml, or to the file of --inventory. A file that is there
-    /// already is left as it is.
+    /// Writes an example to fleet.yml, or to the file of --inventory. With --from, makes it out of an
+    /// inventory of Ansible, an ssh_config, a table or a known_hosts: what could not be taken over stands
+    /// in the new file as a comment, with the line that says it. A file that is there already is left as
+    /// it is.
+    #[command(
+        after_help = "Examples:\n  fleetclock init\n  fleetclock init --from ansible inventory/ --masters ntp_servers\n  fleetclock init --from csv hosts.csv --output fleet.yml"
+    )]
     Init(init::Args),
     /// Write the inventory of hosts that are configured already
     ///

@@ -12,7 +12,6 @@ mod name;
 mod node;
 mod places;
 mod policy;
-pub mod range;
 mod read;
 mod resolve;
 pub mod rollout;
@@ -31,6 +30,7 @@ mod winrm;
 use std::path::Path;
 
 use crate::model::MistakeCode;
+pub use crate::text::range;
 pub use node::{At, Mistake, Mistakes};
 pub use places::Places;
 pub use secret::Secret;
@@ -63,7 +63,7 @@ fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {
     let mut reader = read::Reader::new(load::folder(path));
     let drafts = load::load(root, &mut reader);
     if reader.is_full() {
-        return Err(Mistakes { file: path.display().to_string(), list: reader.mistakes });
+        return Err(Mistakes { files: vec![path.display().to_string()], list: reader.mistakes });
     }
     let fleet = resolve::resolve(drafts, &mut reader);
     if reader.mistakes.is_empty() {
@@ -71,5 +71,5 @@ fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {
     }
     reader.mistakes.sort_by_key(|mistake| mistake.at);
     reader.mistakes.dedup();
-    Err(Mistakes { file: path.display().to_string(), list: reader.mistakes })
+    Err(Mistakes { files: vec![path.display().to_string()], list: reader.mistakes })
 }

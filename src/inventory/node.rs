@@ -6,24 +6,15 @@
 use std::fmt;
 use std::path::Path;
 
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_yaml::{DuplicateKeyPolicy, Spanned};
+use serde_yaml::DuplicateKeyPolicy;
 
 use crate::model::{MistakeCode, MistakeReport};
 use crate::visible;
+pub use crate::yaml::tree::At;
+pub(super) use crate::yaml::tree::{Key, Kind, Node};
 
 /// Largest inventory file, bytes. Ten thousand hosts are about one megabyte.
 const LARGEST: u64 = 8 << 20;
-
-/// Line and column, from 1.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct At {
-    /// Line.
-    pub line: u64,
-    /// Column, in characters.
-    pub column: u64,
-}
 
 /// One thing that is wrong with an inventory.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +27,8 @@ pub struct Mistake {
 /// All that is wrong with an inventory, in the order of the file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Mistakes {
-    pub(super) file: String,
+    /// The files that were read; a place says which of them is meant.
+    pub(super) files: Vec<String>,
     pub(super) list: Vec<Mistake>,
 }
 
@@ -45,8 +37,8 @@ impl fmt::Display for Mistakes {
         for (index, Mistake { at, text, .. }) in self.list.iter().enumerate() {
             let newline = if index == 0 { "" } else { "\n" };
             match at.line {
-                0 => write!(f, "{newline}{}: {text}", self.file)?,
-                line => write!(f, "{newline}{}:{line}:{}: {text}", self.file, at.column)?,
+                0 => write!(f, "{newline}{}: {text}", self.file(*at))?,
+                line => write!(f, "{newline}{}:{line}:{}: {text}", self.file(*at), at.column)?,
             }
         }
         Ok(())
@@ -58,12 +50,16 @@ impl std::error::Error for Mistakes {}
 impl Mistakes {
     /// A file of which nothing is known but one mistake.
     pub(super) fn one(file: &Path, at: At, code: MistakeCode, text: String) -> Self {
-        Mistakes { file: file.display().to_string(), list: vec![Mistake { at, code, text }] }
+        Mistakes { files: vec![file.display().to_string()], list: vec![Mistake { at, code, text }] }
     }
 
     /// Returns each mistake for programs, in the order of the file.
     pub fn reports(&self) -> Vec<MistakeReport> {
-        self.list.iter().map(|mistake| mistake.report(&self.file)).collect()
+        self.list.iter().map(|mistake| mistake.report(self.file(mistake.at))).collect()
+    }
+
+    fn file(&self, at: At) -> &str {
+        self.files.get(at.file as usize).map_or("", String::as_str)
     }
 }
 
@@ -97,128 +93,13 @@ fn way_out(text: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// A part of the file.
-#[derive(Debug, Clone)]
-pub(super) struct Node {
-    pub(super) at: At,
-    pub(super) kind: Kind,
-}
-
-/// What a part is.
-#[derive(Debug, Clone)]
-pub(super) enum Kind {
-    Null,
-    Bool(bool),
-    /// With all its digits: an identifier may have more than a float holds.
-    Whole(i128),
-    Number(f64),
-    Text(String),
-    List(Vec<Node>),
-    Map(Vec<(Key, Node)>),
-}
-
-/// A key and where it stands.
-#[derive(Debug, Clone)]
-pub(super) struct Key {
-    pub(super) at: At,
-    pub(super) text: String,
-}
-
-impl Kind {
-    pub(super) fn word(&self) -> &'static str {
-        match self {
-            Kind::Null => "nothing",
-            Kind::Bool(_) => "a truth value",
-            Kind::Whole(_) | Kind::Number(_) => "a number",
-            Kind::Text(_) => "text",
-            Kind::List(_) => "a list",
-            Kind::Map(_) => "a map",
-        }
-    }
-}
-
-fn at<T>(spanned: &Spanned<T>) -> At {
-    At { line: spanned.referenced.line(), column: spanned.referenced.column() }
-}
-
-impl<'de> Deserialize<'de> for Node {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = Spanned::<Kind>::deserialize(deserializer)?;
-        Ok(Node { at: at(&spanned), kind: spanned.value })
-    }
-}
-
-impl<'de> Deserialize<'de> for Kind {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(KindVisitor)
-    }
-}
-
-struct KindVisitor;
-
-impl<'de> Visitor<'de> for KindVisitor {
-    type Value = Kind;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("YAML")
-    }
-
-    fn visit_unit<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
-    }
-
-    fn visit_none<E>(self) -> Result<Kind, E> {
-        Ok(Kind::Null)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
-        Kind::deserialize(deserializer)
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Kind, E> {
-        Ok(Kind::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Kind, E> {
-        Ok(Kind::Whole(value.into()))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Kind, E> {
-        Ok(Kind::Whole(value.into()))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Kind, E> {
-        Ok(Kind::Number(value))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Kind, E> {
-        Ok(Kind::Text(value.to_owned()))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
-        let mut list = Vec::new();
-        while let Some(node) = access.next_element()? {
-            list.push(node);
-        }
-        Ok(Kind::List(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Kind, A::Error> {
-        let mut map = Vec::new();
-        while let Some((key, node)) = access.next_entry::<Spanned<String>, Node>()? {
-            map.push((Key { at: at(&key), text: key.value }, node));
-        }
-        Ok(Kind::Map(map))
-    }
-}
-
 /// Reads a file into a tree. Size, depth and the growth of aliases are limited.
 pub(super) fn read(path: &Path) -> Result<Node, Mistakes> {
     let unreadable = |at: At, text: String| Mistakes::one(path, at, MistakeCode::Unreadable, text);
     let bytes = crate::input::read(path, LARGEST)
         .map_err(|error| unreadable(At::default(), format!("read the inventory: {error}")))?;
     if let Some(words) = crate::yaml::encoding(&bytes) {
-        return Err(unreadable(At { line: valid_lines(&bytes), column: 1 }, words));
+        return Err(unreadable(At::new(valid_lines(&bytes), 1), words));
     }
     let text = String::from_utf8_lossy(&bytes);
     parse(&text).map_err(|(at, words)| {
@@ -250,7 +131,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
     };
     let tree = serde_yaml::from_str_with_options(text, options).map_err(|error| {
         let (line, column, words) = crate::yaml::explain(&error);
-        (At { line, column }, crate::yaml::foreign(text).map_or(words, str::to_owned))
+        (At::new(line, column), crate::yaml::foreign(text).map_or(words, str::to_owned))
     })?;
     if let Some((line, column, name)) = crate::yaml::tag(text) {
         let words = match name.as_str() {
@@ -261,7 +142,7 @@ pub(super) fn parse(text: &str) -> Result<Node, (At, String)> {
             }
             name => format!("the tag `!{name}` is not known; an inventory has none"),
         };
-        return Err((At { line, column }, words));
+        return Err((At::new(line, column), words));
     }
     Ok(tree)
 }
@@ -276,7 +157,7 @@ pub(super) fn unseen(c: char) -> String {
 fn hidden(text: &str) -> Option<(At, char)> {
     let in_line = |(number, line): (usize, &str)| {
         let (column, c) = line.chars().enumerate().find(|(_, c)| *c != '\t' && visible::is_hidden(*c))?;
-        Some((At { line: number as u64 + 1, column: column as u64 + 1 }, c))
+        Some((At::new(number as u64 + 1, column as u64 + 1), c))
     };
     text.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line)).enumerate().find_map(in_line)
 }

@@ -8,4 +8,5 @@ pub mod hide;
 pub(crate) mod names;
 pub mod number;
 pub mod quote;
+pub mod range;
 pub mod shape;

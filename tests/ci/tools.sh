@@ -50,3 +50,15 @@ check_jsonschema() {
   once jsonschema make_jsonschema
   "$cache/jsonschema/bin/python" -m check_jsonschema "$@"
 }
+
+make_ansible() {
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  python3 -m venv .
+  bin/python -m pip install -q ansible-core==2.19.14
+}
+
+# What Ansible itself makes of an inventory.
+ansible_inventory() {
+  once ansible make_ansible
+  "$cache/ansible/bin/python" -m ansible.cli.inventory "$@"
+}
