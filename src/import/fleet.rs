@@ -104,10 +104,13 @@ impl Fleet {
     /// A master that is asked by names only cannot know whom to let in.
     fn networks(&mut self) {
         let numeric = |text: &str| text.parse::<std::net::IpAddr>().is_ok_and(|address| !address.is_loopback());
+        // Masters that go by their own clocks ask each other.
+        let alone = |host: &&Host| host.master && host.get("", "isolated").is_some();
+        let peers = self.hosts.iter().filter(alone).count() > 1;
         let unknown: Vec<String> = self
             .hosts
             .iter()
-            .filter(|host| !host.master && !numeric(host.heard_from()))
+            .filter(|host| (!host.master || peers && alone(host)) && !numeric(host.heard_from()))
             .map(|host| host.name.clone())
             .collect();
         let open = |host: &Host| host.master && host.get("", "serve").is_none();
