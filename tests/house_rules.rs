@@ -29,7 +29,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("facts", &["exit", "firewall", "model"]),
     ("history", &["exit", "files", "input", "model"]),
     ("last", &["exit", "files", "history", "input", "model"]),
-    ("inventory", &["calendar", "exit", "facts", "firewall", "input", "model", "text", "visible", "yaml"]),
+    ("inventory", &["calendar", "exit", "facts", "firewall", "import", "input", "model", "text", "visible", "yaml"]),
     ("transport", &["files", "input", "inventory", "text"]),
     ("ntp", &["model", "transport"]),
     ("provider", &["exit", "facts", "inventory", "model", "transport"]),

@@ -1,6 +1,8 @@
 //! Inventories with mistakes, each with what is said about it: `bad/NAME.yml`, `bad/NAME.err`.
 //! A new case is a new file; `UPDATE=1 cargo test --test inventory` writes what is said now.
 
+#[path = "inventory/files.rs"]
+mod files;
 #[path = "import/main.rs"]
 mod import;
 

@@ -85,7 +85,7 @@ Exit codes, where several hold the first of 1, 5, 3, 4; `--fail-on` chooses whic
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 struct Global {
-    /// The inventory
+    /// The inventory: a file, a folder of files, or a program that prints it
     #[arg(
         short,
         long,

@@ -26,12 +26,17 @@ pub(super) fn warnings(inventory: &Path, assets: Option<&Path>, hosts: &[HostSpe
     let keys: BTreeSet<&Path> = hosts.iter().flat_map(keys).collect();
     let secrets: BTreeSet<&Path> =
         hosts.iter().flat_map(HostSpec::secrets).filter_map(|secret| secret.file()).collect();
-    let files: BTreeSet<PathBuf> =
-        std::iter::once(inventory.to_owned()).chain(assets.map_or_else(Vec::new, below)).collect();
+    let files: BTreeSet<PathBuf> = of_inventory(inventory, hosts).chain(assets.map_or_else(Vec::new, below)).collect();
     let changeable = files.iter().filter_map(|path| changeable(path));
     let keys = keys.into_iter().filter_map(|path| readable(path, NOT_THE_OWNER, "private key"));
     let secrets = secrets.into_iter().filter_map(|path| readable(path, OTHERS, "secret file"));
     changeable.chain(keys).chain(secrets).collect()
+}
+
+/// The inventory, and all files that it was read from.
+fn of_inventory(inventory: &Path, hosts: &[HostSpec]) -> impl Iterator<Item = PathBuf> {
+    let files = hosts.first().map(|host| host.places.files.iter().map(PathBuf::from).collect()).unwrap_or_default();
+    std::iter::once(inventory.to_owned()).chain::<Vec<PathBuf>>(files)
 }
 
 /// The private keys that log in to a host.

@@ -207,7 +207,7 @@ impl Run {
     pub(super) fn report(&self, mut hosts: Vec<HostReport>) -> FleetReport {
         let inventory = named(&self.inventory);
         hosts.iter_mut().for_each(|host| self.hidden.report(host));
-        locate::give(&inventory, &self.hosts, &mut hosts);
+        locate::give(named, &self.hosts, &mut hosts);
         let mut report = FleetReport {
             schema: SCHEMA,
             command: self.command,

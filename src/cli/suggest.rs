@@ -78,7 +78,10 @@ fn last_part(current: &OsStr, names: &[String]) -> Vec<CompletionCandidate> {
 }
 
 fn patterns() -> Vec<String> {
-    let Ok(fleet) = crate::inventory::load(&inventory()) else { return Vec::new() };
+    let inventory = inventory();
+    // A program may take a minute, and asks whom it likes: not for a Tab.
+    let known = (!crate::inventory::is_program(&inventory)).then(|| crate::inventory::load(&inventory).ok()).flatten();
+    let Some(fleet) = known else { return Vec::new() };
     let hosts = fleet.hosts.into_iter().map(|host| host.name);
     let names: BTreeSet<String> = hosts.chain(fleet.groups.into_keys()).collect();
     names.into_iter().chain(LISTS.map(str::to_owned)).collect()

@@ -1,18 +1,22 @@
 //! Where the inventory asks for what is not so on a host.
 
 use std::collections::HashMap;
+use std::path::Path;
 
 use crate::firewall;
 use crate::inventory::{At, HostSpec, Places};
 use crate::model::{Delta, HostReport, Place};
 
 /// Gives each host, what differs on it and what was found on it their places in a file. Hosts that are not in the
-/// inventory any more have none.
-pub fn give(file: &str, hosts: &[HostSpec], reports: &mut [HostReport]) {
+/// inventory any more have none. `named` says how the path of a file is shown.
+pub fn give(named: impl Fn(&Path) -> String, hosts: &[HostSpec], reports: &mut [HostReport]) {
     let known: HashMap<&str, &Places> = hosts.iter().map(|host| (host.name.as_str(), &host.places)).collect();
     for report in reports {
         let Some(places) = known.get(report.name.as_str()) else { continue };
-        let place = |at: At| Some(Place { file: file.to_owned(), line: at.line, column: at.column });
+        let place = |at: At| {
+            let file = named(Path::new(places.files.get(at.file as usize)?));
+            Some(Place { file, line: at.line, column: at.column })
+        };
         report.mark.place = place(places.host);
         for delta in &mut report.deltas {
             delta.mark.place = place(of_delta(places, delta));
@@ -65,7 +69,7 @@ hosts:
                 .map(delta)
                 .into();
         }
-        give("fleet.yml", &hosts, &mut reports);
+        give(|path| path.display().to_string(), &hosts, &mut reports);
         let shown = |name: &str| -> Vec<String> {
             let report = reports.iter().find(|report| report.name == name).unwrap();
             let marks = std::iter::once(&report.mark).chain(report.deltas.iter().map(|delta| &delta.mark));

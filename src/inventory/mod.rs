@@ -2,8 +2,10 @@
 //! tree into settings, the settings into complete hosts; all mistakes are said in one go.
 
 mod check;
+mod combine;
 mod connection;
 mod family;
+mod files;
 mod kinds;
 mod links;
 mod load;
@@ -12,6 +14,7 @@ mod name;
 mod node;
 mod places;
 mod policy;
+mod program;
 mod read;
 mod resolve;
 pub mod rollout;
@@ -28,21 +31,28 @@ pub mod topology;
 mod winrm;
 
 use std::path::Path;
+use std::sync::Arc;
 
 use crate::model::MistakeCode;
 pub use crate::text::range;
+use files::Files;
 pub use node::{At, Mistake, Mistakes};
 pub use places::Places;
 pub use secret::Secret;
 pub use spec::{Fleet, HostSpec};
 
-/// Reads an inventory. No host is contacted, no secret fetched.
+/// Reads an inventory: a file, a folder of files, or what a program prints, and the files of hosts and groups beside
+/// it. No host is contacted, no secret fetched.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
-    let root = node::read(path)?;
-    resolve(path, &root)
+    resolve(files::read(path)?)
+}
+
+/// Whether an inventory is printed by a program.
+pub fn is_program(path: &Path) -> bool {
+    program::is_one(path)
 }
 
 /// As [`load()`], from text; `path` is for messages and relative paths.
@@ -51,7 +61,13 @@ pub fn load(path: &Path) -> Result<Fleet, Mistakes> {
 /// As for [`load()`].
 pub fn parse(path: &Path, text: &str) -> Result<Fleet, Mistakes> {
     let root = node::parse(text).map_err(|(at, text)| Mistakes::one(path, at, MistakeCode::Syntax, text))?;
-    resolve(path, &root)
+    resolve(Files {
+        root,
+        names: vec![path.display().to_string()],
+        folder: load::folder(path).to_owned(),
+        mistakes: Vec::new(),
+        warnings: Vec::new(),
+    })
 }
 
 /// Returns the JSON Schema of an inventory, for editors and for programs that write one.
@@ -59,17 +75,21 @@ pub fn schema() -> String {
     format!("{:#}", schema::inventory())
 }
 
-fn resolve(path: &Path, root: &node::Node) -> Result<Fleet, Mistakes> {
-    let mut reader = read::Reader::new(load::folder(path));
-    let drafts = load::load(root, &mut reader);
+fn resolve(files: Files) -> Result<Fleet, Mistakes> {
+    let mut reader = read::Reader::new(&files.folder);
+    reader.mistakes = files.mistakes;
+    let drafts = load::load(&files.root, &mut reader);
     if reader.is_full() {
-        return Err(Mistakes { files: vec![path.display().to_string()], list: reader.mistakes });
+        return Err(Mistakes { files: files.names, list: reader.mistakes });
     }
-    let fleet = resolve::resolve(drafts, &mut reader);
+    let mut fleet = resolve::resolve(drafts, &mut reader);
     if reader.mistakes.is_empty() {
+        let names: Arc<[String]> = files.names.into();
+        fleet.hosts.iter_mut().for_each(|host| host.places.files = Arc::clone(&names));
+        fleet.warnings.splice(0..0, files.warnings);
         return Ok(fleet);
     }
     reader.mistakes.sort_by_key(|mistake| mistake.at);
     reader.mistakes.dedup();
-    Err(Mistakes { files: vec![path.display().to_string()], list: reader.mistakes })
+    Err(Mistakes { files: files.names, list: reader.mistakes })
 }

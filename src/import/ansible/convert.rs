@@ -47,7 +47,7 @@ fn fleet(mut inventory: Inventory, masters: &[String]) -> Result<Fleet> {
         }
     }
     if !drafts.iter().any(|draft| draft.host.master) {
-        return Err(no_master(&inventory, "no host is a master"));
+        return Err(no_master(&inventory, "no host is a time master"));
     }
     let known: BTreeSet<String> =
         drafts.iter().filter(|draft| draft.host.master).flat_map(|draft| names(&draft.host)).collect();
@@ -81,7 +81,7 @@ fn named(inventory: &Inventory, order: &Order<'_>, masters: &[String]) -> Result
 
 fn no_master(inventory: &Inventory, why: &str) -> anyhow::Error {
     let groups: Vec<String> = inventory.sizes().into_iter().map(|(name, size)| format!("{name} ({size})")).collect();
-    anyhow!("{why}: who are the time masters?")
+    anyhow!("{why}")
         .hint(&format!("--masters GROUP, or names of hosts, comma separated. The groups are: {}", groups.join(", ")))
 }
 

@@ -25,6 +25,7 @@ use crate::text::range;
 use crate::yaml::tree::{At, Node};
 pub use convert::convert;
 pub use read::{list, read};
+pub(crate) use yaml::is_list;
 
 /// The variables of a host or a group.
 type Vars = BTreeMap<String, Node>;

@@ -1,0 +1,196 @@
+//! What an inventory is read from: a file, a folder of files, what a program prints; and the files of single hosts and
+//! groups beside it.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::combine::{Level, combine, named};
+use super::node::{self, At, Key, Kind, Mistake, Mistakes, Node, did_you_mean};
+use super::program;
+use crate::import::ansible;
+use crate::model::MistakeCode;
+use crate::text::number::count;
+use crate::text::range;
+
+/// A tree, and the files that its places are in.
+pub(super) struct Files {
+    pub(super) root: Node,
+    pub(super) names: Vec<String>,
+    /// The folder at which relative paths begin.
+    pub(super) folder: PathBuf,
+    pub(super) mistakes: Vec<Mistake>,
+    pub(super) warnings: Vec<String>,
+}
+
+/// Reads all that belongs to the inventory at this path.
+pub(super) fn read(path: &Path) -> Result<Files, Mistakes> {
+    let folder = if path.is_dir() { path } else { super::load::folder(path) };
+    let mut files = Files {
+        root: Node { at: At::default(), kind: Kind::Null },
+        names: Vec::new(),
+        folder: folder.to_owned(),
+        mistakes: Vec::new(),
+        warnings: Vec::new(),
+    };
+    if path.is_dir() {
+        files.all_of(path)?;
+    } else if program::is_one(path) {
+        files.printed(path)?;
+    } else {
+        files.root = files.file(path)?;
+    }
+    files.beside("groups")?;
+    files.beside("hosts")?;
+    Ok(files)
+}
+
+impl Files {
+    /// Reads one more file.
+    fn file(&mut self, path: &Path) -> Result<Node, Mistakes> {
+        let mut root = node::read(path)?;
+        root.stands_in(self.add(path.display().to_string()));
+        Ok(root)
+    }
+
+    fn add(&mut self, name: String) -> u32 {
+        self.names.push(name);
+        u32::try_from(self.names.len() - 1).unwrap_or(u32::MAX)
+    }
+
+    /// A folder is all its files, in the order of their names.
+    fn all_of(&mut self, folder: &Path) -> Result<(), Mistakes> {
+        let list = listed(folder)?;
+        if list.is_empty() {
+            let text = "the folder has no file `*.yml`; an inventory is one, or several".to_owned();
+            return Err(Mistakes::one(folder, At::default(), MistakeCode::Unreadable, text));
+        }
+        for path in list {
+            let more = self.file(&path)?;
+            self.mistakes.extend(combine(&mut self.root, more, Level::Root, "", &self.names));
+        }
+        Ok(())
+    }
+
+    /// What a program prints is our YAML or JSON, or a list as Ansible takes it.
+    fn printed(&mut self, path: &Path) -> Result<(), Mistakes> {
+        let wrong = |at: At, code, text: String| Mistakes::one(path, at, code, text);
+        let printed = program::printed(path).map_err(|why| {
+            wrong(At::default(), MistakeCode::Unreadable, format!("read the inventory from the program: {why}"))
+        })?;
+        if !printed.errors.is_empty() {
+            self.warnings.push(format!("the program said: {}", printed.errors));
+        }
+        let shown = path.display().to_string();
+        let mut root = node::parse(&printed.text)
+            .map_err(|(at, why)| wrong(at, MistakeCode::Syntax, format!("what the program printed: {why}")))?;
+        if ansible::is_list(&root) {
+            let made = ansible::list(&printed.text, &shown).and_then(|list| ansible::convert(list, &[], &[]));
+            let made = made.map_err(|error| {
+                let why = crate::exit::message(&error);
+                wrong(At::default(), MistakeCode::Missing, format!("what the program printed: {why}; {NAME_MASTERS}"))
+            })?;
+            if !made.notes.is_empty() {
+                let notes = count(made.notes.len(), "thing");
+                self.warnings.push(format!("{notes} of what the program printed could not be taken over as it was; `init --from ansible` of the same list names them"));
+            }
+            root = node::parse(&made.text).map_err(|(at, why)| wrong(at, MistakeCode::Syntax, why))?;
+            self.add(format!("{shown} (put into our words)"));
+        } else {
+            self.add(shown);
+        }
+        self.root = root;
+        Ok(())
+    }
+
+    /// `hosts/NAME.yml` are settings of the host NAME, `groups/NAME.yml` those of a group.
+    fn beside(&mut self, kind: &str) -> Result<(), Mistakes> {
+        let folder = self.folder.join(kind);
+        if !folder.is_dir() {
+            return Ok(());
+        }
+        let known = self.known(kind);
+        for path in listed(&folder)? {
+            let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let more = self.file(&path)?;
+            let at = At { file: more.at.file, line: 1, column: 1 };
+            if known.contains(&name) {
+                self.put(kind, Key { at, text: name }, more);
+            } else {
+                let (one, hint) = (kind.trim_end_matches('s'), did_you_mean(&name, known.iter().map(String::as_str)));
+                let text = format!("the inventory has no {one} `{name}`, whose settings this file would be{hint}");
+                self.mistakes.push(Mistake { at, code: MistakeCode::UnknownName, text });
+            }
+        }
+        Ok(())
+    }
+
+    /// The names of all groups, or of all hosts with those that ranges stand for.
+    fn known(&self, kind: &str) -> HashSet<String> {
+        let groups = self.root.get("groups").map(Node::pairs).unwrap_or_default();
+        if kind == "groups" {
+            return groups.iter().map(|(key, _)| key.text.clone()).collect();
+        }
+        let inside = groups.iter().filter_map(|(_, group)| group.get("hosts"));
+        let all = inside.chain(self.root.get("hosts")).flat_map(|node| match &node.kind {
+            Kind::List(list) => list.iter().filter_map(Node::scalar).collect::<Vec<_>>(),
+            _ => node.pairs().iter().map(|(key, _)| key.text.clone()).collect(),
+        });
+        all.flat_map(|name| range::expand(&name).unwrap_or_default()).collect()
+    }
+
+    /// Puts settings under the name of a host or a group.
+    fn put(&mut self, kind: &str, key: Key, more: Node) {
+        let what = format!("{kind}.{}", key.text);
+        let level = if kind == "groups" { Level::Group } else { Level::Host };
+        let Some(base) = part(&mut self.root, kind, key) else { return };
+        // A host may be only its address.
+        if level == Level::Host && !matches!(base.kind, Kind::Map(_) | Kind::Null) {
+            let address = (Key { at: base.at, text: "address".to_owned() }, base.clone());
+            base.kind = Kind::Map(vec![address]);
+        }
+        self.mistakes.extend(combine(base, more, level, &what, &self.names));
+    }
+}
+
+const NAME_MASTERS: &str =
+    "a group `masters`, or a variable `fleetclock: { role: master }` of hosts or groups, says who they are";
+
+/// The part of a section under a key; it is made where there is none. Nothing where the section is no such thing,
+/// which is said when it is read.
+fn part<'a>(root: &'a mut Node, section: &str, key: Key) -> Option<&'a mut Node> {
+    let section = entry(root, Key { at: key.at, text: section.to_owned() })?;
+    named(section);
+    entry(section, key)
+}
+
+fn entry(node: &mut Node, key: Key) -> Option<&mut Node> {
+    if matches!(node.kind, Kind::Null) {
+        node.kind = Kind::Map(Vec::new());
+    }
+    let Kind::Map(pairs) = &mut node.kind else { return None };
+    let known = pairs.iter().position(|(known, _)| known.text == key.text);
+    let index = known.unwrap_or_else(|| {
+        let empty = Node { at: key.at, kind: Kind::Null };
+        pairs.push((key, empty));
+        pairs.len() - 1
+    });
+    pairs.get_mut(index).map(|(_, node)| node)
+}
+
+/// The files of YAML in a folder, in the order of their names.
+fn listed(folder: &Path) -> Result<Vec<PathBuf>, Mistakes> {
+    let read = || -> std::io::Result<Vec<PathBuf>> {
+        let mut list =
+            std::fs::read_dir(folder)?.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<_>>>()?;
+        list.retain(|path| path.extension().is_some_and(|end| end == "yml" || end == "yaml") && !is_hidden(path));
+        list.sort();
+        Ok(list)
+    };
+    read().map_err(|error| {
+        Mistakes::one(folder, At::default(), MistakeCode::Unreadable, format!("read the folder: {error}"))
+    })
+}
+
+fn is_hidden(path: &Path) -> bool {
+    path.is_dir() || path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'))
+}
