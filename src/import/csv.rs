@@ -102,7 +102,8 @@ fn header(row: &csv::StringRecord, at: At, fleet: &mut Fleet) -> Option<Vec<Opti
     };
     let columns: Vec<Option<Column>> = row.iter().map(of).collect();
     let has = |column| columns.contains(&Some(column));
-    if !has(Column::Name) && !(has(Column::Address) && columns.len() > 1) {
+    let named = has(Column::Name) || has(Column::Address) && columns.len() > 1;
+    if !named {
         return None;
     }
     for (word, _) in row.iter().zip(&columns).filter(|(word, column)| column.is_none() && !word.is_empty()) {

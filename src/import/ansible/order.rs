@@ -60,7 +60,7 @@ impl<'a> Order<'a> {
     pub(super) fn of(inventory: &'a Inventory) -> Self {
         let depths = depths(inventory);
         let mut above: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (name, _) in &inventory.groups {
+        for name in inventory.groups.keys() {
             for below in below_of(inventory, name) {
                 above.entry(below).or_default().insert(name);
             }

@@ -121,7 +121,7 @@ fn one(view: &mut View<'_>, time: &mut Time, name: &str, means: Means, node: &No
         Means::Pools => time.servers.extend(servers(node, true)),
         Means::Allow => time.allow.extend(networks(view, name, node)),
         Means::Threshold => match text.parse::<f64>() {
-            Ok(seconds) if seconds == 0.0 => view.set("", "step", Out::text("never")),
+            Ok(0.0) => view.set("", "step", Out::text("never")),
             Ok(seconds) if seconds > 0.0 => step(view, seconds, None),
             Ok(_) => {}
             Err(_) => view.notes.say(node.at, format!("`{name}`: `{text}` is no number of seconds; left out")),
@@ -158,7 +158,7 @@ fn makestep(view: &mut View<'_>, name: &str, node: &Node) {
     match numbers[..] {
         [over, limit] if over > 0.0 && limit < 0.0 => step(view, over, Some(Out::text("always"))),
         [over, limit] if over > 0.0 && (1.0..=1000.0).contains(&limit) => {
-            step(view, over, Some(Out::Number(limit as i64)))
+            step(view, over, Some(Out::Number(limit as i64)));
         }
         _ => view.notes.say(node.at, format!("`{name}` is not `SECONDS UPDATES`, as in `1.0 3`; left out")),
     }
