@@ -3,7 +3,7 @@
 
 #[path = "inventory/files.rs"]
 mod files;
-#[path = "import/main.rs"]
+#[path = "import/cases.rs"]
 mod import;
 
 use std::collections::BTreeSet;
