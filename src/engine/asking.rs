@@ -24,7 +24,7 @@ pub(crate) fn all(spec: &HostSpec, tries: u32, timeout_ms: u32, ports: Ports) ->
 }
 
 /// Returns the measurement that counts. What the wait before it has found within the limits
-/// (`$fc_seen`) is not asked again, unless it follows an address that nobody asked (`$fc_also`).
+/// (`$fc_seen`) is not asked again; an address that the service follows and nobody asked (`$fc_also`) is.
 pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
     let list = sources(spec);
     if list.is_empty() {
@@ -34,8 +34,9 @@ pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
     PROOF.replace("@SOURCES@", &list).replace("@ASK@", &ask)
 }
 
-const PROOF: &str = r#"fc_left_out=
+const PROOF: &str = r#"fc_left_out=; fc_names=
 for fc_x in @SOURCES@; do
+fc_names="$fc_names $fc_x"
 fc_lines=$(printf '%s\n' "$fc_seen" | grep -F '"source":"'"$fc_x"'"') || fc_lines=
 if [ -z "$fc_lines" ] || printf '%s\n' "$fc_lines" | grep -qv '"within":true' || printf '%s\n' "$fc_lines" | grep -q '"from_123":"unsure"'; then
 fc_left_out="$fc_left_out $fc_x"

@@ -6,9 +6,10 @@ use anyhow::Result;
 
 use crate::inventory::HostSpec;
 use crate::model::{HostReport, Slice, SourceReport};
+use crate::ntp::remote;
 use crate::provider::LinuxProvider;
 use crate::transport::Output;
-use crate::verdict::sources::{credit, differences, limited, sources};
+use crate::verdict::sources::{credit, differences, joined, limited, sources, unproven};
 use crate::verdict::{self, Verdict};
 
 use super::asking;
@@ -67,12 +68,15 @@ impl Proof {
         let status: Slice = splitter.part(output, self.status)?;
         let answers: Slice = splitter.part(output, self.sources)?;
         let daemon = provider.parse_status(&status)?;
-        report.sources = sources(spec, &answers.stdout, &daemon.peers);
+        let measured = remote::parse(&answers.stdout);
+        let unproven = unproven(spec, &measured, &daemon.peers);
+        report.sources = joined(spec, measured, &daemon.peers);
         credit(&mut report.sources, provider);
         // What an earlier look has said is not said twice, and of the service the last look counts.
         let new: Vec<String> = differences(&report.sources)
             .into_iter()
             .chain(limited(&report.sources))
+            .chain(unproven)
             .filter(|text| !report.warnings.contains(text))
             .collect();
         report.warnings.extend(new);

@@ -16,7 +16,8 @@ const MACHINE: &str = std::env::consts::ARCH;
 const FALLBACK: &str = include_str!("fallback.bash");
 
 /// Returns POSIX shell text that defines `fc_probe SAMPLES TRIES TIMEOUT_MS LIMIT_NS PORTS SOURCE...`
-/// and puts the probe in place. Addresses in `$fc_also` are asked, too, if no source has them.
+/// and puts the probe in place. Addresses in `$fc_also` are asked, too, if no source has them: each by the name of
+/// the source (one of those asked, or of `$fc_names`) that leads there, or has led there since the boot.
 ///
 /// Each source is asked, all side by side, until it has given SAMPLES good answers or TRIES
 /// questions are used up. PORTS is `any`, `first` (from 123, if no other program holds it), `both`
@@ -61,6 +62,30 @@ case $1 in
 *) echo "$1" ;;
 esac
 }
+# Where names have led is kept until the machine is booted again: a service looks a name up when it starts,
+# and ntpd does not say by which name it found a server.
+FC_LED=/run/fleetclock/led
+fc_led() {
+case $1 in *:*) return 0 ;; *[!0-9.]*) ;; *) return 0 ;; esac
+if grep -qsxF -e "$1 $2" "$FC_LED"; then return 0; fi
+# The names of pools lead to others all the time.
+if [ "$(grep -c . "$FC_LED" 2>/dev/null)" -gt 500 ] 2>/dev/null; then
+tail -n 250 "$FC_LED" >"$FC_LED.$$" && mv -f "$FC_LED.$$" "$FC_LED"
+fi
+echo "$1 $2" 2>/dev/null >>"$FC_LED" || :
+}
+# Prints which of the names leads to an address, to all of its addresses, or has led there; else the address.
+fc_found() {
+fc_t=$1; shift
+for fc_s do
+case $fc_s in *:*) continue ;; *[!0-9.]*) ;; *) continue ;; esac
+if grep -qsxF -e "$fc_s $fc_t" "$FC_LED" ||
+getent ahosts "$fc_s" | while read -r fc_a fc_rest; do echo "$fc_a"; done | grep -qxF -e "$fc_t"; then
+echo "$fc_s"; return 0
+fi
+done
+echo "$fc_t"
+}
 # When each address was asked is kept until the machine is booted again, so that one run does not
 # ask just after another: servers drop what comes faster than every two seconds, and for a while
 # every eight (ntpd: `limited`, `discard`). A line: when, until when eight, the answer.
@@ -103,20 +128,20 @@ return $fc_status
 fc_probe() {
 fc_p1=$1; fc_p2=$2; fc_p3=$3; fc_p4=$4; fc_p5=$5; shift 5
 fc_list=
+[ -d "$FC_ASKED" ] || (umask 077; mkdir -p "$FC_ASKED") 2>/dev/null
 for fc_s in "$@"; do
 fc_all=$(fc_resolve "$fc_s")
 [ -n "$fc_all" ] || printf '{"probe":"%s","source":"%s","outcome":"unresolved"}\n' "$fc_kind" "$fc_s"
-for fc_a in $fc_all; do fc_list="$fc_list $fc_s=$fc_a"; done
+for fc_a in $fc_all; do fc_list="$fc_list $fc_s=$fc_a"; fc_led "$fc_s" "$fc_a"; done
 done
 for fc_a in ${fc_also-}; do
-case "$fc_list " in *"=$fc_a "*) ;; *) fc_list="$fc_list $fc_a=$fc_a" ;; esac
+case "$fc_list " in *"=$fc_a "*) ;; *) fc_list="$fc_list $(fc_found "$fc_a" "$@" ${fc_names-})=$fc_a" ;; esac
 done
 [ -n "$fc_list" ] || return 1
 if [ "$fc_kind" = none ]; then
 for fc_s in $fc_list; do printf '{"probe":"none","source":"%s","outcome":"no_probe"}\n' "${fc_s%=*}"; done
 return 1
 fi
-[ -d "$FC_ASKED" ] || (umask 077; mkdir -p "$FC_ASKED") 2>/dev/null
 fc_n=100; fc_jobs=; fc_good=1; fc_begun=; fc_later=
 for fc_s in $fc_list; do
 # Two names of one address are asked one after the other.
@@ -178,5 +203,43 @@ mod tests {
         assert!(there, "{dead}");
         folder_after("dash", Some("TERM"));
         assert!(!std::path::Path::new(&dead).exists(), "{dead} is left");
+    }
+
+    /// What the probe says of an address that is followed: by which name it is asked. `led` is what was noted.
+    fn asked_by(names: &str, led: &str) -> (String, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let notes = folder.path().join("led").display().to_string();
+        std::fs::write(&notes, led).unwrap();
+        let script = format!(
+            "{}\ngetent() {{ case $2 in many.example) for fc_i in 1 2 3 4 5 6; do echo \"10.0.0.$fc_i STREAM\"; done ;; \
+             one.example) echo '10.0.0.7 STREAM' ;; esac; }}\n\
+             fc_one() {{ echo \"$6\"; }}\nFC_LED={notes} FC_ASKED={} fc_also=$1; shift; fc_probe 1 1 1 1 any \"$@\"",
+            functions(),
+            folder.path().display()
+        );
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output =
+            std::process::Command::new("dash").args(["-c", &script, "x"]).args(names.split(' ')).output().unwrap();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        let asked = String::from_utf8(output.stdout).unwrap().lines().last().unwrap_or_default().to_owned();
+        (asked, std::fs::read_to_string(notes).unwrap())
+    }
+
+    #[test]
+    fn an_address_that_is_followed_is_asked_by_the_name_that_leads_or_has_led_there() {
+        for (names, led, asked) in [
+            // More addresses than are asked.
+            ("10.0.0.6 many.example", "", "many.example=10.0.0.6"),
+            ("10.0.0.9 one.example many.example", "many.example 10.0.0.9\n", "many.example=10.0.0.9"),
+            ("10.0.0.9 one.example", "other.example 10.0.0.9\none.example 10.0.0.99\n", "10.0.0.9=10.0.0.9"),
+            ("10.0.0.9 10.0.0.1 fd00::1", "", "10.0.0.9=10.0.0.9"),
+        ] {
+            assert_eq!(asked_by(names, led).0, asked, "{names} {led}");
+        }
+        let noted = asked_by("10.0.0.9 one.example 10.0.0.1 fd00::1", "one.example 10.0.0.2\n").1;
+        assert_eq!(noted, "one.example 10.0.0.2\none.example 10.0.0.7\n");
+        let many: String =
+            (0..600).map(|number| format!("pool.example 10.1.{}.{}\n", number / 250, number % 250)).collect();
+        assert_eq!(asked_by("10.0.0.9 one.example", &many).1.lines().count(), 251);
     }
 }

@@ -19,6 +19,8 @@ pub struct Peer {
     pub every_s: Option<u64>,
     /// What kind of source it is.
     pub kind: PeerKind,
+    /// Of a member of a pool, the names of all pools that the service has: of which one it is, ntpd does not say.
+    pub pools: Vec<String>,
 }
 
 impl Peer {
@@ -39,7 +41,8 @@ pub enum PeerKind {
     /// Another machine.
     #[default]
     Server,
-    /// Another machine of a service that says neither names nor which servers are members of a pool: chronyd before 4.0.
+    /// Another machine of a service that says neither names nor which servers are members of a pool: chronyd before
+    /// 4.0, ntpd 4.2.6.
     Unnamed,
     /// One of the servers behind the name of a pool, which ntpd does not say.
     PoolMember,

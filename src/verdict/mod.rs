@@ -7,9 +7,11 @@ pub(crate) mod followed;
 pub(crate) mod settling;
 pub(crate) mod sources;
 
+use std::net::IpAddr;
 use std::time::Duration;
 
 use crate::inventory::HostSpec;
+use crate::inventory::spec::Source;
 use crate::model::{DaemonReport, SourceReport, name_of_own_clock};
 use crate::provider::{DaemonStatus, Peer, PeerKind, is_reached};
 
@@ -51,7 +53,7 @@ enum Follows<'a> {
     /// Its own clock.
     Itself,
     /// Something that the inventory does not name.
-    Stranger(String),
+    Stranger(&'a Peer),
     /// Nothing any more; says what it has lost.
     Nothing(String),
 }
@@ -66,11 +68,34 @@ pub(crate) fn judge(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceRep
     match follows(daemon, sources) {
         Follows::Source(source) => by_source(spec, source).into(),
         Follows::Clock(peer) => clock(spec, report, peer).into(),
-        Follows::Stranger(address) => by(&format!("follows {address}, which the inventory does not name")).into(),
+        Follows::Stranger(peer) => by(&stranger(spec, peer)).into(),
         Follows::Itself | Follows::Nothing(_) if spec.time.isolated.is_some() => alone(spec, daemon, sources),
         Follows::Itself => by("goes by its own clock, and this host is not `isolated`").into(),
         Follows::Nothing(lost) => by(&lost).into(),
     }
+}
+
+/// A service that does not say by which name it found a server may have found it by one of the inventory.
+fn stranger(spec: &HostSpec, peer: &Peer) -> String {
+    let what = format!("follows {}, which the inventory does not name", peer.address);
+    let says = peer.name.is_some() || peer.kind == PeerKind::PoolMember || peer.address.parse::<IpAddr>().is_err();
+    // ntpd says which servers are members of a pool.
+    let may_be = |source: &&Source| sources::is_name(source) && (peer.kind == PeerKind::Unnamed || !source.pool);
+    let names: Vec<String> = spec.time.sources.iter().filter(may_be).map(quoted).collect();
+    if says || names.is_empty() {
+        return what;
+    }
+    let pool = "; a name of many servers is a `pool: true`";
+    let pool = if spec.time.sources.iter().any(|source| source.pool) { "" } else { pool };
+    format!(
+        "{what}: {} was not seen to lead there since this host was booted. If it did when the service started, restart \
+         the service{pool}",
+        names.join(" or ")
+    )
+}
+
+fn quoted(source: &Source) -> String {
+    format!("`{}`", source.address)
 }
 
 fn by_source(spec: &HostSpec, source: &SourceReport) -> Verdict {
@@ -120,7 +145,7 @@ fn follows<'a>(daemon: &'a DaemonStatus, sources: &'a [SourceReport]) -> Follows
     };
     let named = sources.iter().find(|source| source.selected);
     match (named, peer.kind) {
-        (None, PeerKind::Server | PeerKind::PoolMember | PeerKind::Unnamed) => Follows::Stranger(peer.address.clone()),
+        (None, PeerKind::Server | PeerKind::PoolMember | PeerKind::Unnamed) => Follows::Stranger(peer),
         _ if !is_reached(peer.reach) => Follows::Nothing(format!(
             "has selected {}, and its last three polls of it were lost{}",
             state(peer, named.map_or(&peer.address, |source| &source.address)),
@@ -290,7 +315,7 @@ fn explain(spec: &HostSpec, source: &SourceReport) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sources::joined;
+    use super::sources::{joined, unproven};
     use super::*;
     use crate::engine::sample::fleet;
     use crate::model::{Outcome, Slice};
@@ -338,9 +363,11 @@ mod tests {
         let provider = provider::every().find(|known| known.name() == provider).unwrap();
         let stdout = of("-").join("\n") + "\n";
         let daemon = provider.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
-        let sources = joined(&spec, of("~").into_iter().map(measured).collect(), &daemon.peers);
+        let measured: Vec<Measured> = of("~").into_iter().map(measured).collect();
+        let unproven = unproven(&spec, &measured, &daemon.peers).map(|warning| format!("\n! {warning}"));
+        let sources = joined(&spec, measured, &daemon.peers);
         let wanted: Vec<&str> = case.lines().filter(|line| line.starts_with(['=', '!'])).collect();
-        (shown(&judge(&spec, &daemon, &sources)), wanted.join("\n"))
+        (shown(&judge(&spec, &daemon, &sources)) + &unproven.unwrap_or_default(), wanted.join("\n"))
     }
 
     #[test]

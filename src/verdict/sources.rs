@@ -23,33 +23,48 @@ pub(crate) fn joined(spec: &HostSpec, measured: Vec<Measured>, peers: &[Peer]) -
     let mut measured = measured;
     let place = |m: &Measured| spec.time.sources.iter().position(|source| source.address == m.source);
     measured.sort_by_key(|m| place(m).unwrap_or(usize::MAX));
-    let declared = |m: &Measured| spec.time.sources.iter().find(|source| source.address == m.source);
     let claims: Vec<Option<&Source>> =
-        measured.iter().map(|m| declared(m).or_else(|| claimant(spec, m, &measured, peers))).collect();
+        measured.iter().map(|m| declared(spec, m).or_else(|| claimant(spec, m, &measured, peers))).collect();
     let rows = measured.into_iter().zip(claims);
     rows.filter_map(|(m, declared)| Some(source(spec, declared?, m, peers))).collect()
 }
 
-/// The source of the inventory by whose name the service has come to an address that the name does
-/// not lead to now: one server of a pool, or what the name meant when the service started.
+/// The source that was asked, by its name or address. The probe asks an address that is followed by the name that
+/// leads there, or has led there since the host was booted.
+fn declared<'a>(spec: &'a HostSpec, m: &Measured) -> Option<&'a Source> {
+    spec.time.sources.iter().find(|source| source.address == m.source)
+}
+
+/// The source of the inventory by whose name the service has come to an address where no name is known to have led:
+/// what the service itself says of it, or one server of a pool.
 fn claimant<'a>(spec: &'a HostSpec, m: &Measured, all: &[Measured], peers: &[Peer]) -> Option<&'a Source> {
     let peer = peers.iter().find(|peer| peer.selected && same_address(&peer.address, &m.source))?;
     if let Some(name) = &peer.name {
         return spec.time.sources.iter().find(|source| source.address == *name);
     }
     match peer.kind {
-        PeerKind::PoolMember => spec.time.sources.iter().find(|source| source.pool),
-        PeerKind::Server | PeerKind::Unnamed => nameless(spec, peer.kind, all, peers),
-        PeerKind::Clock => None,
+        PeerKind::PoolMember => of_its_pools(spec, peer),
+        PeerKind::Unnamed => perhaps_of_pool(spec, all, peers),
+        // ntpd does not say by which name it has found a server, so the name has to lead there.
+        PeerKind::Server | PeerKind::Clock => None,
     }
+}
+
+/// The pool of a member, where the service has no other pools than those of the inventory.
+fn of_its_pools<'a>(spec: &'a HostSpec, peer: &Peer) -> Option<&'a Source> {
+    let named = |name: &String| {
+        spec.time.sources.iter().find(|source| source.pool && source.address.eq_ignore_ascii_case(name))
+    };
+    let pools: Option<Vec<&Source>> = peer.pools.iter().map(named).collect();
+    pools?.first().copied()
 }
 
 /// Servers that a service keeps of one pool: `maxsources` of chrony, which pools of the inventory leave as it is.
 const POOL: usize = 4;
 
-/// The source that a service must mean which does not say names: one whose own addresses it has not. But where
-/// it has more servers than such sources can account for, one of them is a stranger, and which one nobody knows.
-fn nameless<'a>(spec: &'a HostSpec, kind: PeerKind, all: &[Measured], peers: &[Peer]) -> Option<&'a Source> {
+/// A pool that a server may be of, in a service that says nothing of it. But where it has more servers than the
+/// names can account for, one of them is a stranger, and which one nobody knows.
+fn perhaps_of_pool<'a>(spec: &'a HostSpec, all: &[Measured], peers: &[Peer]) -> Option<&'a Source> {
     let leads = |source: &Source, peer: &Peer| {
         let own = all.iter().filter(|m| m.source == source.address).filter_map(|m| m.address.as_deref());
         own.chain([source.address.as_str()]).any(|address| same_address(&peer.address, address))
@@ -58,13 +73,30 @@ fn nameless<'a>(spec: &'a HostSpec, kind: PeerKind, all: &[Measured], peers: &[P
         let room = if source.pool { POOL } else { 1 };
         room.saturating_sub(peers.iter().filter(|peer| leads(source, peer)).count())
     };
-    // ntpd says which servers are members of a pool.
-    let by_name =
-        |source: &&Source| source.address.parse::<IpAddr>().is_err() && (kind == PeerKind::Unnamed || !source.pool);
-    let named = || spec.time.sources.iter().filter(by_name);
-    let foreign = |peer: &&Peer| peer.kind == kind && !spec.time.sources.iter().any(|source| leads(source, peer));
+    let named = || spec.time.sources.iter().filter(|source| is_name(source));
+    let foreign =
+        |peer: &&Peer| peer.kind == PeerKind::Unnamed && !spec.time.sources.iter().any(|source| leads(source, peer));
     let accounted = peers.iter().filter(foreign).count() <= named().map(open).sum();
-    named().find(|source| open(source) > 0).filter(|_| accounted)
+    named().find(|source| source.pool && open(source) > 0).filter(|_| accounted)
+}
+
+pub(super) fn is_name(source: &Source) -> bool {
+    source.address.parse::<IpAddr>().is_err()
+}
+
+/// Says that the server that is followed counts as one of a pool, and that nothing proves it.
+pub(crate) fn unproven(spec: &HostSpec, measured: &[Measured], peers: &[Peer]) -> Option<String> {
+    let claimed = measured.iter().filter(|m| declared(spec, m).is_none());
+    let is_it = |m: &&Measured| {
+        let mut peers = peers.iter().filter(|peer| peer.selected && peer.kind == PeerKind::Unnamed);
+        peers.any(|peer| same_address(&peer.address, &m.source))
+    };
+    let (m, pool) = claimed.filter(is_it).find_map(|m| Some((m, claimant(spec, m, measured, peers)?)))?;
+    Some(format!(
+        "it follows {}, which is perhaps a server of the pool `{}`: the name does not lead there now, and this service \
+         does not say by which name it found a server",
+        m.source, pool.address
+    ))
 }
 
 fn source(spec: &HostSpec, declared: &Source, m: Measured, peers: &[Peer]) -> SourceReport {

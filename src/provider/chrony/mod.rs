@@ -238,6 +238,7 @@ fn peer(line: &str) -> Result<Peer> {
         last_s: age.parse().ok().filter(|age| *age < u64::from(u32::MAX)),
         every_s: poll.parse().ok().and_then(|poll: i32| 1_u64.checked_shl(u32::try_from(poll.max(0)).ok()?)),
         kind: if mode == "#" { PeerKind::Clock } else { PeerKind::Server },
+        pools: Vec::new(),
     })
 }
 

@@ -55,7 +55,7 @@ impl Provider for Ntpd {
             here!(),
             " 2>&1; }\n\
              fc_t=$(fc_q -w); fc_r=$?\n\
-             case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$? ;; esac\n\
+             case $fc_r:$fc_t in 0:*) ;; *option*|*sage*) fc_t=$(fc_q); fc_r=$?; echo old=yes ;; esac\n\
              printf '%s\\n' \"$fc_t\"; (exit $fc_r)"
         )
     }
@@ -64,14 +64,7 @@ impl Provider for Ntpd {
         if seen.status != 0 || !seen.stdout.contains("leap=") {
             return Ok(silent(seen));
         }
-        let lines = table(&seen.stdout);
-        let spawned = spawned(&seen.stdout);
-        let mut peers = Vec::new();
-        for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_peer(line)) {
-            let peer = peer(line)?;
-            let of_pool = peer.kind == PeerKind::Server && spawned.contains(&index);
-            peers.push(Peer { kind: if of_pool { PeerKind::PoolMember } else { peer.kind }, ..peer });
-        }
+        let peers = peers(&seen.stdout)?;
         Ok(DaemonStatus { report: report(&seen.stdout, &peers), peers })
     }
 }
@@ -296,6 +289,27 @@ fn own_clock(reference: &str, peers: &[Peer]) -> bool {
 /// Addresses of the driver that stands for the host's own clock.
 const LOCAL_DRIVER: &str = "127.127.1.";
 
+/// The sources in the table of peers, with what the table of associations says of them.
+fn peers(text: &str) -> Result<Vec<Peer>> {
+    let (lines, spawned, is_old) = (table(text), spawned(text), text.lines().any(|line| line == OLD));
+    let pools: Vec<String> = lines.iter().filter_map(|line| pool(line)).map(str::to_owned).collect();
+    let mut peers = Vec::new();
+    for (index, line) in lines.iter().enumerate().filter(|(_, line)| is_peer(line)) {
+        let peer = peer(line)?;
+        peers.push(match peer.kind {
+            PeerKind::Server if spawned.contains(&index) => {
+                Peer { kind: PeerKind::PoolMember, pools: pools.clone(), ..peer }
+            }
+            PeerKind::Server if is_old => Peer { kind: PeerKind::Unnamed, ..peer },
+            _ => peer,
+        });
+    }
+    Ok(peers)
+}
+
+/// The line of an ntpq without `-w`: its ntpd takes the servers of a pool as if they stood in its file.
+const OLD: &str = "old=yes";
+
 /// The lines of the table of peers, each whole: a long address has a line of its own.
 fn table(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
@@ -323,8 +337,13 @@ fn spawned(text: &str) -> Vec<usize> {
 
 /// Leaves out the line that stands for a pool.
 fn is_peer(line: &str) -> bool {
-    let fields: Vec<&str> = line.split_whitespace().collect();
-    fields.len() >= 10 && fields[0] != "remote" && fields[1] != ".POOL."
+    line.split_whitespace().count() >= 10 && pool(line).is_none()
+}
+
+/// The name in the line that stands for a pool.
+fn pool(line: &str) -> Option<&str> {
+    let mut fields = line.split_whitespace();
+    fields.next().filter(|_| fields.next() == Some(".POOL."))
 }
 
 /// Reads a line of `ntpq -n -p`: tally code, remote, refid, stratum, type, when, poll, reach (octal), ...
@@ -345,6 +364,7 @@ fn peer(line: &str) -> Result<Peer> {
         last_s: age(when),
         every_s: age(poll),
         kind: if kind == "l" { PeerKind::Clock } else { PeerKind::Server },
+        pools: Vec::new(),
     })
 }
 
