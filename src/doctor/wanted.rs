@@ -22,6 +22,9 @@ pub fn wanted(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Option<C
 
 /// Returns what the templates of that file have made of secrets, now and in the file that was found.
 pub fn secrets(spec: &HostSpec, evidence: &Evidence, assets: &Assets) -> Vec<String> {
+    if evidence.windows().is_some() {
+        return super::windows::old_secrets(&evidence.parts);
+    }
     let found = evidence.parts.get("config").map_or("", |part| part.stdout.as_str());
     let (text, shown) = file(spec, evidence, assets).unwrap_or_default();
     let mut pieces = shown.pieces(found, &text);

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::Evidence;
 use super::asks::Ask;
 use super::record::Parts;
+use crate::facts::registry::Registry;
 use crate::facts::windows::{self as facts, W32TIME, WindowsFacts};
 use crate::facts::windows_others;
 use crate::inventory::HostSpec;
@@ -18,6 +19,9 @@ const STATUS: &str = "w32tm";
 
 /// The state of the other time services that are known, and of what else moves the clock.
 pub(super) const RIVALS: &str = "rivals";
+
+/// What runs have noted on the host.
+const RUNS: &str = "runs";
 
 /// What VMware's tools say of the clock.
 pub(super) const VMWARE: &str = "vmware";
@@ -46,6 +50,7 @@ pub fn asks(spec: &HostSpec) -> Vec<Ask> {
     if !sources.is_empty() {
         asks.push(ask(PROBE, powershell::command(&sources, SAMPLES.0, SAMPLES.1, SAMPLES.2)));
     }
+    asks.push(ask(RUNS, facts::query_runs()));
     asks.push(ask(RIVALS, windows_others::query_states()));
     asks.push(ask(VMWARE, windows_others::ASK_VMWARE.to_owned()));
     asks.push(ask(ITSELF, powershell::command(&[LOOPBACK], SAMPLES.0, 2, SAMPLES.2)));
@@ -90,6 +95,12 @@ pub(super) fn facts(parts: &Parts) -> Option<WindowsFacts> {
     let answer = |(name, command): (&str, String)| (command, parts.get(name).cloned().unwrap_or_default());
     let answers: BTreeMap<_, _> = facts::queries().into_iter().map(answer).collect();
     Some(facts::parse(&answers))
+}
+
+/// What the values of the registry hold that have ever held a secret.
+pub(super) fn old_secrets(parts: &Parts) -> Vec<String> {
+    let printed: String = parts.values().map(|slice| format!("{}\n", slice.stdout)).collect();
+    facts::old_secrets(&Registry::parse(&printed))
 }
 
 /// Reads what only a Windows host has.

@@ -110,7 +110,33 @@ pub fn waits_for_boot(registry: &Registry) -> bool {
     registry.text(OWED, AFTER_A_BOOT) == Some(this_boot(registry).as_str())
 }
 
-/// The command that prints what runs have left: the lock, what the host took back, restarts.
+/// Begins the names of the values that say which values of the registry have ever held a secret.
+const SECRET: &str = "Secret ";
+
+/// The name of the value that notes that a value has held a secret; it has the name of that one as its data.
+pub fn secret_note(key: &str, name: &str) -> String {
+    format!("{SECRET}{key}\\{name}")
+}
+
+/// Whether a value is noted to have held a secret: what it holds now may be an old one.
+pub fn held_secret(registry: &Registry, key: &str, name: &str) -> bool {
+    registry.value(OWED, &secret_note(key, name)).is_some()
+}
+
+/// What the values hold that are noted to have held a secret, where they were read.
+pub fn old_secrets(registry: &Registry) -> Vec<String> {
+    let noted = registry.values(OWED).filter_map(|(note, name)| {
+        let (place, Value::Text(name)) = (note.strip_prefix(&SECRET.to_lowercase())?, name) else { return None };
+        let key = place.get(..place.len().checked_sub(name.len() + 1)?)?;
+        registry.value(key, name)
+    });
+    noted.flat_map(Value::texts).filter(|text| text.len() >= SHORTEST).collect()
+}
+
+/// What is shorter is no secret, and would hide half of what is shown.
+pub const SHORTEST: usize = 4;
+
+/// The command that prints what runs have left: the lock, what the host took back, restarts, notes of secrets.
 pub fn query_runs() -> String {
     format!("reg query \"{OWED}\" 2>&1")
 }

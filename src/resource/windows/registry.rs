@@ -1,11 +1,14 @@
 //! Values of one key of the registry.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use anyhow::{Result, bail};
 
 use crate::facts::registry::{Registry, Value};
-use crate::facts::windows::{AFTER_A_BOOT, OWED, POLICY, W32TIME, WindowsFacts, query, this_boot, waits_for_boot};
+use crate::facts::windows::{
+    AFTER_A_BOOT, OWED, POLICY, SHORTEST, W32TIME, WindowsFacts, held_secret, query, secret_note, this_boot,
+    waits_for_boot,
+};
 use crate::model::Slice;
 use crate::resource::{Delta, Fix, Resource};
 use crate::text::hide::HIDDEN;
@@ -22,6 +25,8 @@ pub(super) struct Values {
     warnings: Vec<String>,
     /// Which start of Windows it is.
     boot: String,
+    /// The values that have ever held a secret: what they hold now may be an old one.
+    noted: BTreeSet<String>,
 }
 
 impl Values {
@@ -47,7 +52,8 @@ impl Values {
             .collect();
         let mut warnings: Vec<String> = overridden;
         warnings.extend(pending(&key, &values, &facts.registry));
-        Ok(Values { key, values, shown, warnings, boot: this_boot(&facts.registry) })
+        let noted = values.keys().filter(|name| held_secret(&facts.registry, &key, name)).cloned().collect();
+        Ok(Values { key, values, shown, warnings, boot: this_boot(&facts.registry), noted })
     }
 
     /// The whole service is read at once, so a key of it is found in that answer.
@@ -75,6 +81,29 @@ impl Values {
             Value::Other(kind, data) => (kind.as_str(), data.clone()),
         };
         Ok(format!("reg add {} /v {} /t {kind} /d {} /f\n", cmd(&self.key)?, cmd(name)?, cmd(&data)?))
+    }
+
+    fn is_secret(&self, name: &str) -> bool {
+        self.values.get(name) != self.shown.get(name)
+    }
+
+    /// How a value that the host has may be shown in the place of the wanted one.
+    fn old(&self, name: &str, wanted: &Value, is: &Value) -> String {
+        if self.noted.contains(name) { HIDDEN.to_owned() } else { public(&self.shown, name, wanted, is) }
+    }
+
+    /// Whether it is what is wanted of a value, for all to see.
+    fn is_wanted(&self, is: &Value) -> bool {
+        self.values.iter().any(|(name, wanted)| wanted == is && !self.is_secret(name))
+    }
+
+    /// The line that notes that a value holds a secret; it stays, as the note of a file does.
+    fn note(&self, name: &str) -> Result<String> {
+        if !self.is_secret(name) || self.noted.contains(name) {
+            return Ok(String::new());
+        }
+        let note = secret_note(&self.key, name);
+        Ok(format!("reg add \"{OWED}\" /v {} /t REG_SZ /d {} /f\n", cmd(&note)?, cmd(name)?))
     }
 
     fn put_back(&self, name: &str, was: Option<&Value>) -> Result<String> {
@@ -147,8 +176,8 @@ impl Resource for Values {
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
         let registry = Registry::parse(&seen.stdout);
         let delta = |(name, wanted, is): (&String, &Value, Option<&Value>)| {
-            let public = |value: &Value| public(&self.shown, name, wanted, value);
-            Delta::new(self.label(), name, is.map(public), Some(public(wanted)))
+            let to = public(&self.shown, name, wanted, wanted);
+            Delta::new(self.label(), name, is.map(|is| self.old(name, wanted, is)), Some(to))
         };
         Ok(self.differing(&registry).map(delta).collect())
     }
@@ -162,6 +191,7 @@ impl Resource for Values {
                 fix.change.push_str(&note_boot(&self.boot)?);
                 fix.undo.push_str(&format!("-reg delete \"{OWED}\" /v {AFTER_A_BOOT} /f\n"));
             }
+            fix.change.push_str(&self.note(name)?);
             fix.change.push_str(&self.add(name, wanted)?);
             fix.undo.push_str(&self.put_back(name, was)?);
         }
@@ -177,9 +207,11 @@ impl Resource for Values {
 
     fn secrets(&self, seen: &Slice) -> Vec<String> {
         let registry = Registry::parse(&seen.stdout);
-        let secret = self.values.iter().filter(|(name, wanted)| self.shown.get(*name) != Some(wanted));
-        let both = secret.flat_map(|(name, wanted)| [Some(wanted), registry.value(&self.key, name)]);
-        both.flatten().flat_map(Value::texts).filter(|text| text.len() >= 4).collect()
+        let wanted = self.values.iter().filter(|(name, _)| self.is_secret(name)).map(|(_, wanted)| wanted);
+        let has_held = self.values.keys().filter(|name| self.is_secret(name) || self.noted.contains(*name));
+        // What is wanted of a value that has held a secret is none.
+        let held = has_held.filter_map(|name| registry.value(&self.key, name)).filter(|is| !self.is_wanted(is));
+        wanted.chain(held).flat_map(Value::texts).filter(|text| text.len() >= SHORTEST).collect()
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -200,6 +232,39 @@ mod tests {
         let delta = values.diff(&old).unwrap().remove(0);
         assert_eq!((delta.from.as_deref(), delta.to.as_deref()), (Some("***"), Some("***")));
         assert_eq!(values.secrets(&old), ["S3CRET", "OLD-S3CRET"]);
+    }
+
+    /// The playbook has no secret in it any more.
+    #[test]
+    fn a_value_that_has_held_a_secret_is_noted_and_shows_no_old_one() {
+        let hidden = BTreeMap::from([("NtpServer".to_owned(), Value::Text("***".to_owned()))]);
+        let values = Values::new(PARAMETERS.to_owned(), one("S3CRET-1"), hidden.clone(), &facts("")).unwrap();
+        let empty = seen("    Type    REG_SZ    NTP\n");
+        let change = values.fix(&empty, false).unwrap().change;
+        let note = format!("reg add \"{OWED}\" /v \"Secret {PARAMETERS}\\NtpServer\" /t REG_SZ /d \"NtpServer\" /f");
+        assert_eq!(change.lines().next(), Some(note.as_str()));
+
+        let noted = format!(
+            "{}\n    Secret {PARAMETERS}\\NtpServer    REG_SZ    NtpServer\n    Lock    REG_SZ    x\n",
+            OWED.replace("HKLM", "HKEY_LOCAL_MACHINE")
+        );
+        let facts = facts(&noted);
+        let values = Values::new(PARAMETERS.to_owned(), one("10.0.0.1,0x8"), one("10.0.0.1,0x8"), &facts).unwrap();
+        let old = seen("    NtpServer    REG_SZ    S3CRET-1\n");
+        let delta = values.diff(&old).unwrap().remove(0);
+        assert_eq!((delta.from.as_deref(), delta.to.as_deref()), (Some("***"), Some("10.0.0.1,0x8")));
+        assert_eq!(values.secrets(&old), ["S3CRET-1"]);
+        assert!(values.secrets(&seen("    NtpServer    REG_SZ    10.0.0.1,0x8\n")).is_empty());
+        assert!(!values.fix(&old, false).unwrap().change.contains("Secret"));
+        // It is noted once.
+        let again = Values::new(PARAMETERS.to_owned(), one("S3CRET-2"), hidden, &facts).unwrap();
+        assert!(!again.fix(&old, false).unwrap().change.contains("Secret "));
+        let read = Registry::parse(&format!("{noted}{}", old.stdout));
+        assert_eq!(crate::facts::windows::old_secrets(&read), ["S3CRET-1"]);
+    }
+
+    fn one(data: &str) -> BTreeMap<String, Value> {
+        BTreeMap::from([("NtpServer".to_owned(), Value::Text(data.to_owned()))])
     }
 
     const PARAMETERS: &str = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Parameters";
