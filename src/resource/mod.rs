@@ -127,7 +127,8 @@ pub fn build(
     Ok(match kind {
         Kind::Package { name } => {
             let patient = !facts.lacks.contains(&"lock_timeout");
-            Box::new(package::Package { name, manager: facts.package_manager, patient })
+            let instead = package::instead(&name, facts);
+            Box::new(package::Package { name, manager: facts.package_manager, patient, instead })
         }
         Kind::File { path, template, parents, mode, owner, group, validate, language } => {
             let Rendered { text, shown } = render(&template)?;

@@ -4,7 +4,7 @@ use anyhow::{Result, anyhow};
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
-use crate::facts::{Facts, PackageManager};
+use crate::facts::{Facts, Family, PackageManager};
 use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
@@ -17,6 +17,8 @@ pub struct Package {
     pub manager: PackageManager,
     /// Whether the manager waits for the lock of another run by itself.
     pub patient: bool,
+    /// What to do where no repository has it, if that is known of this package on this system.
+    pub instead: Option<&'static str>,
 }
 
 /// What the probe found.
@@ -48,13 +50,14 @@ impl Resource for Package {
                  if fc_out=$(setpriv --reuid=65534 --regid=65534 --clear-groups \"$@\" install {name} 2>&1); then\n\
                  case $fc_out in *'W: '*) ;; *) printf '%s\\n' \"$fc_out\"; exit 0 ;; esac\n\
                  fi\n\
-                 \"$@\" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= install {name}"
+                 \"$@\" -o Dir::Cache::pkgcache= -o Dir::Cache::srcpkgcache= install {name} || {{ {APT_SOURCES}; exit 1; }}"
             ),
             // The cache first: it is quick. A fresh system has none, or one without this package.
             PackageManager::Dnf | PackageManager::Yum => format!(
                 "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
-                 {tool} -q -C info {name} 2>/dev/null || {tool} -q info {name}",
-                tool = self.tool()
+                 {tool} -q -C info {name} 2>/dev/null || {tool} -q info {name} || {{ {repositories}; exit 1; }}",
+                tool = self.tool(),
+                repositories = DNF_REPOSITORIES.replace("@TOOL@", self.tool())
             ),
             // What is cached first, without the lock: another zypper may be at work. The exit status of
             // `info` says nothing of a package that is not there.
@@ -62,7 +65,10 @@ impl Resource for Package {
                 "rpm -q {name} >/dev/null 2>&1 && {{ echo installed; exit 0; }}\n\
                  fc_info=$(ZYPP_READONLY_HACK=1 zypper -q -n --no-refresh info {name} 2>/dev/null)\n\
                  case $fc_info in *Version*) printf '%s\\n' \"$fc_info\"; exit 0 ;; esac\n\
-                 ZYPP_LOCK_TIMEOUT=60 zypper -q -n info {name}"
+                 fc_info=$(ZYPP_LOCK_TIMEOUT=60 zypper -q -n info {name}); fc_status=$?\n\
+                 printf '%s\\n' \"$fc_info\"\n\
+                 case $fc_info in *Version*) ;; *) {ZYPPER_REPOSITORIES} ;; esac\n\
+                 exit $fc_status"
             ),
         }
     }
@@ -175,11 +181,62 @@ impl Package {
     }
 
     fn missing(&self, seen: &Slice) -> anyhow::Error {
+        let said = format!("{}\n{}", seen.stdout, seen.stderr);
+        let (name, tool) = (&self.name, self.tool());
+        let hint = way_out(&said);
+        let repositories = seen.stdout.lines().find_map(|line| line.strip_prefix(REPOSITORIES)).map(str::trim);
         let words = decisive("", &seen.stderr);
-        let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
-        let hint = way_out(&format!("{}\n{}", seen.stdout, seen.stderr));
-        anyhow!("package `{}` cannot be installed with {}: {cause}", self.name, self.tool()).hint(hint)
+        if hint != CARRY || !(words.is_empty() || is_absent(&said)) {
+            let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
+            return anyhow!("package `{name}` cannot be installed with {tool}: {cause}").hint(hint);
+        }
+        let (cause, hint) = match repositories {
+            Some("") => ("no repository is enabled on this host".to_owned(), NONE),
+            Some(some) => {
+                (format!("no repository of this host has it (enabled: {some})"), self.instead.unwrap_or(CARRY))
+            }
+            None => ("no repository has it".to_owned(), self.instead.unwrap_or(CARRY)),
+        };
+        anyhow!("package `{name}` cannot be installed with {tool}: {cause}").hint(hint)
     }
+}
+
+/// Begins the line in which the probe names the repositories of a host that does not find the package.
+const REPOSITORIES: &str = "fc-repositories";
+
+/// Those of dnf and yum, by their ids; yum 3 marks some, and adds the release.
+const DNF_REPOSITORIES: &str = r"echo fc-repositories $(@TOOL@ repolist 2>/dev/null | sed -n -e '/^repo id/,$!d' -e '/^repo id/d' -e '/^repolist:/d' -e 's,^[!*]*\([^ /]*\).*,\1,p')";
+
+/// Those of zypper, by their aliases.
+const ZYPPER_REPOSITORIES: &str = r"echo fc-repositories $(zypper -q -n --no-refresh repos 2>/dev/null | sed -n 's/^ *[0-9][0-9]* *| *\([^ |]*\) *|[^|]*| *Yes.*/\1/p')";
+
+/// Those of apt, by address and suite; a password in an address is left out.
+const APT_SOURCES: &str = r"echo fc-repositories $(apt-get indextargets --format '$(SITE) $(SUITE)' 'Created-By: Packages' 2>/dev/null | sort -u | sed -e 's,//[^/@]*@,//,' -e 's/$/,/' -e '$s/,$//')";
+
+/// What a package manager says where it has lists and none of them has the package, in small letters.
+const ABSENT: &[&str] = &[
+    "no matching packages",
+    "no matching package",
+    "no packages to list",
+    "unable to locate package",
+    "has no installation candidate",
+    "is not available, but is referred",
+    "not found.",
+];
+
+fn is_absent(said: &str) -> bool {
+    let said = said.to_lowercase();
+    ABSENT.iter().any(|sign| said.contains(sign))
+}
+
+/// What to do where no repository has a package of a time service that the system used to have.
+pub(super) fn instead(name: &str, facts: &Facts) -> Option<&'static str> {
+    let major = facts.os_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
+    let without_ntp = facts.family == Family::RedHat && major.is_some_and(|major| major >= 8);
+    (name == "ntp" && without_ntp).then_some(
+        "Red Hat's systems have no ntp since release 8: say `provider: chrony` for this host; or install ntpsec, which \
+         EPEL has (`dnf install epel-release`, then `dnf install ntpsec`): a host that has it keeps it",
+    )
 }
 
 /// What a package manager says, in small letters, and the way out. The first that is found counts: what breaks
@@ -243,17 +300,19 @@ const WAYS_OUT: &[(&[&str], &str)] = &[
             "cannot find a valid baseurl",
             "not registered",
         ],
-        "the host has no package repository: enable one, register the system, or set up an offline mirror",
+        NONE,
     ),
 ];
+
+const NONE: &str = "the host has no package repository: enable one, register the system, or set up an offline mirror";
+
+const CARRY: &str =
+    "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh";
 
 fn way_out(said: &str) -> &'static str {
     let said = said.to_lowercase();
     let known = WAYS_OUT.iter().find(|(signs, _)| signs.iter().any(|sign| said.contains(sign)));
-    known.map_or(
-        "see that the host's package repositories (or its offline mirror) carry it and that their lists are fresh",
-        |(_, hint)| hint,
-    )
+    known.map_or(CARRY, |(_, hint)| hint)
 }
 
 /// Reads `Version : 4.3` and `Release : 1.el9` as dnf, yum and zypper print them; the last is the newest.
@@ -294,7 +353,7 @@ mod tests {
     use super::*;
 
     fn package() -> Package {
-        Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true }
+        Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true, instead: None }
     }
 
     fn seen(stdout: &str, stderr: &str) -> Slice {
@@ -361,12 +420,88 @@ mod tests {
     }
 
     #[test]
+    fn a_package_that_no_repository_has_is_refused_with_those_that_were_seen() {
+        let red_hat = |version: &str| {
+            let facts = Facts { os_version: version.to_owned(), ..crate::facts::assumed::linux("redhat") };
+            Package { name: "ntp".into(), manager: PackageManager::Dnf, patient: true, instead: instead("ntp", &facts) }
+        };
+        for (package, stdout, stderr, text, hint) in [
+            (
+                red_hat("9.4"),
+                "fc-repositories baseos appstream\n",
+                "Error: No matching Packages to list\n",
+                "package `ntp` cannot be installed with dnf: no repository of this host has it (enabled: baseos appstream)",
+                "say `provider: chrony`",
+            ),
+            (
+                red_hat("7.9"),
+                "fc-repositories base updates\n",
+                "Error: No matching Packages to list\n",
+                "package `ntp` cannot be installed with dnf: no repository of this host has it (enabled: base updates)",
+                "carry it",
+            ),
+            (
+                red_hat("9.4"),
+                "fc-repositories\n",
+                "Error: No matching Packages to list\n",
+                "package `ntp` cannot be installed with dnf: no repository is enabled on this host",
+                "enable one",
+            ),
+            (
+                package(),
+                "fc-repositories http://deb.debian.org stable\n",
+                "E: Unable to locate package chrony\n",
+                "package `chrony` cannot be installed with apt-get: no repository of this host has it (enabled: http://deb.debian.org stable)",
+                "carry it",
+            ),
+            // Another cause is said in the words of the program.
+            (
+                red_hat("9.4"),
+                "fc-repositories baseos\n",
+                "Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml\n",
+                "package `ntp` cannot be installed with dnf: Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml",
+                "does not reach",
+            ),
+        ] {
+            let error = package.diff(&seen(stdout, stderr)).unwrap_err();
+            assert_eq!(error.to_string(), text);
+            let told = crate::exit::hint(&error).unwrap_or_default();
+            assert!(told.contains(hint), "{text}: {told}");
+        }
+        assert!(instead("chrony", &crate::facts::assumed::linux("redhat")).is_none());
+    }
+
+    /// What programs of each kind print of their repositories, and what is made of it.
+    #[test]
+    fn the_repositories_are_named_by_their_ids() {
+        let of = |text: &str, tool: &str, printed: &str| {
+            let script = format!("{tool}() {{ cat <<'END'\n{printed}\nEND\n}}\n{}", text.replace("@TOOL@", tool));
+            let script = script.replace("apt-get", "apt_get");
+            #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+            let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        let dnf = "repo id                repo name\nappstream              AppStream\nbaseos                 BaseOS";
+        assert_eq!(of(DNF_REPOSITORIES, "dnf", dnf), "fc-repositories appstream baseos\n");
+        let yum = "Loaded plugins: fastestmirror\n * base: mirror.example\nrepo id                 repo name            status\n\
+                   !base/7/x86_64          CentOS-7 - Base      10,072\n*epel/x86_64            EPEL                 13,791\nrepolist: 23,863";
+        assert_eq!(of(DNF_REPOSITORIES, "yum", yum), "fc-repositories base epel\n");
+        assert_eq!(of(DNF_REPOSITORIES, "dnf", "No repositories available"), "fc-repositories\n");
+        let zypper = "#  | Alias  | Name | Enabled | GPG Check | Refresh\n---+--------+------+---------+-----------+--------\n\
+                      1  | main   | Main | Yes     | (r ) Yes  | Yes\n2  | debug  | Debug | No      | ----      | ----";
+        assert_eq!(of(ZYPPER_REPOSITORIES, "zypper", zypper), "fc-repositories main\n");
+        let apt =
+            "https://user:hunter2@mirror.example stable\nhttp://deb.debian.org stable\nhttp://deb.debian.org stable";
+        assert_eq!(
+            of(APT_SOURCES, "apt_get", apt),
+            "fc-repositories http://deb.debian.org stable, https://mirror.example stable\n"
+        );
+    }
+
+    #[test]
     fn an_unknown_package_is_an_error_with_a_hint() {
         let error = package().diff(&seen("", "E: Unable to locate package chrony\n")).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "package `chrony` cannot be installed with apt-get: E: Unable to locate package chrony"
-        );
+        assert_eq!(error.to_string(), "package `chrony` cannot be installed with apt-get: no repository has it");
         assert!(crate::exit::hint(&error).is_some());
     }
 }

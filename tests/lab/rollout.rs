@@ -208,6 +208,7 @@ groups:
     let lab = Lab::up("rhel", &hosts, inventory);
     // As on Red Hat 7: yum and no dnf.
     lab.sh("rocky3", "rm /usr/bin/yum && mv /usr/bin/dnf /usr/bin/yum");
+    no_ntp_since_red_hat_8(&lab);
     let plan = lab.fleetclock(&["plan"]);
     assert!(plan.stdout.contains("+ package chrony") && plan.stdout.contains("/etc/chrony.conf"), "{}", plan.stdout);
     let (code, report) = lab.json(&["apply", "--yes"]);
@@ -220,6 +221,19 @@ groups:
     );
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!((code, &statuses(&report)[..1]), (0, &["rocky1 unchanged".to_owned()][..]), "{report:#}");
+}
+
+/// Real systems of this release have no ntp: refused before anything is changed, with what was seen and the way out.
+fn no_ntp_since_red_hat_8(lab: &Lab) {
+    lab.sh("rocky3", "cp /etc/dnf/dnf.conf /root/dnf.conf; echo 'excludepkgs=ntp' >>/etc/dnf/dnf.conf");
+    let refused = "package `ntp` cannot be installed with yum: no repository of this host has it (enabled: lab)";
+    for arguments in [&["check"][..], &["plan"], &["apply", "--yes"]] {
+        let (code, report) = lab.json(&[arguments, &["-l", "rocky3"]].concat());
+        let message = error(&report, "rocky3");
+        assert!(code == 1 && message.contains(refused), "{arguments:?}: {message}");
+        assert!(message.contains("no ntp since release 8: say `provider: chrony`"), "{arguments:?}: {message}");
+    }
+    lab.sh("rocky3", "mv /root/dnf.conf /etc/dnf/dnf.conf; ! rpm -q ntp chrony");
 }
 
 /// Holds the lock of the package manager, as somebody does who is asked by zypper and has gone to lunch.
