@@ -224,6 +224,7 @@ hosts:
     for name in ["direct", "nobody"] {
         assert_eq!(host(&report, name)["status"], "unreachable", "{name}: {}", error(&report, name));
     }
+    busy_behind_a_bastion(&lab, inventory);
     // The same by ssh_config alone.
     let config = lab.path("ssh_config");
     std::fs::write(&config, "Host gate\n  HostName 10.10.10.9\nHost alias\n  HostName 192.168.50.20\n  User root\n  ProxyJump gate\n  # a word that we do not know\n  ControlMaster auto\n").unwrap();
@@ -232,6 +233,35 @@ hosts:
     lab.inventory(&format!("hosts: {{ alias: {{ role: master, isolated: true, ssh: {{ user: root, key: {}, known_hosts: {}, config: {} }} }} }}", key.display(), known.display(), config.display()));
     let (code, report) = lab.json(&["check"]);
     assert_eq!(code, 3, "{}", error(&report, "alias"));
+}
+
+/// Beyond `MaxStartups` an sshd takes no connection that has not logged in: somebody holds the only one for a while.
+/// It is tried again over the login to the bastion that is there. One that stays busy is named as such.
+fn busy_behind_a_bastion(lab: &Lab, inventory: &str) {
+    lab.sh("inner", "printf 'Port 2291\nPidFile /run/busy.pid\nMaxStartups 1:100:1\nLoginGraceTime 60\nPermitRootLogin prohibit-password\n' >/etc/ssh/busy; mkdir -p /run/sshd; firewall-cmd -q --add-port=2291/tcp; /usr/sbin/sshd -f /etc/ssh/busy");
+    let hold = |seconds: u32| {
+        let hold = format!("exec 3<>/dev/tcp/127.0.0.1/2291; read -r x <&3; touch /root/held; sleep {seconds}");
+        lab.sh("inner", &format!("rm -f /root/held; setsid bash -c '{hold}' </dev/null >/dev/null 2>&1 & while [ ! -e /root/held ]; do sleep 0.1; done"));
+    };
+    let busy =
+        "  busy: { address: 192.168.50.20, ssh: { port: 2291, jump: [gate], client: ssh2, host_key: accept-new } }\n";
+    lab.inventory(&format!("{inventory}{busy}"));
+    let logins = || lab.sh("gate", "journalctl -u ssh -o cat | grep -c '^Accepted publickey'").parse::<u32>().unwrap();
+    hold(2);
+    let before = logins();
+    let (_, report) = lab.json(&["check", "-l", "busy"]);
+    assert_eq!(host(&report, "busy")["status"], "drifted", "{}", error(&report, "busy"));
+    assert_eq!(logins(), before + 1, "the bastion was logged in to again");
+    hold(15);
+    let (_, report) = lab.json(&["check", "-l", "busy"]);
+    assert_eq!(host(&report, "busy")["status"], "unreachable", "{report:#}");
+    assert!(
+        error(&report, "busy").contains("SSH handshake") || error(&report, "busy").contains("turns connections away"),
+        "{}",
+        error(&report, "busy")
+    );
+    lab.sh("inner", "kill $(cat /run/busy.pid)");
+    lab.inventory(inventory);
 }
 
 #[test]

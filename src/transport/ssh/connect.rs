@@ -9,7 +9,7 @@ use ssh2::{MethodType, Session};
 
 use super::disagree::{DISAGREED, disagreed, host_key_types};
 use super::job::{Hop, SshJob};
-use super::tunnel::{Heard, tunnel};
+use super::tunnel::{Tunnel, tunnel};
 use super::{auth, stranger};
 use crate::transport::TransportError;
 
@@ -136,22 +136,37 @@ fn shown(session: &Session, hop: &Hop) -> Result<Vec<u8>, TransportError> {
     key.ok_or_else(|| unreachable(hop, "the server showed no host key"))
 }
 
-/// Shakes hands. A busy sshd drops connections at random before it says its name (`MaxStartups`);
-/// nothing has been tried by then, so it is safe to come again, while there is time.
+/// Shakes hands. A bastion whose way leads nowhere is let go.
 fn shake(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
+    let shaken = again_and_again(hop, timeout, previous);
+    if let (Err(_), Some((session, socket))) = (&shaken, previous) {
+        free(session, socket);
+    }
+    shaken
+}
+
+/// A busy sshd drops connections at random before it says its name (`MaxStartups`); nothing has been tried by then, so
+/// it is safe to come again, while there is time. Behind a bastion the next way goes over the same login.
+fn again_and_again(hop: &Hop, timeout: Duration, previous: Option<&Link>) -> Result<Link, Failure> {
     let deadline = Instant::now() + timeout;
     let mut pauses = super::pauses();
     loop {
         let left = deadline.saturating_duration_since(Instant::now()).max(Duration::from_millis(1));
-        let Fresh { mut session, socket, heard } = session(hop, left, timeout, previous)?;
-        let Err(error) = session.handshake() else { return Ok((session, socket)) };
+        let Fresh { mut session, socket, tunnel } = session(hop, left, timeout, previous)?;
+        let Err(error) = session.handshake() else {
+            if let (Some(tunnel), Some(bastion)) = (tunnel, previous) {
+                tunnel.keep(bastion);
+            }
+            return Ok((session, socket));
+        };
         free(&session, &socket);
+        let heard = tunnel.as_ref().map(|tunnel| tunnel.heard.clone());
         if DISAGREED.contains(&error.code()) {
             return Err(disagreed(&session, hop, timeout, heard.as_ref(), error.message()));
         }
         let left = deadline.saturating_duration_since(Instant::now());
-        // A tunnel that is gone has taken the session of its bastion with it.
-        let again = previous.is_none() && DROPPED.contains(&error.code());
+        let may_be_busy = DROPPED.contains(&error.code()) && heard.as_ref().is_none_or(stranger::may_be_busy);
+        let again = may_be_busy && tunnel.is_none_or(|tunnel| tunnel.is_back(left));
         match pauses.next().filter(|time| again && *time < left) {
             Some(time) => pause(time),
             None => return Err(stranger::no_handshake(hop, &error, left, heard.as_ref()).into()),
@@ -172,8 +187,8 @@ fn pause(time: Duration) {
 struct Fresh {
     session: Session,
     socket: OwnedFd,
-    /// What the server says first, if it is behind a bastion.
-    heard: Option<Heard>,
+    /// The way through the bastion, if the server is behind one.
+    tunnel: Option<Tunnel>,
 }
 
 /// A session on its stream, before the handshake, within the time that is left of its limit.
@@ -183,12 +198,14 @@ fn session(hop: &Hop, left: Duration, timeout: Duration, previous: Option<&Link>
     // A type that this libssh2 does not know is left out by it; a preference is no demand.
     let _ = session.method_pref(MethodType::HostKey, &host_key_types(&session, hop));
     restrict(&session, hop)?;
-    let (socket, heard): (OwnedFd, _) = match previous {
-        None => (tcp(hop, left, timeout)?.into(), None),
-        Some(bastion) => tunnel(bastion, hop).map(|(stream, heard)| (stream.into(), Some(heard)))?,
+    let own = |error: std::io::Error| TransportError::own("open a connection", &error);
+    let tunnel = previous.map(|bastion| tunnel(bastion, hop)).transpose()?;
+    let socket: OwnedFd = match &tunnel {
+        None => tcp(hop, left, timeout)?.into(),
+        Some(tunnel) => tunnel.stream.try_clone().map_err(own)?.into(),
     };
-    session.set_tcp_stream(socket.try_clone().map_err(|error| TransportError::own("open a connection", &error))?);
-    Ok(Fresh { session, socket, heard })
+    session.set_tcp_stream(socket.try_clone().map_err(own)?);
+    Ok(Fresh { session, socket, tunnel })
 }
 
 /// Keeps to the algorithms that the ssh_config allows, of those that libssh2 knows.

@@ -43,6 +43,13 @@ fn is_busy(words: &str) -> bool {
     ["Exceeded MaxStartups", "Not allowed at this time"].iter().any(|sign| words.starts_with(sign))
 }
 
+/// Whether what a server behind a bastion has said leaves it open that it is an sshd which is busy: an older one says
+/// nothing.
+pub(super) fn may_be_busy(heard: &Heard) -> bool {
+    let bytes = heard.bytes();
+    bytes.is_empty() || words(&bytes).is_some_and(|said| is_busy(&said))
+}
+
 /// What it answers to the name of an SSH client. There may be no time left but the one that this process
 /// has to say how it went.
 fn first_words(hop: &Hop, left: Duration) -> Option<String> {

@@ -4,16 +4,18 @@ use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use ssh2::Session;
 
 use super::connect::{Link, acknowledge, free, unreachable};
 use super::job::Hop;
 use super::offer;
 use crate::transport::TransportError;
 
-/// What a server behind a bastion said first: a bastion opens one way, so nothing is asked a second time.
+/// What a server behind a bastion said first: what is known need not be asked a second time.
 #[derive(Clone, Default)]
 pub(super) struct Heard(Arc<Mutex<Vec<u8>>>);
 
@@ -29,9 +31,69 @@ impl Heard {
     }
 }
 
+/// A way through a bastion, on which a thread moves the bytes.
+pub(super) struct Tunnel {
+    pub(super) stream: UnixStream,
+    pub(super) heard: Heard,
+    whose: Arc<Whose>,
+}
+
+/// Whose the session of the bastion is, and the signal that this has changed.
+#[derive(Default)]
+struct Whose(Mutex<Owner>, Condvar);
+
+/// Until the host behind it has shaken hands, the session may be needed for another way.
+#[derive(Default, Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// It lends the session to the way; who connects has to end it.
+    #[default]
+    Lent,
+    /// The way is its last: it ends with that.
+    Given,
+    /// The way is gone, and the session is free for another.
+    Back,
+}
+
+impl Tunnel {
+    /// The host has shaken hands: the session of the bastion goes with its way.
+    pub(super) fn keep(&self, (session, socket): &Link) {
+        let mut owner = self.whose.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if *owner == Owner::Back {
+            free(session, socket);
+        } else {
+            *owner = Owner::Given;
+        }
+    }
+
+    /// Waits until the session of the bastion is free for another way; returns whether it is.
+    pub(super) fn is_back(&self, time: Duration) -> bool {
+        let owner = self.whose.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = self.whose.1.wait_timeout_while(owner, time, |owner| *owner != Owner::Back);
+        *waited.unwrap_or_else(PoisonError::into_inner).0 == Owner::Back
+    }
+}
+
+impl Whose {
+    /// The way is gone. A session that was given away goes with it.
+    fn end(&self, mut pump: Pump, session: &Session) {
+        let mut owner = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = pump.socket.shutdown(Shutdown::Both);
+        if *owner == Owner::Given {
+            free(session, &pump.bastion);
+        } else {
+            // The bastion forgets the channel before there is another.
+            session.set_blocking(true);
+            let _ = pump.channel.close();
+            *owner = Owner::Back;
+        }
+        drop(pump);
+        self.1.notify_all();
+    }
+}
+
 /// Opens one. libssh2 wants a real socket: a thread moves the bytes
 /// between the bastion's channel and a pair of sockets.
-pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<(UnixStream, Heard), TransportError> {
+pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<Tunnel, TransportError> {
     let failed = |cause: String| unreachable(target, &format!("through the bastion: {cause}"));
     let channel = bastion
         .channel_direct_tcpip(&target.host, target.port, None)
@@ -44,14 +106,15 @@ pub(super) fn tunnel((bastion, wake): &Link, target: &Hop) -> Result<(UnixStream
     let session = bastion.clone();
     let heard = Heard::default();
     let listener = heard.clone();
+    let whose = Arc::<Whose>::default();
+    let told = Arc::clone(&whose);
     let pump = move || {
         let mut pump = Pump { channel, socket: theirs, bastion: wake, heard: listener };
         pump.run();
-        let _ = pump.socket.shutdown(Shutdown::Both);
-        free(&session, &pump.bastion);
+        told.end(pump, &session);
     };
     std::thread::Builder::new().spawn(pump).map_err(own)?;
-    Ok((ours, heard))
+    Ok(Tunnel { stream: ours, heard, whose })
 }
 
 struct Pump {
