@@ -1,7 +1,7 @@
 //! How each host of an inventory ended its last run, on the machine that ran it: what `@last-failed` and
 //! `@last-drifted` stand for. One small file for each inventory, beside the records of [`crate::history`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -41,12 +41,13 @@ impl Last {
         self.hosts.iter().filter(|(_, status)| wanted(**status)).map(|(name, _)| name.clone()).collect()
     }
 
-    /// Notes how the hosts of a run ended; those that were not started, and all others, stay as they were.
+    /// Notes how the hosts of a run ended; those that were not started, and all others, stay as they were. What is
+    /// not in the inventory any more (`all` are its hosts) is forgotten.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn note(verb: Verb, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
-        Self::note_in(&history::state()?, verb, inventory, hosts)
+    pub fn note(verb: Verb, inventory: &Path, hosts: &[HostReport], all: &BTreeSet<String>) -> Result<()> {
+        Self::note_in(&history::state()?, verb, inventory, hosts, all)
     }
 
     /// Notes that hosts are about to be changed: whatever ends the run before it has come to one of them, that one
@@ -54,20 +55,17 @@ impl Last {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn begin(inventory: &Path, hosts: &[String]) -> Result<()> {
-        Self::write(
-            &history::state()?,
-            inventory,
-            hosts.iter().map(|name| (name.clone(), Status::NotStarted)).collect(),
-        )
+    pub fn begin(inventory: &Path, hosts: &[String], all: &BTreeSet<String>) -> Result<()> {
+        let begun = hosts.iter().map(|name| (name.clone(), Status::NotStarted)).collect();
+        Self::write(&history::state()?, inventory, begun, all)
     }
 
-    fn note_in(state: &Path, verb: Verb, inventory: &Path, hosts: &[HostReport]) -> Result<()> {
+    fn note_in(state: &Path, verb: Verb, inventory: &Path, hosts: &[HostReport], all: &BTreeSet<String>) -> Result<()> {
         let compared = hosts.iter().filter(|host| verb.compares() && host.status != Status::NotStarted);
-        Self::write(state, inventory, compared.map(|host| (host.name.clone(), host.status)).collect())
+        Self::write(state, inventory, compared.map(|host| (host.name.clone(), host.status)).collect(), all)
     }
 
-    fn write(state: &Path, inventory: &Path, ended: Vec<(String, Status)>) -> Result<()> {
+    fn write(state: &Path, inventory: &Path, ended: Vec<(String, Status)>, all: &BTreeSet<String>) -> Result<()> {
         use std::os::unix::fs::DirBuilderExt as _;
         if ended.is_empty() {
             return Ok(());
@@ -81,6 +79,7 @@ impl Last {
             let mut last = Self::read(&path).ok().flatten().unwrap_or_default();
             last.inventory = std::path::absolute(inventory)?;
             last.hosts.extend(ended);
+            last.hosts.retain(|name, _| all.contains(name));
             Ok(files::write(&path, &serde_json::to_vec(&last)?)?)
         };
         write().with_context(|| format!("write {}", path.display()))
@@ -121,7 +120,22 @@ mod tests {
 
     fn note(state: &Path, verb: Verb, inventory: &str, hosts: &[(&str, Status)]) {
         let hosts: Vec<HostReport> = hosts.iter().map(|(name, status)| host(name, *status)).collect();
-        Last::note_in(state, verb, Path::new(inventory), &hosts).unwrap();
+        Last::note_in(state, verb, Path::new(inventory), &hosts, &everybody()).unwrap();
+    }
+
+    /// The hosts of each inventory here.
+    fn everybody() -> BTreeSet<String> {
+        ["a", "b", "c", "d", "m1", "s1", "s2"].map(str::to_owned).into()
+    }
+
+    #[test]
+    fn a_host_that_is_gone_from_the_inventory_is_forgotten() {
+        let state = tempfile::tempdir().unwrap();
+        note(state.path(), Verb::Check, "a.yml", &[("a", Status::Failed), ("b", Status::Drifted)]);
+        let left = BTreeSet::from(["b".to_owned(), "c".to_owned()]);
+        let hosts = [host("c", Status::Failed), host("elsewhere", Status::Failed)];
+        Last::note_in(state.path(), Verb::Check, Path::new("a.yml"), &hosts, &left).unwrap();
+        assert_eq!(known(state.path(), "a.yml").unwrap().ended(|_| true), ["b", "c"]);
     }
 
     fn known(state: &Path, inventory: &str) -> Option<Last> {
@@ -168,7 +182,7 @@ mod tests {
         note(state.path(), Verb::Check, "a.yml", &all.map(|(name, _)| (name, Status::NotStarted)));
         assert_eq!(known(state.path(), "a.yml").unwrap().ended(is_failed), ["c"]);
         let begun = ["a", "b", "d"].map(|name| (name.to_owned(), Status::NotStarted)).to_vec();
-        Last::write(state.path(), Path::new("a.yml"), begun).unwrap();
+        Last::write(state.path(), Path::new("a.yml"), begun, &everybody()).unwrap();
         note(state.path(), Verb::Apply, "a.yml", &[("a", Status::NotStarted), ("b", Status::Changed)]);
         assert_eq!(known(state.path(), "a.yml").unwrap().ended(is_failed), ["a", "c", "d"]);
     }

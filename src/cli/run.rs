@@ -45,6 +45,8 @@ pub(super) struct Run {
     pub(super) command: Verb,
     pub(super) inventory: PathBuf,
     pub(super) hosts: Vec<HostSpec>,
+    /// The names of the whole inventory.
+    all: BTreeSet<String>,
     /// Which host of the whole inventory has an address.
     owners: Arc<BTreeMap<IpAddr, String>>,
     /// The secrets of all hosts, which are never shown.
@@ -94,6 +96,7 @@ impl Run {
     pub(super) fn of(command: Verb, global: &Global, fleet: Fleet) -> Result<Self> {
         let (rollout, freeze) = (fleet.rollout.clone(), fleet.freeze.clone());
         let owners = Arc::new(owners(&fleet.hosts));
+        let all = fleet.hosts.iter().map(|host| host.name.clone()).collect();
         let hosts = global.pick(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
         crate::playbook::check::check(&assets, &hosts)?;
@@ -115,6 +118,7 @@ impl Run {
             command,
             inventory: global.inventory.clone(),
             hosts,
+            all,
             owners,
             hidden,
             rollout,
@@ -249,7 +253,7 @@ impl Run {
         self.record = Some(Record::begin(self.command, whoami(), self.began(), &self.inventory, self.names()));
         self.write_record(None);
         if self.command != Verb::Undo {
-            self.unless_noted(Last::begin(&self.inventory, &self.names()));
+            self.unless_noted(Last::begin(&self.inventory, &self.names(), &self.all));
         }
     }
 
@@ -265,7 +269,7 @@ impl Run {
     /// Notes how hosts ended, for `@last-failed`, `@last-drifted` and `apply --failed`; `command` is what was done
     /// to them.
     pub(super) fn note_endings(&self, command: Verb, hosts: &[HostReport]) {
-        self.unless_noted(Last::note(command, &self.inventory, hosts));
+        self.unless_noted(Last::note(command, &self.inventory, hosts, &self.all));
     }
 
     /// A home that cannot be written to, as in a container, is no reason to spoil the result of a run that only reads.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Condition, FleetReport, HostReport, Summary, spread};
+use super::{Condition, FleetReport, HostReport, Status, Summary, spread};
 
 /// Why reports cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -104,10 +104,46 @@ fn same(inventories: &[Option<String>]) -> bool {
     inventories.windows(2).all(|pair| pair[0] == pair[1])
 }
 
-/// The code of the run that went worst, in the order of the exit codes.
+/// The code of the run that went worst, in the order of the exit codes. The reports are in the order of their starts;
+/// of each counts what no later one says otherwise: a host that was mended since is as it is now.
 fn exit_code(reports: &[FleetReport]) -> u8 {
-    let rank = |code: &u8| [130, 2, 1, 5, 3, 4].iter().position(|known| known == code).unwrap_or(usize::MAX);
-    reports.iter().map(|report| report.exit_code).min_by_key(rank).unwrap_or_default()
+    let last: HashMap<&str, usize> = reports
+        .iter()
+        .enumerate()
+        .flat_map(|(index, report)| report.hosts.iter().map(move |host| (host.name.as_str(), index)))
+        .collect();
+    let code = |(index, report): (usize, &FleetReport)| {
+        let is_left = |host: &&HostReport| last.get(host.name.as_str()) == Some(&index);
+        let left: Vec<Status> = report.hosts.iter().filter(is_left).map(|host| host.status).collect();
+        if left.len() == report.hosts.len() { report.exit_code } else { code_of(report.exit_code, left) }
+    };
+    reports.iter().enumerate().map(code).min_by_key(|code| rank(*code)).unwrap_or_default()
+}
+
+/// The code of a run of which these hosts are left. What the run did not tell by its code (`--fail-on`, a plan
+/// without `--exit-code`) is not told now.
+fn code_of(ended: u8, left: Vec<Status>) -> u8 {
+    let told = Condition::holding(left).into_iter().map(told_by);
+    let told: Vec<u8> = told.filter(|code| rank(*code) >= rank(ended)).collect();
+    if ended == INTERRUPTED && !told.is_empty() { ended } else { told.first().copied().unwrap_or_default() }
+}
+
+/// The code of a run that the user has interrupted.
+const INTERRUPTED: u8 = 130;
+
+/// The code that tells of a condition (docs/report.md).
+fn told_by(condition: Condition) -> u8 {
+    match condition {
+        Condition::Failed => 1,
+        Condition::Limits => 5,
+        Condition::Drift => 3,
+        Condition::Unreachable => 4,
+    }
+}
+
+/// How bad a code is: the worst comes first.
+fn rank(code: u8) -> usize {
+    [INTERRUPTED, 2, 1, 5, 3, 4].iter().position(|known| *known == code).unwrap_or(usize::MAX)
 }
 
 /// From the start of the first to the end of the last; where a time cannot be read, as long as the longest took.
@@ -149,6 +185,32 @@ mod tests {
         let error = FleetReport::merged(vec![first, other]).unwrap_err().to_string();
         assert_eq!(error, "reports of `check` and of `verify` say different things of a host and cannot be joined");
         assert!(FleetReport::merged(Vec::new()).is_err());
+    }
+
+    /// Each run: its start, its code, its hosts. What they are together.
+    #[test]
+    fn a_host_that_was_mended_since_makes_no_run_red() {
+        use Status::{Changed, Drifted, Failed, NotStarted, OutOfLimits, Unchanged, Unreachable};
+        type Case<'a> = (&'a [(u8, &'a [(&'a str, Status)])], u8);
+        let cases: &[Case<'_>] = &[
+            (&[(1, &[("a", Failed), ("b", Unchanged)]), (0, &[("a", Changed)])], 0),
+            // The other one stays as it was.
+            (&[(1, &[("a", Failed), ("b", OutOfLimits)]), (0, &[("a", Changed)])], 5),
+            (&[(4, &[("a", Unreachable)]), (1, &[("a", Failed)]), (0, &[("a", Changed)])], 0),
+            (&[(0, &[("a", Unchanged)]), (4, &[("a", Unreachable)])], 4),
+            // An interrupted run whose hosts were done later, and one of which some were not.
+            (&[(130, &[("a", Changed), ("b", NotStarted)]), (0, &[("b", Changed)])], 0),
+            (&[(130, &[("a", Changed), ("b", NotStarted), ("c", NotStarted)]), (0, &[("b", Changed)])], 130),
+            // Runs that were not to tell of drift (`--fail-on`, a plan).
+            (&[(0, &[("a", Drifted), ("b", Drifted)]), (0, &[("a", Unchanged)])], 0),
+            (&[(4, &[("a", Unreachable), ("b", Failed)]), (0, &[("a", Unchanged)])], 0),
+        ];
+        for (runs, code) in cases {
+            let runs = runs.iter().enumerate();
+            let reports = runs.map(|(at, (code, hosts))| run(&format!("2026-01-01T00:00:0{at}Z"), *code, hosts));
+            let all = FleetReport::merged(reports.rev().collect()).unwrap();
+            assert_eq!(all.exit_code, *code, "{all:#?}");
+        }
     }
 
     #[test]
