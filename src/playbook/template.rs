@@ -5,11 +5,14 @@ use std::cell::RefCell;
 use anyhow::{Context, Result, anyhow};
 use minijinja::syntax::SyntaxConfig;
 use minijinja::value::ValueKind;
-use minijinja::{Environment, UndefinedBehavior, Value, escape_formatter};
+use minijinja::{Environment, ErrorKind, UndefinedBehavior, Value, escape_formatter};
+
+/// Why `{{ none }}` is refused.
+const NOTHING: &str = "the value is none, and nothing says what to write; `{{ value or '' }}` writes nothing";
 
 /// Renders templates and evaluates conditions against one context.
 ///
-/// An undefined name is an error, never empty text; nothing is escaped; the last line keeps
+/// An undefined name is an error, never empty text, and so is a value that is none (`~` in the inventory); nothing is escaped; the last line keeps
 /// its line break. What is true is `true`, as in the inventory and in most files, and not `True` as in Python.
 #[derive(Debug, Default)]
 pub struct Engine;
@@ -26,6 +29,8 @@ fn environment<'a>() -> Environment<'a> {
     }
     env.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
     env.set_formatter(|out, state, value| match value.kind() {
+        // Python's word for nothing is in no configuration file what anybody meant.
+        ValueKind::None => Err(minijinja::Error::new(ErrorKind::InvalidOperation, NOTHING)),
         ValueKind::Bool => Ok(out.write_str(if value.is_true() { "true" } else { "false" })?),
         _ => escape_formatter(out, state, value),
     });
@@ -143,7 +148,7 @@ fn without_own(env: &Environment<'_>, names: std::collections::HashSet<String>) 
 fn explain(name: &str, error: &minijinja::Error) -> anyhow::Error {
     let line = error.line().map_or(String::new(), |line| format!(":{line}"));
     let detail = match (error.kind(), named(error)) {
-        (minijinja::ErrorKind::UndefinedError, Some(words)) => {
+        (ErrorKind::UndefinedError, Some(words)) => {
             return anyhow!("template `{name}`{line}: undefined value: `{words}`");
         }
         _ => error.detail().map_or(String::new(), |detail| format!(": {detail}")),
@@ -179,6 +184,18 @@ mod tests {
             assert_eq!(Compiled::default().render(template, template, &context).unwrap(), text, "{template}");
         }
         assert!(Engine.holds("on and not off", &context).unwrap());
+    }
+
+    #[test]
+    fn none_is_an_error_where_it_would_be_written_and_a_value_where_it_is_asked_for() {
+        let context = context! { key => (), list => vec![1] };
+        for text in ["a\n{{ key }}", "a\n{{ none }}", "a\n{{ 'x' if not list else key }}"] {
+            let error = Engine.render("x.j2", text, &context).unwrap_err().to_string();
+            assert!(error.starts_with("template `x.j2`:2: invalid operation: the value is none"), "{text}: {error}");
+            assert!(Compiled::default().render("x.j2", text, &context).is_err(), "{text}");
+        }
+        let text = "{{ key or '' }}{% if key is none %}no key{% endif %}{{ key | default('-', true) }}";
+        assert_eq!(Engine.render("x.j2", text, &context).unwrap(), "no key-");
     }
 
     #[test]
