@@ -251,3 +251,31 @@ fn words_of_an_operating_system_stay_in_their_rooms() {
     }
     nothing(&wrong);
 }
+
+/// Rows `| system | tried |` of a page, each as it is told in its first two cells.
+fn systems(page: &str) -> Vec<(String, String)> {
+    let text = std::fs::read_to_string(page).unwrap();
+    let rows = text.lines().skip_while(|line| !line.starts_with("| system | tried |")).skip(2);
+    let cell = |line: &str, at: usize| line.split('|').nth(at).unwrap_or_default().trim().to_owned();
+    rows.take_while(|line| line.starts_with('|')).map(|line| (cell(line, 1), cell(line, 2))).collect()
+}
+
+/// Who reads the README alone must not take a system for tried that was not.
+#[test]
+fn the_readme_says_of_each_system_how_it_was_tried() {
+    let readme = std::fs::read_to_string("README.md").unwrap();
+    let told: Vec<&str> = readme.lines().skip_while(|line| !line.starts_with("| tried |")).collect();
+    let mut known = 0;
+    for page in ["docs/systems.md", "docs/windows.md"] {
+        for (names, tried) in systems(page) {
+            let word = tried.split(' ').next().unwrap();
+            let rows = told.iter().skip(2).take_while(|line| line.starts_with('|'));
+            let row: String = rows.filter(|line| line.starts_with(&format!("| {word}"))).copied().collect();
+            for name in names.split([',', ' ']).filter(|name| !matches!(*name, "" | "and" | "to" | "Server")) {
+                assert!(row.contains(name), "{page}: {names} was {tried}, and the README does not say so of {name}");
+                known += 1;
+            }
+        }
+    }
+    assert!(known > 30, "{known} names");
+}
