@@ -6,7 +6,7 @@ use std::path::Path;
 use fleetclock::facts::versions::{FEATURES, Feature, Held, is_older};
 
 use crate::fixture::Lab;
-use crate::report::error;
+use crate::report::{error, statuses};
 
 const RULES: &str = include_str!("ages/rules.txt");
 const SHAPES: &str = include_str!("ages/shapes.txt");
@@ -118,6 +118,10 @@ fn the_main_line_on_old_systems() {
     let (code, facts) = lab.json(&["facts"]);
     assert_eq!(code, 0, "{facts:#}");
     assert_eq!(facts["old1"]["versions"]["systemd"], "219");
+    let before = ALL.map(|(name, _)| lab.sh(name, STATE));
+    let (code, plan) = lab.json(&["plan"]);
+    assert_eq!((code, statuses(&plan)), (0, ALL.map(|(name, _)| format!("{name} drifted")).to_vec()), "{plan:#}");
+    assert_eq!(ALL.map(|(name, _)| lab.sh(name, STATE)), before, "a plan changes nothing");
     let (code, report) = lab.json(&["apply", "--yes"]);
     assert_eq!(code, 0, "{report:#}");
     // Its sources by their addresses, and nothing that this ntpd does not know.
@@ -136,37 +140,55 @@ fn the_main_line_on_old_systems() {
     assert!(error(&report, "focal").contains("Too many arguments"), "{}", error(&report, "focal"));
     assert_eq!(lab.sh("focal", "cat /etc/chrony/chrony.conf; systemctl show -p MainPID chrony"), before);
 
-    let (code, report) = lab.json(&["undo", "--yes", "old2", "focal"]);
-    assert_eq!(code, 0, "{report:#}");
+    let (code, report) = lab.json(&["undo", "--yes", "old1", "old2", "focal"]);
+    assert_eq!((code, statuses(&report)), (0, ALL.map(|(name, _)| format!("{name} changed")).to_vec()), "{report:#}");
     assert_eq!(lab.sh("focal", "systemctl is-active systemd-timesyncd"), "active");
+    for (name, config) in ALL {
+        assert_eq!(lab.sh(name, &format!("cat {config} 2>/dev/null | grep -c fleetclock || true")), "0", "{name}");
+    }
+    let (code, plan) = lab.json(&["plan"]);
+    assert_eq!((code, statuses(&plan)), (0, ALL.map(|(name, _)| format!("{name} drifted")).to_vec()), "{plan:#}");
 }
+
+/// The hosts, and the file of the service of each.
+const ALL: [(&str, &str); 3] =
+    [("old1", "/etc/chrony.conf"), ("old2", "/etc/ntp.conf"), ("focal", "/etc/chrony/chrony.conf")];
+
+/// What a plan must leave as it is.
+const STATE: &str = "systemctl list-units --state=active --no-legend --plain -t service | cut -d' ' -f1; \
+                     cat /etc/chrony.conf /etc/ntp.conf /etc/chrony/chrony.conf 2>/dev/null | cksum";
 
 mod slow {
     use super::*;
 
-    /// Nobody comes to keep the change: the timer of systemd 219 takes it back. And an isolated ntpd 4.2.6.
+    /// Nobody comes to keep the change: the timers of systemd 219 and 245 take it back. And an isolated ntpd 4.2.6.
     #[test]
     #[ignore = "needs the lab: ./test --slow runs it"]
     fn the_timer_and_an_old_isolated_ntpd() {
         let fleet = FLEET.replace("serve:", "provider: ntpd, serve:").replace("EXTRA", "extra: []");
-        let lab =
-            Lab::up("agest", &HOSTS[..2], &fleet.replace("      focal: { address: 10.10.10.3, extra: [] }\n", ""));
+        let lab = Lab::up("agest", HOSTS, &fleet);
         let (code, report) = lab.json(&["apply", "--yes"]);
         assert_eq!(code, 0, "{report:#}");
         assert!(lab.sh("old1", "cat /etc/ntp.conf").contains("tos orphan 10\n"));
         assert_eq!(lab.fleetclock(&["check"]).code, 0);
-        lab.inventory(&fleet.replace("provider: ntpd }", "provider: ntpd, extra: ['tinker stepout 301'] }"));
-        let mut tool = lab.start(&["apply", "--yes", "-l", "old2"]);
+        // A line that does nothing new, in the words of each.
+        let lines = ["tinker stepout 301", "maxupdateskew 900"];
+        let [ntpd, chrony] = lines.map(|line| format!("extra: ['{line}']"));
+        lab.inventory(
+            &fleet.replace("provider: ntpd }", &format!("provider: ntpd, {ntpd} }}")).replace("extra: []", &chrony),
+        );
+        let mut tool = lab.start(&["apply", "--yes", "-l", "old2,focal"]);
         let until = std::time::Instant::now() + std::time::Duration::from_secs(90);
-        while !lab.attempt("old2", "grep -q 'tinker stepout 301' /etc/ntp.conf").is_empty() {
-            assert!(std::time::Instant::now() < until, "the change did not come");
+        for ((name, config), line) in ALL[1..].iter().zip(lines) {
+            while !lab.attempt(name, &format!("grep -q '{line}' {config}")).is_empty() {
+                assert!(std::time::Instant::now() < until, "{name}: the change did not come");
+            }
         }
         lab.kill(&mut tool);
-        lab.sh("old2", "while [ -n \"$(sed -n 's/^script=//p' /run/fleetclock/lock)\" ]; do sleep 0.2; done; systemctl is-active fleetclock-undo.timer && systemctl start fleetclock-undo.service");
-        lab.sh(
-            "old2",
-            "i=0; while grep -q 'tinker stepout 301' /etc/ntp.conf; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done",
-        );
-        assert_eq!(lab.sh("old2", "systemctl is-active ntpd"), "active");
+        for (((name, config), line), unit) in ALL[1..].iter().zip(lines).zip(["ntpd", "chrony"]) {
+            lab.sh(name, "while [ -n \"$(sed -n 's/^script=//p' /run/fleetclock/lock)\" ]; do sleep 0.2; done; systemctl is-active fleetclock-undo.timer && systemctl start fleetclock-undo.service");
+            lab.sh(name, &format!("i=0; while grep -q '{line}' {config}; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done"));
+            lab.sh(name, &format!("for i in $(seq 60); do systemctl -q is-active {unit} && exit; sleep 0.5; done; exit 1"));
+        }
     }
 }
