@@ -81,7 +81,8 @@ done </etc/passwd"#;
 
 /// Shell text that prints what beside nftables may take packets away. Of an interface: a filter of `tc`, a queue
 /// that loses some on purpose, a program of XDP. Of two networks: a policy of IPsec that blocks, or that wants what
-/// a plain packet has not. Of all: a table of connections that has no room for another, or hardly.
+/// a plain packet has not. Of all: a table of connections that has no room for another, or hardly (dash reads byte by
+/// byte, and a file of sysctl gives no more than the first one then, so `cat` reads it).
 pub const BESIDE: &str = r#"tc qdisc show 2>/dev/null | sed -n -E 's/^qdisc (clsact|ingress) .* dev ([^ ]+).*/tc \2/p; s/^qdisc netem .* dev ([^ ]+) .*(loss|corrupt).*/tc \1/p' | sort -u
 ip -o link show 2>/dev/null | sed -n -E 's/^[0-9]+: ([^:@]+).* (xdp|xdpgeneric|xdpoffload|prog\/xdp)[ \/].*/xdp \1/p'
 ip xfrm policy 2>/dev/null | while read -r fc_a fc_b fc_c fc_d fc_r; do
@@ -92,7 +93,7 @@ dir\ *action\ block) echo "xfrm $fc_s" ;;
 tmpl\ *) [ -n "$fc_w" ] || echo "xfrm $fc_s" ;;
 esac
 done
-{ read -r fc_a </proc/sys/net/netfilter/nf_conntrack_count && read -r fc_b </proc/sys/net/netfilter/nf_conntrack_max; } 2>/dev/null &&
+fc_a=$(cat /proc/sys/net/netfilter/nf_conntrack_count 2>/dev/null) && fc_b=$(cat /proc/sys/net/netfilter/nf_conntrack_max 2>/dev/null) &&
 [ "$fc_b" -gt 0 ] && [ "$fc_a" -ge $((fc_b - fc_b / 100)) ] && echo "conntrack $fc_a $fc_b" || :"#;
 
 /// Returns the ruleset that the parts say.
@@ -109,8 +110,8 @@ mod tests {
     #[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
     fn a_table_of_connections_is_full_at_the_last_hundredth() {
         let folder = tempfile::tempdir().unwrap();
-        let (_, part) = super::BESIDE.rsplit_once("\n{ read").unwrap();
-        let script = format!("{{ read{part}").replace("/proc/sys/net/netfilter", folder.path().to_str().unwrap());
+        let (_, part) = super::BESIDE.rsplit_once("\nfc_a=").unwrap();
+        let script = format!("fc_a={part}").replace("/proc/sys/net/netfilter", folder.path().to_str().unwrap());
         let said = |used: &str, room: &str| {
             std::fs::write(folder.path().join("nf_conntrack_count"), format!("{used}\n")).unwrap();
             std::fs::write(folder.path().join("nf_conntrack_max"), format!("{room}\n")).unwrap();
@@ -121,5 +122,15 @@ mod tests {
         assert_eq!(said("990", "1000"), "conntrack 990 1000\n");
         assert_eq!(said("50", "50"), "conntrack 50 50\n");
         assert_eq!(said("0", "0"), "");
+        // A file of sysctl is no file of a disk: the second read of it is its end.
+        let (counts, real) = (folder.path().join("nf_conntrack_"), "/proc/sys/kernel/pid_max");
+        let counts = counts.to_str().unwrap();
+        let script = script.replace(&format!("{counts}count"), real).replace(&format!("{counts}max"), real);
+        let number = std::fs::read_to_string(real).unwrap();
+        for shell in ["dash", "bash"] {
+            let output = std::process::Command::new(shell).arg("-c").arg(&script).output().unwrap();
+            let said = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(said, format!("conntrack {0} {0}\n", number.trim()), "{shell}");
+        }
     }
 }

@@ -202,6 +202,8 @@ fn each_is_found(families: &[&[Case]]) {
     for host in ["server1", "server2"] {
         lab.sh(host, "cp -p /etc/chrony/chrony.conf /root/keep");
     }
+    let filler = format!("{}/tests/lab/conntrack.py", env!("CARGO_MANIFEST_DIR"));
+    std::fs::copy(filler, lab.path("hosts/server1/root/root/conntrack.py")).unwrap();
     lab.sh("server1", "echo '5 SHA1 HEX:00112233445566778899AABBCCDDEEFF00112233' >/etc/chrony/chrony.keys; echo 'keyfile /etc/chrony/chrony.keys' >>/root/keep; cp /root/keep /etc/chrony/chrony.conf; systemctl restart chrony");
     let wrong: Vec<String> = families.iter().flat_map(|cases| wrong(&lab, "three.yml", cases)).collect();
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

@@ -355,6 +355,29 @@ pub(crate) const UNSURE: &[Case] = &[
         "nft delete table inet lab; RESTORE",
         &["server1 FC055 server2"],
     ),
+    // EPERM, by a rule that nobody understands, and by one that nobody can read.
+    case(
+        "filtered-doubtful",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out udp dport 123 meta mark 0 drop'",
+        "nft delete table inet lab",
+        &["server2 FC044?"],
+    ),
+    case(
+        "filtered-unread",
+        "server2",
+        "nft 'add table inet lab; add chain inet lab out { type filter hook output priority 0; }; add rule inet lab out udp dport 123 drop'; mv /usr/sbin/nft /root/nft",
+        "mv /root/nft /usr/sbin/nft; nft delete table inet lab",
+        &["server2 FC044?"],
+    ),
+    // Who logs in is not counted, or nobody could look at a host whose table is full.
+    case(
+        "conntrack-full",
+        "server1",
+        "nft 'add table inet lab; add chain inet lab in { type filter hook prerouting priority -300; }; add rule inet lab in tcp dport 22 notrack; add chain inet lab out { type filter hook output priority -300; }; add rule inet lab out tcp sport 22 notrack'; python3 /root/conntrack.py fill",
+        "python3 /root/conntrack.py flush; nft delete table inet lab",
+        &["server1 FC056? server2", "server1 FC056? server3", "server1 FC056? server4"],
+    ),
 ];
 
 pub(crate) const NAMES: &[Case] = &[
