@@ -187,8 +187,14 @@ mod slow {
         lab.kill(&mut tool);
         for (((name, config), line), unit) in ALL[1..].iter().zip(lines).zip(["ntpd", "chrony"]) {
             lab.sh(name, "while [ -n \"$(sed -n 's/^script=//p' /run/fleetclock/lock)\" ]; do sleep 0.2; done; systemctl is-active fleetclock-undo.timer && systemctl start fleetclock-undo.service");
-            lab.sh(name, &format!("i=0; while grep -q '{line}' {config}; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done"));
-            lab.sh(name, &format!("for i in $(seq 60); do systemctl -q is-active {unit} && exit; sleep 0.5; done; exit 1"));
+            lab.sh(
+                name,
+                &format!("i=0; while grep -q '{line}' {config}; do sleep 0.5; i=$((i + 1)); [ $i -lt 60 ]; done"),
+            );
+            lab.sh(
+                name,
+                &format!("for i in $(seq 60); do systemctl -q is-active {unit} && exit; sleep 0.5; done; exit 1"),
+            );
         }
     }
 }
