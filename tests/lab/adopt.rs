@@ -103,7 +103,7 @@ systemctl restart systemd-timesyncd";
         let began = "systemctl show -p ExecMainStartTimestampMonotonic ntpd; cat /etc/ntp.conf";
         lab.sh("old", "sed -i '1i # a note by hand' /etc/ntp.conf");
         let before = lab.sh("old", began);
-        lab.inventory(&text.replace("      old: ", "      older: "));
+        lab.inventory(&text.replace("      old:", "      older:"));
         assert_eq!(lab.fleetclock(&["apply", "--yes", "-l", "older"]).code, 0);
         assert_eq!(lab.sh("old", began), before);
     }
