@@ -1,5 +1,6 @@
 //! Inventories with mistakes, each with what is said about it: `bad/NAME.yml`, `bad/NAME.err`.
 //! A new case is a new file; `UPDATE=1 cargo test --test inventory` writes what is said now.
+#![expect(clippy::unwrap_used, reason = "a test may end here")]
 
 #[path = "inventory/files.rs"]
 mod files;
