@@ -346,7 +346,13 @@ fn every_key_that_is_read_is_in_the_reference_and_no_other() {
     };
     assert_eq!(known("hosts: { a: { zzzzzzzzzzzz: 1 } }"), documented("## Settings of a host", "### `limits`"));
     assert_eq!(known("rollout: { zzzzzzzzzzzz: 1 }"), documented("## `rollout`", "## Playbooks"));
-    for (part, next) in [("limits", "### `isolated`"), ("isolated", "### `step`"), ("step", "## Sources")] {
+    for (part, next) in [
+        ("limits", "### `isolated`"),
+        ("isolated", "### `step`"),
+        ("step", "### `rate_limit`"),
+        ("rate_limit", "### `leap`"),
+        ("leap", "## Sources"),
+    ] {
         let keys = known(&format!("defaults: {{ {part}: {{ zzzzzzzzzzzz: 1 }} }}"));
         assert_eq!(keys, documented(&format!("### `{part}`"), next));
     }

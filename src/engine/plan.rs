@@ -7,9 +7,10 @@ use anyhow::{Context as _, Result, anyhow};
 
 use crate::exit::Hint;
 use crate::facts::linux::Moment;
+use crate::facts::services::{self, Ability};
 use crate::facts::{self, Facts};
-use crate::inventory::HostSpec;
 use crate::inventory::spec::Source;
+use crate::inventory::{At, HostSpec};
 use crate::model::event::Phase;
 use crate::model::{Followed, HostReport, Slice, Status};
 use crate::provider::w32time::W32Time;
@@ -120,6 +121,18 @@ pub(crate) fn read_facts(session: &mut Session<'_>) -> Result<Facts, Failure> {
     Ok(facts::linux::parse(&slice.stdout, moment).context("read facts")?)
 }
 
+/// What the inventory asks for and the service of the host cannot do: which one it is, and how old, is known only now.
+fn unable(spec: &HostSpec, provider: &dyn Provider, facts: &Facts) -> Result<()> {
+    let why = |(ability, at): &(Ability, At)| {
+        let why = services::refusal_here(provider.service(), *ability, &facts.lacks)?;
+        Some(format!("the inventory asks for it in line {}, column {}: {why}", at.line, at.column))
+    };
+    match spec.needs.iter().find_map(why) {
+        None => Ok(()),
+        Some(why) => Err(anyhow!(why).hint("take it out for this host, or give it a time service that can")),
+    }
+}
+
 /// Reads a host and compares it with what is wanted.
 pub(crate) fn plan(spec: &HostSpec, cx: &Context, extent: Extent) -> Result<Planned, Box<HostReport>> {
     let started = Instant::now();
@@ -167,6 +180,7 @@ fn try_plan(
     if let Some(why) = provider.refusal(&spec.time, &facts) {
         return Err(anyhow!(why).hint("name the source by a shorter address, or say `provider: chrony`").into());
     }
+    unable(spec, provider, &facts)?;
     report.provider = Some(provider.name().to_owned());
     report.addresses = facts.addresses.iter().map(ToString::to_string).collect();
     let steps = steps::steps(spec, &facts, provider, cx)?;

@@ -65,15 +65,25 @@ const fn row(
 pub const FEATURES: &[Feature] = &[
     row("chrony", "chrony_floor", CHRONY, "`chronyc -c`, `local ... orphan`", "refused: chrony is too old", "chrony NEWS, 2.4", Code),
     row("chrony", "ntpdata", "3.0", "`chronyc ntpdata`", "`doctor` goes without", "chrony NEWS, 3.0", Test("what_chronyd_says_of_its_sources_is_read")),
+    row("chrony", "xleave", "3.0", "`xleave` of a source", "refused where it is asked for", "chrony NEWS, 3.0", Code),
+    row("chrony", "source_offset", "3.0", "`offset` of a source", "refused where it is asked for", "chrony NEWS, 3.0", Code),
+    row("chrony", "log_raw", "3.1", "`log rawmeasurements`", "refused where it is asked for", "chrony NEWS, 3.1", Code),
+    row("chrony", "burst", "3.3", "`burst` of a source", "refused where it is asked for", "chrony NEWS, 3.3", Code),
+    row("chrony", "filter", "3.4", "`filter` of a source", "refused where it is asked for", "chrony NEWS, 3.4", Code),
     row("chrony", "print_config", "4.0", "`chronyd -p`", "chronyd reads the file up to a line behind its end that it must refuse; nothing is opened or started", "chrony NEWS, 4.0", Code),
     row("chrony", "source_names", "4.0", "`chronyc -N`", "names are resolved on the host instead; changes at run time are not compared", "chrony NEWS, 4.0", Shape("-N")),
     row("chrony", "selectdata", "4.0", "`chronyc selectdata`, `authdata`", "`doctor` judges by `chronyc sources` alone", "chrony NEWS, 4.0", Shape("selectdata")),
+    row("chrony", "dscp", "4.0", "`dscp`", "refused where it is asked for", "chrony NEWS, 4.0", Code),
+    row("chrony", "extfield", "4.2", "`extfield` of a source", "refused where it is asked for", "chrony NEWS, 4.2", Code),
+    row("chrony", "log_selection", "4.3", "`log selection`", "refused where it is asked for", "chrony NEWS, 4.3", Code),
+    row("chrony", "leapseclist", "4.6", "`leapseclist`", "refused where it is asked for", "chrony NEWS, 4.6", Code),
     row("ntp", "ntp_floor", NTP, "the grammar of ntp.conf", "refused: ntp is too old", "ntp ChangeLog, 4.2.5", Code),
     row("ntp", "restrict_source", "4.2.7p22", "`restrict source`", "a `restrict` line for each source; with a source that is a name or a pool, the default lets everybody ask for time", "ntp ChangeLog, 4.2.7p22", Code),
     row("ntp", "pool_renewed", "4.2.7p22", "`pool` that looks for other servers when one goes", "`pool` asks all addresses that the name has when ntpd starts", "ntp ChangeLog, 4.2.7p22", Code),
     row("ntp", "orphanwait", "4.2.7p36", "`tos orphanwait`", "left out: orphan mode begins at once", "ntp ChangeLog, 4.2.7p36", Code),
     row("ntp", "mrulist", "4.2.7p22", "`ntpq -c mrulist`", "`doctor` does not say whether a question has come", "ntp ChangeLog, 4.2.7p22", Code),
     row("ntp", "wide", "4.2.7p461", "`ntpq -w`", "sources with a longer IPv6 address are refused; changes at run time are not compared", "ntp ChangeLog, 4.2.7p461", Code),
+    row("ntp", "ntp_dscp", "4.2.8p3", "`dscp`", "refused where it is asked for", "ntp ChangeLog, 4.2.8p3, bug 2837", Code),
     row("systemd", "systemd_floor", SYSTEMD, "`systemd-run --on-active`, `busctl call`", "refused: systemd is too old", "systemd NEWS, 218 and 219", Test("a_system_that_is_not_managed_says_what_it_is")),
     row("systemd", "journal_sync", "228", "`journalctl --sync`", "the last lines of a service that fails may be missing", "systemd pull request 1848, in 228", Test("a_journal_that_cannot_be_synced_is_read_all_the_same")),
     row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230", Shape("short-unix")),
@@ -243,9 +253,12 @@ mod tests {
         let installed = BTreeMap::from([("chrony".to_owned(), "4.3-2+deb12u1".to_owned())]);
         let versions = read([("chrony", "chronyd (chrony) version 3.4 (+CMDMON)")].into_iter(), &installed);
         assert_eq!(versions["chrony"], "3.4");
-        assert_eq!(lacks(&versions), ["print_config", "source_names", "selectdata"]);
+        assert!(
+            ["print_config", "source_names", "selectdata", "dscp"].iter().all(|name| lacks(&versions).contains(name))
+        );
+        assert!(!lacks(&versions).contains(&"filter"), "3.4 has it");
         let silent = read([("chrony", "error while loading shared libraries")].into_iter(), &installed);
-        assert_eq!((silent["chrony"].as_str(), lacks(&silent)), ("4.3", vec![]));
+        assert_eq!((silent["chrony"].as_str(), lacks(&silent)), ("4.3", vec!["leapseclist"]));
         let sec = read([("ntpd", "ntpd ntpsec-1.2.2")].into_iter(), &BTreeMap::new());
         assert_eq!((sec["ntpsec"].as_str(), lacks(&sec)), ("1.2.2", vec![]));
         assert_eq!(lacks(&BTreeMap::new()), Vec::<&str>::new());

@@ -65,9 +65,14 @@ pub(super) fn abilities(drafts: &Drafts, reader: &mut Reader<'_>) {
     for host in &drafts.hosts {
         let windows = host.settings.winrm.is_some();
         let named = host.settings.provider.and_then(|(choice, _)| choice.named());
-        // One of the other system was refused as a whole.
-        let Some(service) = named.filter(|one| (one.system == System::Windows) == windows) else { continue };
-        for (ability, at) in demands(host) {
+        // Windows has one only; what it makes of sources in its own way is refused where it is named.
+        let (service, demands) = match named {
+            None if windows => (&services::W32TIME, host.settings.needs.clone()),
+            // One of the other system was refused as a whole.
+            Some(service) if (service.system == System::Windows) == windows => (service, demands(host)),
+            _ => continue,
+        };
+        for (ability, at) in demands {
             if let Some(why) = services::refusal(service, ability)
                 && !reader.is_wrong(at)
             {
@@ -80,7 +85,7 @@ pub(super) fn abilities(drafts: &Drafts, reader: &mut Reader<'_>) {
 /// What a host asks of its service, and where that is said.
 fn demands(host: &Draft) -> Vec<(Ability, At)> {
     let s = &host.settings;
-    let mut all = Vec::new();
+    let mut all = s.needs.clone();
     all.extend(s.role.filter(|(role, _)| *role == Role::Master).map(|(_, at)| (Ability::Serve, at)));
     all.extend(s.serve.as_ref().filter(|(networks, _)| !networks.is_empty()).map(|(_, at)| (Ability::Serve, *at)));
     all.extend(s.isolated.filter(|(isolated, _)| isolated.is_some()).map(|(_, at)| (Ability::Isolated, at)));

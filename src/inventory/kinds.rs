@@ -8,8 +8,10 @@ use serde_json::{Value, json};
 
 use super::node::{At, Node};
 use super::read::Reader;
+use super::schema;
 use super::secret;
-use super::table::Type;
+use super::table::{Table, Type, keys};
+use crate::facts::services::Ability;
 
 /// Makes types that a method of the reader reads: the name, what is read and by what, as the manual calls it, its schema.
 macro_rules! types {
@@ -43,8 +45,6 @@ macro_rules! types {
 pub(super) use types;
 
 types! {
-    /// A truth value.
-    Boolean: bool, Reader::boolean, "`true`, `false`", { "type": "boolean" };
     /// One line of text.
     Text: String, Reader::text, "text", { "type": ["string", "number"] };
     /// A length of time.
@@ -57,6 +57,29 @@ types! {
     FilePath: PathBuf, Reader::path, "path", { "type": ["string", "number"] };
     /// A secret: where it comes from.
     Hidden: secret::Secret, Reader::secret, "secret", { "$ref": "#/$defs/secret" };
+}
+
+/// A truth value; `false` asks for nothing.
+pub(super) struct Boolean;
+
+impl Type for Boolean {
+    type Value = bool;
+
+    fn read(&self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<bool> {
+        reader.boolean(node, what)
+    }
+
+    fn words(&self) -> String {
+        "`true`, `false`".to_owned()
+    }
+
+    fn schema(&self) -> Value {
+        json!({ "type": "boolean" })
+    }
+
+    fn asks(&self, value: &bool) -> bool {
+        *value
+    }
 }
 
 /// A whole number within bounds.
@@ -155,6 +178,54 @@ impl<T: Type> Type for List<T> {
     fn schema(&self) -> Value {
         let one = self.0.schema();
         json!({ "anyOf": [one, { "type": "array", "items": one }, { "type": "null" }] })
+    }
+
+    fn needs(&self, values: &Vec<T::Value>) -> Vec<Ability> {
+        values.iter().flat_map(|value| self.0.needs(value)).collect()
+    }
+}
+
+/// A map with rows.
+pub(super) struct Map<P: 'static>(pub(super) Table<P>);
+
+impl<P: Default> Type for Map<P> {
+    type Value = P;
+
+    fn read(&self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<P> {
+        let mut values = P::default();
+        reader.rows(self.0, &mut values, node, what, &[]);
+        Some(values)
+    }
+
+    fn words(&self) -> String {
+        keys(self.0)
+    }
+
+    fn schema(&self) -> Value {
+        schema::map(self.0)
+    }
+}
+
+/// A value that not every time service can do something with.
+pub(super) struct Needs<T>(pub(super) Ability, pub(super) T);
+
+impl<T: Type> Type for Needs<T> {
+    type Value = T::Value;
+
+    fn read(&self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<T::Value> {
+        self.1.read(reader, node, what)
+    }
+
+    fn words(&self) -> String {
+        self.1.words()
+    }
+
+    fn schema(&self) -> Value {
+        self.1.schema()
+    }
+
+    fn needs(&self, value: &T::Value) -> Vec<Ability> {
+        if self.1.asks(value) { vec![self.0] } else { Vec::new() }
     }
 }
 

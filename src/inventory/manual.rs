@@ -8,6 +8,7 @@ use super::settings::{HOST, LEVEL};
 use super::source::{FOLLOWS, UPSTREAM};
 use super::ssh::SSH;
 use super::table::{Row, Table, rows};
+use super::tuning::{LEAP, RATE_LIMIT};
 use super::winrm::WINRM;
 
 /// A key of the inventory, in words.
@@ -37,6 +38,8 @@ pub fn keys() -> Vec<KeyWords> {
         part("limits", "limits.", rows(LIMITS)),
         part("isolated", "isolated.", rows(ISOLATED)),
         part("step", "step.", rows(STEPS)),
+        part("rate_limit", "rate_limit.", rows(RATE_LIMIT)),
+        part("leap", "leap.", rows(LEAP)),
         part("sources", "source.", servers),
         part("ssh", "ssh.", rows(SSH)),
         part("winrm", "winrm.", rows(WINRM)),

@@ -28,6 +28,8 @@ pub mod spec;
 mod ssh;
 mod table;
 pub mod topology;
+mod tuned;
+pub mod tuning;
 mod winrm;
 
 use std::path::Path;

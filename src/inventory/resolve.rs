@@ -17,11 +17,12 @@ use super::places::Places;
 use super::policy::{STEP, limits};
 use super::read::Reader;
 use super::settings::Settings;
-use super::source::SourceLine;
+use super::source::{SourceLine, SourceOptions};
 use super::spec::{
     Connection, DomainTime, ElevateSettings, FirewallChoice, Fleet, HostSpec, Jump, ProviderChoice, Role, Source,
     SshSettings, TimeSpec,
 };
+use super::tuned;
 use crate::model::OWN_CLOCK;
 
 /// Drift of an ordinary clock between two polls, parts of a second (RFC 5905: 15 ppm).
@@ -37,6 +38,7 @@ pub(super) fn resolve(mut drafts: Drafts, reader: &mut Reader<'_>) -> Fleet {
     check::system(&drafts, reader);
     check::abilities(&drafts, reader);
     check::local(&drafts, reader);
+    tuned::check(&drafts, &links, reader);
     let tiers = tiers(&drafts, &links, reader);
     check::strata(&drafts, &links, &tiers, reader);
     let peers = orphan_peers(&drafts, &links);
@@ -187,34 +189,21 @@ pub(super) fn among<'a>(drafts: &'a Drafts, indices: Option<&BTreeSet<usize>>) -
 }
 
 fn orphan_source(peer: &Draft, host: &Draft) -> Source {
-    Source {
-        address: asked_at(peer, host).unwrap_or(&peer.address).to_owned(),
-        host: Some(peer.name.clone()),
-        known: known(peer),
-        windows: peer.settings.winrm.is_some(),
-        fed: false,
-        references: Vec::new(),
-        orphan: true,
-        pool: false,
-        prefer: false,
-        iburst: true,
-        minpoll: None,
-        maxpoll: None,
-    }
+    let asked = asked_at(peer, host).unwrap_or(&peer.address);
+    Source { orphan: true, ..source(&SourceOptions::default(), asked, Some(peer)) }
 }
 
 fn sources(host: &Draft, links: &[(usize, SourceLine)], drafts: &Drafts) -> Vec<Source> {
-    let outside = host.settings.upstream.iter().flatten().map(|line| source(line, &line.name, None));
+    let outside = host.settings.upstream.iter().flatten().map(|line| source(&line.options, &line.name, None));
     let inside = links.iter().filter_map(|(to, line)| {
         let master = drafts.hosts.get(*to)?;
         // Where there is none, that has been said.
-        Some(source(line, asked_at(master, host).unwrap_or(&master.address), Some(master)))
+        Some(source(&line.options, asked_at(master, host).unwrap_or(&master.address), Some(master)))
     });
     outside.chain(inside).collect()
 }
 
-fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
-    let options = &line.options;
+fn source(options: &SourceOptions, address: &str, host: Option<&Draft>) -> Source {
     Source {
         address: address.to_owned(),
         host: host.map(|host| host.name.clone()),
@@ -228,6 +217,7 @@ fn source(line: &SourceLine, address: &str, host: Option<&Draft>) -> Source {
         iburst: options.iburst.unwrap_or(true),
         minpoll: options.minpoll,
         maxpoll: options.maxpoll,
+        tuning: options.tuning.clone(),
     }
 }
 
@@ -295,11 +285,13 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
             alarm: s.isolated.and_then(|(isolated, _)| isolated).is_some_and(|isolated| isolated.alarm),
             sets_clock: s.sets_clock.unwrap_or(true),
             step: s.step.unwrap_or(STEP),
-            extra: s.extra.clone().unwrap_or_default(),
+            extra: s.extra.iter().flatten().map(|(line, _)| line.clone()).collect(),
+            tuning: s.tuning.clone(),
         },
         limits: limits(s),
         vars: s.vars.clone(),
         places: Places::of(host),
+        needs: s.needs.clone(),
     }
 }
 

@@ -12,8 +12,10 @@ use super::read::{Pairs, Reader};
 use super::source::{FOLLOWS, NetworkType, SourceLine, SourceType, UPSTREAM};
 use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::{SSH, SshLines};
-use super::table::{Field, One, Row, Table, Type, merge, one, part, whole};
+use super::table::{Field, One, Row, Table, Type, merge, one, part, rows, whole};
+use super::tuning::{self, HostTuning};
 use super::winrm::{WINRM, WinrmLines};
+use crate::facts::services::Ability;
 use crate::model::MistakeCode;
 
 /// What `defaults`, a group or a host may say. Nothing is filled in yet.
@@ -31,7 +33,8 @@ pub(super) struct Settings {
     pub(super) step: Option<StepPolicy>,
     pub(super) limits: LimitLines,
     pub(super) vars: BTreeMap<String, Var>,
-    pub(super) extra: Option<Vec<String>>,
+    pub(super) extra: Option<Vec<(String, At)>>,
+    pub(super) tuning: HostTuning,
     pub(super) ssh: SshLines,
     pub(super) winrm: Option<(WinrmLines, At)>,
     pub(super) local: Option<(bool, At)>,
@@ -40,9 +43,13 @@ pub(super) struct Settings {
     /// Of a host only: where the tool reaches it, and where others ask it.
     pub(super) address: Option<String>,
     pub(super) time_address: Option<Vec<String>>,
+    /// Where each key is said.
+    said: BTreeMap<&'static str, At>,
+    /// What the time service has to be able to do for them, and where that is said; known when they are complete.
+    pub(super) needs: Vec<(Ability, At)>,
 }
 
-const fn set<T: Type>(slot: fn(&mut Settings) -> &mut Option<T::Value>, of: T) -> One<Settings, T> {
+pub(super) const fn set<T: Type>(slot: fn(&mut Settings) -> &mut Option<T::Value>, of: T) -> One<Settings, T> {
     one(slot, of)
 }
 
@@ -71,7 +78,7 @@ const ANYWHERE: &[Row<Settings>] = &[
         doc: "What the proof has to show, and how far `apply` may let the clock step." },
     Row { key: "vars", field: &Vars, default: "none",
         doc: "Values for your own templates; a secret one is hidden wherever it would be shown." },
-    Row { key: "extra", field: &set(|s| &mut s.extra, List(Text, "list of lines")), default: "none",
+    Row { key: "extra", field: &set(|s| &mut s.extra, List(Placed(Text), "list of lines")), default: "none",
         doc: "Further lines for the configuration file, as they are." },
     Row { key: "ssh", field: &part(|s: &mut Settings| &mut s.ssh, SSH, |_, _, _| {}), default: "see below",
         doc: "How the host is reached over SSH." },
@@ -95,15 +102,20 @@ const OF_HOST: &[Row<Settings>] = &[
 ];
 
 /// What `defaults` and a group may say.
-pub(super) const LEVEL: Table<Settings> = &[ANYWHERE];
+pub(super) const LEVEL: Table<Settings> = &[ANYWHERE, tuning::OF_HOST];
 
 /// What a host may say.
-pub(super) const HOST: Table<Settings> = &[ANYWHERE, OF_HOST];
+pub(super) const HOST: Table<Settings> = &[ANYWHERE, tuning::OF_HOST, OF_HOST];
 
 impl Settings {
     /// Where it is said that the host is this machine itself, if it is.
     pub(super) fn is_local(&self) -> Option<At> {
         self.local.filter(|(local, _)| *local).map(|(_, at)| at)
+    }
+
+    /// Where a key is said, if it is.
+    pub(super) fn at(&self, key: &str) -> Option<At> {
+        self.said.get(key).copied()
     }
 
     /// Puts these settings over `below`: what a host says wins over its groups, and these over the defaults.
@@ -114,13 +126,22 @@ impl Settings {
             below.local = None;
         }
         merge(HOST, &mut self, &mut below);
+        for (key, at) in below.said {
+            self.said.entry(key).or_insert(at);
+        }
         self
     }
 
     /// The settings of a host when all levels have been merged: this machine itself is not reached over WinRM.
     pub(super) fn complete(mut self) -> Settings {
         self.winrm = self.winrm.filter(|_| self.local.is_none_or(|(local, _)| !local));
-        self
+        let mut needs = Vec::new();
+        for (row, at) in rows(HOST).filter_map(|row| Some((row, self.at(row.key)?))).collect::<Vec<_>>() {
+            needs.extend(row.field.needs(&mut self).into_iter().map(|ability| (ability, at)));
+        }
+        let lines = self.upstream.iter().chain(&self.follows).flatten();
+        needs.extend(lines.flat_map(|line| line.needs.iter().copied()));
+        Settings { needs, ..self }
     }
 }
 
@@ -135,6 +156,8 @@ impl Reader<'_> {
     ) -> (Settings, Pairs) {
         let mut settings = Settings::default();
         let pairs = self.rows(table, &mut settings, node, what, more);
+        let place = |key: &'static str| Some((key, pairs.iter().find(|(known, _)| known.text == key)?.1.at));
+        settings.said = rows(table).filter_map(|row| place(row.key)).collect();
         if let (Some(at), Some(_)) = (settings.is_local(), &settings.winrm) {
             self.mistake(
                 at,

@@ -9,6 +9,8 @@ use super::node::{At, Kind, Node};
 use super::read::Reader;
 use super::schema;
 use super::table::{One, Row, Table, Type, keys, one, rows};
+use super::tuning::{OF_POOL, OF_SOURCE, SourceTuning};
+use crate::facts::services::Ability;
 use crate::model::MistakeCode;
 
 /// One entry of `upstream` or `follows`: an address or a name of this file, with options.
@@ -19,6 +21,8 @@ pub(super) struct SourceLine {
     /// Why its name is none of a server, unless a host or a group of this file is called so.
     pub(super) unless_known: Option<String>,
     pub(super) options: SourceOptions,
+    /// What the time service has to be able to do for it, and where that is said.
+    pub(super) needs: Vec<(Ability, At)>,
 }
 
 /// What an entry may say of the source, nothing filled in.
@@ -32,6 +36,7 @@ pub(super) struct SourceOptions {
     pub(super) maxpoll: Option<i8>,
     pub(super) pool: Option<bool>,
     pub(super) windows: Option<bool>,
+    pub(super) tuning: SourceTuning,
 }
 
 impl SourceOptions {
@@ -41,7 +46,10 @@ impl SourceOptions {
     }
 }
 
-const fn option<T: Type>(slot: fn(&mut SourceOptions) -> &mut Option<T::Value>, of: T) -> One<SourceOptions, T> {
+pub(super) const fn option<T: Type>(
+    slot: fn(&mut SourceOptions) -> &mut Option<T::Value>,
+    of: T,
+) -> One<SourceOptions, T> {
     one(slot, of)
 }
 
@@ -83,10 +91,10 @@ const OUTSIDE: &[Row<SourceOptions>] = &[
 const POLL: Number<i8> = number(-6, 24, "-6 to 24");
 
 /// A map of `upstream`.
-pub(super) const UPSTREAM: Table<SourceOptions> = &[ADDRESS, OPTIONS, OUTSIDE];
+pub(super) const UPSTREAM: Table<SourceOptions> = &[ADDRESS, OPTIONS, OF_SOURCE, OUTSIDE, OF_POOL];
 
 /// A map of `follows`.
-pub(super) const FOLLOWS: Table<SourceOptions> = &[NAME, OPTIONS];
+pub(super) const FOLLOWS: Table<SourceOptions> = &[NAME, OPTIONS, OF_SOURCE];
 
 /// A name alone, or a map with its first row.
 pub(super) struct SourceType(pub(super) Table<SourceOptions>);
@@ -102,13 +110,14 @@ impl Type for SourceType {
 
     fn read(&self, reader: &mut Reader<'_>, node: &Node, what: &str) -> Option<SourceLine> {
         let mut options = SourceOptions::default();
-        if matches!(node.kind, Kind::Map(_)) {
-            reader.source_options(self.0, &mut options, node, what);
+        let needs = if matches!(node.kind, Kind::Map(_)) {
+            reader.source_options(self.0, &mut options, node, what)
         } else {
             self.subject()?.field.read(&mut options, reader, node, what);
-        }
+            Vec::new()
+        };
         let ((name, unless_known), at) = options.subject.take()?;
-        Some(SourceLine { name, at, unless_known, options })
+        Some(SourceLine { name, at, unless_known, options, needs })
     }
 
     fn words(&self) -> String {
@@ -158,7 +167,14 @@ impl Reader<'_> {
         None
     }
 
-    fn source_options(&mut self, table: Table<SourceOptions>, options: &mut SourceOptions, node: &Node, what: &str) {
+    /// Reads a map, and returns what the time service has to be able to do for it.
+    fn source_options(
+        &mut self,
+        table: Table<SourceOptions>,
+        options: &mut SourceOptions,
+        node: &Node,
+        what: &str,
+    ) -> Vec<(Ability, At)> {
         let pairs = self.rows(table, options, node, what, &[]);
         let subject = rows(table).next().map_or("", |row| row.key);
         if !pairs.iter().any(|(key, _)| key.text == subject) {
@@ -169,6 +185,16 @@ impl Reader<'_> {
         {
             self.mistake(node.at, MistakeCode::Conflict, format!("{what}: minpoll {min} is above maxpoll {max}"));
         }
+        let of = |key: &str| pairs.iter().find(|(known, _)| known.text == key).map(|(_, value)| value.at);
+        if let Some(at) = of("maxsources").filter(|_| !options.is_pool()) {
+            let why = "one server is one source; with `pool: true` a name stands for several";
+            self.mistake(at, MistakeCode::Conflict, format!("{what}.maxsources: {why}"));
+        }
+        let mut needs = Vec::new();
+        for (row, at) in rows(table).filter_map(|row| Some((row, of(row.key)?))) {
+            needs.extend(row.field.needs(options).into_iter().map(|ability| (ability, at)));
+        }
+        needs
     }
 
     /// `upstream` leads out of this file, `follows` to names of it. A name in `upstream` that can only be one

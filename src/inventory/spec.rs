@@ -13,11 +13,13 @@ use serde::Serialize;
 pub use super::connection::{
     Become, Client, Connection, ElevateSettings, HostKeyPolicy, Jump, SshSettings, Trust, WinrmAuth, WinrmSettings,
 };
+use super::node::At;
 use super::places::Places;
 use super::rollout::Rollout;
 use super::secret::Secret;
+pub use super::tuning::{ExtensionField, HostTuning, Leap, LeapSource, Log, RateLimit, Seconds, SourceTuning};
 use crate::calendar::Freeze;
-use crate::facts::services::{self, Service};
+use crate::facts::services::{self, Ability, Service};
 use crate::firewall::{self, Word};
 pub use crate::model::Role;
 
@@ -71,6 +73,9 @@ pub struct HostSpec {
     /// Where the file says so.
     #[serde(skip)]
     pub places: Places,
+    /// What its time service has to be able to do, and where the file says so.
+    #[serde(skip)]
+    pub needs: Vec<(Ability, At)>,
 }
 
 /// The time service that a host shall run.
@@ -178,6 +183,9 @@ pub struct TimeSpec {
     pub step: StepPolicy,
     /// Further lines for the configuration file, verbatim; never with a line break inside.
     pub extra: Vec<String>,
+    /// What else it is told of the host.
+    #[serde(flatten)]
+    pub tuning: HostTuning,
 }
 
 impl TimeSpec {
@@ -216,6 +224,9 @@ pub struct Source {
     pub minpoll: Option<i8>,
     /// Greatest poll interval, log2 seconds.
     pub maxpoll: Option<i8>,
+    /// What else the time service is told of it.
+    #[serde(flatten)]
+    pub tuning: SourceTuning,
 }
 
 impl Source {

@@ -5,6 +5,7 @@ use serde_json::Value;
 
 use super::node::{At, Node};
 use super::read::{Pairs, Reader};
+use crate::facts::services::Ability;
 
 /// A key of a map.
 pub(super) struct Row<S: 'static> {
@@ -38,6 +39,16 @@ pub(super) trait Type: Sync {
 
     /// Returns the type as a JSON Schema.
     fn schema(&self) -> Value;
+
+    /// Returns whether a value asks for anything: `false` does not.
+    fn asks(&self, _value: &Self::Value) -> bool {
+        true
+    }
+
+    /// Returns what the time service has to be able to do for a value.
+    fn needs(&self, _value: &Self::Value) -> Vec<Ability> {
+        Vec::new()
+    }
 }
 
 /// A field of `S` that a row fills.
@@ -58,6 +69,11 @@ pub(super) trait Field<S>: Sync {
 
     /// Returns the type as a JSON Schema.
     fn schema(&self) -> Value;
+
+    /// Returns what the time service has to be able to do for what the field has.
+    fn needs(&self, _of: &mut S) -> Vec<Ability> {
+        Vec::new()
+    }
 }
 
 /// A field with one value; the nearest level replaces all others.
@@ -89,6 +105,10 @@ impl<S, T: Type> Field<S> for One<S, T> {
 
     fn schema(&self) -> Value {
         self.of.schema()
+    }
+
+    fn needs(&self, of: &mut S) -> Vec<Ability> {
+        (self.slot)(of).as_ref().map(|value| self.of.needs(value)).unwrap_or_default()
     }
 }
 

@@ -8,8 +8,8 @@ use minijinja::{Value, context};
 use serde::Serialize;
 
 use crate::firewall::Word;
-use crate::inventory::spec::{Source, StepPolicy, TimeSpec, Var};
-use crate::inventory::{HostSpec, Secret};
+use crate::inventory::spec::{Leap, LeapSource, Source, StepPolicy, TimeSpec, Var};
+use crate::inventory::{HostSpec, Secret, tuning};
 use crate::text::hide::HIDDEN;
 
 /// What templates may ask for: as it is, and, where there are secrets, with `***` for each of them.
@@ -56,15 +56,34 @@ fn context(
 }
 
 fn ntp(time: &TimeSpec) -> Value {
-    context! {
-        sources => Serde(&time.sources),
+    let of_source = tuning::source_keys();
+    let own = context! {
+        sources => time.sources.iter().map(|source| complete(source, &of_source)).collect::<Vec<_>>(),
         named => time.sources.iter().any(Source::is_named),
         serve => time.serve.iter().map(ToString::to_string).collect::<Vec<_>>(),
         serve_masks => time.serve.iter().map(mask).collect::<Vec<_>>(),
         isolated => time.isolated,
         step => step(time.step),
         extra => time.extra.clone(),
-    }
+    };
+    let leap = context! { leap => time.tuning.leap.as_ref().map(leap) };
+    context! { ..own, ..leap, ..complete(&time.tuning, &tuning::host_keys()) }
+}
+
+fn leap(leap: &Leap) -> Value {
+    let (zone, file) = match &leap.source {
+        Some(LeapSource::Zone(zone)) => (Some(zone), None),
+        Some(LeapSource::File(file)) => (None, Some(file)),
+        None => (None, None),
+    };
+    context! { zone, file, smear => leap.smear.unwrap_or_default() }
+}
+
+/// A value with all keys that it may have: `none` where nothing is said.
+fn complete(value: &impl Serialize, keys: &[&str]) -> Value {
+    let said = Value::from(Serde(value));
+    let silent: BTreeMap<&str, Value> = keys.iter().map(|key| (*key, Value::from(()))).collect();
+    context! { ..said, ..Value::from(silent) }
 }
 
 /// Address and mask apart, as ntpd wants them.

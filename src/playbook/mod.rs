@@ -6,6 +6,8 @@ pub mod kind;
 mod sample;
 pub mod step;
 pub mod template;
+#[cfg(test)]
+mod tuned;
 
 use anyhow::{Context, Result, anyhow, bail};
 

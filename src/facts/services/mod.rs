@@ -8,7 +8,7 @@ mod w32time;
 
 use std::fmt;
 
-pub use ability::{Ability, Since, refusal};
+pub use ability::{Ability, Since, refusal, refusal_here};
 pub use chrony::CHRONY;
 pub use ntpd::NTPD;
 pub use w32time::W32TIME;

@@ -12,7 +12,7 @@ use super::started::CommandLine;
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, passed};
 use crate::facts::services::{CHRONY, Service};
 use crate::facts::{Facts, Family};
-use crate::inventory::spec::TimeSpec;
+use crate::inventory::spec::{LeapSource, TimeSpec};
 use crate::model::{DaemonReport, Slice};
 
 /// chronyd, asked through `chronyc -c` (comma separated values, no words of people).
@@ -102,7 +102,12 @@ impl LinuxProvider for Chrony {
     /// It says nothing of a zone of `leapsectz` that is not there but a line in its log, and goes on without.
     fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
         let zone = |line: &String| line.trim().strip_prefix("leapsectz ").map(|zone| zone.trim().to_owned());
-        let missing = time.extra.iter().filter_map(zone).find(|zone| zone.starts_with("right/") && !facts.right);
+        let said = time.tuning.leap.iter().filter_map(|leap| match &leap.source {
+            Some(LeapSource::Zone(zone)) => Some(zone.clone()),
+            _ => None,
+        });
+        let missing =
+            time.extra.iter().filter_map(zone).chain(said).find(|zone| zone.starts_with("right/") && !facts.right);
         let words = missing.map(|zone| {
             let package = match facts.family {
                 Family::Debian => "; `apt-get install tzdata-legacy` brings it",
