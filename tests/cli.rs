@@ -177,7 +177,7 @@ const WRONG: &[(&str, &str, &str)] = &[
     (
         "- name: x\n  file: { path: /etc/x, template: own.j2 }\n",
         "{{ ntp.sorces }}\n",
-        "error: playbook `own.yml` (mine/playbooks/own.yml): step `x`: there is no `ntp.sorces`; ntp has sources, named, serve, serve_masks, isolated, step, extra\nhint:  HINT\n",
+        "error: playbook `own.yml` (mine/playbooks/own.yml): step `x`: there is no `ntp.sorces`; ntp has bind, client_port, dscp, extra, isolated, leap, log, max_distance, min_sources, named, rate_limit, serve, serve_masks, sources, step\nhint:  HINT\n",
     ),
     (
         "- name: x\n  firewall: { port: 99999/udp, from: 10.0.0.0/8 }\n",

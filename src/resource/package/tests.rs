@@ -1,0 +1,153 @@
+use super::*;
+
+fn package() -> Package {
+    Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true, instead: None }
+}
+
+fn seen(stdout: &str, stderr: &str) -> Slice {
+    Slice { stdout: stdout.into(), stderr: stderr.into(), status: 0 }
+}
+
+#[test]
+fn what_apt_would_remove_is_in_the_plan() {
+    let text = "Reading package lists...\nRemv systemd-timesyncd [252.39-1~deb12u1]\nInst chrony (4.3-2+deb12u1 Debian:12.9/stable [amd64])\n";
+    let deltas = package().diff(&seen(text, "")).unwrap();
+    assert_eq!(deltas[0], Delta::new("package chrony".into(), "installed", None, Some("4.3-2+deb12u1".into())));
+    let gone = Delta::new("package systemd-timesyncd".into(), "installed", Some("252.39-1~deb12u1".into()), None);
+    assert_eq!(deltas[1], gone);
+}
+
+#[test]
+fn an_old_apt_is_tried_again_while_another_has_the_lock() {
+    let old = Package { patient: false, ..package() };
+    for (ends, status, tries) in [
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend - open (11)", 0, "3"),
+        ("E: Unable to locate package chrony", 100, "1"),
+    ] {
+        // An apt-get that succeeds at its third try, if it is asked that often.
+        let script = format!(
+            "set -e\nsleep() {{ :; }}\ncount=$(mktemp)\ntrap 'wc -l <$count | tr -d \" \"; rm $count' EXIT\n\
+             apt_get() {{ echo >>$count; [ \"$(wc -l <$count)\" -ge 3 ] || {{ echo '{ends}' >&2; return 100; }}; }}\n{}",
+            old.apt("'chrony'").replace("apt-get", "apt_get")
+        );
+        for shell in ["dash", "bash"] {
+            #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+            let output = std::process::Command::new(shell).arg("-c").arg(&script).output().unwrap();
+            assert_eq!(output.status.code(), Some(status), "{shell} {ends}: {output:?}");
+            assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), tries, "{shell} {ends}");
+        }
+    }
+}
+
+#[test]
+fn an_installed_package_needs_nothing() {
+    assert!(package().diff(&seen("installed\n", "")).unwrap().is_empty());
+}
+
+#[test]
+fn the_hint_follows_the_cause() {
+    for (said, hint) in [
+        ("E: Unmet dependencies. Try 'apt --fix-broken install' with no packages", "mend the host's packages"),
+        ("E: dpkg was interrupted, you must manually run 'dpkg --configure -a'", "mend the host's packages"),
+        ("E: Could not get lock /var/lib/dpkg/lock-frontend. It is held by process 7", "another package manager"),
+        ("System management is locked by the application with pid 77 (zypper).", "another package manager"),
+        ("E: Release file for http://m/InRelease is not valid yet (invalid for another 3h)", "the host's clock"),
+        ("E: Release file for http://m/InRelease is expired (invalid since 3d)", "the host's clock"),
+        ("Curl error (60): SSL certificate problem: certificate is not yet valid", "the host's clock"),
+        ("W: GPG error: http://m InRelease: NO_PUBKEY 0E98404D386FA1D9", "import the key"),
+        ("Error: GPG check FAILED", "import the key"),
+        ("E: You don't have enough free space; no space left on device", "free some space"),
+        ("Temporary failure resolving 'deb.debian.org'", "does not reach"),
+        ("Error: There are no enabled repositories in \"/etc/yum.repos.d\".", "has no package repository"),
+        ("There are no enabled repos.", "has no package repository"),
+        ("No repositories defined. Use 'zypper addrepo'", "has no package repository"),
+        ("E: Unable to locate package chrony", "carry it"),
+    ] {
+        assert!(way_out(said).contains(hint), "{said}: {}", way_out(said));
+    }
+}
+
+#[test]
+fn a_package_that_no_repository_has_is_refused_with_those_that_were_seen() {
+    let red_hat = |version: &str| {
+        let facts = Facts { os_version: version.to_owned(), ..crate::facts::assumed::linux("redhat") };
+        Package { name: "ntp".into(), manager: PackageManager::Dnf, patient: true, instead: instead("ntp", &facts) }
+    };
+    for (package, stdout, stderr, text, hint) in [
+        (
+            red_hat("9.4"),
+            "fc-repositories baseos appstream\n",
+            "Error: No matching Packages to list\n",
+            "package `ntp` cannot be installed with dnf: no repository of this host has it (enabled: baseos appstream)",
+            "say `provider: chrony`",
+        ),
+        (
+            red_hat("7.9"),
+            "fc-repositories base updates\n",
+            "Error: No matching Packages to list\n",
+            "package `ntp` cannot be installed with dnf: no repository of this host has it (enabled: base updates)",
+            "carry it",
+        ),
+        (
+            red_hat("9.4"),
+            "fc-repositories\n",
+            "Error: No matching Packages to list\n",
+            "package `ntp` cannot be installed with dnf: no repository is enabled on this host",
+            "enable one",
+        ),
+        (
+            package(),
+            "fc-repositories http://deb.debian.org stable\n",
+            "E: Unable to locate package chrony\n",
+            "package `chrony` cannot be installed with apt-get: no repository of this host has it (enabled: http://deb.debian.org stable)",
+            "carry it",
+        ),
+        // Another cause is said in the words of the program.
+        (
+            red_hat("9.4"),
+            "fc-repositories baseos\n",
+            "Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml\n",
+            "package `ntp` cannot be installed with dnf: Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml",
+            "does not reach",
+        ),
+    ] {
+        let error = package.diff(&seen(stdout, stderr)).unwrap_err();
+        assert_eq!(error.to_string(), text);
+        let told = crate::exit::hint(&error).unwrap_or_default();
+        assert!(told.contains(hint), "{text}: {told}");
+    }
+    assert!(instead("chrony", &crate::facts::assumed::linux("redhat")).is_none());
+}
+
+/// What programs of each kind print of their repositories, and what is made of it.
+#[test]
+fn the_repositories_are_named_by_their_ids() {
+    let of = |text: &str, tool: &str, printed: &str| {
+        let script = format!("{tool}() {{ cat <<'END'\n{printed}\nEND\n}}\n{}", text.replace("@TOOL@", tool));
+        let script = script.replace("apt-get", "apt_get");
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("sh").arg("-c").arg(script).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let dnf = "repo id                repo name\nappstream              AppStream\nbaseos                 BaseOS";
+    assert_eq!(of(DNF_REPOSITORIES, "dnf", dnf), "fc-repositories appstream baseos\n");
+    let yum = "Loaded plugins: fastestmirror\n * base: mirror.example\nrepo id                 repo name            status\n\
+               !base/7/x86_64          CentOS-7 - Base      10,072\n*epel/x86_64            EPEL                 13,791\nrepolist: 23,863";
+    assert_eq!(of(DNF_REPOSITORIES, "yum", yum), "fc-repositories base epel\n");
+    assert_eq!(of(DNF_REPOSITORIES, "dnf", "No repositories available"), "fc-repositories\n");
+    let zypper = "#  | Alias  | Name | Enabled | GPG Check | Refresh\n---+--------+------+---------+-----------+--------\n\
+                  1  | main   | Main | Yes     | (r ) Yes  | Yes\n2  | debug  | Debug | No      | ----      | ----";
+    assert_eq!(of(ZYPPER_REPOSITORIES, "zypper", zypper), "fc-repositories main\n");
+    let apt = "https://user:hunter2@mirror.example stable\nhttp://deb.debian.org stable\nhttp://deb.debian.org stable";
+    assert_eq!(
+        of(APT_SOURCES, "apt_get", apt),
+        "fc-repositories http://deb.debian.org stable, https://mirror.example stable\n"
+    );
+}
+
+#[test]
+fn an_unknown_package_is_an_error_with_a_hint() {
+    let error = package().diff(&seen("", "E: Unable to locate package chrony\n")).unwrap_err();
+    assert_eq!(error.to_string(), "package `chrony` cannot be installed with apt-get: no repository has it");
+    assert!(crate::exit::hint(&error).is_some());
+}
