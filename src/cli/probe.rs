@@ -6,6 +6,7 @@ use anyhow::Result;
 
 use super::{Format, Global};
 use crate::exit::Exit;
+use crate::inventory::not_an_address;
 use crate::ntp::report::SourceReport;
 use crate::ntp::wire::{Options, probe};
 use crate::report::{console, json, probe as answers};
@@ -14,7 +15,7 @@ use crate::report::{console, json, probe as answers};
 #[derive(Debug, clap::Args)]
 pub(super) struct Args {
     /// Names or addresses, each with a port if it is not 123
-    #[arg(required = true, value_name = "SERVER", value_parser = not_empty)]
+    #[arg(required = true, value_name = "SERVER", value_parser = server)]
     servers: Vec<String>,
     /// Good answers of each server, two seconds apart; the one with the least error counts
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100))]
@@ -30,9 +31,20 @@ pub(super) struct Args {
     source_port: Option<u16>,
 }
 
-/// A variable of a script that is not set is no server.
-fn not_empty(text: &str) -> Result<String, String> {
-    if text.trim().is_empty() { Err("it is empty".to_owned()) } else { Ok(text.to_owned()) }
+/// A name or an address as in the inventory, with a port or without. A variable of a script that is not set is none.
+fn server(text: &str) -> Result<String, String> {
+    if text.trim().is_empty() {
+        return Err("it is empty".to_owned());
+    }
+    let port = text.rsplit_once(':').filter(|(host, port)| {
+        port.parse::<u16>().is_ok() && !host.is_empty() && (host.ends_with(']') || !host.contains(':'))
+    });
+    let host = port.map_or(text, |(host, _)| host);
+    let host = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+    match not_an_address(host) {
+        Some(why) => Err(format!("it {why}")),
+        None => Ok(text.to_owned()),
+    }
 }
 
 /// Asks all servers at the same time.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::path::Path;
 
-use super::name::{LONGEST_NAME, is_bracketed, is_given_name, not_an_address, not_for_others, short};
+use super::name::{LONGEST_NAME, is_bracketed, is_given_name, not_an_address, not_for_others, not_one_machine, short};
 use super::node::{At, Key, Kind, Node, did_you_mean};
 use super::range;
 use super::read::Reader;
@@ -121,7 +121,7 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
     if names.is_empty() {
         return Vec::new();
     }
-    let addresses = address.map(|pattern| spread(&pattern, names.len(), key, reader, &what, not_an_address));
+    let addresses = address.map(|pattern| spread(&pattern, names.len(), key, reader, &what, not_reached));
     let odd = |text: &str| not_an_address(text).or_else(|| not_for_others(text).map(str::to_owned));
     let mut times = Vec::new();
     for pattern in &time_addresses {
@@ -139,6 +139,11 @@ fn hosts(key: &Key, node: &Node, reader: &mut Reader<'_>, what: &str, group: Opt
             group,
         })
         .collect()
+}
+
+/// Why no host can be reached at this address.
+fn not_reached(text: &str) -> Option<String> {
+    not_an_address(text).or_else(|| not_one_machine(text).map(str::to_owned))
 }
 
 /// A host is its address, a map, or nothing (its name is its address).
@@ -297,7 +302,7 @@ fn finish(
     reader: &mut Reader<'_>,
 ) {
     if host.address.is_empty() {
-        if let Some(why) = not_an_address(&host.name)
+        if let Some(why) = not_reached(&host.name)
             && !reader.is_wrong(host.at)
         {
             let name = short(&host.name);

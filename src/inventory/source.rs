@@ -4,7 +4,8 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 
 use super::kinds::{Boolean, Number, Placed, number, types};
-use super::name::{is_given_name, is_itself, not_an_address, not_for_others, reference_clock, short};
+use super::mistaken::for_a_network;
+use super::name::{is_given_name, is_itself, not_an_address, not_for_others, not_one_machine, reference_clock, short};
 use super::node::{At, Kind, Node};
 use super::read::Reader;
 use super::schema;
@@ -146,7 +147,7 @@ impl Reader<'_> {
     /// A host name or an address: what a daemon's configuration takes as one word.
     pub(super) fn address(&mut self, node: &Node, what: &str) -> Option<String> {
         let text = self.text(node, what)?;
-        match not_an_address(&text) {
+        match not_an_address(&text).or_else(|| not_one_machine(&text).map(str::to_owned)) {
             None => return Some(text),
             Some(why) => self.wrong(node.at, format!("{what}: `{}` {why}", short(&text))),
         }
@@ -230,7 +231,7 @@ impl Reader<'_> {
                 node.at,
                 format!("{what}: `{text}` is an address in a network (did you mean `{}`?)", network.trunc()),
             ),
-            Err(_) => self.wrong(node.at, format!("{what}: `{text}` is no network; write 10.0.0.0/24 or fd00::/64")),
+            Err(_) => self.wrong(node.at, format!("{what}: `{}` {}", short(&text), for_a_network(&text))),
         }
         None
     }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::kinds::{Account, FilePath, Hidden, List, Span, Words, number, types};
-use super::name::{is_given_name, not_an_address, short};
+use super::name::{is_given_name, not_an_address, not_one_machine, short};
 use super::node::{Kind, Node};
 use super::read::Reader;
 use super::secret::{Origin, Secret};
@@ -86,6 +86,7 @@ impl Reader<'_> {
         };
         let address = address.trim_matches(['[', ']']).to_owned();
         let odd = not_an_address(&address).filter(|_| !is_given_name(&address));
+        let odd = odd.or_else(|| not_one_machine(&address).map(str::to_owned));
         if let Some(why) = odd.or_else(|| user.as_deref().and_then(not_a_user)) {
             self.wrong(node.at, format!("{what}: `{}` {why}", short(&text)));
             return None;
