@@ -89,6 +89,30 @@ fn every_rule_has_a_case_and_a_section() {
     }
 }
 
+/// What is to be pasted is whole shell text and has no words for people in it.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the shell is asked whether it understands")]
+fn what_is_to_be_pasted_is_understood_by_a_shell() {
+    let mut seen = BTreeSet::new();
+    for case in cases() {
+        let (hosts, _) = read(&case);
+        let windows = |name: &str| hosts.iter().any(|spec| spec.name == name && spec.is_windows());
+        for paste in findings(&case).into_values().flatten().flat_map(|finding| finding.paste) {
+            let words = [" and ", " then ", " or ", "; its", " (", " with ", "`", ", "];
+            // What stands in quotes is a file's.
+            let bare: String = paste.line.split(['\'', '"']).step_by(2).collect();
+            assert!(!words.iter().any(|word| bare.contains(word)), "{}: {}", case.display(), paste.line);
+            if !windows(&paste.on) {
+                seen.insert(paste.line);
+            }
+        }
+    }
+    let all: Vec<String> = seen.iter().map(|line| format!("{line}\n")).collect();
+    assert!(all.len() > 30, "{all:?}");
+    let output = std::process::Command::new("bash").args(["-n", "-c", &all.concat()]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
+
 /// The administrator's own `ntp` without 123/udp opens nothing: then a rule has to name the port, as `apply` has it.
 #[test]
 fn what_opens_a_zone_names_the_port_where_the_service_is_another() {

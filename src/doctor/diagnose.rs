@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::evidence::Evidence;
 use super::rules::{self, Find, Rule, Severity};
-use super::{Link, Patient, Seen};
+use super::{Link, Patient, Seen, paste};
 use crate::inventory::HostSpec;
 use crate::model::{Certainty, Finding, Mark};
 use crate::verdict::sources;
@@ -193,7 +193,7 @@ impl<'a> Search<'a> {
     fn report(self) -> BTreeMap<String, Vec<Finding>> {
         let mut all: BTreeMap<String, Vec<Finding>> = BTreeMap::new();
         for found in self.found {
-            all.entry(found.seen.host.clone()).or_default().push(found.finding());
+            all.entry(found.seen.host.clone()).or_default().push(found.finding(self.hosts));
         }
         for findings in all.values_mut() {
             findings.sort_by(|a, b| (a.severity, &a.code).cmp(&(b.severity, &b.code)));
@@ -211,8 +211,9 @@ impl Found {
         }
     }
 
-    fn finding(self) -> Finding {
+    fn finding(self, hosts: &[HostSpec]) -> Finding {
         let Found { rule, seen, affects } = self;
+        let fix = seen.fill(rule.fix);
         Finding {
             code: rule.code.to_owned(),
             severity: rule.severity,
@@ -223,7 +224,8 @@ impl Found {
             on: seen.on.clone(),
             about: seen.thing(),
             cause: seen.fill(rule.cause),
-            fix: seen.fill(rule.fix),
+            paste: paste::commands(&fix, hosts),
+            fix,
             configuration: rule.configuration && !seen.beyond,
             excluded: seen.excluded,
             affects,

@@ -12,6 +12,7 @@ mod lines;
 pub mod link;
 mod link_state;
 mod no_way;
+mod paste;
 pub mod record;
 pub mod rules;
 pub mod wanted;

@@ -29,6 +29,9 @@ pub struct Finding {
     pub cause: String,
     /// The exact fix.
     pub fix: String,
+    /// The commands in it, each ready to be pasted. Made from the sentence; in no report.
+    #[serde(skip)]
+    pub paste: Vec<Paste>,
     /// Whether `apply` on the host of the finding puts it right, and so `doctor --fix`.
     pub configuration: bool,
     /// What it is not, and how that is known.
@@ -40,6 +43,17 @@ pub struct Finding {
     /// Where it stands in the inventory, and by what it is known again.
     #[serde(flatten)]
     pub mark: Mark,
+}
+
+/// A command of a fix.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Paste {
+    /// The host on which it is typed; empty where fleetclock runs.
+    pub on: String,
+    /// The whole line.
+    pub line: String,
+    /// Whether it does the same as the one before in another way.
+    pub instead: bool,
 }
 
 /// How bad a finding is, the worst first.

@@ -27,7 +27,7 @@ mod word;
 
 pub use delta::Delta;
 pub use error::ErrorReport;
-pub use finding::{Certainty, Finding, Severity};
+pub use finding::{Certainty, Finding, Paste, Severity};
 pub use issue::{DRIFT, Issue, What};
 pub use mark::{Mark, Place, fingerprint};
 pub use measurement::{DaemonReport, SourceReport};

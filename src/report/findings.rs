@@ -54,6 +54,11 @@ fn write_finding(text: &mut String, host: &str, finding: &Finding) {
     };
     line("cause", &format!("{perhaps}{}", say(&finding.cause)));
     line("fix", &say(&finding.fix));
+    for paste in &finding.paste {
+        let place = if paste.on.is_empty() { "here".to_owned() } else { format!("on {}", paste.on) };
+        // Nothing stands before the command: a whole line is marked and pasted.
+        line(if paste.instead { "or" } else { "type" }, &format!("{}:\n{}", say(&place), paste.line));
+    }
     line("seen", &say(&finding.evidence));
     line("by", &paint(FAINT, &format!("{} ({})", finding.command, say(&format!("on {}", finding.on)))));
     if !finding.affects.is_empty() {

@@ -66,8 +66,9 @@ pub(super) fn each_text(host: &mut HostReport, visit: &mut dyn FnMut(&mut String
 }
 
 fn finding(finding: &mut Finding, visit: &mut dyn FnMut(&mut String)) {
-    let Finding { title, evidence, command, cause, fix, excluded, .. } = finding;
-    [title, evidence, command, cause, fix].into_iter().chain(excluded).for_each(visit);
+    let Finding { title, evidence, command, cause, fix, excluded, paste, .. } = finding;
+    let lines = paste.iter_mut().map(|paste| &mut paste.line);
+    [title, evidence, command, cause, fix].into_iter().chain(excluded).chain(lines).for_each(visit);
 }
 
 fn clean(field: &mut String) {

@@ -119,6 +119,7 @@ pub(crate) fn finding() -> Finding {
         configuration: true,
         excluded: vec![text("a host that is down: server1 answered our login")],
         affects: vec![text("server2"), text("server3")],
+        paste: Vec::new(),
         mark: Mark::default(),
     }
 }

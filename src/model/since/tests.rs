@@ -28,6 +28,7 @@ fn sick(name: &str, code: &str) -> HostReport {
         configuration: false,
         excluded: vec![],
         affects: vec![],
+        paste: Vec::new(),
         mark: Mark::default(),
     };
     HostReport { findings: vec![finding], ..host(name, Status::OutOfLimits) }
