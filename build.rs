@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, reason = "a build script runs the compiler")]
 
 use std::env;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -21,18 +22,25 @@ fn main() {
     ] {
         println!("cargo::rerun-if-changed={file}");
     }
+    too_old();
     let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
     if let Err(error) = languages(&folder.join("languages.rs")) {
         println!("cargo::error=list the languages in {LANGUAGES}: {error}");
     }
     let out = folder.join("probe");
-    if !compile(&out) {
-        println!(
-            "cargo::warning=the static probe could not be compiled here; hosts are probed with bash, which is slower and less exact; a C linker (`cc`) is needed"
-        );
-        if let Err(error) = std::fs::write(&out, []) {
-            println!("cargo::error=write {}: {error}", out.display());
-        }
+    let Err(why) = compile(&out) else { return };
+    for (number, line) in why.lines().take(20).enumerate() {
+        let (said, way_out) = match number {
+            0 => (
+                "the small static probe could not be compiled: ",
+                "; hosts are probed with bash, which is slower and less exact",
+            ),
+            _ => ("", ""),
+        };
+        println!("cargo::warning={said}{line}{way_out}");
+    }
+    if let Err(error) = std::fs::write(&out, []) {
+        println!("cargo::error=write {}: {error}", out.display());
     }
 }
 
@@ -50,10 +58,31 @@ fn languages(list: &Path) -> std::io::Result<()> {
     std::fs::write(list, format!("&[{}]", lines.collect::<std::io::Result<String>>()?))
 }
 
-fn compile(out: &PathBuf) -> bool {
+/// Says what to do before hundreds of errors do not. Cargo itself stops earlier, unless it was told `--ignore-rust-version`.
+fn too_old() {
+    let minor = |version: &str| version.split('.').nth(1)?.parse::<u32>().ok();
+    let said = Command::new(rustc()).arg("--version").output().map(|output| output.stdout).unwrap_or_default();
+    let said = String::from_utf8_lossy(&said).into_owned();
+    let wanted = env::var("CARGO_PKG_RUST_VERSION").unwrap_or_default();
+    let Some(version) = said.split_whitespace().nth(1) else { return };
+    // No newer syntax than that of the oldest Rust that comes as far as this.
+    match (minor(version), minor(&wanted)) {
+        (Some(has), Some(needs)) if has < needs => println!(
+            "cargo::error=fleetclock needs Rust {wanted} or newer, and this is {version}: `rustup update` brings a new one"
+        ),
+        _ => {}
+    }
+}
+
+fn rustc() -> OsString {
+    env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// Compiles the probe, or says why that is not possible here.
+fn compile(out: &PathBuf) -> Result<(), String> {
     let target = env::var("TARGET").unwrap_or_default();
     if !target.contains("linux") || !(target.starts_with("x86_64") || target.starts_with("aarch64")) {
-        return false;
+        return Err(format!("it is for Linux on x86_64 and aarch64, and this is a build for {target}"));
     }
     let options =
         ["opt-level=z", "panic=abort", "strip=symbols", "lto=fat", "codegen-units=1", "relocation-model=static"];
@@ -65,7 +94,7 @@ fn compile(out: &PathBuf) -> bool {
         "-Wl,-z,noseparate-code",
         "-Wl,-z,norelro",
     ];
-    let mut rustc = Command::new(env::var_os("RUSTC").unwrap_or_else(|| "rustc".into()));
+    let mut rustc = Command::new(rustc());
     rustc.args(["--edition", "2024", "--crate-type", "bin", "--crate-name", "probe", "--target", &target]);
     rustc.args(options.iter().flat_map(|option| ["-C", option]));
     // A target of musl brings start files and a libc of its own, and the probe has none of either.
@@ -74,5 +103,11 @@ fn compile(out: &PathBuf) -> bool {
     }
     rustc.args(link.iter().map(|option| format!("-Clink-arg={option}")));
     rustc.arg("-o").arg(out).arg("probe/main.rs");
-    rustc.status().is_ok_and(|status| status.success())
+    match rustc.output() {
+        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) => {
+            Err(format!("a C linker (`cc`) is needed; rustc says:\n{}", String::from_utf8_lossy(&output.stderr)))
+        }
+        Err(error) => Err(format!("start {:?}: {error}", rustc.get_program())),
+    }
 }
