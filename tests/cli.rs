@@ -4,13 +4,21 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+#[path = "cli/blocks.rs"]
+mod blocks;
+#[path = "cli/documents.rs"]
+mod documents;
 #[path = "cli/import.rs"]
 mod import;
+#[path = "cli/korean.rs"]
+mod korean;
 #[path = "cli/permit.rs"]
 mod permit;
 mod schema;
 #[path = "cli/shell.rs"]
 mod shell;
+#[path = "cli/tabs.rs"]
+mod tabs;
 
 #[test]
 fn help_and_mistakes_read_as_written() {
@@ -87,6 +95,8 @@ fn an_empty_pattern_is_never_the_whole_fleet() {
         (&["-l", "@none", "check"], "--limit: read none: No such file"),
         (&["-l", "@last-drifted", "check"], "no run of fleet.yml is known of"),
         (&["probe", " "], "it is empty"),
+        (&["probe", "10.10.010.1"], "read it as 10.10.8.1: write `10.10.10.1`"),
+        (&["probe", "10.10.10.300:123"], "`300` is above 255"),
         (&["history", "show", ""], "there is no record of run ``"),
         (&["plan", "--batch", "0"], "no host would ever be changed"),
         (&["plan", "--canary", "wbe01"], "no group or host `wbe01` (did you mean `web01`?)"),

@@ -12,6 +12,8 @@ mod ages;
 mod bad_days;
 #[path = "lab/become.rs"]
 mod becoming;
+#[path = "cli/blocks.rs"]
+mod blocks;
 #[path = "lab/breaks.rs"]
 mod breaks;
 #[path = "lab/ci.rs"]
@@ -26,6 +28,8 @@ mod doctor_cases;
 mod doctor_slow;
 #[path = "lab/doctor_slow_cases.rs"]
 mod doctor_slow_cases;
+#[path = "lab/documents.rs"]
+mod documents;
 #[path = "lab/drift.rs"]
 mod drift;
 #[path = "lab/faults.rs"]

@@ -1,6 +1,7 @@
 # What ./demo and ./test need on a fresh Debian machine. Sourced; installs only what is missing.
 
-# winrm-rs asks for Rust 1.98 and builds with 1.95 as well; a current Rust does not need this.
+# winrm-rs asks for Rust 1.98 and builds with 1.95 as well; a current Rust does not need this. Cargo has no setting
+# for it, and stops a bare `cargo build` with an older Rust before build.rs could say so.
 # shellcheck disable=SC2034
 older_rust=--ignore-rust-version
 
@@ -24,6 +25,22 @@ install_build_tools() {
   fi
   need_rust
 }
+
+# Installs packages of Debian if one of these programs is missing.
+install_for() {
+  local programs=$1 program
+  shift
+  for program in $programs; do
+    command -v "$program" >/dev/null && continue
+    step "installing $*"
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$@" >/dev/null
+    return
+  done
+}
+
+# The shells in which the Tab key is tried.
+install_shells() { install_for "zsh fish" zsh fish; }
 
 # What looks at the page of a report: a browser, fonts for it, and a judge of accessibility.
 install_browser() {

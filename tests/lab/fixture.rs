@@ -149,6 +149,14 @@ impl Lab {
         Run { code: output.status.code().unwrap_or(-1), stdout: text(&output.stdout), stderr }
     }
 
+    /// Runs shell text on the control side, with arguments and the folder of the program as the last one.
+    pub(crate) fn control(&self, script: &str, arguments: &[&std::path::Path]) {
+        let bin = std::path::Path::new(env!("CARGO_BIN_EXE_fleetclock")).parent().unwrap();
+        let mut shell = command(&self::script());
+        shell.args(["run", &self.name, "bash", "-c", script, "bash"]).args(arguments).arg(bin);
+        let _ = shell.stdin(Stdio::null()).output().unwrap();
+    }
+
     /// Starts another program on the control side. What it says is not kept: a program that outlived the tests would
     /// hold their output open, and whoever reads it would wait for ever.
     pub(crate) fn beside(&self, words: &[&str]) -> Beside {
