@@ -16,6 +16,9 @@ const NOT_RUN: &[(&str, usize)] = &[
     ("docs/windows-stand-in.md", 2),
 ];
 
+/// Its sessions are run by `import.rs`, which compares what they print.
+const MIGRATION: &str = "docs/migration.md";
+
 fn all_blocks() -> Vec<Block> {
     documents().iter().flat_map(|path| shown(path).blocks).collect()
 }
@@ -32,9 +35,15 @@ fn every_command_and_option_of_the_documents_exists() {
     let dir = tempfile::tempdir().unwrap();
     let (mut wrong, mut seen) = (Vec::new(), 0);
     for path in documents() {
-        let shown = shown(&path);
-        wrong
-            .extend(shown.unmarked.into_iter().map(|line| format!("{line}: put it into a block of `sh` or `console`")));
+        let mut shown = shown(&path);
+        if path.ends_with(MIGRATION) {
+            shown.unmarked.clear();
+        }
+        wrong.extend(
+            std::mem::take(&mut shown.unmarked)
+                .into_iter()
+                .map(|line| format!("{line}: put it into a block of `sh` or `console`")),
+        );
         for block in &shown.blocks {
             for call in calls(&block.commands) {
                 seen += 1;

@@ -70,6 +70,7 @@ fn talkative(say: &str) -> HostReport {
         on: text(),
         cause: text(),
         fix: text(),
+        paste: Vec::new(),
         configuration: true,
         excluded: list(),
         affects: list(),
