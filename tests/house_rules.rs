@@ -136,6 +136,7 @@ const WORDS: &[(&str, &[&str])] = &[
     (
         "w32tm",
         &[
+            "doctor/paste.rs",
             "doctor/rules/windows",
             "doctor/windows.rs",
             "engine/windows/",

@@ -16,7 +16,7 @@ const LOOKS: &[Look] =
 
 /// What is wrong with a text that is neither a host name nor an address, as the rest of a sentence.
 pub(super) fn for_an_address(text: &str) -> String {
-    LOOKS.iter().find_map(|look| look(text)).unwrap_or_default()
+    LOOKS.iter().find_map(|look| look(text)).map_or_else(String::new, |why| format!("; {why}"))
 }
 
 /// What to write, or what is wrong with that in turn.
@@ -31,26 +31,26 @@ fn write(text: &str) -> String {
 fn url(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("://")?;
     let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    Some(format!("; a URL does not belong here: {}", write(host)))
+    Some(format!("a URL does not belong here: {}", write(host)))
 }
 
 /// A blank at an end, which only quotes keep.
 fn blank(text: &str) -> Option<String> {
     let trimmed = text.trim();
-    (trimmed != text && !trimmed.is_empty()).then(|| format!("; there is a blank at an end of it: {}", write(trimmed)))
+    (trimmed != text && !trimmed.is_empty()).then(|| format!("there is a blank at an end of it: {}", write(trimmed)))
 }
 
 /// `a, b` or `a b` in one text.
 fn several(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split([',', ';', ' ', '\t']).filter(|part| !part.is_empty()).collect();
     let all = parts.len() > 1 && parts.iter().all(|part| not_an_address(part).is_none());
-    all.then(|| format!("; these are {} in one text: write a list, `[{}]`", parts.len(), short(&parts.join(", "))))
+    all.then(|| format!("these are {} in one text: write a list, `[{}]`", parts.len(), short(&parts.join(", "))))
 }
 
 /// `ops@10.0.0.1`.
 fn account(text: &str) -> Option<String> {
     let (_, host) = text.rsplit_once('@').filter(|(user, host)| !user.is_empty() && !host.is_empty())?;
-    Some(format!("; the user belongs to `ssh: {{ user: NAME }}`: {}", write(host)))
+    Some(format!("the user belongs to `ssh: {{ user: NAME }}`: {}", write(host)))
 }
 
 /// Digits, letters and dots as an Asian keyboard writes them.
@@ -61,23 +61,23 @@ fn wide(text: &str) -> Option<String> {
         c => c,
     };
     let plain: String = text.chars().map(narrow).collect();
-    (plain != text).then(|| format!("; it has full-width characters: {}", write(&plain)))
+    (plain != text).then(|| format!("it has full-width characters: {}", write(&plain)))
 }
 
 /// DNS has only ASCII; a name of this file may have any letters, and then needs an address.
 fn other_letters(text: &str) -> Option<String> {
     let odd = text.chars().find(|c| !c.is_ascii())?;
     Some(if odd.is_numeric() {
-        format!("; `{odd}` is no digit from 0 to 9")
+        format!("`{odd}` is no digit from 0 to 9")
     } else {
-        format!("; `{odd}` is in no name of DNS (one in other letters begins with `xn--` there)")
+        format!("`{odd}` is in no name of DNS (one in other letters begins with `xn--` there)")
     })
 }
 
 /// `10.0.0.1/24`.
 fn length(text: &str) -> Option<String> {
     let (address, _) = text.split_once('/')?;
-    Some(format!("; a `/` makes a network, and one machine is meant: {}", write(address)))
+    Some(format!("a `/` makes a network, and one machine is meant: {}", write(address)))
 }
 
 /// `52:54:00:12:34:56`.
@@ -85,7 +85,7 @@ fn card(text: &str) -> Option<String> {
     let parts: Vec<&str> = text.split(':').collect();
     let pair = |part: &&str| part.len() == 2 && part.bytes().all(|byte| byte.is_ascii_hexdigit());
     (parts.len() == 6 && parts.iter().all(pair))
-        .then(|| "; this is the address of a network card: write the IP address".to_owned())
+        .then(|| "this is the address of a network card: write the IP address".to_owned())
 }
 
 /// `host:123` or `[fd00::1]:123`.
@@ -94,14 +94,14 @@ fn port(text: &str) -> Option<String> {
     let is_port = (1..=5).contains(&port.len()) && port.bytes().all(|byte| byte.is_ascii_digit());
     let host = bare(host).or_else(|| (!host.contains(':') && !host.is_empty()).then_some(host))?;
     let why = "a port does not belong here (`ssh: { port: N }`, `winrm: { port: N }`; NTP has only 123)";
-    is_port.then(|| format!("; {why}: {}", write(host)))
+    is_port.then(|| format!("{why}: {}", write(host)))
 }
 
 /// `[fd00::1]`, as in a URL.
 fn brackets(text: &str) -> Option<String> {
     let inner = bare(text)?;
     let what = if inner.parse::<Ipv6Addr>().is_ok() { "an IPv6 address" } else { "an address" };
-    Some(format!("; {what} has no brackets here: {}", write(inner)))
+    Some(format!("{what} has no brackets here: {}", write(inner)))
 }
 
 fn bare(text: &str) -> Option<&str> {
@@ -112,7 +112,7 @@ fn bare(text: &str) -> Option<&str> {
 fn zone(text: &str) -> Option<String> {
     let (address, _) = text.split_once('%')?;
     let why = "only an IPv6 address of one link (`fe80::1%eth0`) has a zone";
-    address.parse::<IpAddr>().is_ok().then(|| format!("; {why}: {}", write(address)))
+    address.parse::<IpAddr>().is_ok().then(|| format!("{why}: {}", write(address)))
 }
 
 /// Something with the colons of an IPv6 address.
@@ -120,14 +120,13 @@ fn six(text: &str) -> Option<String> {
     let fine = |byte: u8| byte.is_ascii_hexdigit() || matches!(byte, b':' | b'.');
     let colons = text.matches(':').count();
     (colons > 1 && text.bytes().all(fine)).then(|| {
-        "; an IPv6 address has eight groups of one to four hexadecimal digits, and `::` once in place of some"
-            .to_owned()
+        "an IPv6 address has eight groups of one to four hexadecimal digits, and `::` once in place of some".to_owned()
     })
 }
 
 fn long(text: &str) -> Option<String> {
     let long = text.len() > LONGEST_NAME;
-    long.then(|| format!(": it has {} characters, and a name has {LONGEST_NAME} at most", text.len()))
+    long.then(|| format!("it has {} characters, and a name has {LONGEST_NAME} at most", text.len()))
 }
 
 /// What programs read as an IPv4 address, and not as it looks; and names that end as one.
@@ -137,33 +136,34 @@ fn four(text: &str) -> Option<String> {
         return None;
     }
     if name.parse::<Ipv4Addr>().is_ok() {
-        return Some(format!("; an IPv4 address has no dot at its end: write `{name}`"));
+        return Some(format!("an IPv4 address has no dot at its end: write `{name}`"));
     }
     let parts: Vec<&str> = name.split('.').collect();
     if !parts.iter().all(|part| is_numeric(part)) {
-        let why = "a name whose last part is a number is taken for an IPv4 address";
-        return Some(format!("; {why}: write an address (`address: 10.0.0.1`)"));
+        let why =
+            "a name whose last part is a number is taken for an IPv4 address: write an address (`address: 10.0.0.1`)";
+        return Some(why.to_owned());
     }
     let too_large = parts.iter().find(|part| part.parse::<u64>().is_ok_and(|number| number > 255));
     let why = match too_large {
         Some(part) if parts.len() == 4 => format!("`{part}` is above 255"),
         _ => "an IPv4 address has four numbers from 0 to 255, without leading zeros".to_owned(),
     };
-    Some(format!("; {why}{}", meant(name)))
+    Some(meant(&why, name))
 }
 
-/// What a text that is nearly an IPv4 address was probably meant to be, and what programs make of it.
-fn meant(name: &str) -> String {
+/// The same with what a text that is nearly an IPv4 address was probably meant to be, and what programs make of it.
+fn meant(why: &str, name: &str) -> String {
     let decimal = |part: &str| part.parse::<u8>().ok();
     let plain = name.split('.').map(decimal).collect::<Option<Vec<u8>>>();
     let plain = plain.and_then(|parts| <[u8; 4]>::try_from(parts).ok()).map(Ipv4Addr::from);
     match (plain, as_libc_reads(name)) {
         (Some(plain), Some(read)) if read != plain => {
-            format!("; some programs read it as {read}: write `{plain}` if that is meant")
+            format!("{why}; some programs read it as {read}: write `{plain}` if that is meant")
         }
-        (Some(plain), _) => format!(": write `{plain}`"),
-        (None, Some(read)) => format!("; some programs read it as {read}: write that if it is meant"),
-        (None, None) => String::new(),
+        (Some(plain), _) => format!("{why}: write `{plain}`"),
+        (None, Some(read)) => format!("{why}; some programs read it as {read}: write that if it is meant"),
+        (None, None) => why.to_owned(),
     }
 }
 
@@ -173,8 +173,8 @@ fn as_libc_reads(name: &str) -> Option<Ipv4Addr> {
     let (last, first) = parts.split_last().filter(|(_, first)| first.len() < 4)?;
     let left = 32 - 8 * u32::try_from(first.len()).ok()?;
     let fits = first.iter().all(|part| *part <= 255) && (left == 32 || *last < 1 << left);
-    let high = first.iter().zip([24_u32, 16, 8]).map(|(part, shift)| part << shift).sum::<u32>();
-    fits.then(|| Ipv4Addr::from(high | last))
+    let high = |(part, shift): (&u32, u32)| part << shift;
+    fits.then(|| Ipv4Addr::from(first.iter().zip([24_u32, 16, 8]).map(high).sum::<u32>() | last))
 }
 
 fn number(part: &str) -> Option<u32> {
@@ -224,9 +224,9 @@ fn label(text: &str) -> Option<String> {
     let part = name.split('.').find(|part| part.len() > LONGEST_LABEL || part.starts_with('-') || part.is_empty())?;
     Some(match part.len() {
         0 if name.is_empty() => return None,
-        0 => "; it has a dot too many".to_owned(),
-        1..=LONGEST_LABEL => format!("; `{}` begins with a `-`", short(part)),
-        many => format!("; a part of it has {many} characters, and {LONGEST_LABEL} are the most between two dots"),
+        0 => "it has a dot too many".to_owned(),
+        1..=LONGEST_LABEL => format!("`{}` begins with a `-`", short(part)),
+        many => format!("a part of it has {many} characters, and {LONGEST_LABEL} are the most between two dots"),
     })
 }
 
@@ -261,7 +261,7 @@ mod tests {
             ("ntp://time.bora.net", "a URL does not belong here: write `time.bora.net`"),
             ("https://time.lab:443/x", "`time.lab:443` is none either; a port does not belong here"),
             ("ops@10.0.0.1", "`ssh: { user: NAME }`: write `10.0.0.1`"),
-            ("10.0.0.1/24", "a `/` makes a network, and one machine is meant: write `10.0.0.1`"),
+            ("10.0.0.1/24", "; a `/` makes a network, and one machine is meant: write `10.0.0.1`"),
             ("fd00::1/64", "write `fd00::1`"),
             ("52:54:00:12:34:56", "of a network card"),
             ("fd00:::1", "an IPv6 address has eight groups"),
@@ -279,6 +279,8 @@ mod tests {
             ("10.1", "read it as 10.0.0.1"),
             ("10.10.10", "read it as 10.10.0.10"),
             ("10.0.0.1.5", "four numbers"),
+            ("2.65024.0", "four numbers"),
+            ("4294967295.4294967295.4294967295.4294967295", "above 255"),
             ("1", "read it as 0.0.0.1"),
             ("10.10.10.1:2222", "a port"),
             ("time.bora.net:123", "write `time.bora.net`"),

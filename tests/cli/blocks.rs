@@ -91,7 +91,7 @@ impl Shown {
             }
             _ => {
                 let command = |line: &&str| {
-                    let line = line.trim_start().trim_start_matches("$ ");
+                    let line = line.trim_start_matches("$ ");
                     line.starts_with("fleetclock ") || line.starts_with("./") || line.starts_with("cargo ")
                 };
                 self.unmarked.extend(body.lines().filter(command).map(|text| format!("{file}:{line}: {text}")));
