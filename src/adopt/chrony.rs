@@ -111,7 +111,8 @@ fn step(directive: &Directive, words: &[&str], said: &mut Said) {
         (Some(over), Some(updates)) if updates <= 1000 => {
             said.step = Some(Step::Over(over, u32::try_from(updates).ok()));
         }
-        _ => said.extra.push(directive.clone()),
+        // A line of `extra` would say something else than `step`.
+        _ => said.notes.push(Note::at(directive, "not understood; look at `step`")),
     }
 }
 

@@ -66,7 +66,10 @@ fn each_row_of_the_versions_is_read_or_demanded() {
     };
     for feature in FEATURES {
         let Feature { name, program, .. } = feature;
-        let looked_for = |text: &String| text.contains("lacks") && text.contains(&format!("\"{name}\""));
+        let looked_for = |text: &String| {
+            text.contains(&format!("Since::Feature(\"{name}\")"))
+                || text.contains("lacks") && text.contains(&format!("\"{name}\""))
+        };
         match feature.held {
             Held::Code => assert!(texts.iter().any(looked_for), "{program}: nothing looks for `{name}`"),
             Held::Shape(what) => {
