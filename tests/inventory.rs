@@ -155,6 +155,18 @@ fn host_of(defaults: &str, group: &str, host: &str) -> inventory::HostSpec {
 }
 
 #[test]
+fn a_server_is_a_master_and_a_client_a_slave() {
+    let roles = |master: &str, slave: &str| {
+        let text = format!(
+            "groups:\n  m: {{ role: {master}, isolated: true, hosts: {{ m1: 10.0.0.1 }} }}\n  s: {{ role: {slave}, follows: [m], hosts: {{ s1: 10.0.0.2 }} }}\n"
+        );
+        let fleet = inventory::parse(Path::new("t.yml"), &text).unwrap();
+        fleet.hosts.iter().map(|host| host.role).collect::<Vec<_>>()
+    };
+    assert_eq!(roles("server", "client"), roles("master", "slave"));
+}
+
+#[test]
 fn a_step_limit_is_lifted_by_the_word_always_and_by_nothing_that_is_left_out() {
     let (second, half) = (Duration::from_secs(1), Duration::from_millis(500));
     let at_start = |over, updates| StepPolicy::AtStart { over, updates };

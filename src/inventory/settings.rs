@@ -57,7 +57,7 @@ pub(super) const fn set<T: Type>(slot: fn(&mut Settings) -> &mut Option<T::Value
 #[rustfmt::skip]
 const ANYWHERE: &[Row<Settings>] = &[
     Row { key: "role", field: &set(|s| &mut s.role, Placed(Words(ROLES))), default: "none, must be said",
-        doc: "A master serves time, a slave only follows; a relay is a master with `follows`." },
+        doc: "A master serves time, a slave only follows (`server` and `client` mean the same); a relay is a master with `follows`." },
     Row { key: "upstream", field: &set(|s| &mut s.upstream, List(SourceType(UPSTREAM), "list of servers")), default: "none",
         doc: "Where the host gets its time outside this file; a server that is a host of this file is treated as `follows`." },
     Row { key: "follows", field: &set(|s| &mut s.follows, List(SourceType(FOLLOWS), "list of groups and hosts")), default: "none",
@@ -206,7 +206,9 @@ impl Field<Settings> for Vars {
     }
 }
 
-const ROLES: &[(&str, Role)] = &[("master", Role::Master), ("slave", Role::Slave)];
+/// The second pair means the same.
+const ROLES: &[(&str, Role)] =
+    &[("master", Role::Master), ("slave", Role::Slave), ("server", Role::Master), ("client", Role::Slave)];
 
 /// The words of all firewalls that are known.
 fn firewalls() -> Vec<(&'static str, FirewallChoice)> {
