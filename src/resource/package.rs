@@ -186,7 +186,7 @@ impl Package {
         let hint = way_out(&said);
         let repositories = seen.stdout.lines().find_map(|line| line.strip_prefix(REPOSITORIES)).map(str::trim);
         let words = decisive("", &seen.stderr);
-        if hint != CARRY || !(words.is_empty() || is_absent(&said)) {
+        if hint != CARRY || !(words.is_empty() || is_absent(&words)) {
             let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
             return anyhow!("package `{name}` cannot be installed with {tool}: {cause}").hint(hint);
         }

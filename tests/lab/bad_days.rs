@@ -53,20 +53,20 @@ fn what_fails_before_and_in_the_change_leaves_the_old_state() {
     // The disk is full.
     lab.sh("h1", "mkdir /mnt/keep; cp -a /etc/chrony/. /mnt/keep; mount -t tmpfs -o size=16k tmpfs /etc/chrony; cp -a /mnt/keep/. /etc/chrony; head -c 100000 /dev/zero >/etc/chrony/fill 2>/dev/null || true");
     let before_full = lab.sh("h1", state);
-    lab.inventory(&one(", extra: ['# one more line']"));
+    lab.inventory(&one(", extra: ['logchange 0.7']"));
     let (_, report) = lab.json(&["apply", "--yes"]);
     assert!(error(&report, "h1").contains("is the disk full?"), "{}", error(&report, "h1"));
     assert_eq!(lab.sh("h1", state), before_full);
     // Read-only: the plan knows.
     lab.sh("h1", "umount /etc/chrony; mount --bind /etc/chrony /etc/chrony; mount -o remount,ro,bind /etc/chrony");
     fails(
-        &one(", extra: ['# one more line']"),
+        &one(", extra: ['logchange 0.7']"),
         "has to be written, and /etc/chrony cannot be: nothing was changed",
         "failed",
     );
     lab.sh("h1", "umount /etc/chrony");
     // And then it works.
-    lab.inventory(&one(", extra: ['# one more line']"));
+    lab.inventory(&one(", extra: ['logchange 0.7']"));
     assert_eq!(lab.json(&["apply", "--yes"]).0, 0);
     crate::own::playbooks_are_done_and_undone(&lab);
     crate::secrets::are_hidden_everywhere(&lab);

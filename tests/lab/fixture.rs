@@ -136,7 +136,7 @@ impl Lab {
         keyboard.write_all(early.as_bytes()).unwrap();
         let mut stderr = Vec::new();
         let told = tool.stderr.as_mut().unwrap();
-        while !stderr.ends_with(b"goes ahead: ") {
+        while !stderr.ends_with(b"is accepted: ") {
             let mut byte = [0];
             assert_eq!(told.read(&mut byte).unwrap(), 1, "it did not ask: {}", text(&stderr));
             stderr.extend(byte);
