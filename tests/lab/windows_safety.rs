@@ -122,7 +122,10 @@ fn a_plan_that_is_stale_is_refused(lab: &Lab) {
     lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 3 /f"));
     let (code, report) = json(lab, &["apply", &plan, "--yes"]);
     assert_eq!((code, status(&report, "win1")), (1, "failed"), "{report:#}");
-    assert!(error(&report, "win1").contains(r"registry W32Time\Config has changed since the plan was made"), "{report:#}");
+    assert!(
+        error(&report, "win1").contains(r"registry W32Time\Config has changed since the plan was made"),
+        "{report:#}"
+    );
     lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 10 /f"));
     let (code, report) = json(lab, &["apply", &plan, "--yes"]);
     assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
