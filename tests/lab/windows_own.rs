@@ -31,7 +31,8 @@ fn state(lab: &Lab) -> String {
 #[test]
 #[ignore = "needs the lab: ./test runs it"]
 fn a_playbook_of_ones_own_is_done_and_undone_on_windows() {
-    let text = inventory(TWO).replace("isolated: true,", "isolated: true, playbook: own, vars: { site: here },");
+    let text = inventory(TWO)
+        .replace("isolated: true,", "isolated: true, playbook: own, vars: { site: here, key: { env: FC_OWN_KEY } },");
     let lab = Lab::up("vown", &[], &text);
     lab.windows(&["dmz1=2022@10.10.10.1"]);
     let assets = lab.path("own-assets");
@@ -39,7 +40,8 @@ fn a_playbook_of_ones_own_is_done_and_undone_on_windows() {
     assert_eq!(lab.fleetclock(&["assets", "export", &path]).code, 0);
     let usual = std::fs::read_to_string(assets.join("playbooks/windows-w32time.yml")).unwrap();
     let write = |steps: &str| std::fs::write(assets.join("playbooks/own.yml"), format!("{usual}{steps}")).unwrap();
-    let with = |words: &[&str]| lab.fleetclock_with(&[words, &["-l", "dmz1", "--assets", &path]].concat(), &[PASSWORD]);
+    let with =
+        |words: &[&str]| lab.fleetclock_with(&[words, &["-l", "dmz1", "--assets", &path]].concat(), &[PASSWORD, KEY]);
     let applied = || {
         let run = with(&["apply", "--yes"]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
@@ -62,8 +64,34 @@ fn a_playbook_of_ones_own_is_done_and_undone_on_windows() {
     let second = applied();
     assert!(second.contains("fleetclock-4461-tcp") && !second.contains("4460"), "{second}");
     for was in [first, before] {
-        let run = lab.fleetclock_with(&["undo", "--yes", "dmz1", "--assets", &path], &[PASSWORD]);
+        let run = lab.fleetclock_with(&["undo", "--yes", "dmz1", "--assets", &path], &[PASSWORD, KEY]);
         assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
         assert_eq!(state(&lab), was);
     }
+
+    // A value that holds a secret is noted: no old one is shown when the playbook has none any more.
+    let value = |text: &str| SECRET_STEP.replace("VALUE", text);
+    write(&value("{{ vars.key }}"));
+    applied();
+    assert!(lab.cmd("dmz1", HELD).contains(KEY.1));
+    write(&value("plain"));
+    let saved = lab.path("evidence.txt").display().to_string();
+    for words in [&["check", "-v"][..], &["plan", "--format", "json"], &["doctor", "--save", &saved]] {
+        let run = with(words);
+        assert!(!(run.stdout.clone() + &run.stderr).contains(KEY.1), "{words:?}: {}{}", run.stdout, run.stderr);
+        assert_eq!(run.stdout.contains("plain"), words[0] != "doctor", "{words:?}: {}", run.stdout);
+    }
+    assert!(!std::fs::read_to_string(&saved).unwrap().contains(KEY.1));
+    applied();
+    assert!(lab.cmd("dmz1", HELD).contains("plain"));
 }
+
+/// The secret of a value below the time service, which `doctor` reads, too.
+const KEY: (&str, &str) = ("FC_OWN_KEY", "0ld-s3cret-of-mine");
+
+const HELD: &str = r"reg query HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Own /v Key";
+
+const SECRET_STEP: &str = r"
+- name: Keep a key
+  registry: { key: 'HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Own', values: { Key: { sz: 'VALUE' } } }
+";

@@ -5,6 +5,7 @@ use serde_json::Value;
 use crate::fixture::Lab;
 use crate::report::host;
 use crate::windows::{W32TIME, error, inventory, json, proven, start};
+use crate::windows_plan;
 
 pub(crate) const TWO: &str = "
 groups:
@@ -110,25 +111,7 @@ fn a_windows_host_keeps_the_undo_of_its_runs() {
     let (code, report) = json(&lab, &["undo", "win1", "--yes"]);
     assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
     unchanged(&lab, "win1", &before[1]);
-    a_plan_that_is_stale_is_refused(&lab);
-}
-
-/// What the time service notes by itself between a plan and its use is nothing; what somebody sets is.
-fn a_plan_that_is_stale_is_refused(lab: &Lab) {
-    let plan = lab.path("win.plan").display().to_string();
-    assert_eq!(json(lab, &["plan", "--out", &plan, "-l", "win1"]).0, 0);
-    let key = r"HKLM\SYSTEM\CurrentControlSet\Services\W32Time\Config";
-    lab.cmd("win1", &format!("reg add {key} /v LastKnownGoodTime /t REG_SZ /d 7 /f"));
-    lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 3 /f"));
-    let (code, report) = json(lab, &["apply", &plan, "--yes"]);
-    assert_eq!((code, status(&report, "win1")), (1, "failed"), "{report:#}");
-    assert!(
-        error(&report, "win1").contains(r"registry W32Time\Config has changed since the plan was made"),
-        "{report:#}"
-    );
-    lab.cmd("win1", &format!("reg add {key} /v AnnounceFlags /t REG_DWORD /d 10 /f"));
-    let (code, report) = json(lab, &["apply", &plan, "--yes"]);
-    assert_eq!((code, status(&report, "win1")), (0, "changed"), "{report:#}");
+    windows_plan::a_stale_one_is_refused(&lab);
 }
 
 #[test]
