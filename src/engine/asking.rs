@@ -1,6 +1,8 @@
 //! How a host asks its sources: as seldom as it can be, and never just before or after a question of
 //! its own time service. Servers limit the rate for each address, and the service shares it.
 
+use std::net::IpAddr;
+
 use crate::inventory::HostSpec;
 use crate::transport::quote::sh;
 
@@ -23,8 +25,13 @@ pub(crate) fn all(spec: &HostSpec, tries: u32, timeout_ms: u32, ports: Ports) ->
     if list.is_empty() { ":".to_owned() } else { text(limit, tries, timeout_ms, ports, &list) }
 }
 
+/// Whether a source is a name, which may have led the service elsewhere when it started.
+pub(crate) fn by_name(spec: &HostSpec) -> bool {
+    spec.time.sources.iter().any(|source| source.address.parse::<IpAddr>().is_err())
+}
+
 /// Returns the measurement that counts. What the wait before it has found within the limits
-/// (`$fc_seen`) is not asked again; an address that the service follows and nobody asked (`$fc_also`) is.
+/// (`$fc_seen`) is not asked again; an address that the service follows (`$fc_also`) is asked, if it is not among that.
 pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
     let list = sources(spec);
     if list.is_empty() {
@@ -34,7 +41,7 @@ pub(crate) fn proof(spec: &HostSpec, ports: Ports) -> String {
     PROOF.replace("@SOURCES@", &list).replace("@ASK@", &ask)
 }
 
-const PROOF: &str = r#"fc_left_out=; fc_names=
+const PROOF: &str = r#"fc_left_out=; fc_names=; fc_kept=
 for fc_x in @SOURCES@; do
 fc_names="$fc_names $fc_x"
 fc_lines=$(printf '%s\n' "$fc_seen" | grep -F '"source":"'"$fc_x"'"') || fc_lines=
@@ -42,11 +49,12 @@ if [ -z "$fc_lines" ] || printf '%s\n' "$fc_lines" | grep -qv '"within":true' ||
 fc_left_out="$fc_left_out $fc_x"
 else
 printf '%s\n' "$fc_lines"
+fc_kept=$fc_kept$fc_lines
 fi
 done
 fc_more=
 for fc_x in ${fc_also-}; do
-case $fc_seen in *'"address":"'"$fc_x"'"'*) ;; *) fc_more="$fc_more $fc_x" ;; esac
+case $fc_kept in *'"address":"'"$fc_x"'"'*) ;; *) fc_more="$fc_more $fc_x" ;; esac
 done
 fc_also=$fc_more
 [ -z "$fc_left_out$fc_also" ] || @ASK@"#;
@@ -141,6 +149,26 @@ mod tests {
         assert_eq!(answers("\"outcome\":\"ok\"").lines().count(), 1);
         assert!(!answers("\"outcome\":\"timeout\"").contains("sleep"));
         assert!(answers("\"outcome\":\"kiss\",\"kiss\":\"RATE\"").contains("sleep 21"));
+    }
+
+    /// A name that has led the service to one address, and leads to another one now, where nobody answers.
+    #[test]
+    fn an_address_that_is_followed_is_asked_with_the_name_that_leads_elsewhere() {
+        let spec = sample::host("l1");
+        let source = &spec.time.sources[0].address;
+        let line = |address: &str, rest: &str| {
+            format!("{{\"source\":\"{source}\",\"address\":\"{address}\",\"from_123\":\"ok\",{rest}}}")
+        };
+        let (good, dead) = ("\"outcome\":\"ok\",\"within\":true", "\"outcome\":\"timeout\"");
+        let asked = |lines: &str| {
+            run(&format!(
+                "fc_probe() {{ shift 5; echo \"asked $* also${{fc_also}}\"; }}\nfc_also=10.9.9.9 fc_seen='{lines}'\n{}",
+                proof(&spec, Ports::Both)
+            ))
+        };
+        let moved = format!("{}\n{}", line("10.9.9.8", dead), line("10.9.9.9", good));
+        assert_eq!(asked(&moved), format!("asked {source} also 10.9.9.9\n"));
+        assert_eq!(asked(&line("10.9.9.9", good)), line("10.9.9.9", good) + "\n");
     }
 
     /// Ages that are seen one after the other, and how many rests it takes until we ask.

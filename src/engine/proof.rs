@@ -1,7 +1,5 @@
 //! A measurement as part of a script: what is asked, and how the answers get into a report.
 
-use std::net::IpAddr;
-
 use anyhow::Result;
 
 use crate::inventory::HostSpec;
@@ -43,8 +41,7 @@ impl Proof {
 
     /// Needs the functions of the probe. What the service follows is asked, too: a name may have led it elsewhere.
     fn ask(frames: &mut Frames, spec: &HostSpec, provider: &dyn LinuxProvider, measure: &str) -> Self {
-        let by_name = spec.time.sources.iter().any(|source| source.address.parse::<IpAddr>().is_err());
-        if by_name {
+        if asking::by_name(spec) {
             frames.raw(&format!("fc_also=$({})", provider.followed()));
         }
         let status = frames.part(provider.status());

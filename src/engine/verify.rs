@@ -32,8 +32,8 @@ impl Ports {
     }
 }
 
-/// Returns shell text that waits until the service follows a source and one of them is within the
-/// limits, or until the deadline; a service that does not run, or cannot be asked what it does, is not
+/// Returns shell text that waits until the service follows a source and one of them, or what it follows by a name
+/// that leads elsewhere now, is within the limits, or until the deadline; a service that does not run, or cannot be asked what it does, is not
 /// waited for. The first measurement is kept for [`FIRST`].
 pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, boundary: &str) -> String {
     let upstream = spec.time.sources.iter().any(|source| !source.orphan);
@@ -46,6 +46,7 @@ pub(crate) fn wait(spec: &HostSpec, provider: &dyn LinuxProvider, unit: &str, bo
     let measure = asking::all(spec, 1, asking::TIMEOUT_MS, Ports::First);
     WAIT.replace("@READY@", provider.ready())
         .replace("@FOLLOWED@", provider.followed())
+        .replace("@ALSO@", if asking::by_name(spec) { "$fc_now" } else { "" })
         .replace("@ALONE@", &alone)
         .replace("@ALIVE@", &provider::alive(unit))
         .replace("@TALKS@", provider.talks())
@@ -68,13 +69,14 @@ fc_ready() { @READY@; }
 fc_age() {
 @AGE@
 }
-fc_follows() { [ -n "$(@FOLLOWED@)" ]; }
+fc_follows() { fc_now=$(@FOLLOWED@); [ -n "$fc_now" ]; }
 fc_is_old() {
 fc_t=$(systemctl show -p ActiveEnterTimestampMonotonic "$1.service")
 fc_up; [ $((fc_u - ${fc_t#*=} / 1000000)) -gt 30 ]
 }
 fc_alone() { @ALONE@; }
 fc_measure() {
+fc_also=@ALSO@
 fc_seen=$(@MEASURE@ 2>/dev/null); fc_r=$?
 [ -n "$fc_first" ] || { fc_first=$fc_seen; fc_up; fc_since=$fc_u; }
 return $fc_r
@@ -140,6 +142,29 @@ mod tests {
         let output = std::process::Command::new("dash").arg("-c").arg(script).output().unwrap();
         assert!(output.stderr.is_empty(), "{output:?}");
         began.elapsed().as_secs_f64()
+    }
+
+    /// A chronyd that follows 10.9.9.9, and a probe that nobody answers whom the inventory names.
+    fn follows_elsewhere(source: &str) -> bool {
+        let fleet = format!("hosts: {{ h1: {{ address: 10.0.0.1, role: slave, upstream: ['{source}'] }} }}");
+        let mut spec = sample::fleet(&fleet).remove(0);
+        spec.limits.deadline = std::time::Duration::from_secs(2);
+        let script = format!(
+            "timeout() {{ shift; \"$@\"; }}\nsystemctl() {{ :; }}\nfc_pace() {{ :; }}\n\
+             chronyc() {{ case $* in *tracking) echo 0A090909,10.9.9.9,5 ;; *) echo '^,*,10.9.9.9,5,6,377,3,0.0,0.0,0.0' ;; esac; }}\n\
+             fc_probe() {{ case \"$fc_also\" in 10.9.9.9) echo within ;; *) false ;; esac; }}\n{}\necho \"$fc_seen\"",
+            wait(&spec, provider::ALL[0], "x", "--")
+        );
+        #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+        let output = std::process::Command::new("dash").arg("-c").arg(script).output().unwrap();
+        assert!(output.stderr.is_empty(), "{output:?}");
+        output.stdout == b"within\n"
+    }
+
+    #[test]
+    fn what_is_followed_counts_where_a_name_may_have_led_there() {
+        assert!(follows_elsewhere("ntp.example"));
+        assert!(!follows_elsewhere("10.0.0.9"));
     }
 
     #[test]
