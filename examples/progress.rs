@@ -147,13 +147,7 @@ fn daemon() -> DaemonReport {
         synchronised: true,
         source: Some("10.10.10.1".into()),
         stratum: Some(4),
-        offset_s: None,
-        root_dispersion_s: None,
-        root_delay_s: None,
-        since_s: None,
-        refid: None,
-        own_clock: false,
-        detail: String::new(),
+        ..DaemonReport::default()
     }
 }
 

@@ -32,7 +32,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("inventory", &["calendar", "exit", "facts", "firewall", "import", "input", "model", "text", "visible", "yaml"]),
     ("transport", &["files", "input", "inventory", "text"]),
     ("ntp", &["model", "transport"]),
-    ("provider", &["exit", "facts", "inventory", "model", "transport"]),
+    ("provider", &["config", "exit", "facts", "inventory", "model", "transport"]),
     ("verdict", &["inventory", "model", "ntp", "provider", "text"]),
     ("playbook", &["assets", "config", "exit", "facts", "firewall", "inventory", "provider", "text", "yaml"]),
     (

@@ -63,7 +63,7 @@ fn is_suspect(line: &str, language: &Language) -> bool {
     let first = words.next().unwrap_or_default();
     if language.sources.contains(&first) {
         let harmless = |word: &str| word.parse::<f64>().is_ok() || language.how_often.contains(&word);
-        return !language.assigns && words.skip(1).any(|word| !harmless(word));
+        return !language.assigns() && words.skip(1).any(|word| !harmless(word));
     }
     !language.besides.contains(&first)
 }

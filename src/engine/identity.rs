@@ -203,15 +203,9 @@ mod tests {
         DaemonReport {
             provider: "chrony".to_owned(),
             synchronised: true,
-            source: None,
             stratum: Some(stratum),
-            offset_s: None,
-            root_dispersion_s: None,
-            root_delay_s: None,
-            since_s: None,
             refid: Some(refid.to_owned()),
-            own_clock: false,
-            detail: String::new(),
+            ..DaemonReport::default()
         }
     }
 

@@ -78,7 +78,7 @@ impl SourceReport {
 }
 
 /// What the time service of a host says of itself.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct DaemonReport {
     /// `chrony`, `ntpd`.

@@ -1,13 +1,13 @@
-//! The configuration of a time service in words, read by what is particular to its language. `doctor` compares by
-//! it what is in force with what shall be; whoever adopts what a host has reads it here, too.
+//! The configuration of a time service in words, and what is particular to it. `doctor` compares by it what is in
+//! force with what shall be. How a file is read is in `config/`.
+
+use crate::config::{self, Directive};
 
 /// What is particular to the configuration of a time service.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Language {
-    /// What a comment begins with.
-    pub comments: &'static [char],
-    /// Whether a line is `Key=value value`, in sections; else it is `directive value value`.
-    pub assigns: bool,
+    /// How its lines are read.
+    pub syntax: config::Language,
     /// The directives that name sources.
     pub sources: &'static [&'static str],
     /// Directives that only say where things are kept, or who may command; they keep nobody from following.
@@ -20,7 +20,14 @@ pub struct Language {
 
 /// Of a service that is not known.
 pub const UNKNOWN: Language =
-    Language { comments: &['#'], assigns: false, sources: &[], harmless: &[], besides: &[], how_often: &[] };
+    Language { syntax: config::Language::Ntp, sources: &[], harmless: &[], besides: &[], how_often: &[] };
+
+impl Language {
+    /// Returns whether a line is `Key=value value`, in sections; else it is `directive value value`.
+    pub fn assigns(&self) -> bool {
+        self.syntax == config::Language::Ini
+    }
+}
 
 /// The lines of a configuration.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,22 +51,21 @@ fn named(rest: &[String]) -> Option<(&String, &[String])> {
 }
 
 impl Config {
-    /// Reads lines; a word in its own right begins after a blank.
+    /// Reads the text of a configuration.
     pub fn read(text: &str, language: &'static Language) -> Self {
-        let fine = |line: &&str| !line.is_empty() && !line.starts_with(language.comments);
         let mut lines: Vec<Vec<String>> = Vec::new();
-        for line in text.lines().map(str::trim).filter(fine) {
-            if !language.assigns {
-                lines.push(line.split_whitespace().map(str::to_owned).collect());
+        for Directive { name, words, .. } in config::read(language.syntax, "", text) {
+            if !language.assigns() {
+                lines.push(std::iter::once(name).chain(words).collect());
                 continue;
             }
-            // A section has no `=`. An empty value forgets those before it.
-            let Some((key, values)) = line.split_once('=') else { continue };
-            if values.trim().is_empty() {
-                lines.retain(|line| line.first().is_none_or(|known| known != key.trim()));
-                continue;
+            // The section is no part of a key here. An empty value forgets those before it.
+            let key = name.rsplit('.').next().unwrap_or_default().to_owned();
+            if words.is_empty() {
+                lines.retain(|line| line.first() != Some(&key));
+            } else {
+                lines.push(std::iter::once(key).chain(words).collect());
             }
-            lines.push(std::iter::once(key.trim()).chain(values.split_whitespace()).map(str::to_owned).collect());
         }
         Config { language, lines }
     }
@@ -91,7 +97,7 @@ impl Config {
     /// Returns a line as it is written.
     pub fn written(&self, line: &[String]) -> String {
         match line.split_first() {
-            Some((key, values)) if self.language.assigns => format!("{key}={}", values.join(" ")),
+            Some((key, values)) if self.language.assigns() => format!("{key}={}", values.join(" ")),
             _ => line.join(" "),
         }
     }
@@ -105,7 +111,7 @@ impl Config {
 
     /// The sources of one line after its directive, with their options.
     fn of_line<'a>(&self, rest: &'a [String]) -> Vec<(&'a String, &'a [String])> {
-        if self.language.assigns {
+        if self.language.assigns() {
             return rest.iter().map(|name| (name, &rest[..0])).collect();
         }
         named(rest).into_iter().collect()
@@ -135,7 +141,8 @@ mod tests {
     use super::*;
 
     const DIRECTIVES: Language = Language { sources: &["server", "pool"], ..UNKNOWN };
-    const ASSIGNMENTS: Language = Language { assigns: true, sources: &["NTP"], ..UNKNOWN };
+    const CHRONY: Language = Language { syntax: config::Language::Chrony, ..UNKNOWN };
+    const ASSIGNMENTS: Language = Language { syntax: config::Language::Ini, sources: &["NTP"], ..UNKNOWN };
 
     #[test]
     fn a_family_is_no_name_of_a_source() {
@@ -145,6 +152,17 @@ mod tests {
         assert_eq!(config.source("fd00::1").map(<[String]>::len), Some(3));
         assert!(config.source("-6").is_none());
         assert_eq!(config.source_line("10.0.0.1").as_deref(), Some("server 10.0.0.1"));
+    }
+
+    /// What `apply` would write keeps such a comment; what is in force is read without it.
+    #[test]
+    fn a_comment_behind_a_line_is_no_part_of_it_where_the_service_says_so() {
+        let words = |language: &'static Language| {
+            let config = Config::read("Restrict 10.0.0.1 # ours\n; x", language);
+            config.lines().map(|line| config.written(line)).collect::<Vec<_>>()
+        };
+        assert_eq!(words(&DIRECTIVES), ["Restrict 10.0.0.1", "; x"]);
+        assert_eq!(words(&CHRONY), ["restrict 10.0.0.1 # ours"]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 use std::net::IpAddr;
 
 use super::config::{Config, Language, UNKNOWN};
+use super::started::CommandLine;
 
 /// What a time service answers to the questions of `doctor`.
 #[derive(Debug, Clone, Default)]
@@ -130,8 +131,8 @@ pub trait Diagnosis {
         &[]
     }
 
-    /// Returns the option of its command line that names the configuration file.
-    fn file_option(&self) -> Option<&'static str> {
+    /// Returns how its command line is read, if that decides what rules.
+    fn command_line(&self) -> Option<&'static CommandLine> {
         None
     }
 
@@ -198,11 +199,6 @@ pub trait Diagnosis {
     /// Returns whether it keeps a list of those who ask; `lacks` are the features that the host does not have.
     fn lists_visitors(&self, _config: &Config, _lacks: &[&str]) -> bool {
         true
-    }
-
-    /// Returns the option with which it leaves the clock alone.
-    fn leaves_clock(&self) -> Option<&'static str> {
-        None
     }
 
     /// Returns the offset above which it ends, seconds.

@@ -20,7 +20,6 @@ pub use diagnosis::Diagnosis;
 pub use ntpd::HERE;
 pub(crate) use peer::PATIENCE;
 pub use peer::{Peer, PeerKind, is_reached};
-use started::CommandLine;
 
 use crate::exit::Hint;
 use crate::facts::Facts;
@@ -55,6 +54,14 @@ pub struct DaemonStatus {
     pub report: DaemonReport,
     /// Its sources.
     pub peers: Vec<Peer>,
+}
+
+impl DaemonStatus {
+    /// Returns the status of a service that does not answer its own tool; `why` in words.
+    fn silent(provider: &str, why: String) -> Self {
+        let report = DaemonReport { provider: provider.to_owned(), detail: why, ..DaemonReport::default() };
+        DaemonStatus { report, peers: Vec::new() }
+    }
 }
 
 /// What becomes of an offset.
@@ -134,11 +141,6 @@ pub trait LinuxProvider: Provider {
     /// `$fc_unit` has passed over when it started. Changes nothing.
     fn passed_over(&self) -> String {
         String::new()
-    }
-
-    /// Returns how its command line is read, if that decides what rules.
-    fn command_line(&self) -> Option<&'static CommandLine> {
-        None
     }
 
     /// Returns shell text that prints what the file says and what the running service does, which is process

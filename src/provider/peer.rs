@@ -57,3 +57,12 @@ pub(crate) const PATIENCE: u8 = 3;
 pub fn is_reached(reach: Option<u8>) -> bool {
     reach.is_none_or(|reach| reach & ((1 << PATIENCE) - 1) != 0)
 }
+
+/// Why a service has selected none of its sources, as far as their registers say.
+pub(super) fn unselected(peers: &[Peer]) -> String {
+    match (peers.len(), peers.iter().filter(|peer| !peer.is_unheard()).count()) {
+        (0, _) => "no source is configured".to_owned(),
+        (all, 0) => format!("none of {all} sources has answered"),
+        (all, some) => format!("{some} of {all} sources have answered, none is selected"),
+    }
+}

@@ -95,11 +95,7 @@ pub(crate) fn daemon(synchronised: bool) -> DaemonReport {
         stratum: Some(10),
         offset_s: Some(0.0),
         root_dispersion_s: Some(0.01),
-        root_delay_s: None,
-        since_s: None,
-        refid: None,
-        own_clock: false,
-        detail: String::new(),
+        ..DaemonReport::default()
     }
 }
 

@@ -189,8 +189,8 @@ fn still(host: &Patient<'_>) -> Option<Seen> {
 /// Why the service cannot move the clock, and what helps.
 pub(super) fn cannot(host: &Patient<'_>) -> Option<(String, String)> {
     let evidence = host.evidence;
-    let no_clock = evidence.service.and_then(|service| service.leaves_clock());
-    let unbound = no_clock.is_some_and(|option| arguments(host).contains(&option));
+    let no_clock = evidence.service.and_then(|service| service.command_line()?.no_clock);
+    let unbound = no_clock.is_some_and(|letter| arguments(host).contains(&format!("-{letter}").as_str()));
     let unable = evidence.inside.process.rights.is_some_and(|rights| rights & MAY_SET_THE_CLOCK == 0);
     let why = match (unbound, unable) {
         (true, _) => "was started with `-x`: it follows its source and leaves the clock alone",

@@ -158,8 +158,13 @@ fn passed_over(host: &Patient<'_>) -> Vec<Seen> {
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
     let words = arguments(host);
-    let Some(flag) = evidence.service.and_then(|service| service.file_option()) else { return Vec::new() };
-    let mut files = words.windows(2).filter(|pair| pair.first() == Some(&flag)).filter_map(|pair| pair.get(1).copied());
+    let Some(flag) =
+        evidence.service.and_then(|service| service.command_line()).map(|line| format!("-{}", line.config))
+    else {
+        return Vec::new();
+    };
+    let mut files =
+        words.windows(2).filter(|pair| pair.first() == Some(&flag.as_str())).filter_map(|pair| pair.get(1).copied());
     let Some(other) =
         files.next_back().filter(|file| evidence.runs() && !evidence.file.is_empty() && *file != evidence.file)
     else {

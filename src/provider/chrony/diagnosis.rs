@@ -2,14 +2,15 @@
 
 use std::net::IpAddr;
 
-use super::{BEFORE_4, Chrony, READ_OLD, access};
+use super::{BEFORE_4, COMMAND_LINE, Chrony, READ_OLD, access};
+use crate::config;
 use crate::provider::config::{Config, Language};
 use crate::provider::diagnosis::{Choice, Diagnosis, Gag, Heard, Packets, Said, Tool, Visitor};
+use crate::provider::started::CommandLine;
 
 /// The language of chrony.conf.
 pub(crate) const LANGUAGE: Language = Language {
-    comments: &['#', '!', ';', '%'],
-    assigns: false,
+    syntax: config::Language::Chrony,
     sources: &["server", "pool", "peer"],
     harmless: &[
         "driftfile",
@@ -64,8 +65,8 @@ impl Diagnosis for Chrony {
         &["time jump detected", "was stepped by"]
     }
 
-    fn file_option(&self) -> Option<&'static str> {
-        Some("-f")
+    fn command_line(&self) -> Option<&'static CommandLine> {
+        Some(&COMMAND_LINE)
     }
 
     fn defaults(&self, file: &str, _unit: &str) -> Option<&'static str> {
@@ -111,10 +112,6 @@ impl Diagnosis for Chrony {
 
     fn lists_visitors(&self, config: &Config, _lacks: &[&str]) -> bool {
         config.value("noclientlog").is_none()
-    }
-
-    fn leaves_clock(&self) -> Option<&'static str> {
-        Some("-x")
     }
 
     /// By 1/12 at most.

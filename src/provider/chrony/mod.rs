@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 
 use ipnet::IpNet;
 
+use super::peer::unselected;
 use super::started::CommandLine;
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, passed};
 use crate::facts::services::{CHRONY, Service};
@@ -132,10 +133,6 @@ impl LinuxProvider for Chrony {
         passed::over(PASSED, Some(MAY_PASS_OVER))
     }
 
-    fn command_line(&self) -> Option<&'static CommandLine> {
-        Some(&COMMAND_LINE)
-    }
-
     fn runtime(&self, config: &str, serve: &[IpNet]) -> String {
         runtime::probe(config, serve)
     }
@@ -179,20 +176,7 @@ const COMMAND_LINE: CommandLine = CommandLine {
 /// chronyd does not answer.
 fn silent(seen: &Slice) -> DaemonStatus {
     let words = if seen.stdout.trim().is_empty() { &seen.stderr } else { &seen.stdout };
-    let report = DaemonReport {
-        provider: CHRONY.name.to_owned(),
-        synchronised: false,
-        source: None,
-        stratum: None,
-        offset_s: None,
-        root_dispersion_s: None,
-        root_delay_s: None,
-        since_s: None,
-        refid: None,
-        own_clock: false,
-        detail: format!("chronyc: {}", words.trim()),
-    };
-    DaemonStatus { report, peers: Vec::new() }
+    DaemonStatus::silent(CHRONY.name, format!("chronyc: {}", words.trim()))
 }
 
 /// Reads `chronyc -c tracking`: reference id, address, stratum, reference time, correction,
@@ -214,17 +198,8 @@ fn report(line: &str, peers: &[Peer]) -> Result<DaemonReport> {
         since_s: None,
         refid: synchronised.then(|| reference.to_ascii_lowercase()),
         own_clock: reference == OWN_CLOCK,
-        detail: if synchronised { String::new() } else { why_not(peers) },
+        detail: if synchronised { String::new() } else { unselected(peers) },
     })
-}
-
-fn why_not(peers: &[Peer]) -> String {
-    let reached = peers.iter().filter(|peer| peer.reach != Some(0)).count();
-    match (peers.len(), reached) {
-        (0, _) => "no source is configured".to_owned(),
-        (all, 0) => format!("none of {all} sources has answered"),
-        (all, some) => format!("{some} of {all} sources have answered, none is selected"),
-    }
 }
 
 /// Reads a line of `chronyc -c sources`: mode, state, name, stratum, poll (log2 seconds), reach (octal), age of the

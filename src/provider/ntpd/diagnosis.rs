@@ -2,14 +2,15 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use super::{HERE, Ntpd, access};
+use super::{COMMAND_LINE, HERE, Ntpd, access};
+use crate::config;
 use crate::provider::config::{Config, Language};
 use crate::provider::diagnosis::{Choice, Diagnosis, Gag, Heard, Said, Tool, Visitor};
+use crate::provider::started::CommandLine;
 
 /// The language of ntp.conf.
 pub(crate) const LANGUAGE: Language = Language {
-    comments: &['#', '!', ';', '%'],
-    assigns: false,
+    syntax: config::Language::Ntp,
     sources: &["server", "pool", "peer"],
     harmless: &[
         "driftfile",
@@ -66,8 +67,8 @@ impl Diagnosis for Ntpd {
         &["time stepped by", "time reset [+-]"]
     }
 
-    fn file_option(&self) -> Option<&'static str> {
-        Some("-c")
+    fn command_line(&self) -> Option<&'static CommandLine> {
+        Some(&COMMAND_LINE)
     }
 
     fn defaults(&self, file: &str, unit: &str) -> Option<&'static str> {

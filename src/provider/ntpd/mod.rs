@@ -10,6 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use ipnet::IpNet;
 
+use super::peer::unselected;
 use super::started::CommandLine;
 use super::{DaemonStatus, Layout, LinuxProvider, Peer, PeerKind, Provider, passed};
 use crate::facts::services::{NTPD, Service};
@@ -122,10 +123,6 @@ impl LinuxProvider for Ntpd {
         passed::over(PASSED, None)
     }
 
-    fn command_line(&self) -> Option<&'static CommandLine> {
-        Some(&COMMAND_LINE)
-    }
-
     fn runtime(&self, config: &str, _serve: &[IpNet]) -> String {
         runtime::probe(config)
     }
@@ -216,20 +213,10 @@ const UNKNOWN: &str =
 fn silent(seen: &Slice) -> DaemonStatus {
     let words = if seen.stderr.trim().is_empty() { seen.stdout.trim() } else { seen.stderr.trim() };
     let words = if words.is_empty() { "no answer" } else { words };
-    let report = DaemonReport {
-        provider: NTPD.name.to_owned(),
-        synchronised: false,
-        source: None,
-        stratum: None,
-        offset_s: None,
-        root_dispersion_s: None,
-        root_delay_s: None,
-        since_s: None,
-        refid: None,
-        own_clock: false,
-        detail: format!("it cannot be asked what it follows (ntpq: {})", words.strip_prefix("ntpq: ").unwrap_or(words)),
-    };
-    DaemonStatus { report, peers: Vec::new() }
+    DaemonStatus::silent(
+        NTPD.name,
+        format!("it cannot be asked what it follows (ntpq: {})", words.strip_prefix("ntpq: ").unwrap_or(words)),
+    )
 }
 
 /// Reads `name=value, name=value`; offset, delay and dispersion are in milliseconds.
@@ -254,14 +241,7 @@ fn report(variables: &str, peers: &[Peer]) -> DaemonReport {
         since_s: None,
         refid: value("refid").filter(|_| synchronised).and_then(reference),
         own_clock: synchronised && own_clock(value("refid").unwrap_or_default(), peers),
-        detail: if synchronised { String::new() } else { why_not(peers) },
-    }
-}
-
-fn why_not(peers: &[Peer]) -> String {
-    match peers.iter().filter(|peer| peer.reach != Some(0)).count() {
-        0 => format!("none of {} sources has answered", peers.len()),
-        some => format!("{some} of {} sources have answered, none is selected", peers.len()),
+        detail: if synchronised { String::new() } else { unselected(peers) },
     }
 }
 
