@@ -70,7 +70,7 @@ done
 echo "$fc_unit $fc_daemon $fc_config"
 
 #: units: systemctl show $fc_unit
-systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -p ExecMainStatus -p NRestarts \
+systemctl show -p Id -p LoadState -p ActiveState -p SubState -p UnitFileState -p Result -p ExecMainStatus \
   @ALL_UNITS@
 
 #: started: systemctl show -p ExecMainStartTimestamp $fc_unit
@@ -128,9 +128,6 @@ echo
 if [ "$fc_talks" = no ]; then echo "${fc_unit:-no time service} does not answer"; false; else
 @SERVICE@
 fi
-
-#: associations: systemctl status $fc_unit
-@TALKING@
 
 #: clients: systemctl status $fc_unit
 [ -z "$fc_clients" ] || printf '%s\n' "$fc_clients"

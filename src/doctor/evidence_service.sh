@@ -22,10 +22,10 @@ fi
 @SERVICE@
 
 #: unit: systemctl show $fc_unit
-[ -z "$fc_unit" ] || systemctl show -p ConditionResult -p ConditionTimestampMonotonic -p AssertResult -p AssertTimestampMonotonic -p FreezerState -p FragmentPath -p DropInPaths \
+[ -z "$fc_unit" ] || systemctl show -p ConditionResult -p ConditionTimestampMonotonic -p AssertResult -p AssertTimestampMonotonic \
   -p PrivateNetwork -p NetworkNamespacePath -p RestrictAddressFamilies -p IPAddressAllow -p IPAddressDeny \
-  -p RestrictNetworkInterfaces -p SocketBindAllow -p SocketBindDeny -p IPIngressFilterPath -p IPEgressFilterPath \
-  -p BPFProgram -p ExecMainCode -p ExecMainStatus -p Result "$fc_unit.service"
+  -p RestrictNetworkInterfaces -p SocketBindDeny -p IPIngressFilterPath -p IPEgressFilterPath \
+  -p BPFProgram "$fc_unit.service"
 
 #: unit-lines: systemctl cat $fc_unit
 # Lines that are not those of the package, and the conditions, whoever has written them.
@@ -64,8 +64,7 @@ journalctl -b -n 400 -o cat --no-pager ${fc_t:+--since="$(date -d "$fc_t" '+%F %
 #: links: ip -o link
 ip -o link 2>/dev/null | while read -r fc_n fc_i fc_l; do
   fc_i=${fc_i%:}; fc_m=${fc_l#*link/}; fc_m=${fc_m#* }; fc_x=
-  case $fc_l in *xdp*) fc_x=' xdp' ;; esac
-  case $fc_l in *' master '*) fc_g=${fc_l#* master }; fc_x="$fc_x master ${fc_g%% *}" ;; esac
+  case $fc_l in *' master '*) fc_g=${fc_l#* master }; fc_x=" master ${fc_g%% *}" ;; esac
   echo "${fc_i%@*} ${fc_m%% *}$fc_x"
 done
 

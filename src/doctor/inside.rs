@@ -157,7 +157,7 @@ fn neighbour(line: &str) -> Option<Neighbour> {
     })
 }
 
-/// `host0 6a:ea:cd:55:f4:47 xdp master br0`: the hardware address alone.
+/// `host0 6a:ea:cd:55:f4:47 master br0`: the hardware address alone.
 fn hardware((device, rest): (&str, &str)) -> (String, String) {
     (device.to_owned(), rest.split(' ').next().unwrap_or_default().to_owned())
 }
@@ -183,10 +183,10 @@ mod tests {
         let read = neighbour("10.10.10.1 dev host0 lladdr 6a:ea:cd:55:f4:47 PERMANENT").unwrap();
         assert_eq!((read.hardware.as_deref(), read.state.as_str()), (Some("6a:ea:cd:55:f4:47"), "PERMANENT"));
         assert_eq!(neighbour("10.10.10.9 dev host0 FAILED").unwrap().hardware, None);
-        // A program of XDP is no part of a hardware address.
-        let line = ("host0", "6a:ea:cd:55:f4:47 xdp master br0");
+        // A bridge is no part of a hardware address.
+        let line = ("host0", "6a:ea:cd:55:f4:47 master br0");
         assert_eq!(hardware(line).1, "6a:ea:cd:55:f4:47");
-        assert_eq!(master("host0 6a:ea:cd:55:f4:47 xdp master br0").map(|pair| pair.1), Some("br0".to_owned()));
+        assert_eq!(master("host0 6a:ea:cd:55:f4:47 master br0").map(|pair| pair.1), Some("br0".to_owned()));
         assert!(refusal("in 10.10.10.1 RTNETLINK answers: Invalid argument").is_some_and(|refusal| refusal.inbound));
     }
 

@@ -11,9 +11,6 @@ cat /etc/default/ntpsec /etc/default/ntp /etc/sysconfig/ntpd 2>/dev/null | grep 
 
 #: status: ntpq -n -p
 
-#: associations: ntpq -n -c associations
-ntpq -n -c associations @HERE@
-
 #: clients: ntpq -n -c mrulist
 ntpq -n -c mrulist @HERE@
 
