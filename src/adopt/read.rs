@@ -239,6 +239,16 @@ mod tests {
         assert!(asks().iter().all(|(_, body)| !body.contains('@')));
     }
 
+    /// What is adopted shall not go on beside the service that is chosen.
+    #[test]
+    fn what_is_adopted_is_known_as_a_time_service() {
+        use crate::facts::services::{processes, units};
+        for row in SERVICES {
+            assert!(row.units.iter().all(|unit| units().any(|known| known == *unit)), "{}", row.name);
+            assert!(processes().any(|known| known == row.program), "{}", row.name);
+        }
+    }
+
     #[test]
     fn the_file_that_a_service_was_told_comes_first() {
         let words = |text: &str| text.split(' ').map(str::to_owned).collect::<Vec<_>>();

@@ -70,7 +70,8 @@ pub const FOREIGN: &[Foreign] = &[
     Foreign { units: &["openntpd"], packages: &["openntpd"], processes: &["openntpd"] },
     Foreign { units: &["systemd-timesyncd"], packages: &["systemd-timesyncd"], processes: &["systemd-timesyn"] },
     Foreign { units: &[], packages: &["ntpdate", "ntpsec-ntpdate"], processes: &["ntpdate", "sntp"] },
-    Foreign { units: &[], packages: &[], processes: &["ntpd-rs", "ptp4l", "phc2sys"] },
+    Foreign { units: &["ntpd-rs"], packages: &["ntpd-rs"], processes: &["ntp-daemon"] },
+    Foreign { units: &[], packages: &[], processes: &["ptp4l", "phc2sys"] },
 ];
 
 impl Service {
