@@ -10,6 +10,7 @@ use crate::facts::services::{self, System};
 use crate::facts::windows::WindowsFacts;
 use crate::facts::windows_firewall;
 use crate::firewall::firewalld::{Door, lets_in};
+use crate::firewall::unread::Unread;
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
 use crate::model::{Outcome, Port123};
@@ -264,7 +265,7 @@ impl<'a> Link<'a> {
     }
 
     /// Returns the end of which something that decides about packets could not be read, and what that is.
-    pub fn unread(&self) -> Option<(&'a str, String)> {
+    pub fn unread(&self) -> Option<(&'a str, Unread)> {
         let ends = [(Some(self.client), false), (self.server, true)];
         ends.into_iter().find_map(|(end, at_server)| {
             let end = end.filter(|end| end.evidence.windows().is_none())?;
@@ -272,7 +273,7 @@ impl<'a> Link<'a> {
         })
     }
 
-    fn unread_at(&self, end: Patient<'a>, at_server: bool) -> Option<String> {
+    fn unread_at(&self, end: Patient<'a>, at_server: bool) -> Option<Unread> {
         let device = if at_server { self.server_device() } else { self.client_device() };
         // Where it is not known who asks, a policy for anybody may be for them.
         let nobody = IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED);

@@ -8,6 +8,7 @@ use super::{Link, Patient, rules};
 use crate::facts::Found;
 use crate::firewall::ClientPort;
 use crate::firewall::firewalld::Door;
+use crate::firewall::unread::Unread;
 use crate::firewall::walk::Doubt;
 
 /// The last three polls.
@@ -64,13 +65,17 @@ impl<'a> Link<'a> {
 
     /// Returns what at either end may stop packets of a client that asks from a port, and could not be judged; with
     /// the name of the end.
-    pub fn unsure_of_port(&self, port: ClientPort) -> Option<(&'a str, String)> {
-        let rule = |(name, doubt): (&'a str, Doubt)| (name, format!("the rule `{}` ({})", doubt.rule, doubt.chain));
+    pub fn unsure_of_port(&self, port: ClientPort) -> Option<(&'a str, Unread)> {
+        let rule = |(name, doubt): (&'a str, Doubt)| {
+            (name, Unread::Other(format!("the rule `{}` ({})", doubt.rule, doubt.chain)))
+        };
         let ends = || [Some(self.client), self.server].into_iter().flatten();
         // The kernel was asked what it does with one port.
         let routes = || {
-            ends()
-                .find_map(|end| Some((end.name(), format!("the rule of routing `{}` (ip rule)", end.rule_of_ports()?))))
+            ends().find_map(|end| {
+                let rule = format!("the rule of routing `{}` (ip rule)", end.rule_of_ports()?);
+                Some((end.name(), Unread::Other(rule)))
+            })
         };
         self.doubt_from(port).map(rule).or_else(|| self.unread()).or_else(routes)
     }

@@ -26,6 +26,7 @@ mod rich;
 pub mod ruleset;
 mod saved;
 mod ufw;
+pub mod unread;
 pub mod walk;
 mod windows;
 pub mod zone;

@@ -4,6 +4,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::unread::Unread;
+
 /// All rules of a host.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Ruleset {
@@ -241,19 +243,18 @@ impl Ruleset {
             || chain.tool != Tool::Nft && self.chains.iter().any(|other| zones(other) && other.is_beside(chain))
     }
 
-    /// Returns what decides about packets between two addresses and is not known, in words; `device` is where
-    /// they come and leave.
-    pub fn unread(&self, device: Option<&str>, ends: (IpAddr, IpAddr)) -> Option<String> {
+    /// Returns what decides about packets between two addresses and is not known; `device` is where they come and
+    /// leave.
+    pub fn unread(&self, device: Option<&str>, ends: (IpAddr, IpAddr)) -> Option<Unread> {
         let concerns = |line: &&String| match line.split_once(' ') {
             Some(("tc" | "xdp", own)) => device.is_none_or(|name| name == own),
             Some(("xfrm", networks)) => is_between(networks, ends),
             _ => true,
         };
-        match self.beside.iter().find(concerns) {
-            _ if self.unread => Some("the packet filter".to_owned()),
-            Some(line) => Some(in_words(line)),
-            None => None,
+        if self.unread {
+            return Some(Unread::Filter);
         }
+        self.beside.iter().find(concerns).map(String::as_str).map(Unread::of)
     }
 
     /// Returns a rule that may drop what another machine asks or answers by ARP, or by IPv6's neighbour discovery,
@@ -317,30 +318,6 @@ fn is_between(networks: &str, (one, other): (IpAddr, IpAddr)) -> bool {
     }
 }
 
-/// How full a table is: `262000 262144`.
-fn fullness(counts: &str) -> &'static str {
-    let numbers = counts.split_once(' ').and_then(|(used, room)| used.parse().ok().zip(room.parse().ok()));
-    numbers.map_or("full", |(used, room): (u64, u64)| if used < room { "nearly full" } else { "full" })
-}
-
-/// What a line of `beside` is, for people.
-fn in_words(line: &str) -> String {
-    match line.split_once(' ') {
-        Some(("xfrm", networks)) => {
-            format!("the policy of IPsec for {} (ip xfrm policy)", networks.replace(' ', " and "))
-        }
-        Some(("conntrack", counts)) => {
-            format!(
-                "the {} table of connections ({}; sysctl net.netfilter.nf_conntrack_max)",
-                fullness(counts),
-                counts.replace(' ', " of ")
-            )
-        }
-        Some(("bpf", slice)) => format!("`IPAddressDeny=` of {slice}"),
-        _ => format!("what {line} does"),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,7 +327,7 @@ mod tests {
         let mut rules = Ruleset::default();
         rules.keep("xfrm 10.0.0.2/32 10.0.0.0/24\ntc eth1\nuser 102 _chrony\nuser 105\n");
         let ends = |from: &str, to: &str| (from.parse().unwrap(), to.parse().unwrap());
-        let unread = |device, ends| rules.unread(Some(device), ends);
+        let unread = |device, ends| rules.unread(Some(device), ends).map(|what| what.to_string());
         let policy = unread("eth0", ends("10.0.0.1", "10.0.0.2"));
         assert_eq!(policy.as_deref(), Some("the policy of IPsec for 10.0.0.2/32 and 10.0.0.0/24 (ip xfrm policy)"));
         assert_eq!(unread("eth0", ends("10.0.0.3", "10.0.0.1")), None);
@@ -361,9 +338,14 @@ mod tests {
         assert!(rule("arp saddr ip 10.0.0.0/24 drop") && !rule("arp saddr ip 10.0.0.3 drop # handle 7"));
         // A full table is full for all.
         rules.keep("conntrack 262000 262144");
-        let words = rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8"));
-        assert!(words.is_some_and(|words| words.starts_with("the nearly full table of connections (262000 of 262144")));
-        assert_eq!(in_words("conntrack 262144 262144").split(" (").next(), Some("the full table of connections"));
+        let found = |rules: &Ruleset| rules.unread(Some("eth0"), ends("10.9.9.9", "10.8.8.8")).unwrap();
+        assert!(found(&rules).to_string().starts_with("the nearly full table of connections (262000 of 262144"));
+        let mut full = Ruleset::default();
+        full.keep("conntrack 262144 262144");
+        assert_eq!(found(&full).to_string().split(" (").next(), Some("the full table of connections"));
+        let look = found(&full).look("stops 123/udp", "ask others");
+        assert!(look.contains("what fills the table of connections (262144 of 262144), or"), "{look}");
+        assert!(look.ends_with("; if that does not help, ask others"), "{look}");
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::doctor::{Link, Patient, Seen};
 use crate::facts::Found;
 use crate::firewall::advice::{Place, advice};
 use crate::firewall::registry::AtBoot;
+use crate::firewall::unread::Unread;
 use crate::firewall::{ALL, ClientPort, LinuxFirewall, Packet, Sender, Verdict, walk};
 use crate::inventory::spec::FirewallChoice;
 
@@ -264,15 +265,18 @@ fn refused(link: &Link<'_>) -> Option<Seen> {
         let seen = link.name_both(link.client.seen("probe", text));
         return Some(seen.with("owner", "the Windows firewall, or of another filter,").with("remedy", LOOK_WINDOWS));
     }
-    let mut remedy = LOOK.to_owned();
+    let look = look(&link.client);
+    let mut remedy = look.to_owned();
     let mut text = format!("the kernel refuses to send questions to {} (EPERM)", link.source.address);
     if let Some((_, doubt)) = link.doubt().filter(|(name, _)| *name == link.client.name()) {
         text.push_str(&format!("; {} has a rule that is not understood here: {}", doubt.chain, doubt.rule));
-        remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {LOOK}", doubt.rule, doubt.chain);
+        remedy = format!("see whether the rule `{}` of {} stops 123/udp; else {look}", doubt.rule, doubt.chain);
     }
     if let Some((_, what)) = link.unread().filter(|(name, _)| *name == link.client.name()) {
         text.push_str(&format!("; not judged: {what}"));
-        remedy = format!("see whether {what} stops 123/udp; else {LOOK}");
+        if what != Unread::Filter {
+            remedy = what.look("stops 123/udp", look);
+        }
     }
     if link.peer().is_some_and(|peer| peer.answered(1)) {
         text.push_str(&format!(
@@ -290,8 +294,15 @@ const LOOK_WINDOWS: &str = "look at `netsh advfirewall firewall show rule name=a
 const OTHERS: &str =
     "the packet filter, a BPF program of a control group (`IPAddressDeny=` of a slice) or a policy of IPsec";
 
-/// Where a person finds what stops packets on their way out.
+/// Where a person finds what stops packets on their way out. A host without `nft` may have rules of nftables all the
+/// same.
+fn look(host: &Patient<'_>) -> &'static str {
+    if host.evidence.text("filter").starts_with('{') { LOOK } else { LOOK_WITHOUT }
+}
+
 const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
+
+const LOOK_WITHOUT: &str = "install the package nftables where `nft` is missing, then look at `nft list ruleset`, `iptables-legacy -S OUTPUT`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
 
 fn answers_stopped(link: &Link<'_>) -> Option<Seen> {
     let stop = link.stop_at_client(true).filter(|_| link.is_silent() && !link.by_port())?;

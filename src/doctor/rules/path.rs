@@ -145,7 +145,7 @@ fn unknown(link: &Link<'_>) -> Option<Seen> {
         seen.evidence.push_str(&format!("; not judged on {name}: {what}"));
         if doubt.is_empty() {
             doubt = format!(": {what} on {name} may stop it, and cannot be judged from here");
-            remedy = format!("on {name}: see whether {what} stops 123/udp; else {tcpdump}");
+            remedy = format!("on {name}: {}", what.look("stops 123/udp", &tcpdump));
         }
     }
     if let Some(program) = link.stolen_by() {

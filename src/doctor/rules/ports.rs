@@ -50,7 +50,7 @@ fn differs(link: &Link<'_>, stopped: ClientPort, seen: Seen) -> Seen {
             let mut place = format!("A firewall {ends}");
             let unsure = link.unsure_of_port(stopped);
             if let Some((name, what)) = &unsure {
-                remedy = format!("on {name}: see whether {what} lets 123/udp from {port} pass; else {remedy}");
+                remedy = format!("on {name}: {}", what.look(&format!("lets 123/udp from {port} pass"), &remedy));
                 place = format!("Either {what} on {name}, which was not judged, or a firewall {ends},");
             }
             let host = if link.server.is_some() { link.server_name() } else { link.client.name() };
