@@ -170,7 +170,7 @@ enum Command {
     ///
     /// Shows the plan and asks. Masters first; a host that follows others is changed only when
     /// it gets time from one of them. Afterwards the same questions are asked again, and the
-    /// host has to prove its clock. What fails is put back, and the report says so.
+    /// host has to prove its clock. What fails is rolled back, and the report says so.
     #[command(
         after_help = "Examples:\n  fleetclock apply -l masters\n  fleetclock apply --yes --format json > report.json"
     )]
