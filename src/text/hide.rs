@@ -20,8 +20,7 @@ pub const HIDDEN: &str = "***";
 const SHORT: usize = 4;
 
 /// Words that tell that a secret follows them.
-const TELLING: &[&str] =
-    &["crypto pw", "password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "pw"];
+const TELLING: &[&str] = &["password", "passwd", "passphrase", "secret", "token", "api_key", "apikey", "api-key", "pw"];
 
 /// Knows values, and hides them in every form in which this program may write them.
 ///
@@ -146,12 +145,15 @@ pub fn telling_lines(text: &str) -> String {
 fn tells(line: &str) -> Option<usize> {
     let lower = line.to_ascii_lowercase();
     let indent = lower.len() - lower.trim_start_matches(|c: char| c.is_whitespace() || "#;!".contains(c)).len();
-    let words = TELLING.iter().flat_map(|word| lower.match_indices(word).map(move |(at, _)| (at, at + word.len())));
-    let told = words.filter_map(|(start, end)| {
+    // ntpd's `crypto host NAME pw PASSWORD`: its options stand in any order.
+    let of_crypto = lower.get(indent..).is_some_and(|rest| rest.split_whitespace().next() == Some("crypto"));
+    let words = TELLING.iter().flat_map(|word| lower.match_indices(word).map(move |(at, _)| (at, *word)));
+    let told = words.filter_map(|(start, word)| {
+        let end = start + word.len();
         let rest = lower.get(end..)?.trim_start_matches(['"', '\'']);
         let value = rest.trim_start_matches([' ', '\t', '=', ':']);
         let gap = rest.get(..rest.len() - value.len())?;
-        let assigned = gap.contains(['=', ':']) || (start == indent && !gap.is_empty());
+        let assigned = gap.contains(['=', ':']) || (!gap.is_empty() && (start == indent || of_crypto && word == "pw"));
         let whole = !lower.get(..start)?.ends_with(|c: char| c.is_alphanumeric());
         (assigned && whole && !value.trim().is_empty()).then(|| lower.len() - value.len())
     });
@@ -203,6 +205,8 @@ mod tests {
     fn what_follows_a_telling_word_is_hidden() {
         for (line, shown) in [
             ("crypto pw hunter2", "crypto pw ***"),
+            ("crypto host h pw letmein randfile r", "crypto host h pw ***"),
+            ("includefile /etc/ntp/crypto/pw x", "includefile /etc/ntp/crypto/pw x"),
             ("# token: abc", "# token: ***"),
             ("  Password=abc def", "  Password=***"),
             ("7 SHA256 HEX:00ff", "7 SHA256 HEX:***"),

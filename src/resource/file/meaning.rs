@@ -3,6 +3,7 @@
 
 use super::{File, Found};
 use crate::config::{self, Directive, Files, Language};
+use crate::text::hide::telling;
 use crate::text::shape::Wanted;
 
 /// Begins a line of the configuration among what the probe says on its error output.
@@ -79,7 +80,7 @@ impl File {
         let sides = shown.sides(text, &self.content);
         let line = directive.place.line.checked_sub(1).and_then(|index| sides.host.get(index));
         let open = text.lines().nth(directive.place.line.saturating_sub(1)) == line.map(String::as_str);
-        let said = if open { directive.text() } else { format!("{} ***", directive.name) };
+        let said = if open { telling(&directive.text()).into_owned() } else { format!("{} ***", directive.name) };
         match directive.place.file == self.path {
             true => said,
             false => format!("{said} ({})", directive.place),
