@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, Result, anyhow};
+use anyhow::{Context as _, Result, anyhow, bail};
+use clap::builder::PossibleValuesParser;
 use serde::Serialize;
 
 use super::run::Run;
@@ -27,8 +28,8 @@ pub(super) struct Args {
     /// Where the new inventory is written; a file that is there is left as it is
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
-    /// How to become root on the ADDRESSes: sudo, doas, su, run0 and others (docs/become.md)
-    #[arg(long = "become", value_name = "METHOD")]
+    /// How to become root on the ADDRESSes (docs/become.md)
+    #[arg(long = "become", value_name = "METHOD", value_parser = PossibleValuesParser::new(inventory::become_words()))]
     method: Option<String>,
 }
 
@@ -59,20 +60,21 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         console::error_line(note);
     }
     if let Some(path) = &args.output {
-        let told = format!(
-            "`{}` has {} of {} hosts; see `fleetclock -i {} plan`",
-            path.display(),
-            adopted.hosts,
-            hosts.len(),
-            path.display()
-        );
+        let told = match adopted.hosts {
+            0 => format!("no host could be taken over; `{}` was not written", path.display()),
+            done => {
+                let all = hosts.len();
+                format!("`{0}` has {done} of {all} hosts; see `fleetclock -i {0} plan`", path.display())
+            }
+        };
         console::error_line(&told);
     }
     Ok(run.exit(&run.report(reports)))
 }
 
 fn write(adopted: &Adopted, output: Option<&Path>, global: &Global) -> Result<()> {
-    if let Some(path) = output {
+    // A file without a host would only be in the way of the next try.
+    if let Some(path) = output.filter(|_| adopted.hosts > 0) {
         files::write_with(path, adopted.text.as_bytes(), 0o666 & !files::mask())
             .with_context(|| format!("write `{}`", path.display()))?;
     }
@@ -121,23 +123,32 @@ fn chosen(args: &Args, global: &Global) -> Result<Fleet> {
 
 /// Hosts of which only the address is known. What they shall be is not said by anybody yet: any role does for reading.
 fn by_address(addresses: &[String], method: Option<&str>) -> Result<Fleet> {
-    let mut text = "hosts:\n".to_owned();
-    for address in addresses {
-        text.push_str(&line(address, method)?);
-    }
-    if addresses.is_empty() {
-        text = "hosts: { none: { role: master, isolated: true } }\n".to_owned();
-    }
-    let fleet = inventory::parse(Path::new("the command line"), &text).map_err(|mistakes| {
-        anyhow::Error::new(mistakes)
+    let parse = |text: &str| inventory::parse(Path::new("the command line"), text);
+    let mut all = parse("hosts: { none: { role: master, isolated: true } }\n")?;
+    all.hosts.clear();
+    for word in addresses {
+        let one = parse(&format!("hosts:\n{}", line(word, method)?)).map_err(|mistakes| {
+            // Its places are those of a text that nobody has written.
+            anyhow!(
+                "`{word}`: {}",
+                mistakes.reports().into_iter().next().map(|mistake| mistake.message).unwrap_or_default()
+            )
             .hint("an address is `[USER@]ADDRESS[:PORT]`; hosts of an inventory need its file (`-i FILE`)")
-    })?;
-    Ok(if addresses.is_empty() { Fleet { hosts: Vec::new(), ..fleet } } else { fleet })
+        })?;
+        if one.hosts.iter().any(|host| all.hosts.iter().any(|known| known.name == host.name)) {
+            bail!("`{word}` is named twice");
+        }
+        all.hosts.extend(one.hosts);
+    }
+    Ok(all)
 }
 
 fn line(word: &str, method: Option<&str>) -> Result<String> {
     let (user, rest) = word.rsplit_once('@').map_or((None, word), |(user, rest)| (Some(user), rest));
     let (address, port) = split_port(rest);
+    if address.is_empty() {
+        bail!("`{word}` names no address");
+    }
     let mut ssh: Vec<String> = user.map(|user| format!("user: {}", scalar(user))).into_iter().collect();
     if let Some(port) = port {
         let port: u16 = port.parse().map_err(|_| anyhow!("`{word}`: `{port}` is no port"))?;
@@ -186,4 +197,31 @@ fn named(specs: &[HostSpec], seen: Vec<Seen>) -> Vec<Host> {
 /// Whether nobody has named it yet.
 fn is_number(spec: &HostSpec) -> bool {
     spec.name.replace('-', ":").parse::<std::net::IpAddr>().is_ok() || spec.name.parse::<std::net::IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(words: &[&str]) -> Result<Vec<String>, String> {
+        let words: Vec<String> = words.iter().map(ToString::to_string).collect();
+        let fleet = by_address(&words, Some("sudo")).map_err(|error| error.to_string())?;
+        Ok(fleet.hosts.iter().map(|host| format!("{} {}", host.name, host.address)).collect())
+    }
+
+    #[test]
+    fn addresses_are_read_or_refused_by_the_word_that_was_given() {
+        let read_well = ["10.0.0.1 10.0.0.1", "fd00--1 fd00::1", "db1.example db1.example"];
+        assert_eq!(read(&["10.0.0.1", "ops@[fd00::1]:2222", "db1.example"]).unwrap(), read_well);
+        assert!(read(&[]).unwrap().is_empty());
+        for (words, why) in [
+            (&["ops@"][..], "`ops@` names no address"),
+            (&["10.0.0.1", "10.0.0.1:22"], "`10.0.0.1:22` is named twice"),
+            (&["10.0.0.1:x"], "`10.0.0.1:x`: `x` is no port"),
+            (&["a b"], "`a b`: `a b` is not a valid name of a host"),
+        ] {
+            let said = read(words).unwrap_err();
+            assert!(said.starts_with(why) && !said.contains("the command line"), "{said}");
+        }
+    }
 }

@@ -44,6 +44,7 @@ pub use node::{At, Mistake, Mistakes};
 pub use places::Places;
 pub use secret::Secret;
 pub use spec::{Fleet, HostSpec};
+pub use ssh::become_words;
 
 /// Reads an inventory: a file, a folder of files, or what a program prints, and the files of hosts and groups beside
 /// it. No host is contacted, no secret fetched.

@@ -111,6 +111,11 @@ const BECOME: &[(&str, Become)] = &[
     ("none", Become::None),
 ];
 
+/// Returns the words for the ways to become root.
+pub fn become_words() -> impl Iterator<Item = &'static str> {
+    BECOME.iter().map(|(word, _)| *word)
+}
+
 const HOST_KEY: &[(&str, HostKeyPolicy)] =
     &[("strict", HostKeyPolicy::Strict), ("accept-new", HostKeyPolicy::AcceptNew)];
 
