@@ -64,7 +64,7 @@ fn run(path: &Path, limit: Duration) -> Result<Printed, String> {
     use std::os::unix::process::CommandExt as _;
     let mut program = std::process::Command::new(path);
     program.arg("--list").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).process_group(0);
-    let mut child = program.spawn().map_err(|error| format!("run it: {error}"))?;
+    let mut child = program.spawn().map_err(|error| not_run(&error))?;
     let group = i32::try_from(child.id()).map(Pid::from_raw).map_err(|_| "run it: it has no number".to_owned())?;
     let (send, said) = channel();
     if let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) {
@@ -78,6 +78,14 @@ fn run(path: &Path, limit: Duration) -> Result<Printed, String> {
         let _ = killpg(group, Signal::SIGKILL);
     }
     result.map(|(printed, _)| printed)
+}
+
+/// A program that was there a moment ago, and is not found, names an interpreter that is not there.
+fn not_run(error: &std::io::Error) -> String {
+    match error.kind() {
+        std::io::ErrorKind::NotFound => "the program that its first line names (`#!...`) is not there".to_owned(),
+        _ => format!("run it: {error}"),
+    }
 }
 
 /// One byte more than is allowed says that it was too much.
@@ -165,6 +173,9 @@ mod tests {
         assert!(said("yes").unwrap_err().contains("more than 8 MiB"));
         assert!(said("printf '\\377'").unwrap_err().contains("no UTF-8"));
         assert!(said("kill -9 $$").unwrap_err().contains("signal: 9"));
+        let (_dir, path) = program("");
+        std::fs::write(&path, "#!/nonexistent/python\n").unwrap();
+        assert!(run(&path, LIMIT).unwrap_err().contains("its first line names"));
         let before = Instant::now();
         assert!(said("sleep 60 & echo hosts").unwrap_err().contains("still holds its output"));
         assert!(before.elapsed() < Duration::from_secs(20));
