@@ -83,10 +83,10 @@ fn list(entries: &[Entry], all: bool) -> String {
             let inventory = clean::text(&entry.inventory.display().to_string()).into_owned();
             [run, who, result, took, inventory, command]
         };
-        let head = ["run", "by", "result", "took", "inventory", "command"];
+        let head = ["run", "who", "result", "took", "inventory", "command"];
         return table::columns(head, entries.iter().map(with).collect());
     }
-    table::columns(["run", "by", "result", "took", "command"], entries.iter().map(row).collect())
+    table::columns(["run", "who", "result", "took", "command"], entries.iter().map(row).collect())
 }
 
 /// `2 changed, 1 failed`.

@@ -36,7 +36,7 @@ pub(super) enum Verb {
     },
     /// Say what each key means, of which type it is and what counts without it
     Keys {
-        /// Only this key and those in it: `limits`, `ssh.key`, `source.minpoll`
+        /// Only this key and those in it: `limits`, `ssh.key`, `minpoll`
         #[arg(add = crate::cli::suggest::key())]
         key: Option<String>,
     },
@@ -112,7 +112,11 @@ impl<'a> Valid<'a> {
 fn keys(of: Option<&str>, format: Format) -> Result<String> {
     let mut all = manual::keys();
     if let Some(of) = of {
-        all.retain(|words| words.key == of || words.key.strip_prefix(of).is_some_and(|rest| rest.starts_with('.')));
+        let whole = |key: &str| key == of || key.strip_prefix(of).is_some_and(|rest| rest.starts_with('.'));
+        // `minpoll` is `source.minpoll`.
+        let last = |key: &str| key.rsplit_once('.').is_some_and(|(_, last)| last == of);
+        let is_whole = all.iter().any(|words| whole(&words.key));
+        all.retain(|words| if is_whole { whole(&words.key) } else { last(&words.key) });
         if all.is_empty() {
             bail!("no key `{of}`; `fleetclock inventory keys` lists all");
         }
