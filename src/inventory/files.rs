@@ -1,12 +1,13 @@
 //! What an inventory is read from: a file, a folder of files, what a program prints; and the files of single hosts and
 //! groups beside it.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use super::combine::{Level, combine, named};
+use super::combine::{Level, combine};
 use super::node::{self, At, Key, Kind, Mistake, Mistakes, Node, did_you_mean};
 use super::program;
+use super::read::MOST_HOSTS;
 use crate::import::ansible;
 use crate::model::MistakeCode;
 use crate::text::number::count;
@@ -39,8 +40,8 @@ pub(super) fn read(path: &Path) -> Result<Files, Mistakes> {
     } else {
         files.root = files.file(path)?;
     }
-    files.beside("groups")?;
-    files.beside("hosts")?;
+    files.beside()?;
+    files.said_of_a_host_twice();
     Ok(files)
 }
 
@@ -64,10 +65,8 @@ impl Files {
             let text = "the folder has no file `*.yml`; an inventory is one, or several".to_owned();
             return Err(Mistakes::one(folder, At::default(), MistakeCode::Unreadable, text));
         }
-        for path in list {
-            let more = self.file(&path)?;
-            self.mistakes.extend(combine(&mut self.root, more, Level::Root, "", &self.names));
-        }
+        let files = list.iter().map(|path| self.file(path)).collect::<Result<Vec<_>, _>>()?;
+        self.combine(files, Level::Root);
         Ok(())
     }
 
@@ -102,26 +101,46 @@ impl Files {
         Ok(())
     }
 
-    /// `hosts/NAME.yml` are settings of the host NAME, `groups/NAME.yml` those of a group.
-    fn beside(&mut self, kind: &str) -> Result<(), Mistakes> {
+    fn combine(&mut self, trees: Vec<Node>, level: Level) {
+        let parts = trees.into_iter().map(|tree| (tree.at, tree)).collect();
+        self.root = combine(parts, level, "", &self.names, &mut self.mistakes);
+    }
+
+    /// `hosts/NAME.yml` are settings of the host NAME, `groups/NAME.yml` those of a group, as they would stand there.
+    fn beside(&mut self) -> Result<(), Mistakes> {
+        let mut trees = self.own_files("groups")?;
+        trees.extend(self.own_files("hosts")?);
+        if !trees.is_empty() {
+            let inventory = std::mem::replace(&mut self.root, Node { at: At::default(), kind: Kind::Null });
+            trees.insert(0, inventory);
+            self.combine(trees, Level::Beside);
+        }
+        Ok(())
+    }
+
+    /// The files of single groups or hosts, each as an inventory that says no more.
+    fn own_files(&mut self, kind: &str) -> Result<Vec<Node>, Mistakes> {
         let folder = self.folder.join(kind);
         if !folder.is_dir() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         let known = self.known(kind);
+        let mut own = Vec::new();
         for path in listed(&folder)? {
             let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let more = self.file(&path)?;
-            let at = At { file: more.at.file, line: 1, column: 1 };
+            let node = self.file(&path)?;
+            let at = At { file: node.at.file, line: 1, column: 1 };
             if known.contains(&name) {
-                self.put(kind, Key { at, text: name }, more);
+                let of =
+                    |text: &str, node| Node { at, kind: Kind::Map(vec![(Key { at, text: text.to_owned() }, node)]) };
+                own.push(of(kind, of(&name, node)));
             } else {
                 let (one, hint) = (kind.trim_end_matches('s'), did_you_mean(&name, known.iter().map(String::as_str)));
                 let text = format!("the inventory has no {one} `{name}`, whose settings this file would be{hint}");
                 self.mistakes.push(Mistake { at, code: MistakeCode::UnknownName, text });
             }
         }
-        Ok(())
+        Ok(own)
     }
 
     /// The names of all groups, or of all hosts with those that ranges stand for.
@@ -130,52 +149,39 @@ impl Files {
         if kind == "groups" {
             return groups.iter().map(|(key, _)| key.text.clone()).collect();
         }
-        let inside = groups.iter().filter_map(|(_, group)| group.get("hosts"));
-        let all = inside.chain(self.root.get("hosts")).flat_map(|node| match &node.kind {
+        let all = self.places_of_hosts().flat_map(|node| match &node.kind {
             Kind::List(list) => list.iter().filter_map(Node::scalar).collect::<Vec<_>>(),
             _ => node.pairs().iter().map(|(key, _)| key.text.clone()).collect(),
         });
-        all.flat_map(|name| range::expand(&name).unwrap_or_default()).collect()
+        // What more would be is refused when they are read.
+        all.flat_map(|name| range::expand(&name).unwrap_or_default()).take(MOST_HOSTS).collect()
     }
 
-    /// Puts settings under the name of a host or a group.
-    fn put(&mut self, kind: &str, key: Key, more: Node) {
-        let what = format!("{kind}.{}", key.text);
-        let level = if kind == "groups" { Level::Group } else { Level::Host };
-        let Some(base) = part(&mut self.root, kind, key) else { return };
-        // A host may be only its address.
-        if level == Level::Host && !matches!(base.kind, Kind::Map(_) | Kind::Null) {
-            let address = (Key { at: base.at, text: "address".to_owned() }, base.clone());
-            base.kind = Kind::Map(vec![address]);
+    fn places_of_hosts(&self) -> impl Iterator<Item = &Node> {
+        let groups = self.root.get("groups").map(Node::pairs).unwrap_or_default();
+        groups.iter().filter_map(|(_, group)| group.get("hosts")).chain(self.root.get("hosts"))
+    }
+
+    /// A host may be named in several groups, and by itself: what two files say of it there stands twice as well.
+    fn said_of_a_host_twice(&mut self) {
+        let mut entries: BTreeMap<&str, Vec<(At, &Node)>> = BTreeMap::new();
+        let mut mistakes = Vec::new();
+        if self.names.len() > 1 {
+            let said = self.places_of_hosts().flat_map(Node::pairs);
+            for (key, node) in said.filter(|(_, node)| !matches!(node.kind, Kind::Null)) {
+                entries.entry(&key.text).or_default().push((key.at, node));
+            }
         }
-        self.mistakes.extend(combine(base, more, level, &what, &self.names));
+        for (name, parts) in entries.into_iter().filter(|(_, parts)| parts.len() > 1) {
+            let parts = parts.into_iter().map(|(at, node)| (at, node.clone())).collect();
+            combine(parts, Level::Host, &format!("hosts.{name}"), &self.names, &mut mistakes);
+        }
+        self.mistakes.extend(mistakes);
     }
 }
 
 const NAME_MASTERS: &str =
     "a group `masters`, or a variable `fleetclock: { role: master }` of hosts or groups, says who they are";
-
-/// The part of a section under a key; it is made where there is none. Nothing where the section is no such thing,
-/// which is said when it is read.
-fn part<'a>(root: &'a mut Node, section: &str, key: Key) -> Option<&'a mut Node> {
-    let section = entry(root, Key { at: key.at, text: section.to_owned() })?;
-    named(section);
-    entry(section, key)
-}
-
-fn entry(node: &mut Node, key: Key) -> Option<&mut Node> {
-    if matches!(node.kind, Kind::Null) {
-        node.kind = Kind::Map(Vec::new());
-    }
-    let Kind::Map(pairs) = &mut node.kind else { return None };
-    let known = pairs.iter().position(|(known, _)| known.text == key.text);
-    let index = known.unwrap_or_else(|| {
-        let empty = Node { at: key.at, kind: Kind::Null };
-        pairs.push((key, empty));
-        pairs.len() - 1
-    });
-    pairs.get_mut(index).map(|(_, node)| node)
-}
 
 /// The files of YAML in a folder, in the order of their names.
 fn listed(folder: &Path) -> Result<Vec<PathBuf>, Mistakes> {

@@ -27,7 +27,7 @@ pub(super) struct Reader<'a> {
 }
 
 /// Most hosts of one file, each counted as often as it is named: a short file of ranges may stand for any number.
-const MOST_HOSTS: usize = 150_000;
+pub(super) const MOST_HOSTS: usize = 150_000;
 
 impl<'a> Reader<'a> {
     pub(super) fn new(folder: &'a Path) -> Self {

@@ -109,10 +109,72 @@ fn settings_of_one_host_and_one_group_have_files_of_their_own() {
             "f/groups/web.yml:1:1: `groups.web.role` stands twice: f/20-web.yaml:2:10",
         ),
         ("f/hosts/web1.yml", "a: [", "f/hosts/web1.yml:"),
+        (
+            "f/hosts/m1.yml",
+            "address: 10.0.0.2",
+            "f/hosts/m1.yml:1:1: `hosts.m1.address` stands twice: f/10-masters.yml:2:51 has it already; take one out",
+        ),
     ] {
         let why = load(&[MASTERS, WEB, (file, text)], "f").unwrap_err();
         assert!(why.contains(said), "{why}");
     }
+}
+
+#[test]
+fn what_two_files_say_of_a_host_in_two_places_is_a_mistake_as_well() {
+    let db = ("f/30-db.yml", "groups:\n  db: { hosts: { web9: { ssh: { user: db }, limits: { max_error: 1ms } } } }\n");
+    let own = |text| ("f/hosts/web9.yml", text);
+    let nine =
+        ("f/25-more.yml", "groups:\n  more: { role: slave, follows: [m], hosts: { web9: { address: 10.0.1.9 } } }\n");
+    let fine = [MASTERS, WEB, nine, db, own("ssh: { port: 2222 }\nlimits: { deadline: 9s }\n")];
+    let fleet = load(&fine, "f").unwrap();
+    let web9 = fleet.hosts.iter().find(|host| host.name == "web9").unwrap();
+    let inventory::spec::Connection::Ssh(ssh) = &web9.connection else { panic!("{web9:?}") };
+    assert_eq!((ssh.user.as_deref(), ssh.port, web9.address.as_str()), (Some("db"), Some(2222), "10.0.1.9"));
+    for (last, said) in [
+        (
+            own("limits: { max_error: 2ms }"),
+            "f/hosts/web9.yml:1:11: `hosts.web9.limits.max_error` stands twice: f/30-db.yml:2:55 has it already; take one out",
+        ),
+        (own("address: 10.0.1.9"), "f/hosts/web9.yml:1:1: `hosts.web9.address` stands twice: f/25-more.yml:2:55"),
+        (
+            ("f/40.yml", "hosts: { web9: { ssh: { user: x } } }"),
+            "f/40.yml:1:25: `hosts.web9.ssh.user` stands twice: f/30-db.yml:2:33",
+        ),
+        (
+            ("f/40.yml", "groups: { z: { hosts: { web9: 10.0.1.9 } } }"),
+            "`hosts.web9.address` stands twice: f/25-more.yml",
+        ),
+    ] {
+        let why = load(&[MASTERS, WEB, nine, db, last], "f").unwrap_err();
+        assert!(why.lines().count() == 1 && why.contains(said), "{why}\n{said}");
+    }
+    let two =
+        load(&[MASTERS, WEB, ("f/hosts/web1.yml", "provider: ntpd"), ("f/hosts/web1.yaml", "provider: chrony")], "f");
+    assert!(
+        two.unwrap_err().contains("f/hosts/web1.yml:1:1: `hosts.web1.provider` stands twice: f/hosts/web1.yaml:1:1")
+    );
+    // One file may say of a host in two groups what it likes, as ever: the later one counts.
+    let one = "groups:\n  m: { role: master, isolated: true, hosts: { m1: { address: 10.0.0.1, provider: ntpd } } }\n  x: { hosts: { m1: { provider: chrony } } }\n";
+    let fleet = load(&[("f.yml", one), ("hosts/m1.yml", "ssh: { user: x }")], "f.yml").unwrap();
+    assert_eq!(fleet.hosts[0].provider.word(), "chrony");
+}
+
+/// Each of many files costs no walk through what the others say.
+#[test]
+fn the_time_for_many_files_grows_with_them_and_no_faster() {
+    let host = |i: usize| format!("h{i}: {{ address: 10.1.{}.{}, role: master, isolated: true }}", i / 200, i % 200);
+    let single: Vec<(String, String)> =
+        (0..3_000).map(|i| (format!("f/h{i}.yml"), format!("hosts: {{ {} }}\n", host(i)))).collect();
+    let whole: String = (3_000..23_000).map(|i| format!("  {}\n", host(i))).collect();
+    let whole = [("f/a.yml".to_owned(), format!("hosts:\n{whole}"))];
+    let own = (3_000..6_000).map(|i| (format!("f/hosts/h{i}.yml"), "provider: ntpd\n".to_owned()));
+    let files: Vec<(String, String)> = single.into_iter().chain(whole).chain(own).collect();
+    let files: Vec<(&str, &str)> = files.iter().map(|(name, text)| (name.as_str(), text.as_str())).collect();
+    let before = crate::processor_seconds();
+    assert_eq!(load(&files, "f").unwrap().hosts.len(), 23_000);
+    let took = crate::processor_seconds() - before;
+    assert!(took < 20.0, "{took} s");
 }
 
 #[test]
