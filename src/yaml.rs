@@ -1,6 +1,7 @@
 //! What is wrong with a YAML file, in words for people: the parser's own speak of its tokens and of the
 //! functions of its library.
 
+pub(crate) mod out;
 pub(crate) mod tree;
 
 use encoding_rs::{EUC_KR, SHIFT_JIS, WINDOWS_1252};

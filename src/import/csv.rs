@@ -5,10 +5,10 @@ use std::path::Path;
 use anyhow::{Context as _, Result, anyhow};
 
 use super::fleet::{Fleet, Group, Host};
-use super::out::Out;
 use super::tree;
 use super::words::{is_address, is_name};
 use crate::exit::Hint as _;
+use crate::yaml::out::Out;
 use crate::yaml::tree::At;
 
 /// What a column holds.

@@ -5,9 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use anyhow::{Result, anyhow};
 
 use super::note::Notes;
-use super::out::Out;
 use crate::exit::Hint as _;
 use crate::text::names::some;
+use crate::yaml::out::Out;
 
 /// A section (`ssh`, `winrm`, or nothing) and a key in it.
 pub(super) type Key = (String, String);

@@ -7,11 +7,11 @@ use std::path::Path;
 use anyhow::{Result, anyhow};
 
 use super::fleet::{Fleet, Host, NOWHERE};
-use super::out::Out;
 use super::tree;
 use super::words::is_address;
 use crate::exit::Hint as _;
 use crate::text::number::count;
+use crate::yaml::out::Out;
 
 /// Reads the file; lines that hide their names are counted and said.
 pub(super) fn read(path: &Path) -> Result<Fleet> {

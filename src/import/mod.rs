@@ -7,7 +7,6 @@ mod csv;
 mod fleet;
 mod known_hosts;
 mod note;
-mod out;
 mod ssh_config;
 mod tree;
 mod words;

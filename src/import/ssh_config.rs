@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, anyhow};
 
 use super::fleet::{Fleet, Host};
-use super::out::Out;
 use super::tree;
 use super::words::{is_address, is_name, split};
 use crate::exit::Hint as _;
+use crate::yaml::out::Out;
 use crate::yaml::tree::At;
 
 /// How deep files may include others.

@@ -4,7 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::fleet::{Fleet, Group, Host, Key, Settings, free};
-use super::out::{Out, scalar};
+use crate::yaml::out::{Out, scalar};
 
 /// What is of one host only.
 const HOSTS_OWN: &[&str] = &["time_address"];

@@ -2,8 +2,8 @@
 
 use super::view::View;
 use super::{ssh_args, windows};
-use crate::import::out::Out;
 use crate::import::words::{is_address, truth};
+use crate::yaml::out::Out;
 use crate::yaml::tree::At;
 
 /// What becomes of a host.

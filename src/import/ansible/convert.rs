@@ -14,8 +14,8 @@ use crate::exit::Hint as _;
 use crate::import::Imported;
 use crate::import::fleet::{Fleet, Group, Host, free};
 use crate::import::note::Notes;
-use crate::import::out::Out;
 use crate::import::words::is_name;
+use crate::yaml::out::Out;
 use crate::yaml::tree::{Kind, Node};
 
 /// Makes an inventory of ours. `masters` are names of groups or hosts; with none, the group `masters` and the hosts

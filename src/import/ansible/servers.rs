@@ -1,8 +1,8 @@
 //! Servers of time as roles write them: names with options in one text, maps, and what W32Time has in its registry.
 
 use super::view::View;
-use crate::import::out::Out;
 use crate::import::words::{is_address, truth};
+use crate::yaml::out::Out;
 use crate::yaml::tree::{At, Kind, Node};
 
 /// A server and the options that we know.

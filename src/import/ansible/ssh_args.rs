@@ -2,8 +2,8 @@
 
 use super::connect::path;
 use super::view::View;
-use crate::import::out::Out;
 use crate::import::words::{is_address, split};
+use crate::yaml::out::Out;
 use crate::yaml::tree::At;
 
 /// Options that change nothing here: we keep connections ourselves, and say less by ourselves.

@@ -5,7 +5,7 @@ use ipnet::IpNet;
 
 use super::servers::{Server, servers};
 use super::view::View;
-use crate::import::out::Out;
+use crate::yaml::out::Out;
 use crate::yaml::tree::{At, Kind, Node};
 
 /// What a variable says.

@@ -7,8 +7,8 @@ use super::template::{Templates, is_template, sole};
 use super::vars::is_vault;
 use crate::import::fleet::Host;
 use crate::import::note::Notes;
-use crate::import::out::Out;
 use crate::import::words::truth;
+use crate::yaml::out::Out;
 use crate::yaml::tree::{At, Kind, Node};
 
 /// One host, what it will have in our file, and the notes.

@@ -2,7 +2,7 @@
 
 use super::connect::path;
 use super::view::View;
-use crate::import::out::Out;
+use crate::yaml::out::Out;
 use crate::yaml::tree::{At, Kind};
 
 /// The variables of one of the two connections.

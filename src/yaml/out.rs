@@ -1,10 +1,10 @@
-//! Values of the inventory that is written.
+//! Values of an inventory that is written.
 
 use std::fmt;
 
 /// A value, printed in one line.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Out {
+pub(crate) enum Out {
     Bool(bool),
     Number(i64),
     Text(String),
@@ -13,12 +13,12 @@ pub(super) enum Out {
 }
 
 impl Out {
-    pub(super) fn text(text: impl Into<String>) -> Out {
+    pub(crate) fn text(text: impl Into<String>) -> Out {
         Out::Text(text.into())
     }
 
     /// `{ env: NAME }`.
-    pub(super) fn env(name: &str) -> Out {
+    pub(crate) fn env(name: &str) -> Out {
         Out::Map(vec![("env".to_owned(), Out::text(name))])
     }
 }
@@ -42,18 +42,21 @@ impl fmt::Display for Out {
 }
 
 /// Text as YAML reads it back: plain where that is beyond doubt, else in quotation marks.
-pub(super) fn scalar(text: &str) -> String {
+pub(crate) fn scalar(text: &str) -> String {
     let fine = |c: char| c.is_alphanumeric() || "._/-~@%+$\\".contains(c);
-    let first = text.chars().next().is_some_and(|c| c.is_alphanumeric() || "/~".contains(c));
-    let word = text.to_lowercase();
-    let special = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"].contains(&word.as_str());
-    let digits = text.chars().next().is_some_and(|c| c.is_ascii_digit());
-    // `10.0.0.1` and `web1` are text, `10`, `1.5`, `1e3` and `0x1f` are not.
-    let number = digits && (text.parse::<f64>().is_ok() || word.starts_with("0x") || word.starts_with("0o"));
-    if first && text.chars().all(fine) && !special && !number && text != "~" {
+    let begins = text.starts_with(|c: char| c.is_alphanumeric() || "/~".contains(c));
+    if begins && text.chars().all(fine) && !means_more(&text.to_lowercase()) {
         return text.to_owned();
     }
     serde_json::Value::from(text).to_string()
+}
+
+/// Whether some reader of YAML takes a word for a truth value, a number or nothing: `10.0.0.1` and `web1` are text, `10`,
+/// `1.5`, `1e3`, `1_000`, `0x1f` and `inf` are not.
+fn means_more(word: &str) -> bool {
+    let special = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"].contains(&word);
+    let begins = |sign: &&str| word.starts_with(sign);
+    special || word.replace('_', "").parse::<f64>().is_ok() || ["0x", "0o", "0b"].iter().any(|sign| begins(&sign))
 }
 
 #[cfg(test)]
@@ -70,7 +73,13 @@ mod tests {
             ("CORP\\ops", "CORP\\ops"),
             ("web[01:05]", "\"web[01:05]\""),
             ("yes", "\"yes\""),
+            ("10", "\"10\""),
             ("1.5", "\"1.5\""),
+            ("1_000", "\"1_000\""),
+            ("0o17", "\"0o17\""),
+            ("0b11", "\"0b11\""),
+            ("NaN", "\"NaN\""),
+            ("inf", "\"inf\""),
             ("fd00::1", "\"fd00::1\""),
             ("a b", "\"a b\""),
             ("", "\"\""),
