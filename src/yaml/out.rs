@@ -56,7 +56,7 @@ pub(crate) fn scalar(text: &str) -> String {
 fn means_more(word: &str) -> bool {
     let special = ["true", "false", "yes", "no", "on", "off", "y", "n", "null", "~"].contains(&word);
     let begins = |sign: &&str| word.starts_with(sign);
-    special || word.replace('_', "").parse::<f64>().is_ok() || ["0x", "0o", "0b"].iter().any(|sign| begins(&sign))
+    special || word.replace('_', "").parse::<f64>().is_ok() || ["0x", "0o", "0b"].iter().any(begins)
 }
 
 #[cfg(test)]
