@@ -180,6 +180,10 @@ impl<T: Type> Type for List<T> {
         json!({ "anyOf": [one, { "type": "array", "items": one }, { "type": "null" }] })
     }
 
+    fn asks(&self, values: &Vec<T::Value>) -> bool {
+        !values.is_empty()
+    }
+
     fn needs(&self, values: &Vec<T::Value>) -> Vec<Ability> {
         values.iter().flat_map(|value| self.0.needs(value)).collect()
     }

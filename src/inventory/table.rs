@@ -40,7 +40,7 @@ pub(super) trait Type: Sync {
     /// Returns the type as a JSON Schema.
     fn schema(&self) -> Value;
 
-    /// Returns whether a value asks for anything: `false` does not.
+    /// Returns whether a value asks for anything: `false` and an empty list do not.
     fn asks(&self, _value: &Self::Value) -> bool {
         true
     }
