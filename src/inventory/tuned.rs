@@ -34,14 +34,15 @@ fn sources(host: &Draft, links: &[(usize, SourceLine)], found: &mut Found) {
     let s = &host.settings;
     let lines: Vec<&SourceLine> = s.upstream.iter().flatten().chain(links.iter().map(|(_, line)| line)).collect();
     let ignored = |line: &&&SourceLine| line.options.tuning.noselect == Some(true);
-    let counting = lines.iter().filter(|line| !ignored(line)).count();
+    let followed: Vec<&&SourceLine> = lines.iter().filter(|line| !ignored(line)).collect();
+    let counting = followed.len();
     if let Some(line) = lines.iter().find(ignored).filter(|_| counting == 0) {
         found.push((line.at, "every source has `noselect`, so the clock would follow none".to_owned()));
     }
     if let (Some(least), Some(at)) = (s.tuning.min_sources, s.at("min_sources"))
         && usize::from(least) > counting
         && counting > 0
-        && !lines.iter().any(|line| line.options.is_pool())
+        && !followed.iter().any(|line| line.options.is_pool())
     {
         let text = format!("min_sources: {least} can never be met: the host has {counting} that it may follow");
         found.push((at, text));
