@@ -78,17 +78,12 @@ impl Inventory {
 
     /// Puts a group below another; nothing is below itself.
     fn child(&mut self, parent: &str, child: &str) -> Result<()> {
-        if parent == child || self.is_below(child, parent) {
+        if parent == child || order::below_of(self, child).contains(parent) {
             return Err(anyhow!("the groups `{parent}` and `{child}` are children of each other"));
         }
         self.group(child);
         self.group(parent).children.insert(child.to_owned());
         Ok(())
-    }
-
-    fn is_below(&self, top: &str, wanted: &str) -> bool {
-        let children = self.groups.get(top).map(|group| &group.children);
-        children.is_some_and(|all| all.iter().any(|child| child == wanted || self.is_below(child, wanted)))
     }
 
     fn set_in_group(&mut self, group: &str, name: &str, value: Node) {

@@ -39,7 +39,7 @@ pub(super) fn complete(inventory: &mut Inventory) -> Result<()> {
 }
 
 /// The groups below one, itself not counted unless it is below itself.
-fn below_of<'a>(inventory: &'a Inventory, name: &str) -> BTreeSet<&'a str> {
+pub(super) fn below_of<'a>(inventory: &'a Inventory, name: &str) -> BTreeSet<&'a str> {
     let mut found = BTreeSet::new();
     let mut open: Vec<&str> = vec![name];
     while let Some(next) = open.pop() {
