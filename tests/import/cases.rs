@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use fleetclock::import::{Format, ansible, read};
 use fleetclock::inventory;
+use proptest::prelude::*;
 use serde_json::Value;
 
 fn root() -> PathBuf {
@@ -86,6 +87,22 @@ fn what_is_made_of_them_loads_without_a_mistake() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+proptest! {
+    #[test]
+    fn nothing_that_is_read_makes_it_panic(
+        text in "(\\PC|[\\[\\]{}:=,|'\"#!$ \n-]|[ab0-9.]|Host |ansible_host=|_meta|children|ntp_servers: ){0,60}",
+        name in "hosts(\\.yml|\\.json)?",
+    ) {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        for format in [Format::Ansible, Format::SshConfig, Format::Csv, Format::KnownHosts] {
+            let made = read(format, &path).and_then(|source| source.convert(&["a".to_owned()], &[]));
+            let _ = made.map(|made| inventory::parse(&path, &made.text));
+        }
+    }
 }
 
 /// All passwords that stand in the cases, in clear or encrypted.
