@@ -60,6 +60,14 @@ pub(super) fn truth(text: &str) -> Option<bool> {
     }
 }
 
+/// Seconds as a length of time, which may be negative: `-1200us`.
+pub(super) fn span(seconds: f64) -> Option<String> {
+    let nanos = (seconds * 1e9).round();
+    let nanos = (nanos.abs() < 1e18).then_some(nanos as i64)?;
+    let units = [(1_000_000_000, "s"), (1_000_000, "ms"), (1_000, "us"), (1, "ns")];
+    units.iter().find(|(unit, _)| nanos % unit == 0).map(|(unit, name)| format!("{}{name}", nanos / unit))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,6 +80,14 @@ mod tests {
         assert_eq!(words("a#b"), ["a"]);
         assert_eq!(words("u=\"CORP\\ops\""), ["u=CORP\\ops"]);
         assert_eq!(split("it's", false), None);
+    }
+
+    #[test]
+    fn seconds_are_lengths_of_time() {
+        for (seconds, text) in [(3.0, "3s"), (0.25, "250ms"), (-0.0012, "-1200us"), (1e-9, "1ns"), (0.0, "0s")] {
+            assert_eq!(span(seconds).as_deref(), Some(text));
+        }
+        assert!([f64::NAN, f64::INFINITY, 1e12].into_iter().all(|odd| span(odd).is_none()));
     }
 
     #[test]

@@ -7,8 +7,9 @@ use anyhow::{Result, anyhow};
 use super::Inventory;
 use super::connect::{Way, connect};
 use super::order::{Order, Said};
+use super::servers::Server;
 use super::template::Templates;
-use super::time::{Time, time};
+use super::time::{OfSources, Time, time};
 use super::view::View;
 use crate::exit::Hint as _;
 use crate::import::Imported;
@@ -153,28 +154,53 @@ fn times(draft: &mut Draft<'_>, known: &mut Known, notes: &mut Notes) {
             );
             view.notes.say(server.at, text);
         }
+        for OfSources { at, variable, key, .. } in &said.of_sources {
+            let text = format!(
+                "`{variable}` left out for those who follow the masters now, and so have other sources; the key is `{key}`"
+            );
+            view.notes.say(*at, text);
+        }
     }
     own(&mut view);
 }
 
 fn master(view: &mut View<'_>, said: &Time, known: &Known) {
-    let mut upstream: Vec<Out> = Vec::new();
+    let (mut upstream, mut asked): (Vec<Out>, Vec<&Server>) = (Vec::new(), Vec::new());
     for server in said.servers.iter().filter(|server| !known.masters.contains(&server.address.to_lowercase())) {
         if known.below.contains(&server.address.to_lowercase()) {
             let text = format!("`{}` follows the masters, so they cannot ask it; left out", server.address);
             view.notes.say(server.at, text);
-        } else {
-            upstream.extend(server.out(view));
+        } else if let Some(line) = server.out(view) {
+            upstream.push(line);
+            asked.push(server);
         }
     }
     if !upstream.is_empty() {
         view.set("", "upstream", Out::List(upstream));
+        of_sources(view, &said.of_sources, &asked);
     }
     if let Some(stratum) = said.stratum {
         view.set("", "isolated", Out::Map(vec![("stratum".to_owned(), Out::Number(stratum))]));
     }
     if !said.allow.is_empty() {
         view.set("", "serve", Out::List(said.allow.iter().map(|network| Out::text(network.to_string())).collect()));
+    }
+}
+
+/// What is said of all sources of a master, as far as it can be met.
+fn of_sources(view: &mut View<'_>, said: &[OfSources], asked: &[&Server]) {
+    let counting = asked.iter().filter(|server| server.counts()).count();
+    let any = asked.iter().any(|server| server.pool && server.counts());
+    for OfSources { at, variable, key, value, ability } in said {
+        let least = match value {
+            Out::Number(least) => usize::try_from(*least).unwrap_or_default(),
+            _ => 0,
+        };
+        let few = (least > counting && !any).then(|| "the master asks fewer servers".to_owned());
+        match few.or_else(|| view.refusal(*ability)) {
+            Some(why) => view.notes.say(*at, format!("`{variable}` left out: {why}")),
+            None => view.set("", key, value.clone()),
+        }
     }
 }
 

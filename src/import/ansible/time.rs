@@ -5,6 +5,8 @@ use ipnet::IpNet;
 
 use super::servers::{Server, servers};
 use super::view::View;
+use crate::facts::services::Ability;
+use crate::import::words::span;
 use crate::yaml::out::Out;
 use crate::yaml::tree::{At, Kind, Node};
 
@@ -24,6 +26,10 @@ enum Means {
     Extra,
     /// The stratum of a master that goes by its own clock.
     Stratum,
+    /// Seconds that a source may be off, in a key of ours.
+    Distance,
+    /// How many sources have to agree; 1 is the usual.
+    Least,
     /// Nothing that is ours: what is to be done anyway, time zones, what other variables are made of.
     Idle,
 }
@@ -33,6 +39,8 @@ const VARIABLES: &[(&str, Means)] = &[
     // linux-system-roles.timesync, redhat.rhel_system_roles, fedora.linux_system_roles
     ("timesync_ntp_servers", Means::Servers),
     ("timesync_step_threshold", Means::Threshold),
+    ("timesync_max_distance", Means::Distance),
+    ("timesync_min_sources", Means::Least),
     ("timesync_ntp_provider", Means::Provider),
     ("timesync_chrony_custom_settings", Means::Extra),
     // geerlingguy.ntp, kubespray, and those made after them
@@ -90,6 +98,17 @@ pub(super) struct Time {
     pub(super) servers: Vec<Server>,
     pub(super) allow: Vec<IpNet>,
     pub(super) stratum: Option<i64>,
+    pub(super) of_sources: Vec<OfSources>,
+}
+
+/// What a variable says of all sources of a host: a key of ours, and what that asks of a time service.
+#[derive(Debug)]
+pub(super) struct OfSources {
+    pub(super) at: At,
+    pub(super) variable: String,
+    pub(super) key: &'static str,
+    pub(super) value: Out,
+    pub(super) ability: Ability,
 }
 
 /// Reads all that is said of time. What is the same for masters and others is set at once.
@@ -130,20 +149,28 @@ fn one(view: &mut View<'_>, time: &mut Time, name: &str, means: Means, node: &No
         Means::Provider => provider(view, name, node.at, &text),
         Means::Extra => extra(view, time, node),
         Means::Stratum => time.stratum = text.parse().ok().filter(|stratum| (1..=15).contains(stratum)),
+        Means::Distance => {
+            let length = text.parse().ok().filter(|seconds: &f64| *seconds > 0.0).and_then(span).map(Out::text);
+            of_sources(time, name, node.at, "max_distance", Ability::MaxDistance, length);
+        }
+        Means::Least => {
+            let least = text.parse().ok().filter(|least| (2..=64).contains(least)).map(Out::Number);
+            of_sources(time, name, node.at, "min_sources", Ability::MinSources, least);
+        }
         Means::Idle => {}
     }
 }
 
+fn of_sources(time: &mut Time, name: &str, at: At, key: &'static str, ability: Ability, value: Option<Out>) {
+    let variable = name.to_owned();
+    time.of_sources.extend(value.map(|value| OfSources { at, variable, key, value, ability }));
+}
+
 /// `step: { over: .., first: .. }`; without a number of updates the usual three.
 fn step(view: &mut View<'_>, seconds: f64, updates: Option<Out>) {
-    let micros = (seconds * 1e6).round();
-    let over = match micros {
-        whole if whole % 1e6 == 0.0 => format!("{}s", whole / 1e6),
-        whole if whole % 1e3 == 0.0 => format!("{}ms", whole / 1e3),
-        whole => format!("{whole}us"),
-    };
+    let over = span(seconds).map(|over| ("over".to_owned(), Out::text(over)));
     let first = updates.map(|updates| ("first".to_owned(), updates));
-    view.set("", "step", Out::Map(std::iter::once(("over".to_owned(), Out::text(over))).chain(first).collect()));
+    view.set("", "step", Out::Map(over.into_iter().chain(first).collect()));
 }
 
 /// `1.0 3`, `[1.0, 3]` or `{ threshold, limit }`.

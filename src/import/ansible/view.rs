@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::order::Said;
 use super::template::{Templates, is_template, sole};
 use super::vars::is_vault;
+use crate::facts::services::{self, Ability, Service};
 use crate::import::fleet::Host;
 use crate::import::note::Notes;
 use crate::import::words::truth;
@@ -90,6 +91,16 @@ impl<'a> View<'a> {
         let ways = "export that, or write { file: PATH }, { command: [..] } or ask";
         self.notes.say(said.node.at, format!("`{name}` {how}: written as {{ env: {variable} }}; {ways}"));
         Some(Out::env(&variable))
+    }
+
+    /// Why the time service of the host cannot do something, if that is known.
+    pub(super) fn refusal(&self, ability: Ability) -> Option<String> {
+        let named = match self.host.get("", "provider") {
+            Some(Out::Text(name)) => Service::named(name),
+            _ => None,
+        };
+        let service = if self.host.is_windows() { Some(&services::W32TIME) } else { named };
+        service.and_then(|service| services::refusal(service, ability))
     }
 
     pub(super) fn set(&mut self, section: &str, name: &str, value: Out) {
