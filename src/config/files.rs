@@ -3,6 +3,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use wildmatch::WildMatchPattern;
+
 use super::{Directive, Language, read};
 
 /// Text for the host's shell: `fc_config LANGUAGE FILE 0` prints each line as `FILE:NUMBER:TEXT`, with the files
@@ -11,6 +13,12 @@ pub const READ: &str = include_str!("files.sh");
 
 /// Deeper than any service goes.
 const DEEPEST: usize = 8;
+
+/// So much of a file is read, bytes.
+const LARGEST: usize = 1 << 20;
+
+/// No further file is read after so many directives: those that name each other would have no end.
+const MOST: usize = 10_000;
 
 /// The files of a configuration by their names.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -69,7 +77,7 @@ impl Files {
     }
 
     fn walk(&self, language: Language, file: &str, depth: usize, list: &mut Vec<Directive>) {
-        let Some(text) = self.text(file).filter(|_| depth < DEEPEST) else { return };
+        let Some(text) = self.text(file).filter(|_| depth < DEEPEST && list.len() < MOST) else { return };
         for directive in read(language, file, text) {
             let named = self.named(&directive);
             list.push(directive);
@@ -77,17 +85,38 @@ impl Files {
         }
     }
 
+    /// Returns whether all that a directive names was read, or is not there: what is in no file that is known may be
+    /// anything.
+    pub fn has_all(&self, directive: &Directive) -> bool {
+        let read = |pattern: &String| match pattern.contains(['*', '?']) {
+            // The service knows more of such patterns than is known here.
+            _ if pattern.contains(['[', '{', '\\', '"']) => false,
+            true => true,
+            false => self.texts.contains_key(pattern),
+        };
+        let whole = |file: &String| self.text(file).is_some_and(|text| text.len() < LARGEST);
+        patterns(directive).iter().all(read) && self.named(directive).iter().all(whole)
+    }
+
     /// The files that a directive names, by the order of their names.
     fn named(&self, directive: &Directive) -> Vec<String> {
-        let patterns = directive.words.iter().map(|word| word.trim_matches('"'));
-        let patterns: Vec<String> = match directive.name.as_str() {
-            "include" | "includefile" => patterns.map(str::to_owned).collect(),
-            "confdir" => patterns.map(|folder| format!("{}/*.conf", folder.trim_end_matches('/'))).collect(),
-            "sourcedir" => patterns.map(|folder| format!("{}/*.sources", folder.trim_end_matches('/'))).collect(),
-            _ => return Vec::new(),
-        };
+        let patterns = patterns(directive);
+        if patterns.is_empty() {
+            return Vec::new();
+        }
         let fits = |file: &&String| patterns.iter().any(|pattern| is_like(pattern, file));
         self.texts.keys().filter(fits).cloned().collect()
+    }
+}
+
+/// The names of files, with `*` and `?`, that a directive stands for.
+fn patterns(directive: &Directive) -> Vec<String> {
+    let words = directive.words.iter();
+    match directive.name.as_str() {
+        "include" | "includefile" => words.cloned().collect(),
+        "confdir" => words.map(|folder| format!("{}/*.conf", folder.trim_end_matches('/'))).collect(),
+        "sourcedir" => words.map(|folder| format!("{}/*.sources", folder.trim_end_matches('/'))).collect(),
+        _ => Vec::new(),
     }
 }
 
@@ -106,15 +135,8 @@ fn numbered(line: &str) -> Option<(&str, usize, &str)> {
 
 /// Whether a path is one of those that a pattern of a shell stands for; a `*` goes over no `/`.
 fn is_like(pattern: &str, path: &str) -> bool {
-    let mut patterns = pattern.chars();
-    let Some(first) = patterns.next() else { return path.is_empty() };
-    let (rest, mut others) = (patterns.as_str(), path.chars());
-    match (first, others.next()) {
-        ('*', next) => is_like(rest, path) || next.is_some_and(|c| c != '/' && is_like(pattern, others.as_str())),
-        ('?', Some(c)) => c != '/' && is_like(rest, others.as_str()),
-        (c, Some(other)) => c == other && is_like(rest, others.as_str()),
-        (_, None) => false,
-    }
+    let fits = |(pattern, part)| WildMatchPattern::<'*', '?'>::new(pattern).matches(part);
+    pattern.matches('/').count() == path.matches('/').count() && pattern.split('/').zip(path.split('/')).all(fits)
 }
 
 #[cfg(test)]
@@ -149,6 +171,34 @@ mod tests {
     #[test]
     fn a_file_that_names_itself_ends() {
         assert_eq!(texts(&Files::one("/c", "include /c\n"), "/c").len(), DEEPEST);
+        assert!(texts(&Files::one("/c", &"include /c\n".repeat(100)), "/c").len() < 2 * MOST);
+    }
+
+    #[test]
+    fn a_pattern_goes_over_no_folder_and_takes_no_time() {
+        for (pattern, path, fits) in
+            [("/d/*.x", "/d/a.x", true), ("/d/*", "/d/e/a", false), ("/d/?", "/d/a", true), ("/d/?", "/d/", false)]
+        {
+            assert_eq!(is_like(pattern, path), fits, "{pattern} {path}");
+        }
+        assert!(!is_like(&"*a".repeat(200), &format!("{}b", "a".repeat(5000))));
+    }
+
+    #[test]
+    fn what_was_not_read_is_known() {
+        let files = Files::one("/there", "");
+        for (line, all) in [
+            ("include /there", true),
+            ("include /gone", false),
+            ("include /d/*.conf", true),
+            ("include /d/[a-z].conf", false),
+            ("includefile \"/there\"", false),
+            ("confdir /d /e", true),
+            ("rtcsync", true),
+        ] {
+            let directives = read(Language::Chrony, "/c", line);
+            assert_eq!(files.has_all(&directives[0]), all, "{line}");
+        }
     }
 
     #[test]

@@ -18,18 +18,19 @@ pub fn read(language: Language, file: &str, text: &str) -> Vec<Directive> {
 fn each(text: &str, at: impl Fn(usize) -> Place, split: impl Fn(&str) -> Vec<String>) -> Vec<Directive> {
     let directive = |(index, line): (usize, &str)| {
         let mut words = split(line).into_iter();
-        Some(Directive { place: at(index), name: words.next()?, words: words.collect() })
+        Some(Directive { place: at(index), name: words.next()?, words: words.collect(), section: 0 })
     };
     text.lines().enumerate().filter_map(directive).collect()
 }
 
-/// A comment is a line of its own; names are known in any case.
+/// A comment is a line of its own; names are known in any case. A blank that came along from a web page is none to a
+/// service.
 fn chrony(line: &str) -> Vec<String> {
-    let line = line.trim();
+    let line = line.trim_ascii();
     if line.starts_with(['!', ';', '#', '%']) {
         return Vec::new();
     }
-    let mut words: Vec<String> = line.split_whitespace().map(str::to_owned).collect();
+    let mut words: Vec<String> = line.split_ascii_whitespace().map(str::to_owned).collect();
     if let Some(name) = words.first_mut() {
         *name = name.to_ascii_lowercase();
     }
@@ -46,7 +47,7 @@ fn ntp(line: &str) -> Vec<String> {
                 word.get_or_insert_with(String::new).push('"');
             }
             '#' if !quoted => break,
-            c if c.is_whitespace() && !quoted => words.extend(word.take()),
+            c if c.is_ascii_whitespace() && !quoted => words.extend(word.take()),
             c => word.get_or_insert_with(String::new).push(c),
         }
     }
@@ -81,27 +82,34 @@ fn joined(text: &str) -> String {
 
 /// Sections with keys and values. A value in brackets may go over several lines, as in TOML.
 fn sections(text: &str, at: impl Fn(usize) -> Place, comments: &[char], equals: char) -> Vec<Directive> {
-    let (mut section, mut list) = (String::new(), Vec::new());
+    let (mut section, mut begun, mut list) = (String::new(), 0, Vec::new());
     let mut open: Option<Directive> = None;
     for (index, line) in text.lines().enumerate() {
-        let line = line.trim();
+        let line = line.trim_ascii();
         if line.is_empty() || line.starts_with(comments) {
             continue;
         }
-        let line = if comments.contains(&';') { line } else { uncommented(line) };
+        let is_ini = comments.contains(&';');
+        let line = if is_ini { line } else { uncommented(line) };
+        // In TOML what stands in quotes is one word.
+        let words = |text: &str| match is_ini {
+            true => text.split_ascii_whitespace().map(str::to_owned).collect(),
+            false => ntp(text),
+        };
         if let Some(directive) = &mut open {
-            directive.words.extend(line.split_whitespace().map(str::to_owned));
+            directive.words.extend(words(line));
             if line.ends_with(']') {
                 list.extend(open.take());
             }
         } else if line.starts_with('[') {
-            section = line.trim_matches(['[', ']']).trim().to_owned();
+            section = line.trim_matches(['[', ']']).trim_ascii().to_owned();
+            begun += 1;
         } else {
             let (key, value) = line.split_once(equals).unwrap_or((line, ""));
-            let name = format!("{section}.{}", key.trim()).trim_start_matches('.').to_owned();
-            let words: Vec<String> = value.split_whitespace().map(str::to_owned).collect();
-            let directive = Directive { place: at(index), name, words };
-            match value.trim().starts_with('[') && !value.trim().ends_with(']') {
+            let name = format!("{section}.{}", key.trim_ascii()).trim_start_matches('.').to_owned();
+            let directive = Directive { place: at(index), name, words: words(value), section: begun };
+            let value = value.trim_ascii();
+            match value.starts_with('[') && !value.ends_with(']') {
                 true => open = Some(directive),
                 false => list.push(directive),
             }

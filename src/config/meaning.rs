@@ -1,7 +1,7 @@
 //! Whether two configurations say the same: comments, blanks, the order of options and of directives that have
 //! nothing to do with each other do not matter to a service.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -17,26 +17,23 @@ pub struct Difference {
     pub gained: Vec<Directive>,
 }
 
-/// A statement in the one form that it is compared in, and the directive that it comes from.
+/// A statement in the one form that it is compared in.
 struct Statement {
-    /// Statements of one kind count in their order; those of different kinds have nothing to do with each other.
-    kind: String,
     text: String,
     /// Where its directive is in the list.
     at: usize,
 }
 
+/// Statements of one kind count in their order; those of different kinds have nothing to do with each other.
+type Statements = BTreeMap<String, Vec<Statement>>;
+
 /// Returns whether a service would do the same with both.
 pub fn same(language: Language, old: &[Directive], new: &[Directive]) -> bool {
-    by_kind(&statements(language, old)) == by_kind(&statements(language, new))
+    texts(&statements(language, old)) == texts(&statements(language, new))
 }
 
-fn by_kind(statements: &[Statement]) -> BTreeMap<&str, Vec<&str>> {
-    let mut all: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
-    for statement in statements {
-        all.entry(&statement.kind).or_default().push(&statement.text);
-    }
-    all
+fn texts(statements: &Statements) -> Vec<(&str, Vec<&str>)> {
+    statements.iter().map(|(kind, list)| (kind.as_str(), list.iter().map(|one| one.text.as_str()).collect())).collect()
 }
 
 /// Returns the directives of which the other configuration does not say all.
@@ -45,23 +42,28 @@ pub fn difference(language: Language, old: &[Directive], new: &[Directive]) -> D
     Difference { lost: only(old, &before, &after), gained: only(new, &after, &before) }
 }
 
-fn only(list: &[Directive], own: &[Statement], other: &[Statement]) -> Vec<Directive> {
-    let mut left: Vec<(&str, &str)> = other.iter().map(|s| (s.kind.as_str(), s.text.as_str())).collect();
-    let mut lost: Vec<usize> = Vec::new();
-    for statement in own {
-        match left.iter().position(|known| *known == (statement.kind.as_str(), statement.text.as_str())) {
-            Some(place) => drop(left.swap_remove(place)),
-            None => lost.push(statement.at),
+fn only(list: &[Directive], own: &Statements, other: &Statements) -> Vec<Directive> {
+    let mut lost: BTreeSet<usize> = BTreeSet::new();
+    for (kind, statements) in own {
+        let mut left: HashMap<&str, usize> = HashMap::new();
+        other.get(kind).into_iter().flatten().for_each(|known| *left.entry(&known.text).or_default() += 1);
+        for statement in statements {
+            match left.get_mut(statement.text.as_str()).filter(|count| **count > 0) {
+                Some(count) => *count -= 1,
+                None => drop(lost.insert(statement.at)),
+            }
         }
     }
-    lost.dedup();
     lost.into_iter().filter_map(|at| list.get(at).cloned()).collect()
 }
 
 /// Directives of chrony that count once, the last one: those of which a file that people have grown often has two.
 const LAST_COUNTS: &[&str] = &[
+    "acquisitionport",
     "driftfile",
+    "dscp",
     "keyfile",
+    "leapseclist",
     "leapsecmode",
     "leapsectz",
     "local",
@@ -80,69 +82,133 @@ const LAST_COUNTS: &[&str] = &[
     "user",
 ];
 
-fn statements(language: Language, directives: &[Directive]) -> Vec<Statement> {
-    let mut all: Vec<Statement> = Vec::new();
+fn statements(language: Language, directives: &[Directive]) -> Statements {
+    let mut all = Statements::new();
     for (at, directive) in directives.iter().enumerate() {
+        if language == Language::Chrony {
+            take_back(directive, &mut all);
+        }
         for (kind, text) in forms(language, directive) {
-            let counts_once = match language {
-                Language::Chrony => LAST_COUNTS.contains(&kind.as_str()) || kind.contains("access "),
-                Language::Ntp => is_one_of_ntp(&kind),
-                _ => false,
-            };
-            if counts_once {
-                all.retain(|known| known.kind != kind);
+            let once = counts_once(language, &kind);
+            let list = all.entry(kind).or_default();
+            if once {
+                list.clear();
             }
-            // What is said twice in the same words is said once.
-            if !all.iter().any(|known| known.kind == kind && known.text == text) {
-                all.push(Statement { kind, text, at });
+            // What is said twice running is said once. A line that comes back later may be the one that counts.
+            if is_by_lines(language) && list.last().is_some_and(|known| known.text == text) {
+                continue;
             }
+            list.push(Statement { text, at });
         }
     }
     // What ntpd does by itself.
-    all.retain(|statement| {
-        (language, statement.kind.as_str(), statement.text.as_str()) != (Language::Ntp, "tinker step", "0.128")
-    });
+    let usual = |list: &Vec<Statement>| list.iter().all(|step| step.text == "0.128");
+    if language == Language::Ntp && all.get("tinker step").is_some_and(usual) {
+        all.remove("tinker step");
+    }
     all
+}
+
+/// Whether each line stands for itself. Elsewhere a line belongs to those around it, so all of them count in their
+/// order.
+fn is_by_lines(language: Language) -> bool {
+    matches!(language, Language::Chrony | Language::Ntp)
+}
+
+fn counts_once(language: Language, kind: &str) -> bool {
+    match language {
+        Language::Chrony => {
+            LAST_COUNTS.contains(&kind)
+                || [ACCESS, COMMANDS, "bindaddress "].iter().any(|start| kind.starts_with(start))
+        }
+        Language::Ntp => is_one_of_ntp(kind),
+        _ => false,
+    }
 }
 
 fn forms(language: Language, directive: &Directive) -> Vec<(String, String)> {
     match language {
-        // Which files others name, their lines say, which stand here as well.
-        Language::Chrony if directive.name == "allow" && is_all(&directive.words) => {
-            ["0.0.0.0/0", "::/0"].map(|all| (format!("access {all}"), "allow".to_owned())).to_vec()
-        }
-        Language::Chrony => vec![chrony(directive)],
+        Language::Chrony => chrony(directive),
         Language::Ntp => ntp(directive),
         Language::Openntpd | Language::Ini | Language::Toml => {
-            vec![(directive.name.clone(), directive.words.join(" "))]
+            vec![(String::new(), format!("{} {}", directive.section, directive.text()))]
         }
     }
 }
 
-fn is_all(words: &[String]) -> bool {
-    words.is_empty() || matches!(words, [word] if word == "all")
-}
+/// Begin the kinds of who may ask for time, and who may ask chronyd itself.
+const ACCESS: &str = "access ";
+const COMMANDS: &str = "command access ";
 
-fn chrony(directive: &Directive) -> (String, String) {
-    let name = directive.name.as_str();
-    let words: Vec<String> = directive.words.iter().map(|word| number(word)).collect();
-    let network = || directive.words.iter().map(|word| network(word)).collect::<Vec<_>>().join(" ");
+/// What chrony lets ask, or does not, as the start of its kind.
+fn access_kind(name: &str) -> Option<&'static str> {
     match name {
-        "server" | "pool" | "peer" => (format!("{name} {}", address(&words)), source(&words)),
-        "refclock" => ("refclock".to_owned(), source(&words)),
-        "allow" | "deny" => (format!("access {}", network()), name.to_owned()),
-        "cmdallow" | "cmddeny" => (format!("command access {}", network()), name.to_owned()),
-        "local" => ("local".to_owned(), local(&words)),
-        _ => (name.to_owned(), words.join(" ")),
+        "allow" | "deny" => Some(ACCESS),
+        "cmdallow" | "cmddeny" => Some(COMMANDS),
+        _ => None,
     }
 }
 
-/// `stratum 10` is what `local` means by itself.
-fn local(words: &[String]) -> String {
-    let options = options(words, |word| LOCAL_VALUES.contains(&word));
-    options.into_iter().filter(|option| option != "stratum 10").collect::<Vec<_>>().join(" ")
+/// The networks of an `allow` or a `deny`, and whether it takes back what was said of those within them.
+fn access(words: &[String]) -> (Vec<String>, bool) {
+    let (all, words) = match words {
+        [word, rest @ ..] if word == "all" => (true, rest),
+        words => (false, words),
+    };
+    match words {
+        [] => (vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()], all),
+        words => (vec![words.iter().map(|word| network(word)).collect::<Vec<_>>().join(" ")], all),
+    }
 }
 
+/// `allow all 10` undoes a `deny 10.1` before it, `allow 10` does not.
+fn take_back(directive: &Directive, all: &mut Statements) {
+    let Some(start) = access_kind(&directive.name) else { return };
+    let (networks, takes_back) = access(&directive.words);
+    if !takes_back {
+        return;
+    }
+    let networks: Vec<IpNet> = networks.iter().filter_map(|network| network.parse().ok()).collect();
+    let within = |kind: &&String| {
+        let inner = kind.strip_prefix(start).and_then(|network| network.parse::<IpNet>().ok());
+        inner.is_some_and(|inner| networks.iter().any(|outer| outer.contains(&inner)))
+    };
+    let known = all.range(start.to_owned()..).map(|(kind, _)| kind).take_while(|kind| kind.starts_with(start));
+    for kind in known.filter(within).cloned().collect::<Vec<_>>() {
+        all.remove(&kind);
+    }
+}
+
+fn chrony(directive: &Directive) -> Vec<(String, String)> {
+    let name = directive.name.as_str();
+    if let Some(start) = access_kind(name) {
+        let networks = access(&directive.words).0.into_iter();
+        return networks
+            .map(|network| (format!("{start}{network}"), name.trim_start_matches("cmd").to_owned()))
+            .collect();
+    }
+    let words: Vec<String> = directive.words.iter().map(|word| number(word)).collect();
+    let one = match name {
+        "server" | "pool" | "peer" => (format!("{name} {}", address(&words)), source(&words)),
+        "refclock" => (name.to_owned(), refclock(&words)),
+        "local" => (name.to_owned(), options(&words, |word| LOCAL_VALUES.contains(&word), &["stratum 10"]).join(" ")),
+        // What is written down is written down in any order.
+        "log" => return words.into_iter().map(|word| (format!("log {word}"), String::new())).collect(),
+        "bindaddress" => (format!("{name} {}", family(&directive.words)), directive.words.join(" ")),
+        _ => (name.to_owned(), words.join(" ")),
+    };
+    vec![one]
+}
+
+fn family(words: &[String]) -> &'static str {
+    match words.first().and_then(|word| word.parse::<IpAddr>().ok()) {
+        Some(IpAddr::V4(_)) => "4",
+        Some(IpAddr::V6(_)) => "6",
+        None => "",
+    }
+}
+
+/// Options of `local` that take a value; `stratum 10` is what it means by itself.
 const LOCAL_VALUES: &[&str] = &["stratum", "distance", "waitunsynced", "waitsynced", "activate"];
 
 /// What a source is called, behind the word for a family.
@@ -157,7 +223,10 @@ const FLAGS: &[&str] = &[
     "burst",
     "copy",
     "iburst",
+    "ipv4",
+    "ipv6",
     "noselect",
+    "noval",
     "nts",
     "offline",
     "prefer",
@@ -171,26 +240,45 @@ const FLAGS: &[&str] = &[
 /// What chrony and ntpd do with a source by themselves.
 const DEFAULTS: &[&str] = &["maxpoll 10", "maxsources 4", "minpoll 6", "port 123", "version 4"];
 
+/// Returns whether an option of a source takes a value.
+pub(crate) fn takes_value(option: &str) -> bool {
+    !FLAGS.contains(&option)
+}
+
+/// Returns whether an option says what a service does with a source by itself.
+pub(crate) fn is_usual(option: &str) -> bool {
+    DEFAULTS.contains(&option)
+}
+
 /// The address first, then the options by their names: their order does not matter.
 fn source(words: &[String]) -> String {
     let family = words.first().filter(|word| matches!(word.as_str(), "-4" | "-6"));
     let rest = words.get(usize::from(family.is_some())..).unwrap_or_default();
     let (address, rest) = rest.split_first().map_or(("", rest), |(first, rest)| (first.as_str(), rest));
-    let options = options(rest, |word| !FLAGS.contains(&word));
-    let options: Vec<String> = options.into_iter().filter(|option| !DEFAULTS.contains(&option.as_str())).collect();
+    let options = options(rest, takes_value, DEFAULTS);
     format!("{}{address} {}", family.map_or(String::new(), |family| format!("{family} ")), options.join(" "))
 }
 
-/// Options with their values, in the order of their names.
-fn options(words: &[String], takes_value: impl Fn(&str) -> bool) -> Vec<String> {
-    let mut list = Vec::new();
+/// The driver and what it reads first, then the options by their names.
+fn refclock(words: &[String]) -> String {
+    let (clock, rest) = words.split_at(words.len().min(2));
+    let value = |word: &str| takes_value(word) && !matches!(word, "local" | "pps" | "tai");
+    format!("{} {}", clock.join(" "), options(rest, value, &[]).join(" "))
+}
+
+/// Options with their values, in the order of their names, without those that say what holds anyway. One that is said
+/// twice stays as it is: the last one may be the one that counts, or both may.
+fn options(words: &[String], takes_value: impl Fn(&str) -> bool, usual: &[&str]) -> Vec<String> {
+    let mut list: Vec<(&str, String)> = Vec::new();
     let mut words = words.iter();
     while let Some(word) = words.next() {
         let value = takes_value(word).then(|| words.next()).flatten();
-        list.push(value.map_or(word.clone(), |value| format!("{word} {value}")));
+        list.push((word, value.map_or(word.clone(), |value| format!("{word} {value}"))));
     }
-    list.sort();
-    list
+    list.sort_by_key(|(name, _)| *name);
+    let said = list.chunk_by(|one, other| one.0 == other.0);
+    let said = said.filter(|alike| !matches!(alike, [(_, option)] if usual.contains(&option.as_str())));
+    said.flatten().map(|(_, option)| option.clone()).collect()
 }
 
 /// Numbers are the same however they are written.
@@ -205,8 +293,9 @@ fn number(word: &str) -> String {
 fn network(word: &str) -> String {
     let (address, length) = word.split_once('/').map_or((word, None), |(address, length)| (address, Some(length)));
     if let Ok(address) = address.parse::<IpAddr>() {
-        let length = length.and_then(|length| length.parse().ok()).unwrap_or(if address.is_ipv4() { 32 } else { 128 });
-        return IpNet::new(address, length).map_or_else(|_| word.to_owned(), |net| net.trunc().to_string());
+        let length = length.map_or(Ok(if address.is_ipv4() { 32 } else { 128 }), str::parse);
+        let net = length.ok().and_then(|length| IpNet::new(address, length).ok());
+        return net.map_or_else(|| word.to_owned(), |net| net.trunc().to_string());
     }
     let parts: Vec<&str> = address.split('.').collect();
     let numbers = parts.len() < 4 && parts.iter().all(|part| part.parse::<u8>().is_ok());
@@ -225,8 +314,9 @@ pub(crate) fn as_network(word: &str) -> Option<IpNet> {
 
 /// Directives of ntp.conf of which the last one counts.
 fn is_one_of_ntp(kind: &str) -> bool {
-    let pair = kind.starts_with("tinker ") || kind.starts_with("tos ") || kind.starts_with("switch ");
-    pair || matches!(kind, "driftfile" | "leapfile" | "keys" | "statsdir" | "controlkey" | "requestkey" | "logfile")
+    let pair = kind.starts_with("tinker ") || kind.starts_with("tos ");
+    let one = ["controlkey", "driftfile", "dscp", "keys", "leapfile", "logfile", "requestkey", "statsdir"];
+    pair || one.contains(&kind)
 }
 
 /// Directives that say several things are as many statements.
@@ -238,7 +328,7 @@ fn ntp(directive: &Directive) -> Vec<(String, String)> {
             let words: Vec<String> = words.iter().map(|word| number(word)).collect();
             one(&format!("{name} {}", address(&words)), source(&words))
         }
-        "restrict" => restrict(words),
+        name @ ("restrict" | "unrestrict") => restrict(name, words),
         name @ ("tinker" | "tos") => {
             let pair = |pair: &[String]| {
                 let (key, value) = pair.split_first()?;
@@ -247,14 +337,21 @@ fn ntp(directive: &Directive) -> Vec<(String, String)> {
             };
             words.chunks(2).filter_map(pair).collect()
         }
-        name @ ("enable" | "disable") => words.iter().map(|word| (format!("switch {word}"), name.to_owned())).collect(),
-        name @ ("statistics" | "trustedkey") => words.iter().map(|word| (name.to_owned(), word.clone())).collect(),
+        // Of `enable` and `disable` the latter wins, wherever it stands.
+        name @ ("enable" | "disable" | "statistics" | "trustedkey") => {
+            words.iter().map(|word| (format!("{name} {word}"), String::new())).collect()
+        }
+        name @ "filegen" => match words.split_first() {
+            Some((file, words)) => one(&format!("{name} {file}"), words.join(" ")),
+            None => one(name, String::new()),
+        },
         name => one(name, words.join(" ")),
     }
 }
 
-/// What a `restrict` of no family holds for, it holds for in both, where it says `default`.
-fn restrict(words: &[String]) -> Vec<(String, String)> {
+/// What a `restrict` of no family holds for, it holds for in both, where it says `default`. ntpd looks for the nearest
+/// network, so the order matters among those of one network at most.
+fn restrict(name: &str, words: &[String]) -> Vec<(String, String)> {
     let family = words.first().filter(|word| matches!(word.as_str(), "-4" | "-6"));
     let rest = words.get(usize::from(family.is_some())..).unwrap_or_default();
     let (whom, mut flags) = restricted(rest);
@@ -265,7 +362,7 @@ fn restrict(words: &[String]) -> Vec<(String, String)> {
         ("default", _) => vec!["::/0".to_owned()],
         _ => vec![whom],
     };
-    whoms.into_iter().map(|whom| ("restrict".to_owned(), format!("{whom} {}", flags.join(" ")))).collect()
+    whoms.into_iter().map(|whom| (format!("restrict {whom}"), format!("{name} {}", flags.join(" ")))).collect()
 }
 
 /// The network, name or word of a `restrict`, and its flags.
@@ -327,6 +424,45 @@ mod tests {
             (Language::Ntp, "disable monitor auth", "disable auth\ndisable monitor", true),
             (Language::Ntp, "tinker step 0.128", "", true),
             (Language::Ntp, "driftfile /a\ndriftfile /b", "driftfile /b", true),
+            (Language::Chrony, "deny 10.1\nallow all 10", "allow all 10\ndeny 10.1", false),
+            (Language::Chrony, "deny 10.1\nallow all", "allow", true),
+            (Language::Chrony, "deny 10.1\nallow", "allow", false),
+            (Language::Chrony, "deny all\nallow 10", "allow 10\ndeny all", false),
+            (Language::Chrony, "cmddeny 10.1\ncmdallow all 10", "cmdallow all 10\ncmddeny 10.1", false),
+            (Language::Chrony, "allow 10.0.0.1/x", "allow 10.0.0.1", false),
+            (Language::Chrony, "server a minpoll 4 minpoll 6", "server a minpoll 4", false),
+            (Language::Chrony, "server a minpoll 4 minpoll 5", "server a minpoll 5 minpoll 4", false),
+            (Language::Chrony, "server a\u{a0}iburst", "server a iburst", false),
+            (Language::Chrony, "dumpdir /a\ndumpdir /b\ndumpdir /a", "dumpdir /a\ndumpdir /b", false),
+            (Language::Chrony, "log tracking\nlog rtc statistics", "log statistics tracking rtc", true),
+            (Language::Chrony, "log tracking", "log tracking rtc", false),
+            (
+                Language::Chrony,
+                "bindaddress 10.0.0.9\nbindaddress ::1\nbindaddress 10.0.0.1",
+                "bindaddress 10.0.0.1\nbindaddress ::1",
+                true,
+            ),
+            (Language::Chrony, "refclock PPS /dev/pps0 lock NMEA pps", "refclock PPS /dev/pps0 pps lock NMEA", true),
+            (
+                Language::Chrony,
+                "refclock SHM 0 refid A\nrefclock SHM 1",
+                "refclock SHM 0\nrefclock SHM 1 refid A",
+                false,
+            ),
+            (Language::Ntp, "restrict ::1\nrestrict 127.0.0.1", "restrict 127.0.0.1\nrestrict ::1", true),
+            (Language::Ntp, "restrict 10.0.0.1 ignore", "unrestrict 10.0.0.1 ignore", false),
+            (Language::Ntp, "disable monitor\nenable monitor", "enable monitor", false),
+            (
+                Language::Ntp,
+                "statistics a b\nfilegen b off\nfilegen a off",
+                "filegen a off\nfilegen b off\nstatistics b a",
+                true,
+            ),
+            (Language::Toml, "a = \"x  y\"", "a = \"x y\"", false),
+            (Language::Toml, "a  =  1 # x", "a = 1", true),
+            (Language::Toml, "[[s]]\na = 1\nn = 4\n[[s]]\na = 2", "[[s]]\na = 1\n[[s]]\na = 2\nn = 4", false),
+            (Language::Toml, "[[s]]\na = 1\n[[s]]\nb = 2", "[[s]]\na = 1\nb = 2", false),
+            (Language::Ini, "[Route]\nA=1\n[Route]\nB=2", "[Route]\nA=1\nB=2\n[Route]", false),
             (Language::Ini, "[Time]\n#x\nNTP=a  b", "[Time]\nNTP=a b", true),
             (Language::Ini, "[Time]\nNTP=a", "[Time]\nFallbackNTP=a", false),
         ] {

@@ -66,6 +66,8 @@ pub struct Directive {
     pub name: String,
     /// Its words.
     pub words: Vec<String>,
+    /// How many sections have begun before it, in a language that has some: two of one name are not one.
+    pub section: usize,
 }
 
 impl Directive {

@@ -1,7 +1,9 @@
 //! A configuration that says the same in other words is no difference, and one that a host has had before is not
 //! replaced without a word of what goes with it.
 
-use super::{File, Found};
+use std::collections::BTreeMap;
+
+use super::{File, Found, LARGEST};
 use crate::config::{self, Directive, Files, Language};
 use crate::text::hide::telling;
 use crate::text::shape::Wanted;
@@ -49,20 +51,22 @@ impl File {
         if found.digest == self.digest() {
             return true;
         }
-        self.language.is_some_and(|language| {
+        // What is behind the part that was read may be anything.
+        self.language.filter(|_| found.content.len() < LARGEST).is_some_and(|language| {
             let wanted = config::read(language, &self.path, &self.content);
             config::same(language, &self.host(language, &wanted, found), &wanted)
         })
     }
 
     /// What the host says, with the files that it names in their places. Where the wanted file names some, too, or
-    /// somebody has put such a line into one of ours, that line is a difference by itself.
+    /// somebody has put such a line into one of ours, that line is a difference by itself; as is one that names a file
+    /// which could not be read.
     fn host(&self, language: Language, wanted: &[Directive], found: &Found<'_>) -> Vec<Directive> {
         if wanted.iter().any(Directive::includes) || found.content.starts_with(HEAD) {
             return config::read(language, &self.path, found.content);
         }
         let all = found.files.directives(language, &self.path).into_iter();
-        all.filter(|directive| !directive.includes()).collect()
+        all.filter(|directive| !directive.includes() || !found.files.has_all(directive)).collect()
     }
 
     /// The directives that a host loses which was never managed, each as it may be shown.
@@ -71,16 +75,25 @@ impl File {
         let wanted = config::read(language, &self.path, &self.content);
         let lost = config::difference(language, &self.host(language, &wanted, found), &wanted).lost;
         let shown = self.shown(found.mode, found.noted);
-        lost.iter().map(|directive| self.named(directive, found, &shown)).collect()
+        let mut open: BTreeMap<&str, Vec<bool>> = BTreeMap::new();
+        for directive in &lost {
+            let file = directive.place.file.as_str();
+            open.entry(file).or_insert_with(|| self.open(found.files.text(file).unwrap_or_default(), &shown));
+        }
+        lost.iter().map(|directive| self.named(directive, open.get(directive.place.file.as_str()))).collect()
+    }
+
+    /// Which lines of a file of the host may be shown.
+    fn open(&self, text: &str, shown: &Wanted) -> Vec<bool> {
+        let sides = shown.sides(text, &self.content);
+        text.lines().zip(sides.host).map(|(line, shown)| line == shown).collect()
     }
 
     /// A directive in one line; of one that may not be shown, its name.
-    fn named(&self, directive: &Directive, found: &Found<'_>, shown: &Wanted) -> String {
-        let text = found.files.text(&directive.place.file).unwrap_or_default();
-        let sides = shown.sides(text, &self.content);
-        let line = directive.place.line.checked_sub(1).and_then(|index| sides.host.get(index));
-        let open = text.lines().nth(directive.place.line.saturating_sub(1)) == line.map(String::as_str);
-        let said = if open { telling(&directive.text()).into_owned() } else { format!("{} ***", directive.name) };
+    fn named(&self, directive: &Directive, open: Option<&Vec<bool>>) -> String {
+        let index = directive.place.line.saturating_sub(1);
+        let is_open = open.and_then(|lines| lines.get(index)).copied().unwrap_or(false);
+        let said = if is_open { telling(&directive.text()).into_owned() } else { format!("{} ***", directive.name) };
         match directive.place.file == self.path {
             true => said,
             false => format!("{said} ({})", directive.place),

@@ -250,6 +250,29 @@ fn what_is_only_a_comment_is_no_difference_where_the_language_is_known() {
 }
 
 #[test]
+fn what_was_not_read_is_a_difference() {
+    let dir = tempfile::tempdir().unwrap();
+    let wanted = "server 10.0.0.1 iburst\n";
+    let at = |name: &str| dir.path().join(name).display().to_string();
+    std::fs::write(at("a.conf"), "").unwrap();
+    for (host, alike) in [
+        (format!("{wanted}include {}\n", at("*.conf")), true),
+        (format!("{wanted}include {}\n", at("[a-z].conf")), false),
+        (format!("{wanted}include {}\n", at("gone")), false),
+        (format!("{wanted}{}", "#\n".repeat(1000)), true),
+        (format!("{wanted}{}server 10.9.9.9\n", format!("#{}\n", "x".repeat(1022)).repeat(1 << 10)), false),
+    ] {
+        let file = chrony(dir.path(), &host, wanted);
+        assert_eq!(content(&file, dir.path()).is_none(), alike, "{}", host.get(..80).unwrap_or(&host));
+        std::fs::remove_file(&file.path).unwrap();
+    }
+    // As large as it comes, it is read in no time.
+    let large: String = (0..20_000).map(|line| format!("a{line}\n")).collect();
+    let lost = content(&chrony(dir.path(), &large, wanted), dir.path()).unwrap().loses;
+    assert!(lost.len() == 20_000);
+}
+
+#[test]
 fn a_host_that_was_never_managed_hears_what_it_loses() {
     let dir = tempfile::tempdir().unwrap();
     let more = dir.path().join("more.conf").display().to_string();
