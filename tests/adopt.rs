@@ -249,7 +249,23 @@ fn no_line_of_a_host_is_dropped_unsaid() {
                         "source.mode",
                         "source.address",
                     ];
-                    let taken = known.contains(&directive.name.as_str());
+                    let key = match directive.name.as_str() {
+                        "minsources" => "min_sources",
+                        "maxdistance" => "max_distance",
+                        "bindaddress" => "bind",
+                        "acquisitionport" => "client_port",
+                        "ratelimit" => "rate_limit",
+                        "leapsectz" | "leapseclist" | "leapfile" | "leapsecmode" | "smoothtime" | "maxslewrate" => {
+                            "leap"
+                        }
+                        "log" | "statistics" | "filegen" | "statsdir" => "log",
+                        "tos" => "min_sources",
+                        name => name,
+                    };
+                    // chrony lets nobody ask by itself.
+                    let by_itself = language == Language::Chrony && directive.text() == "deny all";
+                    let taken =
+                        by_itself || known.contains(&directive.name.as_str()) || text.contains(&format!("    {key}: "));
                     if !named && !taken && !text.contains(&format!("Left out: {}:", host.name)) {
                         wrong.push(format!("{}: {} `{}`", case.display(), directive.place, directive.text()));
                     }

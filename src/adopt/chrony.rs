@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 
-use super::{Note, Said, Source, Step};
-use crate::config::Directive;
-use crate::config::meaning::as_network;
+use super::{Note, Said, Source, Step, finer};
+use crate::config::meaning::{as_network, is_usual, takes_value};
+use crate::config::{Directive, Language};
 
 /// Reads the directives. What has no word goes under `extra`, as it is.
 pub(super) fn read(directives: &[Directive]) -> Said {
@@ -17,17 +17,18 @@ pub(super) fn read(directives: &[Directive]) -> Said {
             // Their files are read in their places.
             "include" | "confdir" | "sourcedir" | "rtcsync" => {}
             "server" | "pool" => source(directive, &words, &mut said),
-            "allow" => allow(directive, &words, &mut said),
+            "allow" | "deny" => access(directive, &words, &mut said),
             "makestep" => step(directive, &words, &mut said),
             "local" => local(directive, &words, &mut said),
             _ => said.extra.push(directive.clone()),
         }
     }
+    finer::of_chrony(&mut said);
     said
 }
 
 fn source(directive: &Directive, words: &[&str], said: &mut Said) {
-    let (source, lost) = source_of(directive.name == "pool", words);
+    let (source, lost) = source_of(Language::Chrony, directive.name == "pool", words);
     if let Some(source) = source {
         said.sources.push(source);
     }
@@ -37,7 +38,7 @@ fn source(directive: &Directive, words: &[&str], said: &mut Said) {
 }
 
 /// A source, and the options for which there is no word.
-pub(super) fn source_of(pool: bool, words: &[&str]) -> (Option<Source>, Vec<String>) {
+pub(super) fn source_of(language: Language, pool: bool, words: &[&str]) -> (Option<Source>, Vec<String>) {
     let family = words.first().filter(|word| matches!(**word, "-4" | "-6"));
     let mut lost: Vec<String> = family.map(|family| (*family).to_owned()).into_iter().collect();
     let Some((address, options)) = words.get(usize::from(family.is_some())..).and_then(<[&str]>::split_first) else {
@@ -55,11 +56,14 @@ pub(super) fn source_of(pool: bool, words: &[&str]) -> (Option<Source>, Vec<Stri
                 let poll = value.filter(|value| *value != if *option == "minpoll" { 6 } else { 10 });
                 if *option == "minpoll" { source.minpoll = poll } else { source.maxpoll = poll }
             }
-            flag if FLAGS.contains(&flag) => lost.push(flag.to_owned()),
             option => {
-                let value = options.next().copied().unwrap_or_default();
-                if !is_default(option, value) {
-                    lost.push(format!("{option} {value}").trim().to_owned());
+                let value = takes_value(option).then(|| options.next()).flatten().copied().unwrap_or_default();
+                let said = format!("{option} {value}");
+                source.finer.retain(|(key, _)| *key != option);
+                match finer::of_source(language, option, value) {
+                    _ if is_usual(&said) => {}
+                    Some(finer) if pool || option != "maxsources" => source.finer.push(finer),
+                    _ => lost.push(said.trim().to_owned()),
                 }
             }
         }
@@ -67,35 +71,37 @@ pub(super) fn source_of(pool: bool, words: &[&str]) -> (Option<Source>, Vec<Stri
     (Some(source), lost)
 }
 
-/// Options without a value.
-const FLAGS: &[&str] = &[
-    "auto_offline",
-    "autokey",
-    "burst",
-    "copy",
-    "noselect",
-    "nts",
-    "offline",
-    "preempt",
-    "require",
-    "trust",
-    "true",
-    "xleave",
-];
-
-fn is_default(option: &str, value: &str) -> bool {
-    matches!((option, value), ("maxsources" | "version", "4") | ("port", "123"))
+/// Who may ask. The nearest network counts, of one network the last line, and `all` takes back what was said of
+/// those within; the new file names all that may before all that may not.
+fn access(directive: &Directive, words: &[&str], said: &mut Said) {
+    let Some((networks, takes_back)) = networks(words) else { return said.extra.push(directive.clone()) };
+    let over = |inner: &IpNet| networks.iter().any(|outer| outer == inner || takes_back && outer.contains(inner));
+    said.serve.retain(|network| !over(network));
+    said.extra.retain(|line| {
+        let words: Vec<&str> = line.words.iter().map(String::as_str).collect();
+        let known = (line.name == "deny").then(|| self::networks(&words)).flatten();
+        !known.is_some_and(|(networks, _)| networks.iter().all(over))
+    });
+    match (directive.name.as_str(), words) {
+        ("allow", _) => said.serve.extend(networks),
+        // Nobody may ask whom no line lets in.
+        (_, [] | ["all"]) => {}
+        (_, words) => {
+            let words = words.iter().filter(|word| **word != "all").map(ToString::to_string).collect();
+            said.extra.push(Directive { words, ..directive.clone() });
+        }
+    }
 }
 
-fn allow(directive: &Directive, words: &[&str], said: &mut Said) {
-    let all = || ["0.0.0.0/0", "::/0"].iter().filter_map(|text| text.parse::<IpNet>().ok());
+/// The networks of a line, and whether it has `all`.
+fn networks(words: &[&str]) -> Option<(Vec<IpNet>, bool)> {
+    let everybody = || ["0.0.0.0/0", "::/0"].iter().filter_map(|text| text.parse().ok()).collect();
     match words {
-        [] | ["all"] => said.serve.extend(all()),
-        [word] | ["all", word] => match as_network(word) {
-            Some(network) => said.serve.push(network),
-            None => said.extra.push(directive.clone()),
-        },
-        _ => said.extra.push(directive.clone()),
+        [] => Some((everybody(), false)),
+        ["all"] => Some((everybody(), true)),
+        [word] => Some((vec![as_network(word)?], false)),
+        ["all", word] => Some((vec![as_network(word)?], true)),
+        _ => None,
     }
 }
 

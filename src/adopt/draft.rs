@@ -1,11 +1,13 @@
 //! What one host becomes, before the others are looked at.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 
 use super::read::{Found, Linux, Service};
 use super::{Host, Note, Said, Seen, Source, chrony, ntp, others, tells, windows};
-use crate::config::Directive;
+use crate::config::{Directive, Files};
 use crate::provider;
+use crate::text::hide::telling;
 
 /// A host of the new file.
 #[derive(Debug, Default)]
@@ -68,34 +70,48 @@ fn draft(host: &Host) -> Result<Draft, String> {
 fn linux_said(linux: &Linux) -> Result<Said, String> {
     let Some(found) = linux.service() else { return Err("it has no time service".to_owned()) };
     let directives = found.directives(&linux.files);
+    let layout = provider::ALL.iter().find(|one| one.name() == found.name).map(|one| one.layout(&linux.facts));
+    let logdir = layout.as_ref().map_or("", |layout| layout.logdir);
     let mut said = match found.service {
         Service::Chrony => chrony::read(&directives),
-        Service::Ntpd => ntp::read(&directives, found.arguments),
+        Service::Ntpd => ntp::read(&directives, found.arguments, logdir),
         Service::Openntpd => others::openntpd(&directives),
         Service::NtpdRs => others::ntpd_rs(&directives),
         Service::Timesyncd => others::timesyncd(&directives, &linux.told),
     };
     said.no_clock = found.service == Service::Chrony && found.arguments.iter().any(|word| word == "-x");
-    let usual = usual(linux, &found);
-    said.extra.retain(|directive| !usual.contains(&directive.text()));
-    notes(&found, &directives, &mut said);
+    if let Some(layout) = &layout {
+        // Lines that the new file has by itself.
+        let usual = [format!("driftfile {}", layout.driftfile), format!("logdir {}", layout.logdir)];
+        said.extra.retain(|directive| !usual.contains(&directive.text()));
+    }
+    hide(&mut said);
+    notes(&found, &directives, &linux.files, &mut said);
     if said.sources.is_empty() && said.isolated.is_none() {
         alone(&found, &mut said)?;
     }
     Ok(said)
 }
 
-/// Lines that the new file has by itself.
-fn usual(linux: &Linux, found: &Found<'_>) -> Vec<String> {
-    let Some(provider) = provider::ALL.iter().find(|provider| provider.name() == found.name) else { return Vec::new() };
-    let layout = provider.layout(&linux.facts);
-    vec![format!("driftfile {}", layout.driftfile), format!("logdir {}", layout.logdir)]
+/// A line with a secret (`crypto pw`) is named, and not copied.
+fn hide(said: &mut Said) {
+    let (open, secret): (Vec<Directive>, Vec<Directive>) =
+        std::mem::take(&mut said.extra).into_iter().partition(|line| matches!(telling(&line.text()), Cow::Borrowed(_)));
+    said.extra = open;
+    let what = "a secret does not belong in an inventory; a template of your own says it, from a secret of `vars`";
+    said.notes.extend(secret.iter().map(|line| Note::at(line, what)));
 }
 
 /// What is to be known of the service beside its lines.
-fn notes(found: &Found<'_>, directives: &[Directive], said: &mut Said) {
+fn notes(found: &Found<'_>, directives: &[Directive], files: &Files, said: &mut Said) {
     for directive in directives.iter().filter(|directive| directive.includes()) {
-        said.notes.push(Note::at(directive, "what it names was read in its place, and the new file is one file"));
+        said.notes.push(Note::at(
+            directive,
+            match files.has_all(directive) {
+                true => "what it names was read in its place, and the new file is one file",
+                false => "what it names could not be read, and goes: the new file is one file",
+            },
+        ));
     }
     if !found.beside.is_empty() {
         said.notes.push(Note::of_host(format!(

@@ -5,8 +5,8 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::Note;
 use super::draft::Draft;
+use super::{Note, finer};
 
 /// Joins the hosts.
 pub(super) fn joined(mut drafts: Vec<Draft>) -> Vec<Draft> {
@@ -24,6 +24,9 @@ pub(super) fn joined(mut drafts: Vec<Draft>) -> Vec<Draft> {
         draft.master = followed.contains(&index) || !draft.said.serve.is_empty() || draft.said.isolated.is_some();
     }
     asked_at(&mut drafts);
+    for (index, draft) in drafts.iter_mut().enumerate() {
+        finer::put_back(draft, followed.contains(&index));
+    }
     drafts
 }
 

@@ -83,8 +83,7 @@ fn most(all: &[Vec<Pair>]) -> Vec<Pair> {
     }
     let best = |values: Vec<(Pair, usize)>| {
         let (pair, count) = values.into_iter().max_by_key(|(_, count)| *count)?;
-        // How a host is reached cannot be taken back for one of them.
-        let common = if pair.is_connection() { count == all.len() } else { 2 * count > all.len() };
+        let common = if pair.can_be_undone() { 2 * count > all.len() } else { count == all.len() };
         common.then_some(pair)
     };
     counts.into_values().filter_map(best).collect()

@@ -1,13 +1,14 @@
 //! A live fleet as an inventory: what was read on the hosts in, the text of the file that would produce it out.
 //!
 //! `read` knows what is asked and what the answers say, one file for each language (`chrony`, `ntp`, `others`,
-//! `windows`) what directives mean in the words of the inventory, `draft` what each host becomes, `fleet` who
+//! `windows`; `finer` for what several say) what directives mean in the words of the inventory, `draft` what each host becomes, `fleet` who
 //! follows whom, `groups` which hosts are alike, `write` the file, and `announce` what `plan` will show for it.
 //! Nothing is dropped unsaid: a line that has no word in the inventory is kept under `extra` or named.
 
 mod announce;
 mod chrony;
 mod draft;
+mod finer;
 mod fleet;
 mod groups;
 mod ntp;
@@ -25,6 +26,7 @@ use ipnet::IpNet;
 use crate::assets::Assets;
 use crate::config::{Directive, Place};
 use crate::facts::windows::WindowsFacts;
+use crate::text::hide::telling;
 pub use read::{Linux, Process};
 
 /// One host, and what was read of it.
@@ -73,7 +75,7 @@ struct Note {
 
 impl Note {
     fn at(directive: &Directive, what: &str) -> Self {
-        Note { place: Some(directive.place.clone()), text: format!("`{}`: {what}", directive.text()) }
+        Note { place: Some(directive.place.clone()), text: format!("`{}`: {what}", telling(&directive.text())) }
     }
 
     fn of_host(text: impl Into<String>) -> Self {
@@ -90,12 +92,14 @@ struct Source {
     iburst: bool,
     minpoll: Option<i8>,
     maxpoll: Option<i8>,
+    /// Its finer keys, each with its value as YAML.
+    finer: Vec<(&'static str, String)>,
 }
 
 impl Source {
     fn new(address: &str) -> Self {
         let address = address.to_owned();
-        Source { address, pool: false, prefer: false, iburst: false, minpoll: None, maxpoll: None }
+        Source { address, pool: false, prefer: false, iburst: false, minpoll: None, maxpoll: None, finer: Vec::new() }
     }
 }
 
@@ -120,6 +124,8 @@ struct Said {
     step: Option<Step>,
     /// Whether the service leaves the clock alone.
     no_clock: bool,
+    /// Finer keys of the host.
+    finer: Vec<finer::Finer>,
     /// What goes under `extra` as it is.
     extra: Vec<Directive>,
     /// Whether it serves its own clients by a switch and not by networks.

@@ -7,17 +7,17 @@ use ipnet::IpNet;
 
 use super::chrony::source_of;
 use super::draft::listed;
-use super::{Note, Said, Step};
-use crate::config::Directive;
+use super::{Note, Said, Step, finer};
 use crate::config::meaning::restricted;
+use crate::config::{Directive, Language};
 
 /// ntpd steps over this unless something is said.
 const STEP: Duration = Duration::from_millis(128);
 /// What `-x` makes of it.
 const SLEWED: Duration = Duration::from_secs(600);
 
-/// Reads the directives, and what the service was started with.
-pub(super) fn read(directives: &[Directive], arguments: &[String]) -> Said {
+/// Reads the directives, and what the service was started with; `logdir` is where its logs are to stand.
+pub(super) fn read(directives: &[Directive], arguments: &[String], logdir: &str) -> Said {
     let slewed = arguments.iter().any(|word| word == "-x" || word == "--slew");
     let over = if slewed { SLEWED } else { STEP };
     let mut said = Said { step: Some(Step::Over(over, Some(3))), open: true, ..Said::default() };
@@ -33,6 +33,7 @@ pub(super) fn read(directives: &[Directive], arguments: &[String]) -> Said {
             _ => said.extra.push(directive.clone()),
         }
     }
+    finer::of_ntpd(&mut said, logdir);
     said
 }
 
@@ -49,7 +50,7 @@ fn source(directive: &Directive, words: &[&str], said: &mut Said) {
     } else if address.starts_with("127.127.") {
         said.extra.push(directive.clone());
     } else {
-        let (source, lost) = source_of(directive.name == "pool", words);
+        let (source, lost) = source_of(Language::Ntp, directive.name == "pool", words);
         said.sources.extend(source);
         if !lost.is_empty() {
             said.notes.push(Note::at(directive, &format!("the inventory has no word for {}", listed(&lost))));
@@ -97,6 +98,8 @@ fn tinker(directive: &Directive, words: &[&str], said: &mut Said) {
             (Some("step"), Some(over)) if over > 0.0 => {
                 said.step = Duration::try_from_secs_f64(over).ok().map(|over| Step::Over(over, Some(3)));
             }
+            // A line of `extra` would say something else than `step`.
+            (Some("step"), _) => said.notes.push(Note::at(directive, "not understood; look at `step`")),
             _ => said.extra.push(part(directive, pair)),
         }
     }

@@ -20,7 +20,7 @@ pub(super) struct Pair {
     entries: Vec<(String, Option<String>)>,
 }
 
-/// The order in which a person reads them, and what each means where nothing is said.
+/// The order in which a person reads them, and what a host says that has not what its group has, if it can say that.
 const KEYS: &[(&str, &str)] = &[
     ("role", ""),
     ("upstream", "[]"),
@@ -29,6 +29,14 @@ const KEYS: &[(&str, &str)] = &[
     ("isolated", "false"),
     ("sets_clock", "true"),
     ("step", "{ over: 1s, first: 3 }"),
+    ("min_sources", ""),
+    ("max_distance", ""),
+    ("bind", ""),
+    ("client_port", ""),
+    ("rate_limit", "false"),
+    ("leap", ""),
+    ("dscp", ""),
+    ("log", "[]"),
     ("extra", "[]"),
     ("ssh", ""),
     ("winrm", ""),
@@ -57,8 +65,14 @@ impl Pair {
         KEYS.iter().position(|(key, _)| *key == self.key).unwrap_or(KEYS.len())
     }
 
-    pub(super) fn is_connection(&self) -> bool {
-        matches!(self.key.as_str(), "ssh" | "winrm" | "local")
+    /// What a host says that has not what its group has.
+    fn default(&self) -> &'static str {
+        KEYS.iter().find(|(key, _)| *key == self.key).map_or("", |(_, default)| default)
+    }
+
+    /// Whether a host can take back what its group says.
+    pub(super) fn can_be_undone(&self) -> bool {
+        !self.default().is_empty()
     }
 }
 
@@ -83,9 +97,9 @@ pub(super) fn settings(draft: &Draft, fleet: &[Draft], groups: &[Group]) -> Vec<
         one("isolated", said.isolated.map(isolated)),
         one("sets_clock", said.no_clock.then(|| "false".to_owned())),
         one("step", said.step.and_then(step)),
-        Pair::list("extra", extra),
     ];
-    own.into_iter().chain(how).flatten().collect()
+    let finer = said.finer.iter().map(|finer| Some(Pair::new(finer.key, finer.value.clone())));
+    own.into_iter().chain(finer).chain([Pair::list("extra", extra)]).chain(how).flatten().collect()
 }
 
 fn follows(draft: &Draft, fleet: &[Draft], groups: &[Group]) -> Vec<String> {
@@ -116,6 +130,10 @@ fn entry(subject: &str, name: &str, source: &Source) -> String {
         if let Some(value) = value {
             let _ = write!(more, ", {key}: {value}");
         }
+    }
+    // A host of the file is one source.
+    for (key, value) in source.finer.iter().filter(|(key, _)| *key != "maxsources" || subject != "name") {
+        let _ = write!(more, ", {key}: {value}");
     }
     match more.is_empty() {
         true => scalar(name),
@@ -207,25 +225,24 @@ fn write_host(text: &mut String, draft: &Draft, own: &[Pair], group: &Group) {
     let shared = |key: &str| group.shared.iter().find(|pair| pair.key == key).map(|pair| &pair.value);
     let mut pairs: Vec<Pair> = own.iter().filter(|pair| shared(&pair.key) != Some(&pair.value)).cloned().collect();
     for pair in group.shared.iter().filter(|pair| !own.iter().any(|known| known.key == pair.key)) {
-        let default = KEYS.iter().find(|(key, _)| *key == pair.key).map_or("", |(_, default)| default);
-        pairs.push(Pair::new(&pair.key, default.to_owned()));
+        pairs.push(Pair::new(&pair.key, pair.default().to_owned()));
     }
     let word = draft.time_address.iter().map(|word| Pair::new("time_address", scalar(word)));
     pairs.splice(0..0, word);
+    let name = scalar(&draft.name);
     let address = (draft.address != draft.name).then(|| scalar(&draft.address));
     if pairs.is_empty() {
-        let _ =
-            writeln!(text, "      {}:{}", draft.name, address.map_or(String::new(), |address| format!(" {address}")));
+        let _ = writeln!(text, "      {name}:{}", address.map_or(String::new(), |address| format!(" {address}")));
         return;
     }
     pairs.splice(0..0, address.map(|address| Pair::new("address", address)));
     if pairs.iter().any(Pair::is_long) {
-        let _ = writeln!(text, "      {}:", draft.name);
+        let _ = writeln!(text, "      {name}:");
         pairs.iter().for_each(|pair| write_pair(text, "        ", pair));
         return;
     }
     let all: Vec<String> = pairs.iter().map(|pair| format!("{}: {}", pair.key, pair.value)).collect();
-    let _ = writeln!(text, "      {}: {{ {} }}", draft.name, all.join(", "));
+    let _ = writeln!(text, "      {name}: {{ {} }}", all.join(", "));
 }
 
 /// What is told of hosts, each text once with all whom it is about.

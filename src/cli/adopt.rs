@@ -172,10 +172,14 @@ fn split_port(rest: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// Gives each host its name: one that was reached by a number is called as it calls itself, if no other one is.
+/// Gives each host its name: one that was reached by a number is called as it calls itself, if that is a name and no
+/// other one is called so.
 fn named(specs: &[HostSpec], seen: Vec<Seen>) -> Vec<Host> {
     let own = |spec: &HostSpec, seen: &Seen| match seen {
-        Seen::Linux(linux) if is_number(spec) => linux.facts.hostname.split('.').next().map(str::to_owned),
+        Seen::Linux(linux) if is_number(spec) => {
+            let short = linux.facts.hostname.split('.').next()?;
+            inventory::not_an_address(short).is_none().then(|| short.to_owned())
+        }
         _ => None,
     };
     let names: Vec<String> =

@@ -1,6 +1,7 @@
 # Prints the lines of a configuration file as FILE:NUMBER:TEXT, and after them those of each file that it names.
 fc_config() ( # language, file, depth
   [ -f "$2" ] && [ "$3" -lt 8 ] || exit 0
+  [ -s "$2" ] || printf '%s:0:\n' "$2"
   head -c 1048576 "$2" | grep -an '' | while IFS= read -r fc_l; do printf '%s:%s\n' "$2" "$fc_l"; done
   case $1 in
   chrony) fc_k='include|confdir|sourcedir' ;;

@@ -1,12 +1,18 @@
 //! Whether two configurations say the same: comments, blanks, the order of options and of directives that have
 //! nothing to do with each other do not matter to a service.
 
+mod ntp;
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
 use super::{Directive, Language};
+pub(crate) use ntp::restricted;
+use ntp::{is_one_of_ntp, ntp};
 
 /// What one configuration says and another one does not.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -101,13 +107,21 @@ fn statements(language: Language, directives: &[Directive]) -> Statements {
             list.push(Statement { text, at });
         }
     }
-    // What ntpd does by itself.
-    let usual = |list: &Vec<Statement>| list.iter().all(|step| step.text == "0.128");
-    if language == Language::Ntp && all.get("tinker step").is_some_and(usual) {
-        all.remove("tinker step");
+    // What a service does by itself.
+    for (_, kind, text) in BY_ITSELF.iter().filter(|(of, ..)| *of == language) {
+        if all.get(*kind).is_some_and(|list| list.iter().all(|one| one.text == *text)) {
+            all.remove(*kind);
+        }
     }
     all
 }
+
+/// Kinds and texts that say what holds anyway: chrony lets nobody ask, and ntpd steps over 128 ms.
+const BY_ITSELF: &[(Language, &str, &str)] = &[
+    (Language::Chrony, "access 0.0.0.0/0", "deny"),
+    (Language::Chrony, "access ::/0", "deny"),
+    (Language::Ntp, "tinker step", "0.128"),
+];
 
 /// Whether each line stands for itself. Elsewhere a line belongs to those around it, so all of them count in their
 /// order.
@@ -310,174 +324,4 @@ fn network(word: &str) -> String {
 /// Returns a network of `allow` in full, where it is one.
 pub(crate) fn as_network(word: &str) -> Option<IpNet> {
     network(word).parse().ok()
-}
-
-/// Directives of ntp.conf of which the last one counts.
-fn is_one_of_ntp(kind: &str) -> bool {
-    let pair = kind.starts_with("tinker ") || kind.starts_with("tos ");
-    let one = ["controlkey", "driftfile", "dscp", "keys", "leapfile", "logfile", "requestkey", "statsdir"];
-    pair || one.contains(&kind)
-}
-
-/// Directives that say several things are as many statements.
-fn ntp(directive: &Directive) -> Vec<(String, String)> {
-    let words = &directive.words;
-    let one = |kind: &str, text: String| vec![(kind.to_owned(), text)];
-    match directive.name.as_str() {
-        name @ ("server" | "pool" | "peer" | "broadcast" | "manycastclient" | "fudge") => {
-            let words: Vec<String> = words.iter().map(|word| number(word)).collect();
-            one(&format!("{name} {}", address(&words)), source(&words))
-        }
-        name @ ("restrict" | "unrestrict") => restrict(name, words),
-        name @ ("tinker" | "tos") => {
-            let pair = |pair: &[String]| {
-                let (key, value) = pair.split_first()?;
-                let value = value.first().map_or_else(String::new, |value| number(value));
-                Some((format!("{name} {key}"), value))
-            };
-            words.chunks(2).filter_map(pair).collect()
-        }
-        // Of `enable` and `disable` the latter wins, wherever it stands.
-        name @ ("enable" | "disable" | "statistics" | "trustedkey") => {
-            words.iter().map(|word| (format!("{name} {word}"), String::new())).collect()
-        }
-        name @ "filegen" => match words.split_first() {
-            Some((file, words)) => one(&format!("{name} {file}"), words.join(" ")),
-            None => one(name, String::new()),
-        },
-        name => one(name, words.join(" ")),
-    }
-}
-
-/// What a `restrict` of no family holds for, it holds for in both, where it says `default`. ntpd looks for the nearest
-/// network, so the order matters among those of one network at most.
-fn restrict(name: &str, words: &[String]) -> Vec<(String, String)> {
-    let family = words.first().filter(|word| matches!(word.as_str(), "-4" | "-6"));
-    let rest = words.get(usize::from(family.is_some())..).unwrap_or_default();
-    let (whom, mut flags) = restricted(rest);
-    flags.sort();
-    let whoms = match (whom.as_str(), family.map(String::as_str)) {
-        ("default", None) => vec!["0.0.0.0/0".to_owned(), "::/0".to_owned()],
-        ("default", Some("-4")) => vec!["0.0.0.0/0".to_owned()],
-        ("default", _) => vec!["::/0".to_owned()],
-        _ => vec![whom],
-    };
-    whoms.into_iter().map(|whom| (format!("restrict {whom}"), format!("{name} {}", flags.join(" ")))).collect()
-}
-
-/// The network, name or word of a `restrict`, and its flags.
-pub(crate) fn restricted(words: &[String]) -> (String, Vec<String>) {
-    let (Some(first), rest) = (words.first(), words.get(1..).unwrap_or_default()) else {
-        return (String::new(), Vec::new());
-    };
-    let (mask, flags) = match rest {
-        [word, mask, flags @ ..] if word == "mask" => (Some(mask), flags),
-        flags => (None, flags),
-    };
-    let length = mask.and_then(|mask| mask.parse::<IpAddr>().ok()).and_then(|m| ipnet::ip_mask_to_prefix(m).ok());
-    let whom = match (first.parse::<IpAddr>(), length) {
-        (Ok(address), Some(length)) => IpNet::new(address, length).map(|net| net.trunc().to_string()).ok(),
-        (Ok(_), None) if mask.is_none() => Some(network(first)),
-        _ => None,
-    };
-    let as_it_is = || mask.map_or_else(|| network(first), |mask| format!("{first} mask {mask}"));
-    (whom.unwrap_or_else(as_it_is), flags.to_vec())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::super::read;
-    use super::*;
-
-    fn of(language: Language, text: &str) -> Vec<Directive> {
-        read(language, "/f", text)
-    }
-
-    #[test]
-    fn what_a_service_does_not_tell_apart_is_the_same() {
-        for (language, one, other, alike) in [
-            (Language::Chrony, "# a\nserver a iburst\n", "server  a  iburst", true),
-            (Language::Chrony, "server a iburst minpoll 4", "server a minpoll 4 iburst", true),
-            (Language::Chrony, "server a\nrtcsync", "rtcsync\nserver a", true),
-            (Language::Chrony, "server a\nserver b", "server b\nserver a", true),
-            (Language::Chrony, "pool a maxsources 4 minpoll 6", "pool a", true),
-            (Language::Chrony, "server a", "pool a", false),
-            (Language::Chrony, "allow", "allow 0.0.0.0/0\nallow ::/0", true),
-            (Language::Chrony, "local", "local stratum 10", true),
-            (Language::Chrony, "makestep 1.0 3", "makestep 1 3", true),
-            (Language::Chrony, "makestep 1 3", "makestep 1 -1", false),
-            (Language::Chrony, "makestep 1 -1\nmakestep 1 3", "makestep 1 3", true),
-            (Language::Chrony, "allow 10\nallow 192.168", "allow 10.0.0.0/8\nallow 192.168.0.0/16", true),
-            (Language::Chrony, "allow 10\ndeny 10.1", "deny 10.1\nallow 10", true),
-            (Language::Chrony, "allow 10\ndeny 10", "deny 10\nallow 10", false),
-            (Language::Chrony, "local stratum 10 orphan", "local orphan stratum 10", true),
-            (Language::Chrony, "server a key 1", "server a key 2", false),
-            (
-                Language::Ntp,
-                "restrict default nomodify kod",
-                "restrict -4 default kod nomodify\nrestrict -6 default kod nomodify",
-                true,
-            ),
-            (Language::Ntp, "restrict 10.0.0.0 mask 255.0.0.0 noquery", "restrict 10.0.0.0/8 noquery", true),
-            (Language::Ntp, "restrict 127.0.0.1", "restrict 127.0.0.1 noquery", false),
-            (Language::Ntp, "tinker panic 0 step 1", "tinker step 1.0\ntinker panic 0", true),
-            (Language::Ntp, "disable monitor auth", "disable auth\ndisable monitor", true),
-            (Language::Ntp, "tinker step 0.128", "", true),
-            (Language::Ntp, "driftfile /a\ndriftfile /b", "driftfile /b", true),
-            (Language::Chrony, "deny 10.1\nallow all 10", "allow all 10\ndeny 10.1", false),
-            (Language::Chrony, "deny 10.1\nallow all", "allow", true),
-            (Language::Chrony, "deny 10.1\nallow", "allow", false),
-            (Language::Chrony, "deny all\nallow 10", "allow 10\ndeny all", false),
-            (Language::Chrony, "cmddeny 10.1\ncmdallow all 10", "cmdallow all 10\ncmddeny 10.1", false),
-            (Language::Chrony, "allow 10.0.0.1/x", "allow 10.0.0.1", false),
-            (Language::Chrony, "server a minpoll 4 minpoll 6", "server a minpoll 4", false),
-            (Language::Chrony, "server a minpoll 4 minpoll 5", "server a minpoll 5 minpoll 4", false),
-            (Language::Chrony, "server a\u{a0}iburst", "server a iburst", false),
-            (Language::Chrony, "dumpdir /a\ndumpdir /b\ndumpdir /a", "dumpdir /a\ndumpdir /b", false),
-            (Language::Chrony, "log tracking\nlog rtc statistics", "log statistics tracking rtc", true),
-            (Language::Chrony, "log tracking", "log tracking rtc", false),
-            (
-                Language::Chrony,
-                "bindaddress 10.0.0.9\nbindaddress ::1\nbindaddress 10.0.0.1",
-                "bindaddress 10.0.0.1\nbindaddress ::1",
-                true,
-            ),
-            (Language::Chrony, "refclock PPS /dev/pps0 lock NMEA pps", "refclock PPS /dev/pps0 pps lock NMEA", true),
-            (
-                Language::Chrony,
-                "refclock SHM 0 refid A\nrefclock SHM 1",
-                "refclock SHM 0\nrefclock SHM 1 refid A",
-                false,
-            ),
-            (Language::Ntp, "restrict ::1\nrestrict 127.0.0.1", "restrict 127.0.0.1\nrestrict ::1", true),
-            (Language::Ntp, "restrict 10.0.0.1 ignore", "unrestrict 10.0.0.1 ignore", false),
-            (Language::Ntp, "disable monitor\nenable monitor", "enable monitor", false),
-            (
-                Language::Ntp,
-                "statistics a b\nfilegen b off\nfilegen a off",
-                "filegen a off\nfilegen b off\nstatistics b a",
-                true,
-            ),
-            (Language::Toml, "a = \"x  y\"", "a = \"x y\"", false),
-            (Language::Toml, "a  =  1 # x", "a = 1", true),
-            (Language::Toml, "[[s]]\na = 1\nn = 4\n[[s]]\na = 2", "[[s]]\na = 1\n[[s]]\na = 2\nn = 4", false),
-            (Language::Toml, "[[s]]\na = 1\n[[s]]\nb = 2", "[[s]]\na = 1\nb = 2", false),
-            (Language::Ini, "[Route]\nA=1\n[Route]\nB=2", "[Route]\nA=1\nB=2\n[Route]", false),
-            (Language::Ini, "[Time]\n#x\nNTP=a  b", "[Time]\nNTP=a b", true),
-            (Language::Ini, "[Time]\nNTP=a", "[Time]\nFallbackNTP=a", false),
-        ] {
-            assert_eq!(same(language, &of(language, one), &of(language, other)), alike, "{one} | {other}");
-        }
-    }
-
-    #[test]
-    fn what_is_lost_is_named_with_its_place() {
-        let old = of(Language::Chrony, "server a iburst\nkeyfile /k\nmakestep 1 3\nserver b\n");
-        let new = of(Language::Chrony, "makestep 0.1 3\nserver b\nrtcsync");
-        let difference = difference(Language::Chrony, &old, &new);
-        let texts =
-            |list: &[Directive]| list.iter().map(|d| format!("{} {}", d.place.line, d.text())).collect::<Vec<_>>();
-        assert_eq!(texts(&difference.lost), ["1 server a iburst", "2 keyfile /k", "3 makestep 1 3"]);
-        assert_eq!(texts(&difference.gained), ["1 makestep 0.1 3", "3 rtcsync"]);
-    }
 }

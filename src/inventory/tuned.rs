@@ -35,7 +35,13 @@ fn sources(host: &Draft, links: &[(usize, SourceLine)], found: &mut Found) {
     let lines: Vec<&SourceLine> = s.upstream.iter().flatten().chain(links.iter().map(|(_, line)| line)).collect();
     let ignored = |line: &&&SourceLine| line.options.tuning.noselect == Some(true);
     let followed: Vec<&&SourceLine> = lines.iter().filter(|line| !ignored(line)).collect();
-    let counting = followed.len();
+    // A clock at the host itself, or a server that another line names.
+    let is_clock = |(line, _): &&(String, At)| {
+        let name = line.split_whitespace().next().unwrap_or_default().to_ascii_lowercase();
+        ["refclock", "server", "pool", "peer"].contains(&name.as_str())
+    };
+    let more = s.extra.iter().flatten().filter(is_clock).count();
+    let counting = followed.len() + more;
     if let Some(line) = lines.iter().find(ignored).filter(|_| counting == 0) {
         found.push((line.at, "every source has `noselect`, so the clock would follow none".to_owned()));
     }
