@@ -185,9 +185,9 @@ impl Package {
         let (name, tool) = (&self.name, self.tool());
         let hint = way_out(&said);
         let repositories = seen.stdout.lines().find_map(|line| line.strip_prefix(REPOSITORIES)).map(str::trim);
-        let words = decisive("", &seen.stderr);
-        if hint != CARRY || !(words.is_empty() || is_absent(&words)) {
-            let cause = if words.is_empty() { "no repository has it".to_owned() } else { words };
+        let cause = cause(&seen.stderr);
+        if hint != CARRY || cause.is_some() {
+            let cause = cause.unwrap_or_else(|| "no repository has it".to_owned());
             return anyhow!("package `{name}` cannot be installed with {tool}: {cause}").hint(hint);
         }
         let (cause, hint) = match repositories {
@@ -227,6 +227,14 @@ const ABSENT: &[&str] = &[
 fn is_absent(said: &str) -> bool {
     let said = said.to_lowercase();
     ABSENT.iter().any(|sign| said.contains(sign))
+}
+
+/// Why a package manager fails, other than that no repository has the package: what could not be read comes first,
+/// for it may be where the package is.
+fn cause(stderr: &str) -> Option<String> {
+    let known = stderr.lines().find(|line| way_out(line) != CARRY && !is_absent(line));
+    let words = decisive("", known.unwrap_or(stderr));
+    (!words.is_empty() && !is_absent(&words)).then_some(words)
 }
 
 /// What to do where no repository has a package of a time service that the system used to have.
@@ -288,7 +296,10 @@ const WAYS_OUT: &[(&[&str], &str)] = &[
             "timed out",
             "connection refused",
             "cannot download",
+            "failed to download",
+            "ignoring repositories",
             "curl error",
+            "curl#",
         ],
         "the host does not reach its package repositories: see its name servers, its proxy, or set up an offline mirror",
     ),

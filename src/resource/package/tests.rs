@@ -110,6 +110,28 @@ fn a_package_that_no_repository_has_is_refused_with_those_that_were_seen() {
             "package `ntp` cannot be installed with dnf: Error: Failed to download metadata for repo 'baseos': Cannot download repomd.xml",
             "does not reach",
         ),
+        // A repository that cannot be read may be the one that has it, whatever is said at the end.
+        (
+            red_hat("9.4"),
+            "fc-repositories baseos\n",
+            "Errors during downloading metadata for repository 'baseos':\n  - Curl error (7): Couldn't connect to server for http://m/repomd.xml\nIgnoring repositories: baseos\nError: No matching Packages to list\n",
+            "package `ntp` cannot be installed with dnf: - Curl error (7): Couldn't connect to server for http://m/repomd.xml",
+            "does not reach",
+        ),
+        (
+            Package { manager: PackageManager::Yum, ..red_hat("7.9") },
+            "fc-repositories base\n",
+            "http://m/repodata/repomd.xml: [Errno 14] curl#7 - \"Failed connect to m:80; Connection refused\"\nTrying other mirror.\nError: No matching Packages to list\n",
+            "package `ntp` cannot be installed with yum: http://m/repodata/repomd.xml: [Errno 14] curl#7 - \"Failed connect to m:80; Connection refused\"",
+            "does not reach",
+        ),
+        (
+            package(),
+            "fc-repositories http://m stable\n",
+            "E: The repository 'http://m stable Release' is not signed.\nE: Unable to locate package chrony\n",
+            "package `chrony` cannot be installed with apt-get: E: The repository 'http://m stable Release' is not signed.",
+            "import the key",
+        ),
     ] {
         let error = package.diff(&seen(stdout, stderr)).unwrap_err();
         assert_eq!(error.to_string(), text);
