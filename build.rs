@@ -29,15 +29,15 @@ fn main() {
     }
     let out = folder.join("probe");
     let Err(why) = compile(&out) else { return };
+    // A program that is given to others has it; a developer may go without.
+    let (level, way_out) = if env::var_os("CARGO_FEATURE_STATIC").is_some() {
+        ("error", "")
+    } else {
+        ("warning", "; hosts are probed with bash, which is slower and less exact")
+    };
     for (number, line) in why.lines().take(20).enumerate() {
-        let (said, way_out) = match number {
-            0 => (
-                "the small static probe could not be compiled: ",
-                "; hosts are probed with bash, which is slower and less exact",
-            ),
-            _ => ("", ""),
-        };
-        println!("cargo::warning={said}{line}{way_out}");
+        let said = if number == 0 { "the small static probe could not be compiled: " } else { "" };
+        println!("cargo::{level}={said}{line}{}", if number == 0 { way_out } else { "" });
     }
     if let Err(error) = std::fs::write(&out, []) {
         println!("cargo::error=write {}: {error}", out.display());

@@ -51,6 +51,8 @@ mod login_openssh;
 mod matrix;
 #[path = "lab/own.rs"]
 mod own;
+#[path = "lab/packages.rs"]
+mod packages;
 #[path = "lab/polite_slow.rs"]
 mod polite_slow;
 #[path = "lab/report.rs"]

@@ -42,6 +42,16 @@ install_for() {
 # The shells in which the Tab key is tried.
 install_shells() { install_for "zsh fish" zsh fish; }
 
+# What packages are made with, for a target of musl.
+install_package_tools() {
+  install_build_tools
+  install_for "musl-gcc make perl file rpmbuild" musl-tools make perl file rpm
+  if [[ ! -d $(rustc --print sysroot)/lib/rustlib/$1 ]]; then
+    command -v rustup >/dev/null || { echo "the standard library for $1 is missing; rustup adds it: https://rustup.rs, then run this again"; exit 2; }
+    rustup target add "$1"
+  fi
+}
+
 # What looks at the page of a report: a browser, fonts for it, and a judge of accessibility.
 install_browser() {
   if ! command -v chromium >/dev/null || ! command -v npm >/dev/null || [[ ! -d /usr/share/fonts/opentype/noto ]]; then

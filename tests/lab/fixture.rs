@@ -87,6 +87,11 @@ impl Lab {
         std::fs::write(&self.inventory, text.replace("SSH", &ssh)).unwrap();
     }
 
+    /// The disk of a host, as seen from here.
+    pub(crate) fn root(&self, host: &str) -> PathBuf {
+        self.dir.join("hosts").join(host).join("root")
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
