@@ -330,6 +330,25 @@ fn a_secret_that_a_command_gives_is_fetched_once_in_a_run() {
     }
 }
 
+/// As in a container image that has the program alone.
+#[test]
+fn a_machine_without_certificates_speaks_plain_http_and_names_what_https_wants() {
+    let dir = tempfile::tempdir().unwrap();
+    for (scheme, code, why) in
+        [("http", 4, "Connection refused"), ("https", 1, "install `ca-certificates`, or give `winrm.ca`")]
+    {
+        let fleet = format!(
+            "hosts: {{ w: {{ address: 127.0.0.1, role: slave, upstream: [10.0.0.9], winrm: {{ scheme: {scheme}, port: 9, password: {{ env: PW }} }} }} }}"
+        );
+        std::fs::write(dir.path().join("fleet.yml"), fleet).unwrap();
+        let mut tool = fleetclock(dir.path(), &["check"]);
+        let tool = tool.env("PW", "x").env("SSL_CERT_FILE", "/nonexistent").env("SSL_CERT_DIR", "/nonexistent");
+        let Output { status, stdout, .. } = tool.output().unwrap();
+        let said = String::from_utf8_lossy(&stdout).into_owned();
+        assert!(status.code() == Some(code) && said.contains(why), "{scheme}: {status} {said}");
+    }
+}
+
 #[test]
 fn what_is_refused_is_a_document_of_its_schema_too() {
     let dir = tempfile::tempdir().unwrap();

@@ -17,6 +17,9 @@ const FROM_BASIC: &str = " from WinRM";
 /// The crate's words for a fault in which it finds none.
 const NO_REASON: &str = "SOAP fault";
 
+/// The crate's words where this machine has no certificates of authorities.
+const NO_STORE: &str = "platform_roots(true)";
+
 /// Said where the id of a new shell is not where it is looked for.
 const OLD_WINRM: &str = "WinRM 2.0 of Windows Server 2008 R2 as installed gives the id as a selector only, which is not \
     understood here: install Windows Management Framework 3.0 or later (5.1 is the last), which brings a newer WinRM";
@@ -110,6 +113,14 @@ impl Peer {
         let said = head(text);
         if said == NO_KERBEROS {
             return self.login(said, "build with `--features kerberos`, or use `auth: ntlm`");
+        }
+        if said == NO_STORE {
+            return TransportError::Certificate {
+                to: self.to.clone(),
+                cause: "this machine has no certificate of any authority, by which to know a host".to_owned(),
+                hint: "install `ca-certificates`, or give `winrm.ca` (the authority's PEM file) or `winrm.pin_sha256`"
+                    .to_owned(),
+            };
         }
         if said.contains("Certificate auth HTTP 401") {
             return self.login(

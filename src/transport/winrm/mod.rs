@@ -280,8 +280,9 @@ fn client(settings: &WinrmSettings) -> Result<WinrmClient, WinrmError> {
     builder = match &settings.trust {
         Trust::Ca(file) => builder.add_root_certificates_pem(file),
         Trust::Pin(sha256) => builder.pin_server_certificate_sha256(sha256),
-        Trust::System => builder.platform_roots(true),
-        Trust::Anybody => builder,
+        // Plain http must not fail where this machine has no certificates at all, as in a container image.
+        Trust::System if settings.https => builder.platform_roots(true),
+        Trust::System | Trust::Anybody => builder,
     };
     builder.build()
 }

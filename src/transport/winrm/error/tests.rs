@@ -25,6 +25,10 @@ fn what_is_no_winrm_listener_is_said_to_be_none() {
         ("HTTP 302 Found from WinRM: <a>HTTP 404</a>", "and says `HTTP 302 Found`"),
         ("missing Negotiate prefix in challenge", "does not go on with an NTLM login"),
         ("HTTP 401 Unauthorized from WinRM: ", "or the host takes no Basic logins"),
+        (
+            "platform_roots(true): the operating system's certificate store",
+            "this machine has no certificate of any authority",
+        ),
         ("NTLM authentication rejected (bad credentials or CBT mismatch)", "the account is locked or disabled"),
     ] {
         let said = peer().error(&WinrmError::AuthFailed(text.to_owned())).to_string();
