@@ -4,18 +4,19 @@ pub mod check;
 pub mod context;
 pub mod kind;
 mod sample;
-pub mod step;
+mod step;
 pub mod template;
 #[cfg(test)]
 mod tuned;
+mod written;
 
 use anyhow::{Context, Result, anyhow, bail};
 
 use crate::assets::{Assets, Origin};
 use crate::yaml;
 pub use kind::Kind;
-pub use step::StepFile;
 use template::Engine;
+pub use written::StepFile;
 
 /// A playbook that was read and checked.
 #[derive(Debug, Clone)]

@@ -1,168 +1,17 @@
-//! The steps of a playbook as they are written, and how their values are filled in.
+//! How the values of a step are filled in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail};
 use minijinja::Value;
-use serde::Deserialize;
 
 use super::kind::{Kind, networks};
 use super::template::{Engine, Render};
+use super::written::{KINDS, RegistryFile, StepFile, ValueFile, is_mode};
 use crate::assets::Assets;
-use crate::config::Language;
 use crate::facts::registry;
 use crate::firewall::firewalld::Opening;
 use crate::text::hide::HIDDEN;
-
-/// One step as it is written. Exactly one of the kinds is set.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct StepFile {
-    /// What the step is for, in the imperative.
-    pub name: String,
-    /// A word by which others refer to it.
-    pub id: Option<String>,
-    /// A Jinja expression; the step is left out where it does not hold.
-    pub when: Option<String>,
-    /// The steps after whose change this one has to load things anew.
-    #[serde(default)]
-    pub restart_on: Vec<String>,
-    package: Option<PackageFile>,
-    file: Option<FileFile>,
-    service: Option<ServiceFile>,
-    registry: Option<RegistryFile>,
-    competing: Option<CompetingFile>,
-    firewall: Option<FirewallFile>,
-    command: Option<CommandFile>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct PackageFile {
-    name: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FileFile {
-    path: String,
-    template: String,
-    #[serde(default)]
-    parents: Parents,
-    #[serde(default = "default_mode")]
-    mode: String,
-    #[serde(default = "root")]
-    owner: String,
-    #[serde(default = "root")]
-    group: String,
-    validate: Option<String>,
-    /// The language of the file: comments and blanks are no difference then.
-    language: Option<Language>,
-}
-
-/// Whether the folders of a file are made where they are not there: `true`, or their mode.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(untagged)]
-enum Parents {
-    Wanted(bool),
-    Mode(String),
-}
-
-impl Default for Parents {
-    fn default() -> Self {
-        Parents::Wanted(false)
-    }
-}
-
-impl Parents {
-    fn mode(&self) -> Result<Option<String>> {
-        match self {
-            Parents::Wanted(wanted) => Ok(wanted.then(|| "0755".to_owned())),
-            Parents::Mode(mode) if is_mode(mode) => Ok(Some(mode.clone())),
-            Parents::Mode(mode) => bail!("parents: `{mode}` is no mode; write true, or \"0750\""),
-        }
-    }
-}
-
-fn is_mode(text: &str) -> bool {
-    (3..=4).contains(&text.len()) && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte))
-}
-
-fn default_mode() -> String {
-    "0644".to_owned()
-}
-
-fn root() -> String {
-    "root".to_owned()
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ServiceFile {
-    name: String,
-    running: bool,
-    enabled: bool,
-    triggers: Option<bool>,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RegistryFile {
-    key: String,
-    values: BTreeMap<String, ValueFile>,
-}
-
-/// Exactly one of the types is set.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ValueFile {
-    sz: Option<String>,
-    dword: Option<String>,
-    multi_sz: Option<Vec<String>>,
-}
-
-impl ValueFile {
-    fn texts(&self) -> impl Iterator<Item = &str> {
-        let single = self.sz.iter().chain(&self.dword);
-        single.chain(self.multi_sz.iter().flatten()).map(String::as_str)
-    }
-
-    fn resolve(&self, fill: &dyn Fn(&str) -> Result<String>) -> Result<registry::Value> {
-        match (&self.sz, &self.dword, &self.multi_sz) {
-            (Some(text), None, None) => Ok(registry::Value::Text(fill(text)?)),
-            (None, Some(number), None) => {
-                let text = fill(number)?;
-                let number = text.trim().parse().with_context(|| format!("dword: `{text}` is no number"))?;
-                Ok(registry::Value::Number(number))
-            }
-            (None, None, Some(list)) => {
-                Ok(registry::Value::List(list.iter().map(|text| fill(text)).collect::<Result<_>>()?))
-            }
-            _ => bail!("exactly one of sz, dword, multi_sz is needed"),
-        }
-    }
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CompetingFile {
-    keep: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct FirewallFile {
-    port: String,
-    from: String,
-}
-
-#[derive(Debug, Clone, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct CommandFile {
-    check: String,
-    run: String,
-    undo: Option<String>,
-}
 
 impl StepFile {
     /// Checks all that can be checked without a host.
@@ -173,8 +22,9 @@ impl StepFile {
         let kinds = self.kinds();
         if kinds.len() != 1 {
             bail!(
-                "step `{}`: exactly one of package, file, service, registry, competing, firewall, command is needed, found {}",
+                "step `{}`: exactly one of {} is needed, found {}",
                 self.name,
+                KINDS.join(", "),
                 if kinds.is_empty() { "none".to_owned() } else { kinds.join(" and ") }
             );
         }
@@ -257,18 +107,16 @@ impl StepFile {
     }
 
     fn kinds(&self) -> Vec<&'static str> {
-        [
-            ("package", self.package.is_some()),
-            ("file", self.file.is_some()),
-            ("service", self.service.is_some()),
-            ("registry", self.registry.is_some()),
-            ("competing", self.competing.is_some()),
-            ("firewall", self.firewall.is_some()),
-            ("command", self.command.is_some()),
-        ]
-        .iter()
-        .filter_map(|(name, set)| set.then_some(*name))
-        .collect()
+        let set = [
+            self.package.is_some(),
+            self.file.is_some(),
+            self.service.is_some(),
+            self.registry.is_some(),
+            self.competing.is_some(),
+            self.firewall.is_some(),
+            self.command.is_some(),
+        ];
+        KINDS.into_iter().zip(set).filter_map(|(name, set)| set.then_some(name)).collect()
     }
 
     /// The templated texts of the step.
