@@ -21,6 +21,9 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("templates/ntp.conf.j2", include_str!("../templates/ntp.conf.j2")),
 ];
 
+/// The JSON Schema of a playbook, made from the types.
+pub const SCHEMA: &str = include_str!("../schemas/playbook.json");
+
 /// Where an asset came from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Origin {

@@ -27,6 +27,8 @@ pub(super) enum Verb {
         /// The folder
         dir: PathBuf,
     },
+    /// Print the JSON Schema of a playbook, for an editor
+    Schema,
 }
 
 /// One playbook or template, for programs.
@@ -63,6 +65,7 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
             let lines: String = assets::export(dir)?.iter().map(|path| format!("{}\n", path.display())).collect();
             console::print(&lines)?;
         }
+        Verb::Schema => console::print(assets::SCHEMA)?,
     }
     Ok(Exit::Ok)
 }

@@ -15,6 +15,7 @@ pub use meaning::{Difference, difference, same};
 
 /// The language of a configuration file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Language {
     /// chrony.conf.

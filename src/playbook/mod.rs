@@ -4,6 +4,8 @@ pub mod check;
 pub mod context;
 pub mod kind;
 mod sample;
+#[cfg(test)]
+mod schema;
 mod step;
 pub mod template;
 #[cfg(test)]

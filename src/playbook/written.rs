@@ -1,4 +1,5 @@
-//! A step of a playbook as it is written.
+//! A step of a playbook as it is written. `schemas/playbook.json` is made from these types: what is said of a field here
+//! is what an editor shows.
 
 use std::collections::BTreeMap;
 
@@ -13,6 +14,7 @@ pub(super) const KINDS: [&str; 7] = ["package", "file", "service", "registry", "
 
 /// One step as it is written. Exactly one of the kinds is set.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::schema::one_kind))]
 #[serde(deny_unknown_fields)]
 pub struct StepFile {
     /// What the step is for, in the imperative.
@@ -41,6 +43,7 @@ pub struct StepFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct PackageFile {
     /// Its name; what would be removed for it is in the plan.
@@ -48,6 +51,7 @@ pub(super) struct PackageFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct FileFile {
     /// Absolute.
@@ -59,6 +63,7 @@ pub(super) struct FileFile {
     pub(super) parents: Parents,
     /// Octal.
     #[serde(default = "default_mode")]
+    #[cfg_attr(test, schemars(regex(pattern = "^[0-7]{3,4}$")))]
     pub(super) mode: String,
     /// The user.
     #[serde(default = "root")]
@@ -74,10 +79,11 @@ pub(super) struct FileFile {
 
 /// Whether the folders of a file are made where they are not there: `true`, or their mode.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema, serde::Serialize))]
 #[serde(untagged)]
 pub(super) enum Parents {
     Wanted(bool),
-    Mode(String),
+    Mode(#[cfg_attr(test, schemars(regex(pattern = "^[0-7]{3,4}$")))] String),
 }
 
 impl Default for Parents {
@@ -109,6 +115,7 @@ fn root() -> String {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ServiceFile {
     /// Its unit without `.service`; of Windows the name of the service.
@@ -122,6 +129,7 @@ pub(super) struct ServiceFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct RegistryFile {
     /// `HKLM\...`.
@@ -132,6 +140,7 @@ pub(super) struct RegistryFile {
 
 /// Exactly one of the types is set.
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema), schemars(transform = super::schema::one_type))]
 #[serde(deny_unknown_fields)]
 pub(super) struct ValueFile {
     /// A text.
@@ -165,6 +174,7 @@ impl ValueFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct CompetingFile {
     /// The units of the service that stays, separated by blanks.
@@ -172,6 +182,7 @@ pub(super) struct CompetingFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct FirewallFile {
     /// `123/udp`, `60000-60100/udp`.
@@ -181,6 +192,7 @@ pub(super) struct FirewallFile {
 }
 
 #[derive(Debug, Clone, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub(super) struct CommandFile {
     /// Exit status 0 means that there is nothing to do.
