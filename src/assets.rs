@@ -17,8 +17,10 @@ pub const EMBEDDED: &[(&str, &str)] = &[
     ("playbooks/linux-chrony.yml", include_str!("../playbooks/linux-chrony.yml")),
     ("playbooks/windows-w32time.yml", include_str!("../playbooks/windows-w32time.yml")),
     ("playbooks/linux-ntpd.yml", include_str!("../playbooks/linux-ntpd.yml")),
+    ("playbooks/linux-timesyncd.yml", include_str!("../playbooks/linux-timesyncd.yml")),
     ("templates/chrony.conf.j2", include_str!("../templates/chrony.conf.j2")),
     ("templates/ntp.conf.j2", include_str!("../templates/ntp.conf.j2")),
+    ("templates/timesyncd.conf.j2", include_str!("../templates/timesyncd.conf.j2")),
 ];
 
 /// The JSON Schema of a playbook, made from the types.
@@ -185,7 +187,7 @@ mod tests {
         assert!(new().is_err());
         std::fs::write(folder.path().join("playbooks/own.yml"), "[]").unwrap();
         let list = new().unwrap().list();
-        assert_eq!((list.len(), list[5].0.as_str()), (EMBEDDED.len() + 1, "playbooks/own.yml"));
+        assert_eq!((list.len(), list[EMBEDDED.len()].0.as_str()), (EMBEDDED.len() + 1, "playbooks/own.yml"));
         assert!(new().unwrap().read("playbooks/none.yml").unwrap_err().to_string().contains("looked for in /"));
     }
 

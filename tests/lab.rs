@@ -71,6 +71,8 @@ mod secrets;
 mod server;
 #[path = "lab/steps.rs"]
 mod steps;
+#[path = "lab/timesyncd_slow.rs"]
+mod timesyncd_slow;
 #[path = "lab/watch.rs"]
 mod watch;
 #[path = "lab/windows.rs"]

@@ -85,13 +85,13 @@ pub fn shown(name: &str, service: Option<&str>, unit: &str, config: &str) -> Str
     shown.replace("$fc_unit", unit).replace("$fc_config", config)
 }
 
-/// The time services that are looked for: the one that is named, else each.
+/// The time services that are looked for: the one that is named, else each that `auto` may choose.
 fn providers(spec: &HostSpec) -> Vec<&'static dyn LinuxProvider> {
-    let is_it = |provider: &&&'static dyn LinuxProvider| {
-        spec.provider.named().is_none_or(|named| named.name == provider.name())
+    let is_it = |provider: &&'static dyn LinuxProvider| {
+        spec.provider.named().is_some_and(|named| named.name == provider.name())
     };
-    let named: Vec<_> = provider::ALL.iter().filter(is_it).copied().collect();
-    if named.is_empty() { provider::ALL.to_vec() } else { named }
+    let named: Vec<_> = provider::ALL.iter().copied().filter(is_it).collect();
+    if named.is_empty() { provider::unnamed().collect() } else { named }
 }
 
 /// A `case` with what each time service has to say; `otherwise` for a host that has none of them.
@@ -179,6 +179,7 @@ fn split(script: &str) -> Vec<Ask> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::inventory::spec::ProviderChoice;
 
     #[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
     fn run(script: &str) -> String {
@@ -208,8 +209,6 @@ mod tests {
     /// What a service is asked has a place in the script, and nothing is left to be filled in.
     #[test]
     fn every_part_of_a_service_is_asked_and_filled_in() {
-        let spec = crate::engine::sample::host("h1");
-        let (before, asks) = asks(&spec, &[], "true", "salt");
         for provider in provider::ALL {
             for part in split(provider.evidence()).iter().filter(|part| part.name != BEFORE) {
                 let text = split(&script()).into_iter().find(|ask| ask.name == part.name).map(|ask| ask.body);
@@ -218,12 +217,14 @@ mod tests {
                 assert!(named, "evidence.sh has no @SERVICE@ in `{}`, which {} is asked", part.name, provider.name());
             }
         }
-        let all: String = asks.iter().map(|ask| ask.body.as_str()).chain([before.as_str()]).collect();
-        let left = all
-            .split('@')
-            .skip(1)
-            .find(|word| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_'));
-        assert_eq!(left, None);
-        assert!(run(&format!("sh -n <<'END'\n{before}\n{all}\nEND\necho $?")).ends_with("0\n"));
+        let named = provider::ALL.iter().map(|provider| ProviderChoice::Named(provider.service()));
+        for provider in named.chain([ProviderChoice::Auto]) {
+            let spec = HostSpec { provider, ..crate::engine::sample::host("h1") };
+            let (before, all) = asks(&spec, &[], "true", "salt");
+            let all: String = all.iter().map(|ask| ask.body.as_str()).chain([before.as_str()]).collect();
+            let is_word = |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_uppercase() || c == '_');
+            assert_eq!(all.split('@').skip(1).find(is_word), None);
+            assert!(run(&format!("sh -n <<'END'\n{all}\nEND\necho $?")).ends_with("0\n"));
+        }
     }
 }

@@ -24,7 +24,8 @@ impl<'a> Link<'a> {
 
     /// Returns whether the source answers our probe, and the service of the client does not hear it.
     pub fn is_deaf(&self) -> bool {
-        self.works() && self.can_tell() && self.peer().is_none_or(|peer| !peer.answered(LAST))
+        let shows_all = self.client.evidence.service.is_none_or(|service| service.shows_all_sources());
+        self.works() && self.can_tell() && self.peer().map_or(shows_all, |peer| !peer.answered(LAST))
     }
 
     /// Returns whether the service hears the source, and follows neither it nor another one.

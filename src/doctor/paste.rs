@@ -16,6 +16,7 @@ const PROGRAMS: &[&str] = &[
     "ip6tables-legacy",
     "iptables",
     "iptables-legacy",
+    "ln",
     "mkdir",
     "nft",
     "printf",

@@ -177,8 +177,8 @@ fn try_plan(
         return Err(message.hint(BECOME).into());
     }
     let provider = provider::choose(spec.provider, &facts)?;
-    if let Some(why) = provider.refusal(&spec.time, &facts) {
-        return Err(anyhow!(why).hint("name the source by a shorter address, or say `provider: chrony`").into());
+    if let Some((why, way)) = provider.refusal(&spec.time, &facts) {
+        return Err(anyhow!(why).hint(way).into());
     }
     unable(spec, provider, &facts)?;
     report.provider = Some(provider.name().to_owned());
@@ -197,10 +197,12 @@ fn try_plan(
     }
     let (changes, deltas) = compared(steps, seen)?;
     report.deltas = deltas;
-    let (spec, changes) = lenient(spec, changes, report, |marked| steps::steps(marked, &facts, provider, cx))?;
+    let (mut spec, changes) = lenient(spec, changes, report, |marked| steps::steps(marked, &facts, provider, cx))?;
+    report.warnings.extend(provider.shortcomings(&spec.time, &facts));
+    // From here on counts what the service will do.
+    spec.time.step = provider.steps(spec.time.step);
     let spec = &spec;
     let verdict = verdict.map(|verdict| verdict::anew(spec, verdict, &report.sources));
-    report.warnings.extend(provider.shortcomings(&spec.time, &facts));
     report.warnings.extend(ports::unlooked(spec, &facts, provider, cx));
     report.warnings.extend(cloud(&facts, provider.layout(&facts).config));
     report.warnings.extend(changes.iter().filter_map(Change::obstacle).map(|error| obstacle(&error)));

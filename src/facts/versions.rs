@@ -88,6 +88,7 @@ pub const FEATURES: &[Feature] = &[
     row("systemd", "journal_sync", "228", "`journalctl --sync`", "the last lines of a service that fails may be missing", "systemd pull request 1848, in 228", Test("a_journal_that_cannot_be_synced_is_read_all_the_same")),
     row("systemd", "short_unix", "230", "`journalctl -o short-unix`", "the time is read in another form", "systemd NEWS, 230", Shape("short-unix")),
     row("systemd", "invocation", "232", "`InvocationID`", "the last lines of the unit", "systemd NEWS, 232", Shape("property:InvocationID")),
+    row("systemd", "timesync_bus", "239", "`org.freedesktop.timesync1`", "`provider: timesyncd` is refused: it does not say what it follows", "systemd NEWS, 239", Code),
     row("systemd", "run0", "256", "`run0`", "refused: another `become` is named", "systemd NEWS, 256", Test("a_program_that_is_too_old_is_named")),
     row("sudo-rs", "prompt", "0.2.5", "`sudo -p`", "refused: sudo-rs is too old", "sudo-rs CHANGELOG, 0.2.5", Test("a_program_that_is_too_old_is_named")),
     row("firewalld", "rich_priority", "0.7.0", "`priority` of a rich rule", "the rule to take away is named, and a direct rule", "firewalld 0.7.0 release notes", Code),

@@ -11,6 +11,7 @@ use super::schema;
 use super::settings::Settings;
 use super::spec::{Limits, StepPolicy};
 use super::table::{One, Row, Table, Type, keys, one};
+use crate::facts::services::Ability;
 
 /// How a master goes on without any outside time.
 #[derive(Debug, Clone, Copy)]
@@ -182,6 +183,10 @@ impl Type for StepType {
 
     fn schema(&self) -> Value {
         json!({ "anyOf": [Words(STEP_WORDS).schema(), schema::map(STEPS)] })
+    }
+
+    fn needs(&self, value: &StepPolicy) -> Vec<Ability> {
+        if *value == StepPolicy::Never { vec![Ability::StepNever] } else { Vec::new() }
     }
 }
 

@@ -69,7 +69,7 @@ const ANYWHERE: &[Row<Settings>] = &[
     Row { key: "sets_clock", field: &set(|s| &mut s.sets_clock, Boolean), default: "`true`",
         doc: "Whether the time service sets the clock; containers need not say it." },
     Row { key: "provider", field: &set(|s| &mut s.provider, Placed(Words(ProviderChoice::WORDS))), default: "`auto`",
-        doc: "The time service: the one that is active, else chrony; w32time on Windows. What each can do, and what is refused: [providers.md](providers.md)." },
+        doc: "The time service: the one that is active of chrony and ntpd, else chrony; w32time on Windows. timesyncd has to be named. What each can do, and what is refused: [providers.md](providers.md)." },
     Row { key: "firewall", field: &set(|s| &mut s.firewall, Placed(Listed(firewalls))), default: "`auto`",
         doc: "The firewall that is opened for those who ask ([firewalls.md](firewalls.md)): `auto` is the one that filters on the host." },
     Row { key: "step", field: &set(|s| &mut s.step, StepType), default: "`{ over: 1s, first: 3 }`",

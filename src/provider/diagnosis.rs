@@ -126,6 +126,22 @@ pub trait Diagnosis {
         None
     }
 
+    /// Returns whether it shows every source that it has, and not only the one that it asks now.
+    fn shows_all_sources(&self) -> bool {
+        true
+    }
+
+    /// Returns the file that names sources after the one that is managed, of `config`, which is what was read of all
+    /// of them.
+    fn last_word<'a>(&self, _config: &'a str) -> Option<&'a str> {
+        None
+    }
+
+    /// Returns what keeps the servers of DHCP out, where no line of the managed file lets them in.
+    fn without_dhcp(&self) -> Option<&'static str> {
+        None
+    }
+
     /// Returns regular expressions of what it writes into the journal when the clock jumped.
     fn jumps(&self) -> &'static [&'static str] {
         &[]

@@ -8,6 +8,7 @@ mod ntpd;
 pub mod passed;
 pub mod peer;
 pub mod started;
+mod timesyncd;
 pub mod w32time;
 
 use std::fmt;
@@ -25,7 +26,7 @@ use crate::exit::Hint;
 use crate::facts::Facts;
 use crate::facts::services::Service;
 use crate::facts::versions::FEATURES;
-use crate::inventory::spec::{ProviderChoice, TimeSpec};
+use crate::inventory::spec::{ProviderChoice, StepPolicy, TimeSpec};
 use crate::model::{DaemonReport, Slice};
 
 /// Names and paths of a time service on one system.
@@ -96,6 +97,12 @@ pub trait Provider: Diagnosis + Sync {
         500.0
     }
 
+    /// Returns when it steps the clock, where the inventory wants this: one that goes by its own rule does not do as it
+    /// is told.
+    fn steps(&self, wanted: StepPolicy) -> StepPolicy {
+        wanted
+    }
+
     /// Returns text for the host's shell that prints its status. Changes nothing.
     fn status(&self) -> &'static str;
 
@@ -121,8 +128,8 @@ pub trait LinuxProvider: Provider {
     /// Returns its names and paths on a system.
     fn layout(&self, facts: &Facts) -> Layout;
 
-    /// Returns what an old version of it cannot do at all of what is wanted.
-    fn refusal(&self, _time: &TimeSpec, _facts: &Facts) -> Option<String> {
+    /// Returns what it cannot do at all of what is wanted on this system, and the way out.
+    fn refusal(&self, _time: &TimeSpec, _facts: &Facts) -> Option<(String, &'static str)> {
         None
     }
 
@@ -182,7 +189,7 @@ impl fmt::Debug for dyn LinuxProvider {
 }
 
 /// All that can be managed on Linux, in the order of preference.
-pub const ALL: &[&dyn LinuxProvider] = &[&chrony::Chrony, &ntpd::Ntpd];
+pub const ALL: &[&dyn LinuxProvider] = &[&chrony::Chrony, &ntpd::Ntpd, &timesyncd::Timesyncd];
 
 /// All time services, of every system.
 pub fn every() -> impl Iterator<Item = &'static dyn Provider> {
@@ -219,8 +226,14 @@ fn named(choice: ProviderChoice, facts: &Facts) -> Result<&'static dyn LinuxProv
     }
 }
 
+/// Returns those that a host may have where the inventory does not name one. That a service runs which the system brought
+/// says nothing of what somebody wanted, so that one has to be named.
+pub fn unnamed() -> impl Iterator<Item = &'static dyn LinuxProvider> {
+    ALL.iter().copied().filter(|provider| !provider.service().built_in)
+}
+
 fn active(facts: &Facts) -> Option<&'static dyn LinuxProvider> {
-    ALL.iter().copied().find(|provider| {
+    unnamed().find(|provider| {
         let is_active = |unit: &str| facts.units.get(unit).is_some_and(|state| state.active);
         provider.units().iter().any(|unit| is_active(unit))
     })

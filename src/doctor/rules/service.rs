@@ -3,8 +3,7 @@
 use super::{Find, ROW, Rule, Severity};
 use crate::doctor::evidence::Unit;
 use crate::doctor::{Patient, Seen};
-use crate::facts::services::{self, System};
-use crate::provider::Peer;
+use crate::provider::{self, Peer};
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -90,7 +89,7 @@ pub(super) const RULES: &[Rule] = &[
         severity: Severity::Warning,
         title: "DHCP adds time servers",
         cause: "The DHCP server of {host}'s network has named `{server}`, and `{unit}` has taken it.",
-        fix: "on {host}: remove `{line}` from {config} and restart {unit}, or name the server in the inventory",
+        fix: "{remedy}",
         configuration: true,
         find: Find::Host(dhcp),
         ..ROW
@@ -140,7 +139,7 @@ fn not_installed(host: &Patient<'_>) -> Vec<Seen> {
 
 /// In the names of those that were looked for.
 fn nobody(host: &Patient<'_>) -> String {
-    let all: Vec<&str> = services::of(System::Linux).map(|service| service.name).collect();
+    let all: Vec<&str> = provider::unnamed().map(|provider| provider.name()).collect();
     match (host.spec.provider.named(), all.as_slice()) {
         (Some(service), _) => format!("{} is not there", service.name),
         (None, [one, two]) => format!("neither {one} nor {two} is there"),
@@ -281,15 +280,24 @@ fn dhcp(host: &Patient<'_>) -> Vec<Seen> {
     let loaded = |server: &str| host.evidence.peers.iter().any(|peer| peer.address == server);
     let lines = host.evidence.text("dhcp").lines().filter_map(|line| line.split_once(' '));
     let taken = lines.filter(|(server, _)| loaded(server) && !named(server));
-    let line =
-        host.evidence.config.value("sourcedir").map_or("the DHCP file".to_owned(), |dir| format!("sourcedir {dir}"));
+    let remedy = keep_out_dhcp(host);
     taken
         .map(|(server, file)| {
             host.seen("dhcp", format!("{file} names {server}, and {} asks it", host.evidence.unit))
                 .with("server", server)
-                .with("line", line.as_str())
+                .with("remedy", remedy.as_str())
         })
         .collect()
+}
+
+fn keep_out_dhcp(host: &Patient<'_>) -> String {
+    let (name, evidence) = (host.name(), host.evidence);
+    if let Some(way) = evidence.service.and_then(|service| service.without_dhcp()) {
+        return format!("on {name}: {way}, or name the server in the inventory");
+    }
+    let line = evidence.config.value("sourcedir").map_or("the DHCP file".to_owned(), |dir| format!("sourcedir {dir}"));
+    let (config, unit) = (&evidence.file, &evidence.unit);
+    format!("on {name}: remove `{line}` from {config} and restart {unit}, or name the server in the inventory")
 }
 
 /// The sources that the service has selected, that the inventory does not name and DHCP has not.
@@ -336,7 +344,7 @@ fn not_loaded(host: &Patient<'_>) -> Vec<Seen> {
 /// A configuration that waits to be loaded is judged when it is.
 fn not_named(host: &Patient<'_>) -> Vec<Seen> {
     let evidence = host.evidence;
-    if evidence.unit.is_empty() || evidence.is_stale() {
+    if evidence.unit.is_empty() || evidence.is_stale() || !super::unit::overruled(host).is_empty() {
         return Vec::new();
     }
     let missing = host.spec.time.sources.iter().filter(|source| evidence.config.source(&source.address).is_none());

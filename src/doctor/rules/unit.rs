@@ -6,6 +6,7 @@ use super::{Find, ROW, Rule};
 use crate::doctor::inside::Inside;
 use crate::doctor::{Link, Patient, Seen};
 use crate::provider::passed;
+use crate::transport::quote::sh;
 
 /// The rules of this family.
 pub(super) const RULES: &[Rule] = &[
@@ -24,6 +25,14 @@ pub(super) const RULES: &[Rule] = &[
         cause: "`{unit}` on {host} has read {other} and not {config}, which fleetclock writes.",
         fix: "{remedy}",
         find: Find::Host(other_file),
+        ..ROW
+    },
+    Rule {
+        code: "FC128",
+        title: "Another file of the service has the last word",
+        cause: "{other} on {host} comes after {config}, which fleetclock writes, and names sources of its own.",
+        fix: "{remedy}",
+        find: Find::Host(overruled),
         ..ROW
     },
     Rule {
@@ -153,6 +162,25 @@ fn passed_over(host: &Patient<'_>) -> Vec<Seen> {
     let remedy = remedies[by_hand.unwrap_or(0)].clone();
     let seen = host.seen("passed", text.lines().collect::<Vec<_>>().join("; "));
     vec![seen.with("lines", lines.join(", ")).with("remedy", remedy).beyond_apply(by_hand.is_some())]
+}
+
+/// What stands under /etc is edited; of what a package or a boot brings, a link to nothing takes the place.
+pub(super) fn overruled(host: &Patient<'_>) -> Vec<Seen> {
+    let evidence = host.evidence;
+    let Some(other) = evidence.service.and_then(|service| service.last_word(evidence.text("config"))) else {
+        return Vec::new();
+    };
+    let (folder, name) = other.rsplit_once('/').unwrap_or_default();
+    let own = evidence.file.rsplit_once('/').map_or("", |(folder, _)| folder);
+    let edit = if folder == own {
+        let keys = evidence.config.language().sources.join("|");
+        format!("sed -i -E 's/^[[:space:]]*({keys})[[:space:]]*=/#&/' {}", sh(other))
+    } else {
+        format!("ln -s /dev/null {}", sh(&format!("{own}/{name}")))
+    };
+    let remedy = format!("on {}: {edit} && systemctl restart {}", host.name(), evidence.unit);
+    let seen = host.seen("config", format!("configured: {}", evidence.config.sources().join(", ")));
+    vec![seen.with("other", other).with("remedy", remedy)]
 }
 
 pub(in crate::doctor) fn other_file(host: &Patient<'_>) -> Vec<Seen> {

@@ -11,6 +11,7 @@ pub const CHRONY: Service = Service {
     version: Some(("chrony", "chronyd")),
     processes: &["chronyd"],
     files: &["/etc/chrony/chrony.conf", "/etc/chrony.conf"],
+    built_in: false,
     abilities: &[
         (Ability::Serve, Since::Always),
         (Ability::ServeNamed, Since::Always),

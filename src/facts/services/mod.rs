@@ -4,6 +4,7 @@
 mod ability;
 mod chrony;
 mod ntpd;
+mod timesyncd;
 mod w32time;
 
 use std::fmt;
@@ -11,6 +12,7 @@ use std::fmt;
 pub use ability::{Ability, Since, refusal, refusal_here};
 pub use chrony::CHRONY;
 pub use ntpd::NTPD;
+pub use timesyncd::TIMESYNCD;
 pub use w32time::W32TIME;
 
 /// A time service that can be managed.
@@ -30,6 +32,8 @@ pub struct Service {
     pub processes: &'static [&'static str],
     /// Where systems keep its configuration, in the order in which they are looked for.
     pub files: &'static [&'static str],
+    /// Whether systems bring it running, so that it runs says nothing of what somebody wanted.
+    pub built_in: bool,
     /// What it can do, and since when.
     pub abilities: &'static [(Ability, Since)],
 }
@@ -53,7 +57,7 @@ impl fmt::Display for System {
 }
 
 /// All that can be managed, in the order of preference; each has its behaviour in `provider/`.
-pub const ALL: &[&Service] = &[&CHRONY, &NTPD, &W32TIME];
+pub const ALL: &[&Service] = &[&CHRONY, &NTPD, &TIMESYNCD, &W32TIME];
 
 /// Those that are known and not managed: they shall not run beside the chosen one.
 pub struct Foreign {
@@ -68,7 +72,6 @@ pub struct Foreign {
 /// All that are known and not managed, with programs that set the clock and end.
 pub const FOREIGN: &[Foreign] = &[
     Foreign { units: &["openntpd"], packages: &["openntpd"], processes: &["openntpd"] },
-    Foreign { units: &["systemd-timesyncd"], packages: &["systemd-timesyncd"], processes: &["systemd-timesyn"] },
     Foreign { units: &[], packages: &["ntpdate", "ntpsec-ntpdate"], processes: &["ntpdate", "sntp"] },
     Foreign { units: &["ntpd-rs"], packages: &["ntpd-rs"], processes: &["ntp-daemon"] },
     Foreign { units: &[], packages: &[], processes: &["ptp4l", "phc2sys"] },

@@ -11,6 +11,7 @@ pub const NTPD: Service = Service {
     version: Some(("ntpd", "ntpd")),
     processes: &["ntpd"],
     files: &["/etc/ntpsec/ntp.conf", "/etc/ntp.conf"],
+    built_in: false,
     abilities: &[
         (Ability::Serve, Since::Always),
         (Ability::ServeNamed, Since::Feature("restrict_source")),

@@ -11,6 +11,7 @@ pub const W32TIME: Service = Service {
     version: None,
     processes: &[],
     files: &[],
+    built_in: false,
     abilities: &[
         (Ability::Serve, Since::Always),
         (Ability::Isolated, Since::Always),

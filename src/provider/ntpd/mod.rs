@@ -104,11 +104,13 @@ impl LinuxProvider for Ntpd {
         }
     }
 
-    fn refusal(&self, time: &TimeSpec, facts: &Facts) -> Option<String> {
+    fn refusal(&self, time: &TimeSpec, facts: &Facts) -> Option<(String, &'static str)> {
         let long = |source: &&Source| source.address.parse::<Ipv6Addr>().is_ok() && source.address.len() > SHORT;
         let source = time.sources.iter().find(long).filter(|_| facts.lacks.contains(&"wide"))?;
         let address = &source.address;
-        Some(format!("the ntpq of this host shows {SHORT} characters of an address, so {address} cannot be proven"))
+        let text =
+            format!("the ntpq of this host shows {SHORT} characters of an address, so {address} cannot be proven");
+        Some((text, "name the source by a shorter address, or say `provider: chrony`"))
     }
 
     fn shortcomings(&self, time: &TimeSpec, facts: &Facts) -> Vec<String> {
