@@ -198,6 +198,7 @@ fn provider(view: &mut View<'_>, name: &str, at: At, text: &str) {
     match text {
         "chrony" | "chronyd" => view.set("", "provider", Out::text("chrony")),
         "ntp" | "ntpd" | "ntpsec" => view.set("", "provider", Out::text("ntpd")),
+        "timesyncd" | "systemd-timesyncd" => view.set("", "provider", Out::text("timesyncd")),
         "auto" | "" => {}
         other => {
             let text = format!(
