@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context as _, Result};
 
 use super::draft::Draft;
-use super::read::Linux;
+use super::read::{Linux, Service};
 use super::{Host, Note, Seen};
 use crate::assets::Assets;
 use crate::config::{self, Difference, Directive};
@@ -68,6 +68,8 @@ fn on_linux(spec: &HostSpec, linux: &Linux, assets: &Assets) -> Result<Vec<Note>
     let mut notes = Vec::new();
     if provider.name() != found.name {
         notes.push(Note::of_host(format!("`plan` puts {} in the place of {}", provider.name(), found.name)));
+    } else if found.service == Service::Timesyncd {
+        notes.extend(beside(&provider.layout(&linux.facts), linux));
     } else if let Some((path, text)) = rendered(spec, &linux.facts, provider, assets)? {
         let new = config::read(found.language, &path, &text);
         let old = found.directives(&linux.files);
@@ -76,6 +78,12 @@ fn on_linux(spec: &HostSpec, linux: &Linux, assets: &Assets) -> Result<Vec<Note>
     }
     notes.extend(opened(spec, &linux.facts));
     Ok(notes)
+}
+
+/// A file that is written beside those that are there, and says what they say.
+fn beside(layout: &Layout, linux: &Linux) -> Option<Note> {
+    let is_new = linux.files.text(layout.config).is_none();
+    is_new.then(|| Note::of_host(format!("`plan` writes {} beside its own files, and restarts it", layout.config)))
 }
 
 /// The file that `apply` would write: its path and its text.

@@ -77,7 +77,7 @@ fn linux_said(linux: &Linux) -> Result<Said, String> {
         Service::Ntpd => ntp::read(&directives, found.arguments, logdir),
         Service::Openntpd => others::openntpd(&directives),
         Service::NtpdRs => others::ntpd_rs(&directives),
-        Service::Timesyncd => others::timesyncd(&directives, &linux.told),
+        Service::Timesyncd => others::timesyncd(&directives, &linux.told, keeps(linux, found.name)),
     };
     said.no_clock = found.service == Service::Chrony && found.arguments.iter().any(|word| word == "-x");
     if let Some(layout) = &layout {
@@ -91,6 +91,13 @@ fn linux_said(linux: &Linux) -> Result<Said, String> {
         alone(&found, &mut said)?;
     }
     Ok(said)
+}
+
+/// The service by its name in the inventory, if it is new enough to be managed.
+fn keeps(linux: &Linux, name: &str) -> Option<&'static str> {
+    let provider = provider::ALL.iter().find(|provider| provider.name() == name)?;
+    let old = provider.floor(&linux.facts).is_some_and(|floor| linux.facts.lacks.contains(&floor));
+    (!old).then(|| provider.name())
 }
 
 /// A line with a secret (`crypto pw`) is named, and not copied.

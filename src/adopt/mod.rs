@@ -118,6 +118,8 @@ struct Said {
     sources: Vec<Source>,
     /// Networks that may ask.
     serve: Vec<IpNet>,
+    /// The service, where `auto` would choose another one.
+    provider: Option<&'static str>,
     /// Everybody may ask because nothing says otherwise.
     open: bool,
     isolated: Option<u8>,

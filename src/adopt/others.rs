@@ -1,5 +1,5 @@
-//! What systemd-timesyncd, openntpd and ntpd-rs are told, in the words of the inventory. Their languages are none of
-//! chrony or ntpd, which take their place: what has no word of the inventory is named, and goes.
+//! What systemd-timesyncd, openntpd and ntpd-rs are told, in the words of the inventory. chrony takes the place of the
+//! last two: what has no word of the inventory is named, and goes.
 
 use super::{Note, Said, Source};
 use crate::config::Directive;
@@ -7,27 +7,32 @@ use crate::config::Directive;
 /// What becomes of a line that only the old service understands.
 const GOES: &str = "goes with the old time service; the inventory has no word for it";
 
-/// systemd-timesyncd: servers of the file, else of the network, else built into it.
-pub(super) fn timesyncd(directives: &[Directive], told: &str) -> Said {
-    let mut said = Said::default();
+/// What becomes of a line of timesyncd: its new file stands beside the others.
+const STAYS: &str = "stays in force where it stands; the inventory has no word for it";
+
+/// systemd-timesyncd: servers of the file, else of the network, else built into it. It is kept under the name `keeps`,
+/// where it can be managed.
+pub(super) fn timesyncd(directives: &[Directive], told: &str, keeps: Option<&'static str>) -> Said {
+    let mut said = Said { provider: keeps, ..Said::default() };
+    let becomes = if keeps.is_some() { STAYS } else { GOES };
     let mut spare: Vec<&Directive> = Vec::new();
     for directive in directives {
         match directive.name.as_str() {
             // An empty value takes back what files before it have said.
             "Time.NTP" if directive.words.is_empty() => said.sources.clear(),
-            "Time.NTP" => said.sources.extend(directive.words.iter().map(|word| eager(word, false))),
+            "Time.NTP" => said.sources.extend(directive.words.iter().map(|word| eager(word))),
             "Time.FallbackNTP" => spare.push(directive),
-            _ => said.notes.push(Note::at(directive, GOES)),
+            _ => said.notes.push(Note::at(directive, becomes)),
         }
     }
     if said.sources.is_empty() {
         let (from, words) = elsewhere(&spare, told);
-        said.sources.extend(words.iter().map(|word| eager(word, true)));
+        said.sources.extend(words.iter().map(|word| eager(word)));
         if !words.is_empty() {
             said.notes.push(Note::of_host(format!("its servers are {from}: {}", words.join(" "))));
         }
     } else {
-        said.notes.extend(spare.into_iter().map(|directive| Note::at(directive, GOES)));
+        said.notes.extend(spare.into_iter().map(|directive| Note::at(directive, becomes)));
     }
     said
 }
@@ -49,7 +54,7 @@ fn elsewhere(spare: &[&Directive], told: &str) -> (&'static str, Vec<String>) {
 }
 
 /// It asks a name of a pool as any other: one of its servers.
-fn eager(address: &str, _spare: bool) -> Source {
+fn eager(address: &str) -> Source {
     Source { iburst: true, ..Source::new(address) }
 }
 

@@ -92,7 +92,7 @@ const SERVICES: &[Row] = &[
     },
     Row {
         service: Service::Timesyncd,
-        name: "systemd-timesyncd",
+        name: "timesyncd",
         units: &["systemd-timesyncd"],
         program: "systemd-timesyn",
         language: Language::Ini,
@@ -187,9 +187,10 @@ impl Found<'_> {
         let Some(file) = &self.file else { return Vec::new() };
         let mut list = files.directives(self.language, file);
         if self.service == Service::Timesyncd {
-            let more = files.names().filter(|name| name.contains("/timesyncd.conf.d/"));
-            // A file of the same name in a later folder would hide one: all are read, and said.
-            list.extend(more.flat_map(|name| files.directives(self.language, name)));
+            let mut more: Vec<&str> = files.names().filter(|name| name.contains("/timesyncd.conf.d/")).collect();
+            // In the order in which it reads them. One of the same name in another folder would hide one: all are said.
+            more.sort_by_key(|name| name.rsplit('/').next());
+            list.extend(more.into_iter().flat_map(|name| files.directives(self.language, name)));
         }
         list
     }

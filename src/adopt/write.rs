@@ -23,6 +23,7 @@ pub(super) struct Pair {
 /// The order in which a person reads them, and what a host says that has not what its group has, if it can say that.
 const KEYS: &[(&str, &str)] = &[
     ("role", ""),
+    ("provider", "auto"),
     ("upstream", "[]"),
     ("follows", "[]"),
     ("serve", ""),
@@ -91,6 +92,7 @@ pub(super) fn settings(draft: &Draft, fleet: &[Draft], groups: &[Group]) -> Vec<
     let how = draft.connection.iter().map(|(key, value)| Some(Pair::new(key, value.clone())));
     let own = [
         one("role", Some(if draft.master { "master" } else { "slave" }.to_owned())),
+        one("provider", said.provider.filter(|_| !draft.master).map(str::to_owned)),
         Pair::list("upstream", upstream),
         Pair::list("follows", follows(draft, fleet, groups).into_iter().map(plain).collect()),
         Pair::list("serve", serve),

@@ -77,8 +77,8 @@ systemctl restart systemd-timesyncd";
             "      - \"clientloglimit 4194304\"  # /etc/chrony/conf.d/20-clients.conf:1\n",
             "      - \"tinker panic 0\"  # /etc/ntp.conf:6\n",
             "    follows: [masters]\n",
-            "plain: `plan` puts chrony in the place of systemd-timesyncd\n",
-            "plain:/etc/systemd/timesyncd.conf:3: `Time.PollIntervalMaxSec 1024`: goes",
+            "plain: `plan` writes /etc/systemd/timesyncd.conf.d/fleetclock.conf beside its own files, and restarts it\n",
+            "plain:/etc/systemd/timesyncd.conf:3: `Time.PollIntervalMaxSec 1024`: stays in force",
             "old:/etc/ntp.conf:2: `restrict default kod nomodify notrap nopeer noquery`: `plan` takes it out\n",
         ] {
             assert!(text.contains(line), "no `{line}` in\n{text}");
