@@ -20,7 +20,35 @@ impl Resource for Filter {
         Ok(Vec::new())
     }
 
+    /// Rules that keep nobody out are as they were, whatever they have counted since.
+    fn reviewed(&self, seen: &Slice) -> String {
+        self.diff(seen).err().map_or_else(String::new, |error| error.to_string())
+    }
+
     fn fix(&self, _seen: &Slice, _refresh: bool) -> Result<Fix> {
         Ok(Fix::default())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_saved_plan_looks_at_what_rules_stop_and_not_at_what_they_have_counted() {
+        let filter = Filter {
+            host: "m1".to_owned(),
+            networks: vec!["10.10.10.0/24".parse().unwrap()],
+            followers: vec!["10.10.10.2".parse().unwrap()],
+        };
+        let reviewed = |policy: &str, packets: u64| {
+            let rules = format!("*filter\n:INPUT {policy} [{packets}:0]\n[{packets}:0] -A INPUT -p tcp -j ACCEPT\n");
+            let stdout = format!(
+                "#: iptables\n# ip\n{rules}#: keepers\n#: routes\n10.10.10.0/24 10.10.10.2 dev e src 10.10.10.1\n"
+            );
+            filter.reviewed(&Slice { stdout, ..Slice::default() })
+        };
+        assert_eq!(reviewed("ACCEPT", 1), reviewed("ACCEPT", 2));
+        assert_ne!(reviewed("ACCEPT", 1), reviewed("DROP", 1));
     }
 }

@@ -74,6 +74,14 @@ impl Resource for Open {
         Ok(Fix { change: judged.change.clone(), undo: judged.undo.clone(), settle: String::new() })
     }
 
+    /// Counters, neighbours and the bans of other programs change by themselves; what is done about the rules does not.
+    fn reviewed(&self, seen: &Slice) -> String {
+        match self.judged(seen) {
+            Ok(judged) => format!("{}\n{}\n{}", judged.change, judged.undo, judged.doubts.join("\n")),
+            Err(error) => error.to_string(),
+        }
+    }
+
     fn doubts(&self, seen: &Slice) -> Vec<String> {
         self.judged(seen).map(|judged| judged.doubts.clone()).unwrap_or_default()
     }

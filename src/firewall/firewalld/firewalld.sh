@@ -31,7 +31,7 @@ fc_firewalld() {
     echo "ipset running/$fc_n $(fc_bus $fc_p $fc_d.ipset getEntries s "$fc_n" 2>/dev/null)"
     echo "ipset permanent/$fc_n $(fc_saved getIPSetByName "$fc_n" ipset getEntries 2>/dev/null)"
   done
-  # Neighbours come and go, and a saved plan compares what is printed: only where hardware addresses count.
+  # A network has many: only those whose hardware addresses count.
   fc_m=$(printf %s "$fc_s" | tr A-F a-f)
   ip neigh 2>/dev/null | while read -r fc_a fc_x fc_i fc_x fc_x fc_l; do
     case $fc_x in *:*:*:*:*:*)

@@ -1,4 +1,5 @@
 use super::*;
+use crate::firewall::ALL;
 use crate::firewall::filter::RULES;
 use crate::firewall::firewalld::Daemon;
 
@@ -174,4 +175,26 @@ fn a_firewalld_in_panic_mode_lets_nobody_in_whatever_its_zones_say() {
 fn a_stopped_firewalld_is_an_error_with_a_hint() {
     let slice = Slice { stdout: "off\n".into(), ..Slice::default() };
     assert!(crate::exit::hint(&firewalld().diff(&slice).unwrap_err()).is_some());
+}
+
+/// A rule that lets SSH in and counts, and one that keeps the followers out, in the chain and in the file of iptables.
+fn counting(packets: u64, policy: &str) -> Slice {
+    let rules = |count: &str| {
+        format!("*filter\n:INPUT {policy} {count}\n-A INPUT -p tcp -m tcp --dport 22 -j ACCEPT\nCOMMIT\n")
+    };
+    let now = rules("[0:0]").replace("-A INPUT", &format!("[{packets}:0] -A INPUT"));
+    let stdout = format!(
+        "loads iptables\n--- file /etc/sysconfig/iptables\n{}\n{RULES}#: iptables\n# ip\n{now}#: keepers\n#: routes\n10.10.10.0/24 10.10.10.2 dev host0 src 10.10.10.1\n",
+        rules("[0:0]")
+    );
+    Slice { stdout, ..Slice::default() }
+}
+
+#[test]
+fn a_saved_plan_holds_while_rules_count_and_until_one_changes() {
+    let word = ALL.iter().copied().find(|firewall| firewall.word() == "iptables").unwrap();
+    let open = Open::with(word, wanted());
+    assert_eq!(open.diff(&counting(1, "DROP")).unwrap().len(), 2);
+    assert_eq!(open.reviewed(&counting(1, "DROP")), open.reviewed(&counting(2, "DROP")));
+    assert_ne!(open.reviewed(&counting(1, "DROP")), open.reviewed(&counting(1, "ACCEPT")));
 }
