@@ -132,11 +132,6 @@ impl Work {
             chain.rules = kept.map(|(_, rule)| rule.clone()).collect();
         }
     }
-
-    /// Whether nothing changes.
-    pub(super) fn is_empty(&self) -> bool {
-        self.remove.is_empty() && self.add.is_empty()
-    }
 }
 
 fn bare(chain: &Chain) -> Chain {

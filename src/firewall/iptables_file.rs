@@ -6,16 +6,14 @@ use anyhow::Result;
 use ipnet::IpNet;
 
 use super::advice::Asked;
-use super::filter::{self, RULES, Rules};
 use super::known::Opening;
 use super::owner;
 use super::packet::Packet;
-use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Signs, Wanted};
+use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
 use super::ruleset::{Chain, Rule, Ruleset, Tool};
 use super::saved::{self, COMMIT, File, Saved};
 use super::walk::Stop;
-use super::{insert, iptables, record};
-use crate::model::Slice;
+use super::{insert, iptables};
 
 /// The word.
 const WORD: &str = "iptables";
@@ -58,21 +56,13 @@ impl LinuxFirewall for Iptables {
         LOADS.iter().any(loads)
     }
 
-    fn probe(&self, wanted: &Wanted) -> String {
-        let ask = format!("{}\nprintf '%s' '{RULES}'\nfc_xt=yes\n{}", files(), filter::probe(&wanted.networks));
-        match wanted.networks.is_empty() {
-            true => format!("[ ! -s {} ] || {{\n{ask}\n}}", record::path(WORD, &wanted.port)),
-            false => ask,
-        }
+    fn settings(&self, _wanted: &Wanted) -> String {
+        format!("{}\nfc_xt=yes", files())
     }
 
-    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged> {
-        let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
-        if text.trim().is_empty() {
-            return Ok(Judged::default());
-        }
-        let files = Files::read(text);
-        let mut judged = saved::judge(&files, wanted, &Rules::read(rules))?;
+    fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
+        let files = Files::read(read.settings);
+        let mut judged = saved::judge(&files, wanted, &read.rules)?;
         if files.loaded.is_empty() {
             let what = "no enabled unit (netfilter-persistent, iptables, ip6tables) loads a file of rules at boot";
             judged.doubts.push(format!("iptables: {what}, so what filters then was not judged"));

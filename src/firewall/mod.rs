@@ -25,6 +25,7 @@ pub mod registry;
 mod rich;
 pub mod ruleset;
 mod saved;
+mod steps;
 mod ufw;
 pub mod unread;
 pub mod walk;

@@ -7,19 +7,19 @@ mod files;
 use anyhow::{Result, anyhow};
 use ipnet::IpNet;
 
-use files::{DROP_IN, LOADS, of_file, put_back, replace};
+use files::{DROP_IN, LOADS};
 
 use super::advice::{Asked, short};
-use super::filter::{self, RULES, Rules};
+use super::filter::Rules;
 use super::insert::{self, Row, Wish, Work};
 use super::known::Opening;
 use super::packet::{ClientPort, Packet};
-use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Signs, Wanted};
+use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
 use super::ruleset::{Chain, Effect, Hook, Ruleset, Tool};
+use super::steps::Words;
 use super::walk::Stop;
-use super::{nft, owner, record};
+use super::{nft, owner};
 use crate::exit::Hint as _;
-use crate::model::{Delta, Slice};
 use crate::text::decisive::decisive;
 use crate::text::quote::sh;
 
@@ -64,9 +64,9 @@ impl LinuxFirewall for Nftables {
         signs.is_active(WORD) || signs.is_enabled(WORD)
     }
 
-    fn probe(&self, wanted: &Wanted) -> String {
+    fn settings(&self, wanted: &Wanted) -> String {
         let file = file(&wanted.port);
-        let ask = format!(
+        format!(
             "{LOAD}
 echo \"boot $(systemctl is-enabled nftables.service 2>/dev/null) $fc_n\"
 for fc_f in {FOLDER}/nftables*.nft; do [ ! -e \"$fc_f\" ] || [ \"$fc_f\" = {file} ] || echo others; done
@@ -75,23 +75,12 @@ cat {DROP_IN} 2>/dev/null
 echo '#: own'
 cat {file} 2>/dev/null
 echo '#: boot'
-fc_load \"$fc_n\"
-printf '%s' '{RULES}'
-{}",
-            filter::probe(&wanted.networks)
-        );
-        match wanted.networks.is_empty() {
-            true => format!("[ ! -s {} ] || {{\n{ask}\n}}", record::path(WORD, &wanted.port)),
-            false => ask,
-        }
+fc_load \"$fc_n\""
+        )
     }
 
-    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged> {
-        let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
-        if text.trim().is_empty() {
-            return Ok(Judged::default());
-        }
-        judge(wanted, &Boot::read(text), &Rules::read(rules), seen.stderr.trim())
+    fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
+        judge(wanted, &Boot::read(read.settings), &read.rules, read.said)
     }
 
     fn owns(&self, stop: &Stop, _beside: &[&str]) -> bool {
@@ -198,10 +187,7 @@ fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judge
     let later = Wish { own: &|_, _| None, ..now };
     let at_boot = if boot.is_loaded() && !unread { later.work(&boot.rules) } else { Work::default() };
     let now = now.work(&rules.set);
-    if let Some(filter) = &wanted.filter {
-        filter.refuse(&rules.with(now.after.clone()), &|_, _| false)?;
-        filter.refuse_at_boot(&rules.with(at_boot.after.clone()))?;
-    }
+    wanted.refuse(rules, &now, &at_boot)?;
     let mut judged = judged(wanted, boot, &now, &at_boot);
     if unread {
         let what = decisive("", why);
@@ -270,34 +256,38 @@ fn judged(wanted: &Wanted, boot: &Boot, now: &Work, at_boot: &Work) -> Judged {
     let port = &wanted.port;
     let (file, text) = (file(port), text(boot, at_boot, port));
     let drop_in = if text.is_empty() && !boot.others { "" } else { LOADS };
-    let mut judged = Judged::default();
     let files = [(file.as_str(), &boot.own, text.as_str()), (DROP_IN, &boot.drop_in, drop_in)];
-    for (path, is, wanted) in files.into_iter().filter(|(_, is, wanted)| is != wanted) {
-        judged.deltas.push(of_file(path, is, wanted));
-        judged.change.push_str(&replace(path, wanted));
-        judged.undo.push_str(&put_back(path));
+    let files = files.into_iter().filter(|(_, is, wanted)| is != wanted);
+    Judged::of(&Running, wanted, files.map(|(path, is, wanted)| files::change(path, is, wanted)), now)
+}
+
+/// The rules as they work.
+struct Running;
+
+impl Words for Running {
+    fn word(&self) -> &'static str {
+        WORD
     }
-    for row in now.remove.iter().rev() {
-        judged.deltas.push(of_rule(row, port, false));
-        judged.change.push_str(&format!("{}\n", about(row, port, "fc_delete")));
+
+    fn functions(&self) -> String {
+        format!("{FUNCTIONS}{LOAD}\n")
     }
-    for row in &now.add {
-        judged.deltas.push(of_rule(row, port, true));
-        judged.change.push_str(&format!("nft {}\n", sh(&command(row, port))));
+
+    fn insert(&self, row: &Row, port: &Opening) -> String {
+        format!("nft {}", sh(&command(row, port)))
     }
-    for row in now.add.iter().rev() {
-        judged.undo.push_str(&format!("{} || :\n", about(row, port, "fc_delete")));
+
+    fn delete(&self, row: &Row, port: &Opening) -> String {
+        about(row, port, "fc_delete")
     }
-    for row in &now.remove {
-        let is_there = about(row, port, "fc_handle");
-        judged.undo.push_str(&format!("{is_there} >/dev/null || nft {}\n", sh(&command(row, port))));
+
+    fn is_there(&self, row: &Row, port: &Opening) -> String {
+        about(row, port, "fc_handle")
     }
-    if !judged.deltas.is_empty() {
-        let note = if wanted.networks.is_empty() { Vec::new() } else { vec![sh(&port.to_string())] };
-        judged.change = format!("{FUNCTIONS}{LOAD}\n{}{}", record::write(WORD, port, &note), judged.change);
-        judged.undo = format!("{FUNCTIONS}{}{}", judged.undo, record::restore(WORD, port));
+
+    fn shown(&self, row: &Row, port: &Opening) -> (String, String) {
+        (row.chain.full(), words(row.network, port))
     }
-    judged
 }
 
 /// `fc_handle FAMILY TABLE CHAIN MARK` prints the handle of the rule of ours that has this comment, `fc_delete` takes
@@ -314,16 +304,6 @@ fc_h=$(fc_handle "$@") && nft delete rule "$1" "$2" "$3" handle "$fc_h"
 fn about(row: &Row, port: &Opening, function: &str) -> String {
     let Chain { family, table, name, .. } = &row.chain;
     format!("{function} {family} {} {} {}", sh(table), sh(name), sh(&insert::mark(row.network, port)))
-}
-
-fn of_rule(row: &Row, port: &Opening, comes: bool) -> Delta {
-    let word = Some("open".to_owned());
-    let (from, to) = if comes { (None, word) } else { (word, None) };
-    let property = format!("{port} from {} (running)", row.network);
-    let mut delta = Delta::new(format!("{WORD} chain {}", row.chain.full()), &property, from, to);
-    let sign = if comes { '+' } else { '-' };
-    delta.diff = Some(format!("@@ rule {} @@\n{sign}{}\n", row.at + 1, words(row.network, port)));
-    delta
 }
 
 /// An insertion at the head of the chain, and in the file that is loaded at boot.

@@ -2,6 +2,7 @@
 //! are served, now and after the next start, how it is opened and closed, how that is taken back, and what doctor
 //! asks and advises. Adding one is a file and its line in [`ALL`]; `tests/firewall.rs` says what else it needs.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use anyhow::Result;
@@ -9,12 +10,13 @@ use ipnet::IpNet;
 use serde::Serialize;
 
 use super::advice::Asked;
-use super::filter::Filter;
+use super::filter::{self, Filter, RULES, Rules};
+use super::insert::Work;
 use super::known::Opening;
 use super::packet::Packet;
 use super::ruleset::Ruleset;
 use super::walk::Stop;
-use super::{firewalld, iptables_file, nftables, ufw, windows};
+use super::{firewalld, iptables_file, nftables, record, ufw, windows};
 use crate::model::{Delta, Slice};
 
 /// All that can be opened on Linux, in the order in which the active one is looked for.
@@ -60,14 +62,44 @@ pub trait LinuxFirewall: Firewall {
     /// Returns whether it filters on the host.
     fn is_active(&self, signs: &Signs<'_>) -> bool;
 
-    /// Returns shell text that reads what `judge` judges. Changes nothing.
-    fn probe(&self, wanted: &Wanted) -> String;
+    /// Returns shell text that prints its own settings, as far as they say what is open. Changes nothing.
+    fn settings(&self, wanted: &Wanted) -> String;
+
+    /// Returns whether the rules themselves are read beside its settings.
+    fn needs_rules(&self, _wanted: &Wanted) -> bool {
+        true
+    }
 
     /// Compares what was read with what is wanted. Pure.
     ///
     /// # Errors
     /// It could not be read, or something that is not ours keeps followers out.
-    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged>;
+    fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged>;
+
+    /// Returns shell text that reads what [`judge`](LinuxFirewall::judge) judges. Changes nothing. Where nobody is
+    /// served it reads only if something was noted that is ours.
+    fn probe(&self, wanted: &Wanted) -> String {
+        let mut ask = self.settings(wanted);
+        if self.needs_rules(wanted) {
+            ask.push_str(&format!("\nprintf '%s' '{RULES}'\n{}", filter::probe(&wanted.asked())));
+        }
+        match wanted.networks.is_empty() {
+            true => format!("[ ! -s {} ] || {{\n{ask}\n}}", record::path(self.word(), &wanted.port)),
+            false => ask,
+        }
+    }
+
+    /// Compares what the probe printed with what is wanted. Pure.
+    ///
+    /// # Errors
+    /// As for [`compare`](LinuxFirewall::compare).
+    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged> {
+        let (settings, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
+        if settings.trim().is_empty() {
+            return Ok(Judged::default());
+        }
+        self.compare(wanted, &Read { settings, rules: Rules::read(rules), said: seen.stderr.trim() })
+    }
 
     /// Returns how its rule is called in findings: `ufw`, `iptables-legacy`.
     fn owner(&self, _stop: &Stop) -> &'static str {
@@ -117,6 +149,35 @@ pub struct Wanted {
     pub filter: Option<Filter>,
     /// What the programs of the host are too old for.
     pub lacks: Vec<&'static str>,
+}
+
+impl Wanted {
+    /// The networks that questions are sent from through the rules.
+    fn asked(&self) -> Vec<IpNet> {
+        let mut all = self.networks.clone();
+        all.extend(self.filter.iter().flat_map(|filter| &filter.networks));
+        let mut seen = BTreeSet::new();
+        all.retain(|network| seen.insert(*network));
+        all
+    }
+
+    /// Fails where rules of others would keep followers out when all is done, now or after the next start.
+    pub(super) fn refuse(&self, rules: &Rules, now: &Work, at_boot: &Work) -> Result<()> {
+        let Some(filter) = &self.filter else { return Ok(()) };
+        filter.refuse(&rules.with(now.after.clone()), &|_, _| false)?;
+        filter.refuse_at_boot(&rules.with(at_boot.after.clone()))
+    }
+}
+
+/// What was read of a firewall.
+#[derive(Debug)]
+pub struct Read<'a> {
+    /// What its settings said.
+    pub settings: &'a str,
+    /// The rules of the host.
+    pub rules: Rules,
+    /// What programs have complained of.
+    pub said: &'a str,
 }
 
 /// What differs, how that is changed and taken back, and what could not be told.

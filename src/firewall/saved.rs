@@ -7,15 +7,11 @@ use ipnet::IpNet;
 use super::filter::Rules;
 use super::insert::{Row, Wish, Work};
 use super::known::Opening;
-use super::record;
 use super::registry::{Judged, Wanted};
 use super::ruleset::{Chain, Rule, Ruleset, Tool};
+use super::steps::{self, Change, Words};
 use super::walk::Stop;
-use crate::model::Delta;
-use crate::text::diff;
-use crate::text::hide::Hider;
 use crate::text::quote::sh;
-use crate::text::shape;
 
 /// A file that is read by `iptables-restore` at boot.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -96,52 +92,47 @@ pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result
         },
     };
     let (now, boot) = (wish.work(&rules.set), wish.work(&saved.at_boot()));
-    if let Some(filter) = &wanted.filter {
-        filter.refuse(&rules.with(now.after.clone()), &|_, _| false)?;
-        filter.refuse_at_boot(&rules.with(boot.after.clone()))?;
-    }
-    Ok(judged(saved, wanted, &now, &boot))
+    wanted.refuse(rules, &now, &boot)?;
+    let file = |(index, file): (usize, &File)| {
+        let text = edited(saved, file, &boot, port);
+        (text != file.text).then(|| Change {
+            delta: steps::of_file(saved.word(), &file.path, "rules at boot", &file.text, &text),
+            change: write(saved, file, &text, index),
+            undo: put_back(saved, file, &boot, port, index),
+        })
+    };
+    let files = saved.files().iter().enumerate().filter_map(file);
+    Ok(Judged::of(&Running(saved), wanted, files, &now))
 }
 
-fn judged(saved: &dyn Saved, wanted: &Wanted, now: &Work, boot: &Work) -> Judged {
-    let (word, port) = (saved.word(), &wanted.port);
-    let mut judged = Judged::default();
-    if now.is_empty() && boot.is_empty() {
-        return judged;
+/// The rules as they work.
+struct Running<'a>(&'a dyn Saved);
+
+impl Words for Running<'_> {
+    fn word(&self) -> &'static str {
+        self.0.word()
     }
-    let note = if wanted.networks.is_empty() { Vec::new() } else { vec![sh(&port.to_string())] };
-    judged.change = record::write(word, port, &note);
-    for (index, file) in saved.files().iter().enumerate() {
-        let text = edited(saved, file, boot, port);
-        if text == file.text {
-            continue;
-        }
-        judged.deltas.push(of_file(word, file, &text));
-        judged.change.push_str(&write(saved, file, &text, index));
-        judged.undo.push_str(&put_back(saved, file, boot, port, index));
+
+    fn functions(&self) -> String {
+        FUNCTION.to_owned()
     }
-    for row in now.remove.iter().rev() {
-        judged.deltas.push(of_rule(saved, row, port, false));
-        judged.change.push_str(&run(row, "-D", &saved.words(row.network, port)));
+
+    fn insert(&self, row: &Row, port: &Opening) -> String {
+        run(row, "-I", &format!("{} {}", row.at + 1, self.0.words(row.network, port)))
     }
-    for row in &now.add {
-        judged.deltas.push(of_rule(saved, row, port, true));
-        judged.change.push_str(&run(row, "-I", &format!("{} {}", row.at + 1, saved.words(row.network, port))));
+
+    fn delete(&self, row: &Row, port: &Opening) -> String {
+        run(row, "-D", &self.0.words(row.network, port))
     }
-    for row in now.add.iter().rev() {
-        judged
-            .undo
-            .push_str(&format!("{} 2>/dev/null || :\n", run(row, "-D", &saved.words(row.network, port)).trim_end()));
+
+    fn is_there(&self, row: &Row, port: &Opening) -> String {
+        run(row, "-C", &self.0.words(row.network, port))
     }
-    for row in &now.remove {
-        let words = saved.words(row.network, port);
-        let is_there = run(row, "-C", &words);
-        let back = run(row, "-I", &format!("{} {words}", row.at + 1));
-        judged.undo.push_str(&format!("{} 2>/dev/null || {back}", is_there.trim_end()));
+
+    fn shown(&self, row: &Row, port: &Opening) -> (String, String) {
+        let Chain { family, name, .. } = &row.chain;
+        (format!("{family} {name}"), format!("-A {name} {}", self.0.words(row.network, port)))
     }
-    judged.undo = format!("{}{}{}", FUNCTION, judged.undo, record::restore(word, port));
-    judged.change = format!("{FUNCTION}{}", judged.change);
-    judged
 }
 
 /// The program of a kind of rules, or the only one that there is, whatever kind it is of.
@@ -156,26 +147,7 @@ command -v \"$fc_p\" >/dev/null 2>&1 || fc_p=${fc_p%-*}
 fn run(row: &Row, verb: &str, words: &str) -> String {
     let kind = if row.chain.tool == Tool::Legacy { "legacy" } else { "nft" };
     let six = if row.chain.family == "ip6" { "6" } else { "" };
-    format!("fc_x ip{six}tables-{kind} -t {} {verb} {} {words}\n", row.chain.table, row.chain.name)
-}
-
-fn of_rule(saved: &dyn Saved, row: &Row, port: &Opening, comes: bool) -> Delta {
-    let word = Some("open".to_owned());
-    let (from, to) = if comes { (None, word) } else { (word, None) };
-    let resource = format!("{} chain {} {}", saved.word(), row.chain.family, row.chain.name);
-    let mut delta = Delta::new(resource, &format!("{port} from {} (running)", row.network), from, to);
-    let sign = if comes { '+' } else { '-' };
-    let at = row.at + 1;
-    delta.diff = Some(format!("@@ rule {at} @@\n{sign}-A {} {}\n", row.chain.name, saved.words(row.network, port)));
-    delta
-}
-
-fn of_file(word: &str, file: &File, text: &str) -> Delta {
-    let words = |text: &str| Some(format!("{} lines", text.lines().count()));
-    let mut delta = Delta::new(format!("{word} {}", file.path), "rules at boot", words(&file.text), words(text));
-    let plain = shape::Wanted::plain(Hider::new([]));
-    delta.diff = Some(diff::unified(&file.path, &file.text, text, &plain));
-    delta
+    format!("fc_x ip{six}tables-{kind} -t {} {verb} {} {words}", row.chain.table, row.chain.name)
 }
 
 /// The file with what changes in the rules that it makes.

@@ -6,16 +6,14 @@ use anyhow::{Result, anyhow};
 use ipnet::IpNet;
 
 use super::advice::{Asked, short};
-use super::filter::{self, RULES, Rules};
 use super::known::Opening;
 use super::packet::Packet;
-use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Signs, Wanted};
+use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
 use super::ruleset::{Chain, Hook, Rule, Ruleset};
 use super::saved::{self, File, Saved};
 use super::walk::Stop;
-use super::{insert, iptables, record};
+use super::{insert, iptables};
 use crate::exit::Hint as _;
-use crate::model::Slice;
 
 /// The word, the unit and the beginning of its chains.
 const WORD: &str = "ufw";
@@ -56,20 +54,12 @@ impl LinuxFirewall for Ufw {
         signs.said.contains(&WORD)
     }
 
-    fn probe(&self, wanted: &Wanted) -> String {
-        let ask = format!("{}\nprintf '%s' '{RULES}'\nfc_xt=yes\n{}", settings(), filter::probe(&wanted.networks));
-        match wanted.networks.is_empty() {
-            true => format!("[ ! -s {} ] || {{\n{ask}\n}}", record::path(WORD, &wanted.port)),
-            false => ask,
-        }
+    fn settings(&self, _wanted: &Wanted) -> String {
+        format!("{}\nfc_xt=yes", settings())
     }
 
-    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged> {
-        let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
-        if text.trim().is_empty() {
-            return Ok(Judged::default());
-        }
-        let ufw = Files::read(text);
+    fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
+        let ufw = Files::read(read.settings);
         let six = wanted.networks.iter().find(|network| network.addr().is_ipv6());
         if let Some(network) = six.filter(|_| !ufw.has_six) {
             return Err(anyhow!(
@@ -81,7 +71,7 @@ impl LinuxFirewall for Ufw {
             return Err(anyhow!("ufw has no /etc/ufw/user.rules that can be read")
                 .hint("install ufw, or say `firewall: auto` or `firewall: none` for this host"));
         }
-        let mut judged = saved::judge(&ufw, wanted, &Rules::read(rules))?;
+        let mut judged = saved::judge(&ufw, wanted, &read.rules)?;
         judged.doubts.extend(ufw.doubt());
         Ok(judged)
     }

@@ -10,12 +10,12 @@ use super::judged::{Found, Part, Row, row};
 use super::{Door, FUNCTIONS, Firewalld, WAY, askers, words};
 use crate::exit::Hint;
 use crate::firewall::advice::Asked;
-use crate::firewall::filter::{RULES, Rules};
+use crate::firewall::filter::Rules;
 use crate::firewall::precede::Opened;
 use crate::firewall::record;
-use crate::firewall::registry::{Firewall, Judged, LinuxFirewall, Signs, Wanted};
+use crate::firewall::registry::{Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
 use crate::firewall::walk::Stop;
-use crate::model::{Delta, Slice};
+use crate::model::Delta;
 use crate::text::decisive::decisive;
 use crate::text::quote::sh;
 
@@ -48,20 +48,17 @@ impl LinuxFirewall for Daemon {
         signs.is_active(WORD)
     }
 
-    fn probe(&self, wanted: &Wanted) -> String {
+    fn settings(&self, wanted: &Wanted) -> String {
         let addresses: Vec<String> = wanted.networks.iter().map(|network| askers(*network)).collect();
-        let ask = format!("{WAY}\n{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "));
-        match &wanted.filter {
-            _ if wanted.networks.is_empty() => {
-                format!("[ ! -s {} ] || {{\n{ask}\n}}", record::path(WORD, &wanted.port))
-            }
-            Some(filter) => format!("{ask}\nprintf '%s' '{RULES}'\n{}", filter.probe()),
-            None => ask,
-        }
+        format!("{WAY}\n{FUNCTIONS}\nfc_firewalld {}", addresses.join(" "))
     }
 
-    fn judge(&self, wanted: &Wanted, seen: &Slice) -> Result<Judged> {
-        let found = judge(wanted, seen)?;
+    fn needs_rules(&self, wanted: &Wanted) -> bool {
+        wanted.filter.is_some()
+    }
+
+    fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
+        let found = judge(wanted, read)?;
         let (deltas, (change, undo)) = (deltas(wanted, &found), fix(wanted, &found));
         Ok(Judged { deltas, change, undo, doubts: found.doubts })
     }
@@ -130,14 +127,13 @@ fn note(wanted: &Wanted, ours: &[Row]) -> String {
     record::write(WORD, &wanted.port, &ours.iter().map(line).collect::<Vec<_>>())
 }
 
-fn judge(wanted: &Wanted, seen: &Slice) -> Result<Found> {
-    let (text, rules) = seen.stdout.split_once(RULES).unwrap_or((&seen.stdout, ""));
-    let Some(state) = Firewalld::read_for(text, &wanted.port) else { return Ok(Found::default()) };
-    if text.starts_with("off") {
+fn judge(wanted: &Wanted, read: &Read<'_>) -> Result<Found> {
+    let Some(state) = Firewalld::read_for(read.settings, &wanted.port) else { return Ok(Found::default()) };
+    if read.settings.starts_with("off") {
         return match wanted.networks.is_empty() {
             // Nobody is served, and what does not run lets nobody in.
             true => Ok(Found::default()),
-            false => Err(anyhow!("firewalld does not answer: {}", decisive("", &seen.stderr))
+            false => Err(anyhow!("firewalld does not answer: {}", decisive("", read.said))
                 .hint("start firewalld, or say `firewall: none` for this host")),
         };
     }
@@ -148,11 +144,11 @@ fn judge(wanted: &Wanted, seen: &Slice) -> Result<Found> {
         )
         .hint("somebody has run `firewall-cmd --panic-on`; when the reason is gone: firewall-cmd --panic-off"));
     }
-    let rules = Rules::read(rules);
-    let found = compare(wanted, state, &rules, &decisive("", &seen.stderr))?;
+    let rules = &read.rules;
+    let found = compare(wanted, state, rules, &decisive("", read.said))?;
     // The rules themselves say more than the settings.
     if let Some(filter) = &wanted.filter {
-        filter.refuse(&rules, &|stop, from| stop.is_by_zones(&rules.set) && found.work.opens(from))?;
+        filter.refuse(rules, &|stop, from| stop.is_by_zones(&rules.set) && found.work.opens(from))?;
     }
     match found.refused {
         Some((message, hint)) => Err(anyhow!(message).hint(&hint)),

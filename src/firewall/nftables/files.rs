@@ -1,9 +1,7 @@
 //! The files of ours for the next boot: who may ask, and the drop-in of nftables.service that loads them.
 
-use crate::model::Delta;
-use crate::text::hide::Hider;
+use crate::firewall::steps::{self, Change};
 use crate::text::quote::sh;
-use crate::text::{diff, shape};
 
 use super::WORD;
 
@@ -18,11 +16,10 @@ ExecStartPost=-/bin/sh -c 'for f in /etc/fleetclock/nftables*.nft; do [ ! -e \"$
 ExecReload=-/bin/sh -c 'for f in /etc/fleetclock/nftables*.nft; do [ ! -e \"$$f\" ] || nft -f \"$$f\"; done'
 ";
 
-pub(super) fn of_file(path: &str, is: &str, wanted: &str) -> Delta {
-    let lines = |text: &str| (!text.is_empty()).then(|| format!("{} lines", text.lines().count()));
-    let mut delta = Delta::new(format!("{WORD} {path}"), "loaded at boot", lines(is), lines(wanted));
-    delta.diff = Some(diff::unified(path, is, wanted, &shape::Wanted::plain(Hider::new([]))));
-    delta
+/// Writes a file of ours, or takes it away.
+pub(super) fn change(path: &str, is: &str, wanted: &str) -> Change {
+    let delta = steps::of_file(WORD, path, "loaded at boot", is, wanted);
+    Change { delta, change: replace(path, wanted), undo: put_back(path) }
 }
 
 /// A number for each of the two files, for what is kept of them.
@@ -30,8 +27,8 @@ fn kept(path: &str) -> &'static str {
     if path == DROP_IN { "drop-in" } else { "rules" }
 }
 
-/// Writes a file of ours, or takes it away; the rules are tried first, as they would be loaded.
-pub(super) fn replace(path: &str, wanted: &str) -> String {
+/// Rules are tried first, as they would be loaded.
+fn replace(path: &str, wanted: &str) -> String {
     let keep = kept(path);
     let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
     let begin = format!(": >\"$FC_KEEP/{keep}.begun\"\n[ ! -e {path} ] || cp -p {path} \"$FC_KEEP/{keep}\"\n");
@@ -50,7 +47,7 @@ pub(super) fn replace(path: &str, wanted: &str) -> String {
     format!("{begin}{write}{reload}")
 }
 
-pub(super) fn put_back(path: &str) -> String {
+fn put_back(path: &str) -> String {
     let keep = kept(path);
     let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
     let reload = if path == DROP_IN { "systemctl daemon-reload\n" } else { "" };
