@@ -37,8 +37,8 @@ pub(super) struct Wish<'a> {
     pub(super) networks: &'a [IpNet],
     /// A question from a network; `None` where no way leads there.
     pub(super) question: &'a dyn Fn(IpNet) -> Option<Packet<'a>>,
-    /// Whom a rule lets in, if it is one of ours for this port.
-    pub(super) own: &'a dyn Fn(&Chain, &Rule) -> Option<IpNet>,
+    /// The rules of ours for this port in a chain: how many stand before each, and whom it lets in.
+    pub(super) own: &'a dyn Fn(&Chain) -> Vec<(usize, IpNet)>,
     /// The chain in which a rule of ours may come before this stop.
     pub(super) target: &'a dyn Fn(&Ruleset, &Stop) -> Option<usize>,
     /// Whether it is about the port of NTP, for which the rules can be asked.
@@ -52,8 +52,8 @@ impl Wish<'_> {
     pub(super) fn work(&self, rules: &Ruleset) -> Work {
         let mut work = Work { after: rules.clone(), ..Work::default() };
         let mut seen: Vec<(Chain, IpNet)> = Vec::new();
-        for row in self.ours(rules) {
-            // One that is there twice is once too often.
+        // One that is there twice is once too often; commands that take one away by its words find the first.
+        for row in self.ours(rules).into_iter().rev() {
             let known = (row.chain.clone(), row.network);
             if !self.networks.contains(&row.network) || seen.contains(&known) {
                 work.remove.push(row);
@@ -111,11 +111,8 @@ impl Wish<'_> {
 
     fn ours(&self, rules: &Ruleset) -> Vec<Row> {
         let of = |chain: &Chain| -> Vec<Row> {
-            let own = |(at, rule): (usize, &Rule)| {
-                let network = (self.own)(chain, rule)?;
-                Some(Row { chain: bare(chain), at, network, last: at + 1 == chain.rules.len() })
-            };
-            chain.rules.iter().enumerate().filter_map(own).collect()
+            let row = |(at, network)| Row { chain: bare(chain), at, network, last: at + 1 == chain.rules.len() };
+            (self.own)(chain).into_iter().map(row).collect()
         };
         rules.chains.iter().flat_map(of).collect()
     }
@@ -197,10 +194,11 @@ pub(super) fn mark(network: IpNet, port: &Opening) -> String {
     format!("fleetclock {port} from {network}")
 }
 
-/// Whom a rule lets in that has such a comment for this port.
-pub(super) fn marked(shown: &str, port: &Opening) -> Option<IpNet> {
-    let (_, rest) = shown.split_once(&format!("\"fleetclock {port} from "))?;
-    rest.split('"').next()?.parse().ok()
+/// The rules of a chain that have such a comment for this port, and whom they let in.
+pub(super) fn marked(chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)> {
+    let begin = format!("\"fleetclock {port} from ");
+    let network = |rule: &Rule| rule.shown.split_once(&begin)?.1.split('"').next()?.parse().ok();
+    chain.rules.iter().enumerate().filter_map(|(at, rule)| Some((at, network(rule)?))).collect()
 }
 
 /// Whether a rule says what these words of iptables say, in whatever order.

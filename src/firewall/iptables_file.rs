@@ -10,7 +10,7 @@ use super::known::Opening;
 use super::owner;
 use super::packet::Packet;
 use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
-use super::ruleset::{Chain, Rule, Ruleset, Tool};
+use super::ruleset::{Chain, Ruleset, Tool};
 use super::saved::{self, COMMIT, File, Saved};
 use super::walk::Stop;
 use super::{insert, iptables};
@@ -150,8 +150,8 @@ impl Saved for Files {
         "INPUT"
     }
 
-    fn own(&self, chain: &Chain, rule: &Rule, port: &Opening) -> Option<IpNet> {
-        insert::marked(&rule.shown, port).filter(|_| chain.tool != Tool::Nft)
+    fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)> {
+        if chain.tool == Tool::Nft { Vec::new() } else { insert::marked(chain, port) }
     }
 
     fn words(&self, network: IpNet, port: &Opening) -> String {

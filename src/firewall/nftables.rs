@@ -179,12 +179,12 @@ fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judge
     let now = Wish {
         networks: &wanted.networks,
         question: &question,
-        own: &|chain, rule| insert::marked(&rule.shown, port).filter(|_| chain.tool == Tool::Nft),
+        own: &|chain| if chain.tool == Tool::Nft { insert::marked(chain, port) } else { Vec::new() },
         target: &target,
         is_ntp: port.is_ntp(),
         first_in: &first_in,
     };
-    let later = Wish { own: &|_, _| None, ..now };
+    let later = Wish { own: &|_| Vec::new(), ..now };
     let at_boot = if boot.is_loaded() && !unread { later.work(&boot.rules) } else { Work::default() };
     let now = now.work(&rules.set);
     wanted.refuse(rules, &now, &at_boot)?;

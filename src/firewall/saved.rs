@@ -8,7 +8,7 @@ use super::filter::Rules;
 use super::insert::{Row, Wish, Work};
 use super::known::Opening;
 use super::registry::{Judged, Wanted};
-use super::ruleset::{Chain, Rule, Ruleset, Tool};
+use super::ruleset::{Chain, Ruleset, Tool};
 use super::steps::{self, Change, Words};
 use super::walk::Stop;
 use crate::text::quote::sh;
@@ -38,8 +38,8 @@ pub(super) trait Saved {
     /// The chain that rules of ours for other ports than that of NTP stand in, before all others.
     fn first_in(&self, network: IpNet) -> &'static str;
 
-    /// Whom a rule lets in, if it is one of ours for this port.
-    fn own(&self, chain: &Chain, rule: &Rule, port: &Opening) -> Option<IpNet>;
+    /// The rules of ours for this port in a chain: how many stand before each, and whom it lets in.
+    fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)>;
 
     /// The words of iptables for what is let in: `-s 10.0.0.0/8 ... -j ACCEPT`.
     fn words(&self, network: IpNet, port: &Opening) -> String;
@@ -80,7 +80,7 @@ pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result
     let wish = Wish {
         networks: &wanted.networks,
         question: &question,
-        own: &|chain, rule| saved.own(chain, rule, port),
+        own: &|chain| saved.own(chain, port),
         target: &|rules, stop| saved.target(rules, stop),
         is_ntp: port.is_ntp(),
         first_in: &|rules, network| {

@@ -50,20 +50,23 @@ impl Judged {
             judged.change.push_str(&file.change);
             judged.undo.push_str(&file.undo);
         }
-        for row in now.remove.iter().rev() {
+        for (number, row) in now.remove.iter().enumerate().rev() {
             judged.deltas.push(of_rule(words, row, port, false));
-            judged.change.push_str(&format!("{}\n", words.delete(row, port)));
+            judged.change.push_str(&format!("{}\n: >\"$FC_KEEP/gone-{number}\"\n", words.delete(row, port)));
         }
-        for row in &now.add {
+        for (number, row) in now.add.iter().enumerate() {
             judged.deltas.push(of_rule(words, row, port, true));
-            judged.change.push_str(&format!("{}\n", words.insert(row, port)));
+            judged.change.push_str(&format!("{}\n: >\"$FC_KEEP/come-{number}\"\n", words.insert(row, port)));
         }
-        for row in now.add.iter().rev() {
-            judged.undo.push_str(&format!("{} 2>/dev/null || :\n", words.delete(row, port)));
+        // What was not done is not taken back: somebody else's rule may say the same.
+        for (number, row) in now.add.iter().enumerate().rev() {
+            let delete = words.delete(row, port);
+            judged.undo.push_str(&format!("[ ! -e \"$FC_KEEP/come-{number}\" ] || {delete} 2>/dev/null || :\n"));
         }
-        for row in &now.remove {
+        for (number, row) in now.remove.iter().enumerate() {
             let (is_there, insert) = (words.is_there(row, port), words.insert(row, port));
-            judged.undo.push_str(&format!("{is_there} >/dev/null 2>&1 || {insert}\n"));
+            let undo = format!("[ ! -e \"$FC_KEEP/gone-{number}\" ] || {is_there} >/dev/null 2>&1 || {insert}\n");
+            judged.undo.push_str(&undo);
         }
         if !judged.deltas.is_empty() {
             let note = if wanted.networks.is_empty() { Vec::new() } else { vec![sh(&port.to_string())] };

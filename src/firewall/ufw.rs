@@ -2,6 +2,9 @@
 //! `ufw allow proto udp from NETWORK to any port 123 comment fleetclock` writes, before the first rule of the
 //! administrator that stops everybody, in the file and in the chain as it works.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
 use anyhow::{Result, anyhow};
 use ipnet::IpNet;
 
@@ -185,19 +188,33 @@ impl Files {
     }
 
     /// Whom the rules of ours in its files let in at a port.
-    fn ours(&self, port: &Opening) -> Vec<IpNet> {
-        let tuple = |line: &str| {
-            let words: Vec<&str> = line.strip_prefix("### tuple ### ")?.split(' ').collect();
-            let is_port = words.get(1..3) == Some(&[port.protocol(), port.ports().replace('-', ":").as_str()]);
-            let from = words
-                .get(5)?
-                .parse::<IpNet>()
-                .ok()
-                .or_else(|| Some(words.get(5)?.parse::<std::net::IpAddr>().ok()?.into()));
-            from.filter(|_| is_port && words.contains(&COMMENT))
-        };
-        self.files.iter().flat_map(|file| file.text.lines()).filter_map(tuple).collect()
+    fn ours(&self, port: &Opening) -> BTreeSet<IpNet> {
+        let own = self.files.iter().flat_map(|file| file.text.lines()).filter_map(tuple);
+        own.filter(|(own, _)| own == port).map(|(_, network)| network).collect()
     }
+}
+
+/// What a rule of ours lets in, by the words that stand above it in a file.
+fn tuple(line: &str) -> Option<(Opening, IpNet)> {
+    let words: Vec<&str> = line.strip_prefix("### tuple ### ")?.split(' ').collect();
+    let port = Opening::read(&format!("{}/{}", words.get(2)?.replace(':', "-"), words.get(1)?)).ok()?;
+    let from = words.get(5)?;
+    let network = from.parse().ok().or_else(|| Some(IpNet::from(from.parse::<IpAddr>().ok()?)));
+    network.filter(|_| words.contains(&COMMENT)).map(|network| (port, network))
+}
+
+/// The rules of a file; those of ours have their mark, which ufw keeps in the line above.
+fn with_marks(text: &str) -> String {
+    let mut above = None;
+    let marked = |line: &str| {
+        let own = above.take().filter(|_| line.starts_with("-A "));
+        above = tuple(line);
+        match own {
+            Some((port, network)) => format!("{line} -m comment --comment \"{}\"\n", insert::mark(network, &port)),
+            None => format!("{line}\n"),
+        }
+    };
+    text.lines().map(marked).collect()
 }
 
 impl Saved for Files {
@@ -210,7 +227,7 @@ impl Saved for Files {
             let six = if *family == "ip6" { "6" } else { "" };
             // Its start calls the rules of the administrator at the end of its own.
             let call = format!("# {family} nft\n*filter\n-A ufw{six}-before-input -j ufw{six}-user-input\n");
-            format!("{}{files}{call}", self.frame(family))
+            format!("{}{}{call}", self.frame(family), with_marks(files))
         };
         let text: String = self.all.iter().map(of).collect();
         Ruleset { chains: iptables::read(&text), ..Ruleset::default() }
@@ -231,13 +248,22 @@ impl Saved for Files {
         if network.addr().is_ipv4() { "ufw-user-input" } else { "ufw6-user-input" }
     }
 
-    fn own(&self, chain: &Chain, rule: &Rule, port: &Opening) -> Option<IpNet> {
-        if !matches!(chain.name.as_str(), "ufw-user-input" | "ufw6-user-input") {
-            return None;
+    /// As they work, rules have no marks: of those that say what ours says, the first one is ours, for it stands
+    /// before what stops them. Another may be somebody's that came too late.
+    fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)> {
+        let marked = insert::marked(chain, port);
+        if !marked.is_empty() || !matches!(chain.name.as_str(), "ufw-user-input" | "ufw6-user-input") {
+            return marked;
         }
-        let ours = self.ours(port);
-        let named = |network: &IpNet| rule.shown.contains(&network.addr().to_string());
-        ours.into_iter().filter(named).find(|network| insert::is_like(rule, *network, &self.words(*network, port)))
+        let first = |network: IpNet| {
+            let four = network.addr().is_ipv4() == (chain.family == "ip");
+            let words = self.words(network, port);
+            let is_ours = |rule: &Rule| four && insert::is_like(rule, network, &words);
+            Some((chain.rules.iter().position(is_ours)?, network))
+        };
+        let mut own: Vec<_> = self.ours(port).into_iter().filter_map(first).collect();
+        own.sort_unstable();
+        own
     }
 
     fn words(&self, network: IpNet, port: &Opening) -> String {

@@ -70,6 +70,30 @@ fn what_ufw_has_now_and_what_it_will_have_are_two_things() {
     assert!(moved.change.contains("-D ufw-user-input") && moved.change.contains("-I ufw-user-input 2"));
 }
 
+/// `ufw allow` after `ufw deny`, which comes too late: what it says is what ours says.
+#[test]
+fn a_rule_of_another_that_says_the_same_and_comes_too_late_stays() {
+    let (tuple, line) = (
+        "### tuple ### allow udp 123 0.0.0.0/0 any 10.10.10.0/24 in\n",
+        "-A ufw-user-input -p udp --dport 123 -s 10.10.10.0/24 -j ACCEPT\n",
+    );
+    let now = "[0:0] -A ufw-user-input -s 10.10.10.0/24 -p udp -m udp --dport 123 -j ACCEPT\n";
+    let deny = "[0:0] -A ufw-user-input -p udp -m udp --dport 123 -j DROP\n";
+    let with_his = |text: &str| {
+        let text = text.replacen("### END RULES ###", &format!("{tuple}{line}\n### END RULES ###"), 1);
+        text.replace(deny, &format!("{deny}{now}"))
+    };
+    let open = judged("ufw", &with_his(UFW), &wanted("10.10.10.0/24")).unwrap();
+    assert!(open.change.contains("-I ufw-user-input 2") && open.change.contains(tuple), "{}", open.change);
+    assert!(!open.change.contains("-D ufw-user-input -p udp --dport 123 -s 10.10.10.0/24"), "{}", open.change);
+    // It is not taken away with ours, were ours never put in.
+    assert!(open.undo.contains("[ ! -e \"$FC_KEEP/come-0\" ] || fc_x iptables-nft -t filter -D ufw-user-input"));
+    let wanted = wanted("10.10.10.0/24");
+    assert_eq!(judged("ufw", &with_his(&opened()), &wanted).unwrap().deltas, []);
+    let closed = judged("ufw", &with_his(&opened()), &Wanted::default()).unwrap();
+    assert!(closed.change.contains(tuple) && closed.change.matches("-D ufw-user-input").count() == 1);
+}
+
 #[test]
 fn what_ufw_says_of_the_followers_alone_is_somebodys_word() {
     let deny = |from: &str, line: &str| line.replace("--dport 123 -j DROP", &format!("--dport 123 -s {from} -j DROP"));
@@ -128,6 +152,10 @@ fn rules_of_iptables_go_before_the_one_that_refuses_and_into_the_file_alone() {
     assert!(judged.change.contains(&format!("printf '%s' '{file}'")) && !judged.change.contains("10.99.0.1"));
     assert!(judged.change.contains(&OURS.replace("-A INPUT", "-t filter -I INPUT 6")), "{}", judged.change);
     assert!(judged.change.contains("iptables-restore --test <\"$FC_KEEP/0.new\"\n"));
+    // One that is there twice goes; by its words that is the first, so the other one has to stand well.
+    let twice = |text: &str| text.replace(LAST, &format!("{OURS}{LAST}{OURS}"));
+    let late = self::judged("iptables", &iptables(REDHAT, &twice(&now)), &wanted("10.10.10.0/24")).unwrap();
+    assert_eq!((late.change.matches("-D INPUT").count(), late.change.matches("-I INPUT 6").count()), (2, 1));
     let both = |text: &str| text.replace(LAST, &format!("{OURS}{LAST}"));
     let done = iptables(&both(REDHAT), &both(&now));
     assert_eq!(self::judged("iptables", &done, &wanted("10.10.10.0/24")).unwrap().deltas, []);
