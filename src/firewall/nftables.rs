@@ -30,14 +30,19 @@ const WORD: &str = "nftables";
 const FOLDER: &str = "/etc/fleetclock";
 
 /// Function that prints what nftables has after files were loaded, one after the other: in a network namespace that
-/// is gone afterwards, with interfaces of the host's names, for rules may name them.
+/// is gone afterwards. Rules may name interfaces of the host; those are made there if it takes them, and of a kind
+/// whose module makes none on the host (as that of `dummy` does). An `nft` without JSON loads, and cannot print.
 const LOAD: &str = r#"fc_load() {
-fc_i=$(cd /sys/class/net && echo *)
 unshare -n sh -c 'cd /
-for i in $1; do ip link add "$i" type dummy || ip link add "$i" type veth; done >/dev/null 2>&1
-shift
-for f in "$@"; do nft -f "$f" || exit; done
-nft -j list ruleset && nft -a list ruleset' sh "$fc_i" "$@"
+fc_load() { for f; do nft -f "$f" || return; done; }
+fc_load "$@" 2>/dev/null || {
+nft flush ruleset
+t=veth; ip link add fc0 type veth 2>/dev/null || t=dummy
+for i in /sys/class/net/*; do echo "link add ${i##*/} type $t"; done | ip -force -batch - >/dev/null 2>&1
+fc_load "$@" || exit
+}
+nft -j list ruleset || echo unreadable
+nft -a list ruleset' sh "$@"
 }
 for fc_n in /etc/sysconfig/nftables.conf /etc/nftables.conf; do [ ! -r "$fc_n" ] || break; done"#;
 
@@ -137,7 +142,8 @@ struct Boot {
     own: String,
     /// What his file makes, without ours.
     rules: Ruleset,
-    unread: bool,
+    /// Whether it could not be loaded.
+    failed: bool,
     /// Whether there are files of ours for other ports.
     others: bool,
 }
@@ -157,7 +163,7 @@ impl Boot {
             drop_in: part("#: drop-in\n", "#: own\n"),
             own: part("#: own\n", "#: boot\n"),
             others: text.lines().any(|line| line == "others"),
-            unread: rules.trim().is_empty(),
+            failed: rules.trim().is_empty(),
             rules: nft::read(&rules),
         }
     }
@@ -169,12 +175,13 @@ impl Boot {
 
 fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judged> {
     let port = &wanted.port;
-    let unread = boot.is_loaded() && boot.unread && !wanted.networks.is_empty();
-    let cannot = why.contains("unshare");
-    if unread && !cannot {
+    let is_asked = boot.is_loaded() && !wanted.networks.is_empty();
+    if is_asked && boot.failed && !why.contains("unshare") {
         return Err(anyhow!("{} does not load: {}", boot.file, decisive("", why))
             .hint(&format!("see `nft -c -f {}`: at the next boot this host would have no rules at all", boot.file)));
     }
+    // No namespace could be made, or this `nft` prints no JSON.
+    let unread = is_asked && (boot.failed || boot.rules.unread);
     let question = |network: IpNet| rules.question(network, network).filter(|_| port.is_ntp());
     let now = Wish {
         networks: &wanted.networks,
@@ -188,7 +195,9 @@ fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judge
     let at_boot = if boot.is_loaded() && !unread { later.work(&boot.rules) } else { Work::default() };
     let now = now.work(&rules.set);
     wanted.refuse(rules, &now, &at_boot)?;
-    let mut judged = judged(wanted, boot, &now, &at_boot);
+    // What cannot be judged stays as it is.
+    let text = if unread { boot.own.clone() } else { text(boot, &at_boot, port) };
+    let mut judged = judged(wanted, boot, &text, &now);
     if unread {
         let what = decisive("", why);
         judged.doubts.push(format!("whether {} lets the followers in at boot could not be told: {what}", boot.file));
@@ -252,11 +261,10 @@ fn words(network: IpNet, port: &Opening) -> String {
     format!("{family} saddr {from} {protocol} dport {ports} accept comment \"{mark}\"")
 }
 
-fn judged(wanted: &Wanted, boot: &Boot, now: &Work, at_boot: &Work) -> Judged {
-    let port = &wanted.port;
-    let (file, text) = (file(port), text(boot, at_boot, port));
+fn judged(wanted: &Wanted, boot: &Boot, text: &str, now: &Work) -> Judged {
+    let file = file(&wanted.port);
     let drop_in = if text.is_empty() && !boot.others { "" } else { LOADS };
-    let files = [(file.as_str(), &boot.own, text.as_str()), (DROP_IN, &boot.drop_in, drop_in)];
+    let files = [(file.as_str(), &boot.own, text), (DROP_IN, &boot.drop_in, drop_in)];
     let files = files.into_iter().filter(|(_, is, wanted)| is != wanted);
     Judged::of(&Running, wanted, files.map(|(path, is, wanted)| files::change(path, is, wanted)), now)
 }

@@ -122,4 +122,42 @@ fn what_loads_rules_at_boot_is_told_when_it_is_not_known_or_fails() {
         Slice { stderr: "/etc/nftables.conf:3:1: Error: syntax error\n".into(), ..seen("enabled", "", "", "", &rules) };
     let said = judged(&broken).unwrap_err();
     assert!(said.to_string().contains("does not load: /etc/nftables.conf:3:1"), "{said}");
+    // What cannot be read is not said to be broken, and our file stays.
+    let own = own(&format!("add rule inet f in {OURS}"));
+    for (boot, why) in [("", "unshare: Operation not permitted\n"), ("unreadable\n", "nft: invalid option -- 'j'\n")] {
+        let now = ruleset(&[("in", "drop", &["tcp dport 22 accept", OURS])]);
+        let cannot = Slice { stderr: why.into(), ..seen("enabled", &own, LOADS, boot, &now) };
+        let judged = judged(&cannot).unwrap();
+        assert_eq!(judged.deltas, []);
+        assert!(judged.doubts[0].contains("could not be told: ") && judged.doubts[0].ends_with(why.trim()));
+    }
+}
+
+/// A real shell with an `nft` that knows the interfaces of its namespace, and counts what is started.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
+fn interfaces_are_made_where_a_file_takes_them_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let programs = "unshare() { shift; \"$@\"; }
+export FC=FOLDER PATH=FOLDER:$PATH\n";
+    for (name, text) in [
+        ("nft", "case $* in '-f /easy' | '-j'* | '-a'*) echo \"nft $1\" ;; '-f /hard') [ -e \"$FC/made\" ] ;; esac"),
+        ("ip", "echo ip >>\"$FC/started\"; [ \"$1\" != -force ] || { cat >\"$FC/made\"; }"),
+    ] {
+        let path = folder.path().join(name);
+        std::fs::write(&path, format!("#!/bin/sh\n{text}\n")).unwrap();
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    let programs = programs.replace("FOLDER", folder.path().to_str().unwrap());
+    let load = |file: &str| {
+        let script = format!("{programs}{LOAD}\nfc_load {file}");
+        let output = std::process::Command::new("sh").arg("-c").arg(&script).output().unwrap();
+        assert!(output.status.success(), "{file}: {}", String::from_utf8_lossy(&output.stderr));
+        let started = std::fs::read_to_string(folder.path().join("started")).unwrap_or_default();
+        (String::from_utf8(output.stdout).unwrap(), started.lines().count())
+    };
+    assert_eq!(load("/easy"), ("nft -f\nnft -j\nnft -a\n".to_owned(), 0));
+    assert_eq!(load("/hard"), ("nft -j\nnft -a\n".to_owned(), 2));
+    let made = std::fs::read_to_string(folder.path().join("made")).unwrap();
+    assert!(made.lines().any(|line| line == "link add lo type veth"), "{made}");
 }
