@@ -40,9 +40,13 @@ pub fn write(word: &str, wanted: &Opening, lines: &[String]) -> String {
         true => format!("rm -f {record}"),
         false => format!("printf '%s\\n' {} >{record}.new && mv {record}.new {record}", lines.join(" ")),
     };
-    format!(
-        "mkdir -p {FOLDER}\n[ ! -e {record} ] || cp -p {record} \"$FC_KEEP/record\"\n: >\"$FC_KEEP/begun\"\n{write}\n"
-    )
+    format!("mkdir -p {FOLDER}\n{}: >\"$FC_KEEP/begun\"\n{write}\n", keep(&record, "record"))
+}
+
+/// Returns shell text that keeps a file of ours for the undo: all of it or nothing, as half of one would be put back.
+pub(super) fn keep(path: &str, name: &str) -> String {
+    let copy = format!("\"$FC_KEEP/{name}\"");
+    format!("[ ! -e {path} ] || {{ cp -p {path} \"$FC_KEEP/{name}.part\"; mv -f \"$FC_KEEP/{name}.part\" {copy}; }}\n")
 }
 
 /// Returns shell text that puts a note back as it was, if this run has touched it.

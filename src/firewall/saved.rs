@@ -210,11 +210,11 @@ fn end_of(lines: &[String], table: &str, end: &str) -> Option<usize> {
     lines.iter().enumerate().skip(from).find(|(_, line)| line.as_str() == end).map(|(number, _)| number)
 }
 
-/// Puts a file in the place of the old one, if `iptables-restore` would take it.
+/// Puts a file in the place of the old one, of which it has all rights and marks, if `iptables-restore` would take it.
 fn write(saved: &dyn Saved, file: &File, text: &str, index: usize) -> String {
     let (path, test) = (sh(&file.path), saved.test(file));
     format!(
-        "[ \"$(cat {path})\" = {} ] || {{ echo {path} has changed since it was read >&2; exit 1; }}\ncp -a {path} \"$FC_KEEP/{index}\"\nprintf '%s' {} >\"$FC_KEEP/{index}.new\"\n{test} <\"$FC_KEEP/{index}.new\"\ncp -a {path} {path}.fleetclock\ncat \"$FC_KEEP/{index}.new\" >{path}.fleetclock\nmv {path}.fleetclock {path}\n",
+        "fc_f=$(readlink -f {path})\n[ \"$(cat \"$fc_f\")\" = {} ] || {{ echo {path} has changed since it was read >&2; exit 1; }}\ncp -a \"$fc_f\" \"$FC_KEEP/{index}\"\nprintf '%s' {} >\"$FC_KEEP/{index}.new\"\n{test} <\"$FC_KEEP/{index}.new\"\ncp -a \"$fc_f\" \"$fc_f.fleetclock\"\ncat \"$FC_KEEP/{index}.new\" >\"$fc_f.fleetclock\"\nsync \"$fc_f.fleetclock\" 2>/dev/null || :\nmv -f \"$fc_f.fleetclock\" \"$fc_f\"\n",
         sh(file.text.trim_end_matches('\n')),
         sh(text)
     )
@@ -233,11 +233,11 @@ fn put_back(saved: &dyn Saved, file: &File, boot: &Work, port: &Opening, index: 
         String::new()
     } else {
         format!(
-            "elif [ -e \"$FC_KEEP/{index}.new\" ]; then\ncp -a {path} {path}.fleetclock\ngrep -vxF{own} {path} >{path}.fleetclock || :\nmv {path}.fleetclock {path}\n"
+            "elif [ -e \"$FC_KEEP/{index}.new\" ] && [ -e \"$fc_f\" ]; then\ncp -a \"$fc_f\" \"$fc_f.fleetclock\"\ngrep -vxF{own} \"$fc_f\" >\"$fc_f.fleetclock\" || :\nmv -f \"$fc_f.fleetclock\" \"$fc_f\"\n"
         )
     };
     format!(
-        "rm -f {path}.fleetclock\nif [ -e \"$FC_KEEP/{index}.new\" ] && [ \"$(cat {path})\" = \"$(cat \"$FC_KEEP/{index}.new\")\" ]; then\ncp -a \"$FC_KEEP/{index}\" {path}.fleetclock\nmv {path}.fleetclock {path}\n{narrow}fi\n"
+        "fc_f=$(readlink -f {path} || echo {path})\nrm -f \"$fc_f.fleetclock\"\nif [ -e \"$FC_KEEP/{index}.new\" ] && [ \"$(cat \"$fc_f\" 2>/dev/null)\" = \"$(cat \"$FC_KEEP/{index}.new\")\" ]; then\ncp -a \"$FC_KEEP/{index}\" \"$fc_f.fleetclock\"\nmv -f \"$fc_f.fleetclock\" \"$fc_f\"\n{narrow}fi\n"
     )
 }
 

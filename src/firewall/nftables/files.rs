@@ -1,5 +1,6 @@
 //! The files of ours for the next boot: who may ask, and the drop-in of nftables.service that loads them.
 
+use crate::firewall::record;
 use crate::firewall::steps::{self, Change};
 use crate::text::quote::sh;
 
@@ -31,7 +32,7 @@ fn kept(path: &str) -> &'static str {
 fn replace(path: &str, wanted: &str) -> String {
     let keep = kept(path);
     let folder = path.rsplit_once('/').map_or("/", |(folder, _)| folder);
-    let begin = format!(": >\"$FC_KEEP/{keep}.begun\"\n[ ! -e {path} ] || cp -p {path} \"$FC_KEEP/{keep}\"\n");
+    let begin = format!("{}: >\"$FC_KEEP/{keep}.begun\"\n", record::keep(path, keep));
     let write = match wanted.is_empty() {
         true => format!("rm -f {path}\nrmdir {folder} 2>/dev/null || :\n"),
         false => {
