@@ -168,3 +168,16 @@ fn nothing_is_left_to_be_filled_in() {
         }
     }
 }
+
+/// Where `nft` is not installed, nobody is sent to it.
+#[test]
+fn rules_are_shown_by_a_program_that_is_there() {
+    for case in ["filtered-unseen", "alone"] {
+        let text = std::fs::read_to_string(Path::new(FOLDER).join(format!("{case}.txt"))).unwrap();
+        let (hosts, looked) = parsed(&text.replace("#: links 0\n", "#: keepers 0\nwithout nft\n#: links 0\n"));
+        let found = diagnose(&hosts, &looked);
+        let fixes: Vec<&str> = found.values().flatten().map(|finding| finding.fix.as_str()).collect();
+        assert!(fixes.iter().any(|fix| fix.contains("`iptables-save")), "{case}: {fixes:?}");
+        assert!(!fixes.iter().any(|fix| fix.contains("`nft ")), "{case}: {fixes:?}");
+    }
+}

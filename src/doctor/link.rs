@@ -322,7 +322,7 @@ impl<'a> Link<'a> {
             list.push(format!("no route: {client} sends by {device}, from {from} (ip route get)"));
         }
         if self.client_lets_pass() {
-            list.push(format!("the packet filter of {client}: no rule stops questions or answers (nft list ruleset)"));
+            list.push(no_rule_of(&self.client));
         }
         if let Some(server) = self.server {
             list.push(format!("a host that is down: {} answered our login", server.name()));
@@ -374,7 +374,13 @@ impl<'a> Link<'a> {
             _ => {}
         }
         if self.server_lets_pass() {
-            list.push(format!("the packet filter of {name}: no rule stops questions or answers (nft list ruleset)"));
+            list.push(no_rule_of(server));
         }
     }
+}
+
+/// That no rule of a host stops packets, and how a person sees it there.
+fn no_rule_of(host: &Patient<'_>) -> String {
+    let listing = host.evidence.filter.listing();
+    format!("the packet filter of {}: no rule stops questions or answers ({listing})", host.name())
 }

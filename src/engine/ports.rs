@@ -53,7 +53,7 @@ fn shut_out(step: &StepFile, real: &Value, other: &Value) -> Option<String> {
     let port = opens(&step.resolve(&Engine, other).ok()?).filter(|port| !port.is_ntp())?;
     (!holds(real) && holds(other)).then(|| {
         format!(
-            "step `{}` is left out, as none of {} is active; the host has rules of nftables or iptables, and whether they let {port} in is not looked at: see `nft list ruleset`",
+            "step `{}` is left out, as none of {} is active; the host has rules of nftables or iptables, and whether they let {port} in is not looked at: see `nft list ruleset` or `iptables-save`",
             step.name,
             registry::words()
         )

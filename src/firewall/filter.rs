@@ -57,6 +57,16 @@ impl Rules {
         Rules { set, routes: part("#: routes\n", "\u{0}") }
     }
 
+    /// What is not known of rules that cannot be read.
+    pub fn doubt(&self) -> Option<String> {
+        let why = match self.set.without_nft {
+            true => "as `nft` is not installed there: the package is called nftables",
+            false => "see `nft -j list ruleset` and `iptables-legacy-save` there",
+        };
+        let words = "some rules of the packet filter cannot be read, so whether they keep followers out was not judged";
+        self.set.unread.then(|| format!("{words} ({why})"))
+    }
+
     /// The same with other rules.
     pub(super) fn with(&self, set: Ruleset) -> Self {
         Rules { set, routes: self.routes.clone() }

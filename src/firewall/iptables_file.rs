@@ -87,10 +87,17 @@ impl LinuxFirewall for Iptables {
     }
 
     fn boot(&self) -> Option<AtBoot> {
-        Some(AtBoot {
-            part: WORD,
-            read: |text| Some(Files::read(text)).filter(|files| !files.loaded.is_empty()).map(|files| files.at_boot()),
-        })
+        let read = |text: &str| {
+            let files = Some(Files::read(text)).filter(|files| !files.loaded.is_empty());
+            files.map(|files| files.at_boot())
+        };
+        let unit = |text: &str, stop: &Stop| {
+            let of = |(unit, family, path): &&(&str, &str, &str)| {
+                *family == stop.base.family && is_loaded(text, unit) && saved::read(text, path).is_some()
+            };
+            LOADS.iter().find(of).map_or(WORD, |(unit, ..)| *unit)
+        };
+        Some(AtBoot { part: WORD, read, unit })
     }
 
     fn boot_advice(&self, now: &Ruleset, _stop: &Stop, packet: &Packet<'_>) -> String {
@@ -109,6 +116,11 @@ fn files() -> String {
     )
 }
 
+/// Whether a unit that loads rules is started at boot.
+fn is_loaded(text: &str, unit: &str) -> bool {
+    text.lines().any(|line| line.strip_prefix("loads ") == Some(unit))
+}
+
 /// The files that are loaded at boot.
 #[derive(Debug, Default)]
 struct Files {
@@ -117,9 +129,8 @@ struct Files {
 
 impl Files {
     fn read(text: &str) -> Self {
-        let loads = |unit: &str| text.lines().any(|line| line.strip_prefix("loads ") == Some(unit));
         let file = |(unit, family, path): (&str, &'static str, &str)| {
-            let text = saved::read(text, path).filter(|_| loads(unit))?;
+            let text = saved::read(text, path).filter(|_| is_loaded(text, unit))?;
             Some(File { family, path: path.to_owned(), text })
         };
         Files { loaded: LOADS.into_iter().filter_map(file).collect() }

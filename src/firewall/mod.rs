@@ -39,18 +39,20 @@ pub use ruleset::Ruleset;
 pub use walk::{Stop, Verdict};
 
 /// Shell text that prints all rules of nftables: as JSON in one line, and as text with handles, by which
-/// a rule is shown. `unreadable` where there may be rules that cannot be read.
+/// a rule is shown. `unreadable` where there may be rules that cannot be read; an `nft` without JSON says whether there
+/// are any.
 pub const NFT: &str = r#"fc_nft=$(nft -j list ruleset 2>/dev/null) || fc_nft=
 if [ -n "$fc_nft" ]; then
 printf '%s\n' "$fc_nft"
 nft -a list ruleset 2>/dev/null
+elif fc_t=$(nft list ruleset 2>/dev/null) && [ -z "$fc_t" ]; then :
 elif command -v nft >/dev/null 2>&1 || [ -d /sys/module/nf_tables ]; then
 echo unreadable
 fi"#;
 
 /// Shell text that prints the rules of iptables, both kinds, behind a line for each family. The tables of
 /// iptables-legacy are in the kernel beside those of nft, and to ask where there are none would make
-/// some. Those of iptables-nft are asked for where `nft` cannot show what they say, and where `fc_xt` is `yes`.
+/// some. Those of iptables-nft are asked for where `nft` cannot show what they say or shows nothing, and where `fc_xt` is `yes`.
 /// Comes after [`NFT`].
 pub const IPTABLES: &str = r#"fc_legacy() {
 [ -n "$(cat "/proc/net/$1_tables_names" 2>/dev/null)" ] || return 0
@@ -71,12 +73,16 @@ done
 }
 fc_legacy ip
 fc_legacy ip6
-case ${fc_xt-}$fc_nft in yes* | *'"xt"'*) fc_xtables ip; fc_xtables ip6 ;; esac"#;
+case ${fc_xt-}$fc_nft in
+yes* | *'"xt"'*) fc_xtables ip; fc_xtables ip6 ;;
+'') [ ! -d /sys/module/nf_tables ] || { fc_xtables ip; fc_xtables ip6; } ;;
+esac"#;
 
-/// Shell text that prints who keeps rules over a boot, and which users time services have.
+/// Shell text that prints who keeps rules over a boot, whether `nft` is not installed, and which users time services have.
 pub const KEEPERS: &str = r#"for fc_f in /usr/sbin/netfilter-persistent /etc/sysconfig/iptables /etc/iptables/rules.v4 /etc/nftables.conf /etc/sysconfig/nftables.conf /usr/sbin/iptables-legacy; do
 [ ! -e "$fc_f" ] || echo "file $fc_f"
 done
+command -v nft >/dev/null 2>&1 || echo "without nft"
 while IFS=: read -r fc_u fc_x fc_i fc_r; do
 case $fc_u in chrony | _chrony | ntp | ntpsec) echo "user $fc_i $fc_u" ;; esac
 done </etc/passwd"#;

@@ -112,7 +112,8 @@ fi
     }
 
     fn boot(&self) -> Option<AtBoot> {
-        Some(AtBoot { part: "boot-filter", read: |text| (!text.is_empty()).then(|| nft::read(text)) })
+        let read = |text: &str| (!text.is_empty()).then(|| nft::read(text));
+        Some(AtBoot { part: "boot-filter", read, unit: |_, _| WORD })
     }
 
     fn boot_advice(&self, now: &Ruleset, stop: &Stop, packet: &Packet<'_>) -> String {

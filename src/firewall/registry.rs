@@ -98,7 +98,10 @@ pub trait LinuxFirewall: Firewall {
         if settings.trim().is_empty() {
             return Ok(Judged::default());
         }
-        self.compare(wanted, &Read { settings, rules: Rules::read(rules), said: seen.stderr.trim() })
+        let read = Read { settings, rules: Rules::read(rules), said: seen.stderr.trim() };
+        let mut judged = self.compare(wanted, &read)?;
+        judged.doubts.extend(read.rules.doubt().filter(|_| !wanted.networks.is_empty()));
+        Ok(judged)
     }
 
     /// Returns how its rule is called in findings: `ufw`, `iptables-legacy`.
@@ -136,6 +139,8 @@ pub struct AtBoot {
     pub part: &'static str,
     /// Reads it; `None` where nothing is loaded.
     pub read: fn(&str) -> Option<Ruleset>,
+    /// Returns the unit, without `.service`, that loads the rule which stops packets then.
+    pub unit: fn(&str, &Stop) -> &'static str,
 }
 
 /// What is to be open, and for whom.

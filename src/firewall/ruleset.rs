@@ -15,6 +15,8 @@ pub struct Ruleset {
     pub unread: bool,
     /// Files and programs that keep rules over a boot.
     pub keepers: Vec<String>,
+    /// Whether the program `nft` is not installed.
+    pub without_nft: bool,
     /// The users that time services run as, by their numbers, with their names where they are known.
     pub users: Vec<(u64, String)>,
     /// The user whose socket the questions of this host's time service leave by, where that is known.
@@ -281,10 +283,16 @@ impl Ruleset {
         files.into_iter().find(|file| self.has_keeper(file))
     }
 
+    /// Returns the command that shows the rules on this host.
+    pub fn listing(&self) -> &'static str {
+        if self.without_nft { "iptables-save" } else { "nft list ruleset" }
+    }
+
     pub(super) fn keep(&mut self, text: &str) {
         for line in text.lines() {
             match line.split_once(' ') {
                 Some(("file", file)) => self.keepers.push(file.to_owned()),
+                Some(("without", "nft")) => self.without_nft = true,
                 Some(("user", user)) => self.users.extend(numbered(user)),
                 Some(("tc" | "xdp" | "xfrm" | "conntrack" | "bpf", _)) => self.beside.push(line.to_owned()),
                 _ => {}
@@ -349,12 +357,15 @@ mod tests {
     }
 
     #[test]
-    fn the_file_of_boot_is_that_of_the_distribution() {
+    fn the_file_of_boot_and_the_programs_are_those_of_the_host() {
         let mut rules = Ruleset::default();
         assert_eq!(rules.boot_file(), None);
         rules.keep("file /etc/nftables.conf");
         assert_eq!(rules.boot_file(), Some("/etc/nftables.conf"));
         rules.keep("file /etc/sysconfig/nftables.conf");
         assert_eq!(rules.boot_file(), Some("/etc/sysconfig/nftables.conf"));
+        assert_eq!(rules.listing(), "nft list ruleset");
+        rules.keep("without nft");
+        assert_eq!(rules.listing(), "iptables-save");
     }
 }

@@ -97,7 +97,11 @@ impl LinuxFirewall for Ufw {
     }
 
     fn boot(&self) -> Option<AtBoot> {
-        Some(AtBoot { part: WORD, read: |text| (!text.is_empty()).then(|| Files::read(text).at_boot()) })
+        let read = |text: &str| {
+            let ufw = Some(Files::read(text)).filter(|ufw| !text.is_empty() && !ufw.is_off());
+            ufw.map(|ufw| ufw.at_boot())
+        };
+        Some(AtBoot { part: WORD, read, unit: |_, _| WORD })
     }
 
     fn boot_advice(&self, _now: &Ruleset, _stop: &Stop, packet: &Packet<'_>) -> String {
@@ -155,16 +159,19 @@ impl Files {
         ufw
     }
 
+    /// Whether nothing starts it at boot.
+    fn is_off(&self) -> bool {
+        matches!(self.unit.as_str(), "disabled" | "masked")
+    }
+
     fn doubt(&self) -> Option<String> {
-        match (self.enabled, self.unit.as_str()) {
-            (false, _) => {
-                Some("ufw is inactive: what is opened in it works when somebody runs `ufw enable`".to_owned())
-            }
-            (true, "disabled" | "masked") => Some(format!(
+        match self.enabled {
+            false => Some("ufw is inactive: what is opened in it works when somebody runs `ufw enable`".to_owned()),
+            true if self.is_off() => Some(format!(
                 "ufw.service is {}: at the next boot ufw filters nothing, and whether something else does was not judged",
                 self.unit
             )),
-            _ => None,
+            true => None,
         }
     }
 

@@ -28,6 +28,10 @@ impl Resource for Filter {
     fn fix(&self, _seen: &Slice, _refresh: bool) -> Result<Fix> {
         Ok(Fix::default())
     }
+
+    fn doubts(&self, seen: &Slice) -> Vec<String> {
+        Rules::read(&seen.stdout).doubt().into_iter().collect()
+    }
 }
 
 #[cfg(test)]
@@ -50,5 +54,17 @@ mod tests {
         };
         assert_eq!(reviewed("ACCEPT", 1), reviewed("ACCEPT", 2));
         assert_ne!(reviewed("ACCEPT", 1), reviewed("DROP", 1));
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_not_said_to_let_anybody_in() {
+        let filter = Filter { host: "m1".to_owned(), networks: Vec::new(), followers: Vec::new() };
+        let doubts = |rules: &str, keepers: &str| {
+            let stdout = format!("{rules}#: iptables\n#: keepers\n{keepers}#: routes\n");
+            filter.doubts(&Slice { stdout, ..Slice::default() })
+        };
+        assert!(doubts("", "").is_empty());
+        assert!(doubts("unreadable\n", "")[0].contains("cannot be read"));
+        assert!(doubts("unreadable\n", "without nft\n")[0].contains("is not installed"));
     }
 }

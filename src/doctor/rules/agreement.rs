@@ -32,7 +32,7 @@ pub(super) const LAST: &[Rule] = &[Rule {
     code: "FC097",
     title: "The service alone gets no answers",
     cause: "{source} answers fleetclock's own questions from {client}, and not those of `{unit}`: something tells the two apart, by the user, the process or the packet.",
-    fix: "on {client}: `nft list ruleset | grep -E 'skuid|skgid|cgroup|length'` and `journalctl -b -u {unit}` show what it may be; if nothing does, fleetclock doctor {client} --save evidence.txt, and show the file to somebody",
+    fix: "on {client}: `{listing} | grep -E 'skuid|skgid|owner|cgroup|length'` and `journalctl -b -u {unit}` show what it may be; if nothing does, fleetclock doctor {client} --save evidence.txt, and show the file to somebody",
     find: Find::Link(alone),
     ..ROW
 }];
@@ -241,5 +241,6 @@ fn alone(link: &Link<'_>) -> Option<Seen> {
     if let Some((name, rule)) = link.doubt() {
         text.push_str(&format!("; {name} has a rule that is not understood here: {}", rule.rule));
     }
-    Some(link.name_both(client.seen("status", text)).perhaps(true))
+    let seen = link.name_both(client.seen("status", text)).perhaps(true);
+    Some(seen.with("listing", client.evidence.filter.listing()))
 }

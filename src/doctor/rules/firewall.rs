@@ -148,7 +148,7 @@ fn closed_at_boot(host: &Patient<'_>) -> Vec<Seen> {
 }
 
 fn closed_at_boot_by(host: &Patient<'_>, firewall: &dyn LinuxFirewall) -> Option<Seen> {
-    let AtBoot { part, read } = firewall.boot()?;
+    let AtBoot { part, read, unit } = firewall.boot()?;
     let rules = read(host.evidence.text(part))?;
     let seen = |network: &IpNet| {
         let (device, to) = host.evidence.addresses.iter().find(|(_, own)| network.contains(own))?;
@@ -168,7 +168,7 @@ fn closed_at_boot_by(host: &Patient<'_>, firewall: &dyn LinuxFirewall) -> Option
         let words = firewall.boot_advice(&host.evidence.filter, &stop, &packet);
         let is_ours = is_opened_by_apply(host, firewall.word());
         let text = format!("{}: {}; the rules that are loaded now do not", stop.place(), stop.words());
-        let unit = firewall.units().first().map_or_else(String::new, |unit| format!("{unit}.service"));
+        let unit = format!("{}.service", unit(host.evidence.text(part), &stop));
         let seen = host.seen(part, text).beyond_apply(!is_ours).with("remedy", mend(host, firewall.word(), &words));
         Some(seen.with("loader", unit).with("network", network.to_string()))
     };
@@ -295,12 +295,19 @@ const OTHERS: &str =
     "the packet filter, a BPF program of a control group (`IPAddressDeny=` of a slice) or a policy of IPsec";
 
 /// Where a person finds what stops packets on their way out. A host without `nft` may have rules of nftables all the
-/// same.
+/// same, where the kernel can.
 fn look(host: &Patient<'_>) -> &'static str {
-    if host.evidence.text("filter").starts_with('{') { LOOK } else { LOOK_WITHOUT }
+    let filter = &host.evidence.filter;
+    match (filter.unread, filter.without_nft) {
+        (true, _) => LOOK_WITHOUT,
+        (false, true) => LOOK_IPTABLES,
+        (false, false) => LOOK,
+    }
 }
 
 const LOOK: &str = "look at `nft list ruleset`, `iptables-legacy -S OUTPUT`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
+
+const LOOK_IPTABLES: &str = "look at `iptables-save`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
 
 const LOOK_WITHOUT: &str = "install the package nftables where `nft` is missing, then look at `nft list ruleset`, `iptables-legacy -S OUTPUT`, `ip xfrm policy` and the BPF programs of control groups (`systemctl show -p IPAddressDeny user.slice`, `bpftool cgroup tree`)";
 

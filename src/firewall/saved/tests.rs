@@ -179,12 +179,35 @@ fn a_policy_is_the_last_word_and_an_open_file_needs_nothing() {
     assert!(later.deltas.len() == 1 && later.deltas[0].property == "rules at boot");
 }
 
+#[test]
+fn who_loads_rules_at_boot_is_the_unit_that_does() {
+    let boot = named("iptables").boot().unwrap();
+    let stop = |family: &str| {
+        let base = Chain { family: family.to_owned(), ..Chain::default() };
+        Stop { chain: base.clone(), base, rule: None, packets: None, diverts: false }
+    };
+    let redhat = format!(
+        "loads iptables\nloads ip6tables\n--- file /etc/sysconfig/iptables\n{REDHAT}\n--- file /etc/sysconfig/ip6tables\n{REDHAT}\n"
+    );
+    let debian = format!("loads netfilter-persistent\n--- file /etc/iptables/rules.v4\n{REDHAT}\n");
+    let told = |text: &str, family: &str| (boot.unit)(text, &stop(family));
+    assert_eq!((told(&redhat, "ip"), told(&redhat, "ip6")), ("iptables", "ip6tables"));
+    assert_eq!(told(&debian, "ip"), "netfilter-persistent");
+    // A ufw that nothing starts loads nothing.
+    let ufw = named("ufw").boot().unwrap();
+    let (settings, _) = UFW.split_once(RULES).unwrap();
+    assert!((ufw.read)(settings).is_some() && settings.contains("unit=enabled"));
+    assert!((ufw.read)(&settings.replace("unit=enabled", "unit=disabled")).is_none());
+}
+
 /// The shell that puts a file back: as it was, or without our line where somebody has written into it since.
 #[test]
 #[expect(clippy::disallowed_methods, reason = "the shell text itself is what is tested")]
 fn a_file_is_put_back_exactly_and_what_others_have_added_since_stays() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("rules.v4").to_str().unwrap().to_owned();
+    let (path, link) = (folder.path().join("rules.v4"), folder.path().join("link.v4"));
+    std::os::unix::fs::symlink("rules.v4", &link).unwrap();
+    let path = path.to_str().unwrap().to_owned();
     let run = |script: &str| {
         let keep = format!("FC_KEEP={}", folder.path().to_str().unwrap());
         let script = format!("set -e\n{keep}\nfc_x() {{ :; }}\n{script}");
@@ -192,19 +215,22 @@ fn a_file_is_put_back_exactly_and_what_others_have_added_since_stays() {
         assert!(output.status.success(), "{script}{}", String::from_utf8_lossy(&output.stderr));
     };
     let judged = judged("iptables", &iptables(REDHAT, REDHAT), &wanted("10.10.10.0/24")).unwrap();
-    let here = |text: &str| {
+    let here = |text: &str, named: &str| {
         let text = text
-            .replace("/etc/sysconfig/iptables", &path)
+            .replace("/etc/sysconfig/iptables", named)
             .replace("/var/lib/fleetclock", folder.path().to_str().unwrap());
         text.replace(FUNCTION, "").replace("iptables-restore --test <", "cat >/dev/null <")
     };
     let opened = REDHAT.replace(LAST, &format!("{OURS}{LAST}"));
-    for added in ["", "-A INPUT -p tcp --dport 80 -j ACCEPT\n"] {
+    let added = "-A INPUT -p tcp --dport 80 -j ACCEPT\n";
+    let link = link.to_str().unwrap();
+    for (added, named) in [("", path.as_str()), (added, &path), ("", link), (added, link)] {
         std::fs::write(&path, REDHAT).unwrap();
-        run(&here(&judged.change));
+        run(&here(&judged.change, named));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), opened);
         std::fs::write(&path, opened.replace(LAST, &format!("{added}{LAST}"))).unwrap();
-        run(&here(&judged.undo));
+        run(&here(&judged.undo, named));
+        assert_eq!(std::fs::read_link(link).unwrap().to_str(), Some("rules.v4"));
         assert_eq!(std::fs::read_to_string(&path).unwrap(), REDHAT.replace(LAST, &format!("{added}{LAST}")));
     }
 }
