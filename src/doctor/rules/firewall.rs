@@ -298,10 +298,10 @@ const OTHERS: &str =
 /// same, where the kernel can.
 fn look(host: &Patient<'_>) -> &'static str {
     let filter = &host.evidence.filter;
-    match (filter.unread, filter.without_nft) {
-        (true, _) => LOOK_WITHOUT,
-        (false, true) => LOOK_IPTABLES,
-        (false, false) => LOOK,
+    match host.evidence.text("filter").starts_with('{') {
+        _ if filter.without_nft && !filter.unread => LOOK_IPTABLES,
+        true => LOOK,
+        false => LOOK_WITHOUT,
     }
 }
 
