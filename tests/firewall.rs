@@ -10,7 +10,7 @@ mod registry;
 
 use std::path::PathBuf;
 
-use fleetclock::firewall::firewalld::{FUNCTIONS, Firewalld, WAY};
+use fleetclock::firewall::firewalld::{FUNCTIONS, Firewalld, Opening, WAY};
 use fleetclock::firewall::{ClientPort, Packet, Ruleset, Sender, Verdict, advice, read, walk};
 use ipnet::IpNet;
 
@@ -59,7 +59,9 @@ fn packet(text: &str) -> (Packet<'static>, bool) {
     let (from, to) = if inbound { (other, net(own)) } else { (net(own), other) };
     let port = if after("port") == Some("123") { ClientPort::Ntp } else { ClientPort::Chosen };
     let sender = if has("service") { Sender::Service } else { Sender::Probe };
-    let packet = Packet { inbound, answer: has("answer"), from, to, device: Some("host0"), port, sender };
+    let service = after("at").map_or_else(Opening::default, |port| Opening::read(port).unwrap());
+    let (answer, device) = (has("answer"), Some("host0"));
+    let packet = Packet { inbound, answer, from, to, device, service, port, sender };
     (packet, has("asked"))
 }
 

@@ -9,7 +9,7 @@ use super::{Link, Patient, Seen};
 use crate::facts::services::{self, System};
 use crate::facts::windows::WindowsFacts;
 use crate::facts::windows_firewall;
-use crate::firewall::firewalld::{Door, lets_in};
+use crate::firewall::firewalld::{Door, Opening, lets_in};
 use crate::firewall::unread::Unread;
 use crate::firewall::walk::Doubt;
 use crate::firewall::{ClientPort, Packet, Sender, Stop, Verdict, walk};
@@ -214,8 +214,8 @@ impl<'a> Link<'a> {
         let device = if at_server { self.server_device() } else { self.client_device() };
         // The questions are our own, and who answers them is the service.
         let sender = if at_server && answer { Sender::Service } else { Sender::Probe };
-        let port = ClientPort::Chosen;
-        Some(Packet { inbound: at_server != answer, answer, from, to, device, port, sender })
+        let (service, port) = (Opening::default(), ClientPort::Chosen);
+        Some(Packet { inbound: at_server != answer, answer, from, to, device, service, port, sender })
     }
 
     fn stop(&self, end: Patient<'a>, packet: Packet<'a>) -> Option<Stopped<'a>> {

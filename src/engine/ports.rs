@@ -18,7 +18,7 @@ use crate::resource::firewall::Open;
 /// What a step opens.
 pub(crate) fn opens(kind: &Kind) -> Option<Opening> {
     match kind {
-        Kind::Firewall { port, .. } => Some(port.clone()),
+        Kind::Firewall { port, .. } => Some(*port),
         _ => None,
     }
 }

@@ -14,7 +14,7 @@ pub(super) type Sets = BTreeMap<String, Vec<Value>>;
 /// Greatest offset of a fragment; the bits above say something else.
 const FRAGMENT: u64 = 0x3fff;
 
-/// Returns the fields of the left side; `None` when the expression is about another protocol.
+/// Returns the fields of the left side; `None` when the expression is about a protocol that has no ports.
 pub(super) fn fields(left: &Value) -> Option<Vec<Field>> {
     if let Some(list) = left.get("concat").and_then(Value::as_array) {
         return list.iter().map(field).collect();
@@ -48,8 +48,7 @@ fn field(left: &Value) -> Option<Field> {
             _ => Some(Field::Other),
         };
     }
-    // An option of TCP is in no packet of NTP, whatever is asked of it.
-    if left.get("tcp option").is_some() { None } else { Some(Field::Other) }
+    Some(if left.get("tcp option").is_some() { Field::Of("tcp") } else { Field::Other })
 }
 
 fn meta_field(key: &str) -> Field {
@@ -71,14 +70,20 @@ fn payload_field(protocol: &str, field: &str) -> Option<Field> {
         ("ip6", "saddr") => Field::Source(false),
         ("ip6", "daddr") => Field::Destination(false),
         ("ip", "protocol") | ("ip6", "nexthdr") => Field::Protocol,
-        ("udp" | "th", "sport") => Field::SourcePort,
-        ("udp" | "th", "dport") => Field::DestinationPort,
+        ("th", "sport") => Field::SourcePort(None),
+        ("th", "dport") => Field::DestinationPort(None),
+        (_, "sport") => Field::SourcePort(Some(with_ports(protocol)?)),
+        (_, "dport") => Field::DestinationPort(Some(with_ports(protocol)?)),
         ("ip", "frag-off") => Field::Fragment,
-        ("tcp" | "icmp" | "icmpv6" | "igmp" | "sctp" | "dccp" | "esp" | "ah" | "comp" | "udplite" | "arp", _) => {
-            return None;
-        }
+        ("tcp" | "udp" | "sctp" | "dccp", _) => Field::Of(with_ports(protocol)?),
+        ("icmp" | "icmpv6" | "igmp" | "esp" | "ah" | "comp" | "udplite" | "arp", _) => return None,
         _ => Field::Other,
     })
+}
+
+/// The protocol, if it is one of those whose ports can be opened.
+fn with_ports(protocol: &str) -> Option<&'static str> {
+    ["tcp", "udp", "sctp", "dccp"].into_iter().find(|own| *own == protocol)
 }
 
 /// `fib daddr type`, without an interface that it would depend on.

@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::advice::{advice, short};
 use super::askers::{WAY, askers};
+use super::known::Opening;
 use super::{ClientPort, IPTABLES, KEEPERS, NFT, Packet, Ruleset, Sender, Stop, Verdict, walk};
 use crate::exit::Hint;
 
@@ -78,8 +79,9 @@ impl Rules {
         let route = self.routes.lines().find_map(|line| line.strip_prefix(&prefix)).unwrap_or_default();
         let after = |word: &str| route.split(' ').skip_while(|other| *other != word).nth(1);
         let to = IpNet::from(after("src")?.parse::<IpAddr>().ok()?);
-        let (device, port, sender) = (after("dev"), ClientPort::Chosen, Sender::Probe);
-        Some(Packet { inbound: true, answer: false, from, to, device, port, sender })
+        let (service, device) = (Opening::default(), after("dev"));
+        let (port, sender) = (ClientPort::Chosen, Sender::Probe);
+        Some(Packet { inbound: true, answer: false, from, to, device, service, port, sender })
     }
 }
 

@@ -41,10 +41,6 @@ pub(super) struct Wish<'a> {
     pub(super) own: &'a dyn Fn(&Chain) -> Vec<(usize, IpNet)>,
     /// The chain in which a rule of ours may come before this stop.
     pub(super) target: &'a dyn Fn(&Ruleset, &Stop) -> Option<usize>,
-    /// Whether it is about the port of NTP, for which the rules can be asked.
-    pub(super) is_ntp: bool,
-    /// The chains that a rule of ours for another port goes into, before all others.
-    pub(super) first_in: &'a dyn Fn(&Ruleset, IpNet) -> Vec<usize>,
 }
 
 impl Wish<'_> {
@@ -72,9 +68,6 @@ impl Wish<'_> {
         work.remove.extend(late);
         work.remove.sort_by_key(|row| (row.chain.full(), row.at));
         work.clean(rules);
-        if !self.is_ntp {
-            self.unasked(&mut work);
-        }
         for network in self.networks {
             let Some(question) = (self.question)(*network) else { continue };
             // Each base chain that stops them gets one, in the order of the packets' way.
@@ -92,21 +85,6 @@ impl Wish<'_> {
         let at = seat(rules, chain, question, &stop.base)?;
         let own = rules.chains.get(chain)?;
         Some(Row { chain: bare(own), at, network, last: at + 1 == own.rules.len() })
-    }
-
-    /// What other rules do with another port is not asked: one of ours stands before them.
-    fn unasked(&self, work: &mut Work) {
-        let there = self.ours(&work.after);
-        for network in self.networks {
-            for index in (self.first_in)(&work.after, *network) {
-                let Some(own) = work.after.chains.get_mut(index) else { continue };
-                let chain = bare(own);
-                if !there.iter().any(|row| row.network == *network && row.chain == chain) {
-                    own.rules.insert(0, accept(*network));
-                    work.add.push(Row { chain, at: 0, network: *network, last: own.rules.len() == 1 });
-                }
-            }
-        }
     }
 
     fn ours(&self, rules: &Ruleset) -> Vec<Row> {
@@ -135,16 +113,18 @@ fn bare(chain: &Chain) -> Chain {
     Chain { rules: Vec::new(), ..chain.clone() }
 }
 
-/// A rule that lets a network ask for time, and nothing else.
-pub(super) fn accept(network: IpNet) -> Rule {
+/// A rule that lets a question in, and nothing else.
+fn accept(question: &Packet<'_>) -> Rule {
+    let (network, service) = (question.from, question.service);
+    let (first, last) = service.numbers();
     let four = network.addr().is_ipv4();
     let among = |field: Field, item: Item| Condition::Among { fields: vec![field], not: false, rows: vec![vec![item]] };
     Rule {
-        shown: format!("accept 123/udp from {network}"),
+        shown: format!("accept {service} from {network}"),
         conditions: vec![
             among(Field::Source(four), Item::Net(network)),
-            among(Field::Protocol, Item::Word("udp".to_owned())),
-            among(Field::DestinationPort, Item::Numbers(123, 123)),
+            among(Field::Protocol, Item::Word(service.protocol().to_owned())),
+            among(Field::DestinationPort(None), Item::Numbers(first.into(), last.into())),
         ],
         effects: vec![Effect::Accept],
         packets: None,
@@ -156,7 +136,7 @@ pub(super) fn accept(network: IpNet) -> Rule {
 /// somebody's word, which ours does not overrule.
 fn seat(rules: &mut Ruleset, chain: usize, question: &Packet<'_>, base: &Chain) -> Option<usize> {
     let mut at = rules.chains.get(chain)?.rules.len();
-    rules.chains.get_mut(chain)?.rules.push(accept(question.from));
+    rules.chains.get_mut(chain)?.rules.push(accept(question));
     while stop(rules, question).is_some_and(|stop| stop.base == *base) {
         let own = &mut rules.chains.get_mut(chain)?.rules;
         if at == 0 {

@@ -157,10 +157,6 @@ impl Saved for Files {
         rules.chains.iter().position(is_it).filter(|_| inbound && owner::is_of(rules, stop, WORD))
     }
 
-    fn first_in(&self, _network: IpNet) -> &'static str {
-        "INPUT"
-    }
-
     fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)> {
         if chain.tool == Tool::Nft { Vec::new() } else { insert::marked(chain, port) }
     }

@@ -15,17 +15,20 @@ use super::rich::{single, within};
 const WITH_NTP: &[&str] = &["ntp", "freeipa-ldap", "freeipa-ldaps"];
 
 /// What is let in: ports of a protocol.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Opening {
-    first: u64,
-    last: u64,
-    protocol: String,
+    pub(super) first: u64,
+    pub(super) last: u64,
+    protocol: &'static str,
 }
+
+/// The protocols that have ports, with their numbers.
+const PROTOCOLS: [[&str; 2]; 4] = [["udp", "17"], ["tcp", "6"], ["sctp", "132"], ["dccp", "33"]];
 
 impl Default for Opening {
     /// That of NTP.
     fn default() -> Self {
-        Opening { first: NTP, last: NTP, protocol: "udp".to_owned() }
+        Opening { first: NTP, last: NTP, protocol: "udp" }
     }
 }
 
@@ -38,10 +41,9 @@ impl Opening {
         let (ports, protocol) = text.split_once('/').unwrap_or((text, ""));
         let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
         let number = |text: &str| text.parse::<u16>().ok().filter(|number| *number > 0).map(u64::from);
+        let protocol = PROTOCOLS.iter().map(|[name, _]| *name).find(|name| *name == protocol);
         match (number(first), number(last), protocol) {
-            (Some(first), Some(last), "tcp" | "udp" | "sctp" | "dccp") if first <= last => {
-                Ok(Opening { first, last, protocol: protocol.to_owned() })
-            }
+            (Some(first), Some(last), Some(protocol)) if first <= last => Ok(Opening { first, last, protocol }),
             _ => bail!("`{text}` is no port; write 123/udp, 4460/tcp or 60000-60100/udp"),
         }
     }
@@ -68,8 +70,13 @@ impl Opening {
     }
 
     /// Returns the protocol: `udp`.
-    pub fn protocol(&self) -> &str {
-        &self.protocol
+    pub fn protocol(&self) -> &'static str {
+        self.protocol
+    }
+
+    /// Returns the words for the protocol: its name and its number.
+    pub(super) fn words(&self) -> &'static [&'static str] {
+        PROTOCOLS.iter().find(|[name, _]| *name == self.protocol).map_or(&[], |words| words)
     }
 }
 
@@ -164,13 +171,7 @@ impl Port<'_> {
 
     /// Whether the protocol as a whole is meant.
     pub(super) fn is_all_of(&self, wanted: &Opening) -> Truth {
-        let number = match wanted.protocol.as_str() {
-            "tcp" => "6",
-            "udp" => "17",
-            "dccp" => "33",
-            _ => "132",
-        };
-        Truth::of(self.protocol == wanted.protocol || self.protocol == number)
+        Truth::of(wanted.words().contains(&self.protocol))
     }
 }
 

@@ -202,7 +202,7 @@ fn divert(value: &Value) -> Effect {
 
 /// A verdict map: its rows stand here, or in a map of their own.
 fn choose(value: &Value, sets: &Sets) -> Effect {
-    // A key of another protocol is in no packet of NTP.
+    // A key of a protocol without ports is in no packet that is asked about.
     let Some(fields) = expression::fields(&value["key"]) else {
         return Effect::Choose { fields: Vec::new(), rows: Vec::new() };
     };

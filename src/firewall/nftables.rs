@@ -15,7 +15,7 @@ use super::insert::{self, Row, Wish, Work};
 use super::known::Opening;
 use super::packet::{ClientPort, Packet};
 use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
-use super::ruleset::{Chain, Effect, Hook, Ruleset, Tool};
+use super::ruleset::{Chain, Ruleset, Tool};
 use super::steps::Words;
 use super::walk::Stop;
 use super::{nft, owner};
@@ -183,14 +183,12 @@ fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judge
     }
     // No namespace could be made, or this `nft` prints no JSON.
     let unread = is_asked && (boot.failed || boot.rules.unread);
-    let question = |network: IpNet| rules.question(network, network).filter(|_| port.is_ntp());
+    let question = |network: IpNet| wanted.question(rules, network);
     let now = Wish {
         networks: &wanted.networks,
         question: &question,
         own: &|chain| if chain.tool == Tool::Nft { insert::marked(chain, port) } else { Vec::new() },
         target: &target,
-        is_ntp: port.is_ntp(),
-        first_in: &first_in,
     };
     let later = Wish { own: &|_| Vec::new(), ..now };
     let at_boot = if boot.is_loaded() && !unread { later.work(&boot.rules) } else { Work::default() };
@@ -218,19 +216,6 @@ fn target(rules: &Ruleset, stop: &Stop) -> Option<usize> {
     let inbound = stop.base.hook.is_some_and(|hook| hook.is_inbound()) && !stop.base.nat;
     let fits = matches!(stop.base.family.as_str(), "ip" | "ip6" | "inet") && owner::is_of(rules, stop, WORD);
     rules.chains.iter().position(is_it).filter(|_| inbound && fits)
-}
-
-/// The chains that may stop what comes in for another port than that of NTP.
-fn first_in(rules: &Ruleset, network: IpNet) -> Vec<usize> {
-    let family = if network.addr().is_ipv4() { "ip" } else { "ip6" };
-    let stops = |chain: &Chain| chain.drops || chain.rules.iter().any(|rule| rule.effects.contains(&Effect::Stop));
-    let fits = |chain: &Chain| {
-        chain.tool == Tool::Nft
-            && chain.hook == Some(Hook::Input)
-            && ["inet", family].contains(&chain.family.as_str())
-            && stops(chain)
-    };
-    rules.chains.iter().enumerate().filter(|(_, chain)| fits(chain)).map(|(index, _)| index).collect()
 }
 
 /// What our file has to say for the next boot; nothing where nothing is needed.

@@ -1,9 +1,10 @@
-//! One NTP packet at a host, and whether a condition holds for it: yes, no, or not to be told.
+//! One packet at a host, of NTP or of another service, and whether a condition holds for it: yes, no, or not to be told.
 
 use std::net::IpAddr;
 
 use ipnet::IpNet;
 
+use super::known::Opening;
 use super::ruleset::{Condition, Field, Item, Ruleset};
 
 /// The UDP port of NTP.
@@ -50,6 +51,8 @@ pub struct Packet<'a> {
     pub to: IpNet,
     /// The interface of this host.
     pub device: Option<&'a str>,
+    /// What is asked: the port of the server, that of NTP as a rule.
+    pub service: Opening,
     /// The port of the client.
     pub port: ClientPort,
     /// Who sends it.
@@ -149,16 +152,22 @@ impl Packet<'_> {
     fn value(&self, field: Field, flow: Flow) -> Value<'_> {
         let four = self.from.addr().is_ipv4();
         let client = self.port.numbers();
-        let (from, to) = if self.answer { ((NTP, NTP), client) } else { (client, (NTP, NTP)) };
+        let server = (self.service.first, self.service.last);
+        let (from, to) = if self.answer { (server, client) } else { (client, server) };
         match field {
             Field::Source(wanted) | Field::Destination(wanted) if wanted != four => Value::Missing,
             Field::Source(_) => Value::Net(self.from),
             Field::Destination(_) => Value::Net(self.to),
-            Field::Protocol => Value::Words(&["udp", "17"]),
+            Field::SourcePort(Some(of)) | Field::DestinationPort(Some(of)) | Field::Of(of)
+                if of != self.service.protocol() =>
+            {
+                Value::Missing
+            }
+            Field::Protocol => Value::Words(self.service.words()),
             Field::Family if four => Value::Words(&["ipv4", "2", "ip"]),
             Field::Family => Value::Words(&["ipv6", "10", "ip6"]),
-            Field::SourcePort => Value::Numbers(from.0, from.1),
-            Field::DestinationPort => Value::Numbers(to.0, to.1),
+            Field::SourcePort(_) => Value::Numbers(from.0, from.1),
+            Field::DestinationPort(_) => Value::Numbers(to.0, to.1),
             Field::InDevice => self.device(self.inbound),
             Field::OutDevice => self.device(!self.inbound),
             Field::State => match flow {
@@ -176,7 +185,7 @@ impl Packet<'_> {
             // A packet that was sent elsewhere has ended there.
             Field::Status => Value::Words(&["none"]),
             Field::Fragment => Value::Numbers(0, 0),
-            Field::Other => Value::Unknown,
+            Field::Of(_) | Field::Other => Value::Unknown,
         }
     }
 
@@ -254,7 +263,8 @@ mod tests {
     fn question(from: &str) -> Packet<'static> {
         let (from, to) = (from.parse().unwrap(), "10.0.0.1/32".parse().unwrap());
         let (port, sender) = (ClientPort::Chosen, Sender::Probe);
-        Packet { inbound: true, answer: false, from, to, device: Some("eth0"), port, sender }
+        let service = Opening::default();
+        Packet { inbound: true, answer: false, from, to, device: Some("eth0"), service, port, sender }
     }
 
     fn truth(packet: &Packet<'_>, field: Field, not: bool, item: Item) -> Truth {
@@ -284,11 +294,29 @@ mod tests {
 
     #[test]
     fn the_port_that_a_kernel_chooses_is_any_of_many() {
-        let ports = |first, last| truth(&question("10.0.0.2/32"), Field::SourcePort, false, Item::Numbers(first, last));
+        let ports =
+            |first, last| truth(&question("10.0.0.2/32"), Field::SourcePort(None), false, Item::Numbers(first, last));
         assert_eq!(
             [ports(1024, 65_535), ports(123, 123), ports(40_000, 50_000)],
             [Truth::Yes, Truth::No, Truth::Unknown]
         );
+    }
+
+    #[test]
+    fn ports_of_another_protocol_are_in_no_packet() {
+        let asks = |service: &str| Packet { service: Opening::read(service).unwrap(), ..question("10.0.0.2/32") };
+        let port = |service: &str, of, not, first, last| {
+            truth(&asks(service), Field::DestinationPort(of), not, Item::Numbers(first, last))
+        };
+        assert_eq!(port("123/udp", Some("udp"), false, 123, 123), Truth::Yes);
+        assert_eq!(port("4460/tcp", None, false, 4460, 4460), Truth::Yes);
+        for not in [false, true] {
+            assert_eq!(port("4460/tcp", Some("udp"), not, 4460, 4460), Truth::No);
+            assert_eq!(truth(&asks("123/udp"), Field::Of("tcp"), not, Item::Any), Truth::No);
+        }
+        assert_eq!(port("60000-60100/udp", Some("udp"), false, 60_050, 61_000), Truth::Unknown);
+        assert_eq!(truth(&asks("4460/tcp"), Field::Of("tcp"), false, Item::Numbers(2, 2)), Truth::Unknown);
+        assert_eq!(truth(&asks("4460/tcp"), Field::Protocol, false, Item::Numbers(6, 6)), Truth::Yes);
     }
 
     #[test]

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 use std::fmt;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use ipnet::IpNet;
 use serde::Serialize;
 
@@ -15,8 +15,9 @@ use super::insert::Work;
 use super::known::Opening;
 use super::packet::Packet;
 use super::ruleset::Ruleset;
-use super::walk::Stop;
+use super::walk::{self, Stop, Verdict};
 use super::{firewalld, iptables_file, nftables, record, ufw, windows};
+use crate::exit::Hint as _;
 use crate::model::{Delta, Slice};
 
 /// All that can be opened on Linux, in the order in which the active one is looked for.
@@ -166,11 +167,36 @@ impl Wanted {
         all
     }
 
+    /// What a network sends to the port; `None` where no way leads there.
+    pub(super) fn question<'a>(&self, rules: &'a Rules, network: IpNet) -> Option<Packet<'a>> {
+        rules.question(network, network).map(|packet| Packet { service: self.port, ..packet })
+    }
+
     /// Fails where rules of others would keep followers out when all is done, now or after the next start.
     pub(super) fn refuse(&self, rules: &Rules, now: &Work, at_boot: &Work) -> Result<()> {
-        let Some(filter) = &self.filter else { return Ok(()) };
-        filter.refuse(&rules.with(now.after.clone()), &|_, _| false)?;
-        filter.refuse_at_boot(&rules.with(at_boot.after.clone()))
+        let (now, at_boot) = (rules.with(now.after.clone()), rules.with(at_boot.after.clone()));
+        match &self.filter {
+            Some(filter) => {
+                filter.refuse(&now, &|_, _| false)?;
+                filter.refuse_at_boot(&at_boot)
+            }
+            None => self.refuse_by("", &now).and_then(|()| self.refuse_by("after the next start ", &at_boot)),
+        }
+    }
+
+    /// The same for a port that is not that of NTP: followers as such need it not.
+    fn refuse_by(&self, when: &str, rules: &Rules) -> Result<()> {
+        let stopped = |network: &IpNet| {
+            let question = self.question(rules, *network)?;
+            match walk::verdict(&rules.set, &question, false) {
+                Verdict::Stopped(stop) => Some((*network, *stop)),
+                Verdict::Passes | Verdict::Maybe(_) => None,
+            }
+        };
+        let Some((network, stop)) = self.networks.iter().find_map(stopped) else { return Ok(()) };
+        let (rule, place, port) = (stop.words(), stop.place(), self.port);
+        Err(anyhow!("{when}the packet filter keeps {network} from {port}: `{rule}` in {place} stops it")
+            .hint(&format!("this rule is not ours: let {port} of {network} pass before it, or leave the step out")))
     }
 }
 

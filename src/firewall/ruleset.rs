@@ -99,7 +99,7 @@ pub struct Rule {
 pub enum Condition {
     /// One that is not read here: it may hold, or not.
     Unknown,
-    /// It never holds for NTP: another protocol.
+    /// It never holds: a protocol that has no ports.
     Never,
     /// A field is among some values, or is not.
     Among {
@@ -123,10 +123,12 @@ pub enum Field {
     Protocol,
     /// IPv4 or IPv6.
     Family,
-    /// UDP source port.
-    SourcePort,
-    /// UDP destination port.
-    DestinationPort,
+    /// Source port, if the packet is of this protocol, or of any.
+    SourcePort(Option<&'static str>),
+    /// Destination port, likewise.
+    DestinationPort(Option<&'static str>),
+    /// Something else that packets of this protocol have.
+    Of(&'static str),
     /// The interface it comes in by.
     InDevice,
     /// The interface it leaves by.

@@ -35,9 +35,6 @@ pub(super) trait Saved {
     /// The chain in which a rule of ours may come before a stop.
     fn target(&self, rules: &Ruleset, stop: &Stop) -> Option<usize>;
 
-    /// The chain that rules of ours for other ports than that of NTP stand in, before all others.
-    fn first_in(&self, network: IpNet) -> &'static str;
-
     /// The rules of ours for this port in a chain: how many stand before each, and whom it lets in.
     fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)>;
 
@@ -68,28 +65,15 @@ pub(super) fn read(text: &str, path: &str) -> Option<String> {
     Some(if text.is_empty() { String::new() } else { format!("{text}\n") })
 }
 
-/// The family of rules that see packets of a network.
-fn family(network: IpNet) -> &'static str {
-    if network.addr().is_ipv4() { "ip" } else { "ip6" }
-}
-
 /// Both states, each by itself: what works now, and what the files make.
 pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result<Judged> {
     let port = &wanted.port;
-    let question = |network: IpNet| rules.question(network, network).filter(|_| port.is_ntp());
+    let question = |network: IpNet| wanted.question(rules, network);
     let wish = Wish {
         networks: &wanted.networks,
         question: &question,
         own: &|chain| saved.own(chain, port),
         target: &|rules, stop| saved.target(rules, stop),
-        is_ntp: port.is_ntp(),
-        first_in: &|rules, network| {
-            let own = |chain: &Chain| {
-                chain.family == family(network) && chain.table == "filter" && chain.name == saved.first_in(network)
-            };
-            let tool = |(_, chain): &(usize, &Chain)| chain.tool != Tool::Nft && own(chain);
-            rules.chains.iter().enumerate().filter(tool).map(|(index, _)| index).collect()
-        },
     };
     let (now, boot) = (wish.work(&rules.set), wish.work(&saved.at_boot()));
     wanted.refuse(rules, &now, &boot)?;

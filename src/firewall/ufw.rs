@@ -251,10 +251,6 @@ impl Saved for Files {
         rules.chains.iter().position(own).filter(|_| is_input)
     }
 
-    fn first_in(&self, network: IpNet) -> &'static str {
-        if network.addr().is_ipv4() { "ufw-user-input" } else { "ufw6-user-input" }
-    }
-
     /// As they work, rules have no marks: of those that say what ours says, the first one is ours, for it stands
     /// before what stops them. Another may be somebody's that came too late.
     fn own(&self, chain: &Chain, port: &Opening) -> Vec<(usize, IpNet)> {

@@ -320,7 +320,9 @@ impl<'a> Walk<'a> {
 
     /// To another address or port: this host, or this server, is not asked.
     fn divert(&mut self, place: Place<'a>, to: Option<IpAddr>, port: Option<u16>) -> Ends {
-        if to.is_none_or(|to| self.packet.to.addr() == to) && port.is_none_or(|port| port == 123) {
+        if to.is_none_or(|to| self.packet.to.addr() == to)
+            && port.is_none_or(|port| self.packet.service.numbers() == (port, port))
+        {
             return Ends::ACCEPTED;
         }
         self.note((place.base, place.chain), Some(place.rule), place.sure);

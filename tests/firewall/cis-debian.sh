@@ -1,4 +1,7 @@
 #: question in from 10.10.10.2: stopped policy drop
+#: question in from 10.10.10.2 at 22/tcp: passes
+#: question in from 10.10.10.2 at 4460/tcp: stopped policy drop
+#: question in from 10.10.10.2 at 22/udp: stopped policy drop
 #: question out to 10.10.10.2: passes
 #: answer in from 10.10.10.2: passes
 iptables-restore <<'RULES'

@@ -1,4 +1,7 @@
 #: question in from 10.10.10.2: stopped -j REJECT
+#: question in from 10.10.10.2 at 22/tcp: passes
+#: question in from 10.10.10.2 at 4460/tcp: stopped -j REJECT
+#: question in from 10.10.10.2 at 22/udp: stopped -j REJECT
 #: answer in from 10.10.10.2: passes
 #: question out to 10.10.10.2: passes
 #: question in from 2001:db8::2: passes

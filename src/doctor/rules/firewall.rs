@@ -8,6 +8,7 @@ use crate::doctor::link::Stopped;
 use crate::doctor::{Link, Patient, Seen};
 use crate::facts::Found;
 use crate::firewall::advice::{Place, advice};
+use crate::firewall::firewalld::Opening;
 use crate::firewall::registry::AtBoot;
 use crate::firewall::unread::Unread;
 use crate::firewall::{ALL, ClientPort, LinuxFirewall, Packet, Sender, Verdict, walk};
@@ -158,6 +159,7 @@ fn closed_at_boot_by(host: &Patient<'_>, firewall: &dyn LinuxFirewall) -> Option
             from: *network,
             to: IpNet::from(*to),
             device: Some(device),
+            service: Opening::default(),
             port: ClientPort::Chosen,
             sender: Sender::Probe,
         };

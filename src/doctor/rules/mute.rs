@@ -2,6 +2,7 @@
 
 use super::{Find, ROW, Rule};
 use crate::doctor::{Patient, Seen};
+use crate::firewall::firewalld::Opening;
 use crate::firewall::{ClientPort, Packet, Sender, Verdict, walk};
 
 /// The rules of this family.
@@ -86,8 +87,9 @@ fn kept_mute(host: &Patient<'_>) -> Option<(String, (String, bool))> {
     let tool = tool.name;
     let loopback = ipnet::IpNet::from(std::net::IpAddr::from(std::net::Ipv4Addr::LOCALHOST));
     let (port, sender) = (ClientPort::Chosen, Sender::Probe);
-    let packet =
-        |answer, inbound| Packet { inbound, answer, from: loopback, to: loopback, device: Some("lo"), port, sender };
+    let service = Opening::default();
+    let (from, to, device) = (loopback, loopback, Some("lo"));
+    let packet = |answer, inbound| Packet { inbound, answer, from, to, device, service, port, sender };
     let mut ways = [(false, false), (false, true), (true, false), (true, true)].into_iter();
     let rule =
         ways.find_map(|(answer, inbound)| match walk::verdict(&evidence.filter, &packet(answer, inbound), true) {

@@ -179,6 +179,32 @@ fn a_policy_is_the_last_word_and_an_open_file_needs_nothing() {
     assert!(later.deltas.len() == 1 && later.deltas[0].property == "rules at boot");
 }
 
+/// Another port is let in as that of NTP is: where it is stopped, before what stops it.
+#[test]
+fn another_port_is_asked_for_as_that_of_ntp_is() {
+    let networks: Vec<IpNet> = vec!["10.10.10.0/24".parse().unwrap()];
+    let wanted =
+        |port: &str| Wanted { networks: networks.clone(), port: Opening::read(port).unwrap(), ..Wanted::default() };
+    let other = "-A INPUT -s 10.99.0.1/32 -j DROP\n";
+    let now = REDHAT.replace(LAST, &format!("{other}{LAST}"));
+    let seen = iptables(REDHAT, &now);
+    let judged = judged("iptables", &seen, &wanted("4460/tcp")).unwrap();
+    let rule = "-s 10.10.10.0/24 -p tcp -m tcp --dport 4460 -m comment --comment \"fleetclock 4460/tcp from 10.10.10.0/24\" -j ACCEPT\n";
+    assert!(judged.change.contains(&format!("-t filter -I INPUT 6 {rule}")), "{}", judged.change);
+    assert!(judged.change.contains(&format!("{rule}{LAST}")), "{}", judged.change);
+    let with = |text: &str| text.replace(LAST, &format!("-A INPUT {rule}{LAST}"));
+    let done = iptables(&with(REDHAT), &with(&now));
+    assert_eq!(self::judged("iptables", &done, &wanted("4460/tcp")).unwrap().deltas, []);
+    // Somebody has put a rule before ours, which is put before it again.
+    let late = done.replace("-A INPUT -i lo", "-A INPUT -p tcp --dport 4460 -j DROP\n-A INPUT -i lo");
+    assert_eq!(self::judged("iptables", &late, &wanted("4460/tcp")).unwrap().change.matches("-I INPUT 3 ").count(), 1);
+    // What others let in is open already, and what they keep out by name stays so.
+    assert_eq!(self::judged("iptables", &seen, &wanted("22/tcp")).unwrap().deltas, []);
+    let denied = seen.replace(other, "-A INPUT -s 10.10.10.0/24 -p tcp --dport 4000:5000 -j DROP\n");
+    let said = self::judged("iptables", &denied, &wanted("4460/tcp")).unwrap_err();
+    assert!(said.to_string().contains("keeps 10.10.10.0/24 from 4460/tcp: `-A INPUT -s 10.10.10.0/24"), "{said}");
+}
+
 #[test]
 fn who_loads_rules_at_boot_is_the_unit_that_does() {
     let boot = named("iptables").boot().unwrap();
