@@ -65,8 +65,8 @@ impl Firewalld {
     /// The same, for another port than that of NTP.
     pub fn read_for(text: &str, wanted: &Opening) -> Option<Self> {
         let mut firewalld = Firewalld::default();
-        firewalld.running.known.wanted = wanted.clone();
-        firewalld.permanent.known.wanted = wanted.clone();
+        firewalld.running.known.wanted = *wanted;
+        firewalld.permanent.known.wanted = *wanted;
         for line in text.lines() {
             let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
             firewalld.line(word, rest);
