@@ -23,6 +23,7 @@ pub mod lang;
 pub mod last;
 pub mod model;
 pub mod ntp;
+pub mod packages;
 pub mod playbook;
 pub mod provider;
 pub mod report;

@@ -363,7 +363,8 @@ fn every_key_that_is_read_is_in_the_reference_and_no_other() {
         ("isolated", "### `step`"),
         ("step", "### `rate_limit`"),
         ("rate_limit", "### `leap`"),
-        ("leap", "## Sources"),
+        ("leap", "### `packages`"),
+        ("packages", "## Sources"),
     ] {
         let keys = known(&format!("defaults: {{ {part}: {{ zzzzzzzzzzzz: 1 }} }}"));
         assert_eq!(keys, documented(&format!("### `{part}`"), next));

@@ -53,6 +53,8 @@ mod matrix;
 mod own;
 #[path = "lab/packages.rs"]
 mod packages;
+#[path = "lab/packages_slow.rs"]
+mod packages_slow;
 #[path = "lab/polite_slow.rs"]
 mod polite_slow;
 #[path = "lab/report.rs"]

@@ -197,6 +197,7 @@ impl Run {
             closes: self.closes.clone(),
             busy: Arc::clone(&self.interrupt.busy),
             mute: Arc::default(),
+            packages: crate::packages::Folders::default(),
             owners: Arc::clone(&self.owners),
             hidden: Arc::clone(&self.hidden),
         }

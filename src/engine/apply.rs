@@ -1,16 +1,21 @@
 //! From a plan to a changed and proven host: one transaction, the same probes again, the proof.
 
+use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 
 use crate::inventory::HostSpec;
 use crate::model::event::{Event, Phase};
 use crate::model::{ErrorReport, HostReport, Slice, SourceReport, Status};
+use crate::packages::Folder;
 use crate::provider::LinuxProvider;
-use crate::resource::{Fix, service};
+use crate::resource::{Brought, Fix, service};
 use crate::text::decisive::decisive;
+use crate::transport::quote::sh;
 use crate::transport::{Output, TransportError};
 use crate::verdict::Verdict;
 use crate::verdict::sources;
@@ -105,7 +110,7 @@ fn interrupted() -> Failure {
 fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
     let holder = Holder::me();
     // What needs no change is an empty step, so that numbers stay those of the playbook.
-    let fixes = planned.changes.iter().map(Change::fix).collect::<Result<Vec<_>>>()?;
+    let fixes = planned.changes.iter().map(|change| brought(change.fix()?)).collect::<Result<Vec<_>>>()?;
     let owe = planned.changes.iter().filter_map(Change::owed).map(|unit| service::owe(unit, &holder.run)).collect();
     let starts = |(change, fix): (&Change, &Fix)| change.step.unit.is_some() && !fix.change.is_empty();
     Ok(Transaction {
@@ -122,6 +127,17 @@ fn transaction(planned: &Planned, cx: &Context) -> Result<Transaction> {
         keep_wreck: !cx.undo,
         journal: cx.journal,
     })
+}
+
+/// Files of this machine go along in the text of the change that needs them, and so over the same connection.
+fn brought(fix: Fix) -> Result<Fix> {
+    let mut text = String::new();
+    for Brought { path, name, sha256 } in &fix.brings {
+        let content = STANDARD.encode(Folder::content(path, sha256)?);
+        // printf is the shell's own: no argument is too long for it.
+        let _ = writeln!(text, "printf %s {content} | base64 -d >\"$FC_KEEP\"/{}", sh(name));
+    }
+    Ok(Fix { change: text + &fix.change, brings: Vec::new(), ..fix })
 }
 
 /// What the host asks before it lets anything be changed: is there time, and how far is it off?

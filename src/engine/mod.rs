@@ -39,6 +39,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::assets::Assets;
 use crate::model::event::Event;
+use crate::packages::Folders;
 use crate::text::hide::Hider;
 use crate::transport::Connections;
 pub use closing::Closes;
@@ -75,6 +76,8 @@ pub struct Context {
     pub busy: Arc<busy::Busy>,
     /// Windows hosts whose PowerShell did not come to its end; it is not started there again.
     pub mute: Arc<Mutex<BTreeSet<String>>>,
+    /// Package files of this machine.
+    pub packages: Folders,
     /// Which host of the inventory has an address, whether it takes part in the run or not.
     pub owners: Arc<BTreeMap<IpAddr, String>>,
     /// The secrets of the run, which nothing that leaves the engine may hold.

@@ -43,6 +43,7 @@ pub(crate) fn context(assets: Option<&Path>) -> Context {
         closes: None,
         busy: Arc::default(),
         mute: Arc::default(),
+        packages: crate::packages::Folders::default(),
         scripts: false,
         hidden: Arc::default(),
     }

@@ -95,7 +95,7 @@ impl<'a> Session<'a> {
     ) -> Result<Output, TransportError> {
         self.executions += 1;
         if self.cx.scripts {
-            let text = self.hidden.text(&text).into_owned();
+            let text = shown(&self.hidden.text(&text));
             self.cx.send(Event::Script { host: self.spec.name.clone(), text });
         }
         let phase = self.phase.get();
@@ -127,6 +127,18 @@ impl<'a> Session<'a> {
     pub(crate) fn progress(&self, text: &str) {
         self.cx.send(Event::Progress { host: self.spec.name.clone(), text: text.to_owned() });
     }
+}
+
+/// Longest line of a script that is shown, bytes: the probe is one, a package file is longer.
+const LONGEST: usize = 64 << 10;
+
+/// A script without the files that travel in it.
+fn shown(text: &str) -> String {
+    let line = |line: &str| match line.len() > LONGEST {
+        true => format!("{}... ({} bytes)\n", line.chars().take(60).collect::<String>(), line.len()),
+        false => line.to_owned(),
+    };
+    text.split_inclusive('\n').map(line).collect()
 }
 
 /// Says what it was that did not end, and where to look.

@@ -15,6 +15,7 @@ use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
+use crate::resource::package::Package;
 use crate::resource::{self, Fix, Rendered, Resource};
 use crate::text::hide::Hider;
 use crate::text::shape::Wanted;
@@ -159,6 +160,7 @@ pub(super) fn steps(
             Kind::Firewall { port, from } if registry::linux(firewall).is_some() && port.is_ntp() => {
                 resource::open(port, &from, firewall, filter.take(), facts)
             }
+            Kind::Package { name } => Ok(Box::new(package(name, spec, facts, cx)?)),
             kind => resource::build(kind, shown, facts, firewall, &render),
         }
     };
@@ -170,6 +172,13 @@ pub(super) fn steps(
         steps.extend(ports::left(firewall, &facts.records, &named).map(|port| ports::close(firewall, port)));
     }
     Ok(steps)
+}
+
+/// A package, out of the folder that the inventory names. What the host has needs no file.
+fn package(name: String, spec: &HostSpec, facts: &Facts, cx: &Context) -> Result<Package> {
+    let folder = spec.packages.from.as_deref().filter(|_| !facts.packages.contains_key(&name));
+    let from = folder.map(|folder| cx.packages.get(folder)).transpose()?;
+    Ok(Package::new(name, facts, from))
 }
 
 /// What every master needs, whatever its playbook does: rules that let its followers in.

@@ -262,6 +262,7 @@ mod tests {
             change: format!("echo new >{dir}/{name}\n{tail}"),
             undo: format!("echo undo-{name} >>{dir}/log\nrm -f {dir}/{name}"),
             settle: format!("echo settle-{name} >>{dir}/log"),
+            ..Fix::default()
         }
     }
 

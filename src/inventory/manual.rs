@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::policy::{ISOLATED, LIMITS, STEPS};
 use super::rollout::ROLLOUT;
-use super::settings::{HOST, LEVEL};
+use super::settings::{HOST, LEVEL, PACKAGES};
 use super::source::{FOLLOWS, UPSTREAM};
 use super::ssh::SSH;
 use super::table::{Row, Table, rows};
@@ -40,6 +40,7 @@ pub fn keys() -> Vec<KeyWords> {
         part("step", "step.", rows(STEPS)),
         part("rate_limit", "rate_limit.", rows(RATE_LIMIT)),
         part("leap", "leap.", rows(LEAP)),
+        part("packages", "packages.", rows(PACKAGES)),
         part("sources", "source.", servers),
         part("ssh", "ssh.", rows(SSH)),
         part("winrm", "winrm.", rows(WINRM)),

@@ -275,6 +275,7 @@ fn spec(host: &Draft, sources: Vec<Source>, serve: Vec<IpNet>, tier: usize, name
         connection: connection(s, names),
         provider: s.provider.map_or(ProviderChoice::Auto, |(choice, _)| choice),
         firewall: s.firewall.map_or(FirewallChoice::Auto, |(choice, _)| choice),
+        packages: s.packages.clone().unwrap_or_default(),
         playbook: s.playbook.clone(),
         domain_time: s.domain_time.unwrap_or(DomainTime::Keep),
         time: TimeSpec {

@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use ipnet::IpNet;
 use serde_json::{Value, json};
 
-use super::kinds::{Boolean, List, Listed, Placed, Text, Words, types};
+use super::kinds::{Boolean, FilePath, List, Listed, Map, Placed, Text, Words, types};
 use super::node::{At, Node};
 use super::policy::{Isolated, IsolatedType, LIMITS, LimitLines, StepType, check_limits};
 use super::read::{Pairs, Reader};
 use super::source::{FOLLOWS, NetworkType, SourceLine, SourceType, UPSTREAM};
-use super::spec::{DomainTime, FirewallChoice, ProviderChoice, Role, StepPolicy, Var};
+use super::spec::{DomainTime, FirewallChoice, Packages, ProviderChoice, Role, StepPolicy, Var};
 use super::ssh::{SSH, SshLines};
 use super::table::{Field, One, Row, Table, Type, merge, one, part, rows, whole};
 use super::tuning::{self, HostTuning};
@@ -39,6 +39,7 @@ pub(super) struct Settings {
     pub(super) winrm: Option<(WinrmLines, At)>,
     pub(super) local: Option<(bool, At)>,
     pub(super) domain_time: Option<DomainTime>,
+    pub(super) packages: Option<Packages>,
     pub(super) playbook: Option<String>,
     /// Of a host only: where the tool reaches it, and where others ask it.
     pub(super) address: Option<String>,
@@ -88,9 +89,18 @@ const ANYWHERE: &[Row<Settings>] = &[
         doc: "This machine itself, without a connection; one host of a file. Of `local` and `winrm` the one that is said nearer to the host counts." },
     Row { key: "domain_time", field: &set(|s| &mut s.domain_time, Words(DOMAIN_TIME)), default: "`keep`",
         doc: "Whether a host that takes its time from a Windows domain is left alone." },
+    Row { key: "packages", field: &set(|s| &mut s.packages, Map(PACKAGES)), default: "the host's repositories",
+        doc: "Where the packages of the host come from; `{}` takes back what a group says." },
     Row { key: "playbook", field: &set(|s| &mut s.playbook, PlaybookType), default: "that of the time service",
         doc: "A playbook of your own, in the folder `playbooks` of `--assets`; `.yml` may be left out." },
 ];
+
+/// The keys of `packages`.
+#[rustfmt::skip]
+pub(super) const PACKAGES: Table<Packages> = &[&[
+    Row { key: "from", field: &one(|p: &mut Packages| &mut p.from, FilePath), default: "the host's repositories",
+        doc: "A folder of this machine with .deb or .rpm files, for a host without a repository ([systems.md](systems.md#hosts-without-a-repository)); a relative path is relative to this file." },
+]];
 
 /// Those that only a host has.
 #[rustfmt::skip]

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use ipnet::IpNet;
@@ -60,6 +61,9 @@ pub struct HostSpec {
     pub provider: ProviderChoice,
     /// The firewall to open.
     pub firewall: FirewallChoice,
+    /// Where its packages come from.
+    #[serde(skip_serializing_if = "Packages::is_usual")]
+    pub packages: Packages,
     /// The playbook in place of the one of its time service.
     pub playbook: Option<String>,
     /// What becomes of the time that a Windows domain gives the host.
@@ -117,6 +121,19 @@ impl ProviderChoice {
 impl Serialize for ProviderChoice {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(self.word())
+    }
+}
+
+/// Where the packages of a host come from.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Packages {
+    /// A folder of this machine; else the repositories of the host.
+    pub from: Option<PathBuf>,
+}
+
+impl Packages {
+    fn is_usual(&self) -> bool {
+        self.from.is_none()
     }
 }
 

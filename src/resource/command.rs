@@ -39,7 +39,7 @@ impl Resource for Command {
     }
 
     fn fix(&self, _seen: &Slice, _refresh: bool) -> Result<Fix> {
-        Ok(Fix { change: self.run.clone(), undo: self.undo.clone().unwrap_or_default(), settle: String::new() })
+        Ok(Fix { change: self.run.clone(), undo: self.undo.clone().unwrap_or_default(), ..Fix::default() })
     }
 }
 

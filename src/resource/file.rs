@@ -140,7 +140,7 @@ impl Resource for File {
             _ => format!("{}{}", self.guard(observed), self.write()),
         };
         let change = format!("{}{}{}{change}", self.make_folders(), self.keep(), self.note());
-        Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), settle: String::new() })
+        Ok(Fix { change, undo: format!("{}{}", self.restore(), self.remove_folders()), ..Fix::default() })
     }
 }
 

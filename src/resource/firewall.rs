@@ -71,7 +71,7 @@ impl Resource for Open {
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
         let judged = self.judged(seen)?;
-        Ok(Fix { change: judged.change.clone(), undo: judged.undo.clone(), settle: String::new() })
+        Ok(Fix { change: judged.change.clone(), undo: judged.undo.clone(), ..Fix::default() })
     }
 
     /// Counters, neighbours and the bans of other programs change by themselves; what is done about the rules does not.

@@ -14,6 +14,8 @@ pub mod service;
 pub mod started;
 pub mod windows;
 
+use std::path::PathBuf;
+
 use anyhow::{Result, anyhow, bail};
 
 use crate::exit::Hint as _;
@@ -40,6 +42,19 @@ pub struct Fix {
     pub undo: String,
     /// Run after all `undo`s, in the order of the changes: restarts with what was put back.
     pub settle: String,
+    /// Files of this machine that `change` finds in `$FC_KEEP`.
+    pub brings: Vec<Brought>,
+}
+
+/// A file of this machine that goes to a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Brought {
+    /// Where it is here.
+    pub path: PathBuf,
+    /// What it is called there.
+    pub name: String,
+    /// The digest that it had when the change was planned.
+    pub sha256: String,
 }
 
 impl Fix {
@@ -125,11 +140,7 @@ pub fn build(
 ) -> Result<Box<dyn Resource>> {
     kind.fits(false)?;
     Ok(match kind {
-        Kind::Package { name } => {
-            let patient = !facts.lacks.contains(&"lock_timeout");
-            let instead = package::instead(&name, facts);
-            Box::new(package::Package { name, manager: facts.package_manager, patient, instead })
-        }
+        Kind::Package { name } => Box::new(package::Package::new(name, facts, None)),
         Kind::File { path, template, parents, mode, owner, group, validate, language } => {
             let Rendered { text, shown } = render(&template)?;
             let validate = validate.filter(|command| !command.trim().is_empty());

@@ -1,10 +1,15 @@
-//! An installed package.
+//! An installed package, out of the host's repositories or out of a folder of this machine.
+
+mod pushed;
+
+use std::sync::Arc;
 
 use anyhow::{Result, anyhow};
 
 use super::{Delta, Fix, Resource, Slice};
 use crate::exit::Hint;
 use crate::facts::{Facts, Family, PackageManager};
+use crate::packages::{File, Folder};
 use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
@@ -19,16 +24,18 @@ pub struct Package {
     pub patient: bool,
     /// What to do where no repository has it, if that is known of this package on this system.
     pub instead: Option<&'static str>,
+    /// Where its files are, if it comes from this machine; else from the repositories of the host.
+    pub from: Option<Arc<Folder>>,
 }
 
 /// What the probe found.
-#[derive(Debug, PartialEq, Eq)]
-enum State {
+enum State<'a> {
     Installed,
-    /// Not installed: the version that would come, and the packages that would go.
+    /// Not installed: the version that would come, the packages that would go, and the files that are pushed for it.
     Available {
         version: String,
         removed: Vec<(String, String)>,
+        files: Vec<&'a File>,
     },
 }
 
@@ -39,6 +46,9 @@ impl Resource for Package {
 
     fn probe(&self) -> String {
         let name = sh(&self.name);
+        if let Some(folder) = &self.from {
+            return pushed::probe(self, folder);
+        }
         match self.manager {
             // The simulation takes no lock and must not write apt's caches. Nobody can read them and cannot
             // write them; root would, and goes without. What nobody may not read (a source with a password
@@ -79,10 +89,13 @@ impl Resource for Package {
     }
 
     fn diff(&self, seen: &Slice) -> Result<Vec<Delta>> {
-        let State::Available { version, removed } = self.state(seen)? else {
+        let State::Available { version, removed, files } = self.state(seen)? else {
             return Ok(Vec::new());
         };
-        let mut deltas = vec![Delta::new(self.label(), "installed", None, Some(version))];
+        let mut deltas = match files.is_empty() {
+            true => vec![Delta::new(self.label(), "installed", None, Some(version))],
+            false => files.into_iter().map(pushed::delta).collect(),
+        };
         for (name, version) in removed {
             // What the package manager takes away is as much a part of the plan as what it brings.
             deltas.push(Delta::new(format!("package {name}"), "installed", Some(version), None));
@@ -91,9 +104,12 @@ impl Resource for Package {
     }
 
     fn fix(&self, seen: &Slice, _refresh: bool) -> Result<Fix> {
-        let State::Available { removed, .. } = self.state(seen)? else {
+        let State::Available { removed, files, .. } = self.state(seen)? else {
             return Ok(Fix::default());
         };
+        if let Some(folder) = &self.from {
+            return Ok(pushed::fix(self, folder, &files, &removed));
+        }
         let change = self.install(&[self.name.as_str()]);
         let names: Vec<&str> = removed.iter().map(|(name, _)| name.as_str()).collect();
         let undo = if names.is_empty() {
@@ -103,11 +119,26 @@ impl Resource for Package {
             let there = format!("dpkg-query -W -f '${{db:Status-Status}}\\n' {} 2>/dev/null", words(&names));
             format!("[ \"$({there} | grep -cx installed)\" != {} ] || exit 0\n{}", names.len(), self.install(&names))
         };
-        Ok(Fix { change, undo, settle: String::new() })
+        Ok(Fix { change, undo, ..Fix::default() })
+    }
+
+    fn reviewed(&self, seen: &Slice) -> String {
+        match self.state(seen) {
+            // The files themselves count, and not what else the host has.
+            Ok(State::Available { removed, files, .. }) if self.from.is_some() => pushed::reviewed(&files, &removed),
+            _ => format!("{}\n{}", seen.status, seen.stdout),
+        }
     }
 }
 
 impl Package {
+    /// One that a step asks for; `from` is where it comes from, if not from the repositories of the host.
+    pub fn new(name: String, facts: &Facts, from: Option<Arc<Folder>>) -> Self {
+        let patient = !facts.lacks.contains(&"lock_timeout");
+        let instead = instead(&name, facts);
+        Package { name, manager: facts.package_manager, patient, instead, from }
+    }
+
     fn tool(&self) -> &'static str {
         match self.manager {
             PackageManager::Apt => "apt-get",
@@ -117,43 +148,19 @@ impl Package {
         }
     }
 
-    /// An apt that does not wait for the lock is tried again while another has it.
     fn apt(&self, names: &str) -> String {
         let install = format!(
             "DEBIAN_FRONTEND=noninteractive apt-get -y -qq -o DPkg::Lock::Timeout=60 \
              -o Dpkg::Options::=--force-confold --no-install-recommends install {names}"
         );
-        match self.patient {
-            true => format!("{install} >/dev/null"),
-            false => format!(
-                "fc_tries=0\n\
-                 until fc_out=$({install} 2>&1 >/dev/null); do\n\
-                 fc_tries=$((fc_tries + 1))\n\
-                 case $fc_tries:$fc_out in 30:*) ;; *'Could not get lock'* | *'Unable to acquire the dpkg'*) sleep 2; continue ;; esac\n\
-                 printf '%s\\n' \"$fc_out\" >&2\n\
-                 exit 100\n\
-                 done"
-            ),
-        }
+        if self.patient { format!("{install} >/dev/null") } else { patiently(&install) }
     }
 
     /// Each waits for the lock of another run, and asks nothing.
     fn install(&self, names: &[&str]) -> String {
         let names = words(names);
         match self.manager {
-            // policy-rc.d: a fresh time service must not start with the distribution's public servers;
-            // one that is removed must stop all the same. It means nothing once this shell is gone, so a
-            // run that is killed cannot leave a host on which packages start nothing any more.
-            PackageManager::Apt => format!(
-                "if [ ! -e /usr/sbin/policy-rc.d ] || grep -qs fleetclock /usr/sbin/policy-rc.d; then\n\
-                 trap 'rm -f /usr/sbin/policy-rc.d' EXIT\n\
-                 printf '#!/bin/sh\\n# by fleetclock, for one installation\\n[ -d /proc/%s ] || exit 0\\n\
-                 case \"$*\" in *start*) exit 101 ;; esac\\n' $$ >/usr/sbin/policy-rc.d\n\
-                 chmod 755 /usr/sbin/policy-rc.d\n\
-                 fi\n\
-                 {}",
-                self.apt(&names)
-            ),
+            PackageManager::Apt => format!("{WITHOUT_START}{}", self.apt(&names)),
             PackageManager::Dnf => format!("dnf -y -q --setopt=install_weak_deps=0 install {names} >/dev/null"),
             PackageManager::Yum => format!("yum -y -q install {names} >/dev/null"),
             // Installed, and: a reboot is due (102), zypper itself was renewed (103), a repository that is
@@ -166,16 +173,19 @@ impl Package {
         }
     }
 
-    fn state(&self, seen: &Slice) -> Result<State> {
+    fn state(&self, seen: &Slice) -> Result<State<'_>> {
         if seen.stdout.lines().next() == Some("installed") {
             return Ok(State::Installed);
+        }
+        if let Some(folder) = &self.from {
+            return pushed::state(self, folder, seen);
         }
         let version = match self.manager {
             PackageManager::Apt => seen.stdout.lines().find_map(|line| simulated(line, "Inst", &self.name)),
             _ => described(&seen.stdout),
         };
         match version.filter(|version| !version.is_empty()) {
-            Some(version) => Ok(State::Available { version, removed: removed(&seen.stdout) }),
+            Some(version) => Ok(State::Available { version, removed: removed(&seen.stdout), files: Vec::new() }),
             None => Err(self.missing(seen)),
         }
     }
@@ -199,6 +209,30 @@ impl Package {
         };
         anyhow!("package `{name}` cannot be installed with {tool}: {cause}").hint(hint)
     }
+}
+
+// A fresh time service must not start with the distribution's public servers; one that is removed must stop all the
+// same. It means nothing once this shell is gone, so a run that is killed cannot leave a host on which packages start
+// nothing any more.
+/// Lets packages of dpkg start nothing while this shell is there.
+const WITHOUT_START: &str = r#"if [ ! -e /usr/sbin/policy-rc.d ] || grep -qs fleetclock /usr/sbin/policy-rc.d; then
+trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+printf '#!/bin/sh\n# by fleetclock, for one installation\n[ -d /proc/%s ] || exit 0\ncase "$*" in *start*) exit 101 ;; esac\n' $$ >/usr/sbin/policy-rc.d
+chmod 755 /usr/sbin/policy-rc.d
+fi
+"#;
+
+/// A command that does not wait for the lock of dpkg is tried again while another has it.
+fn patiently(command: &str) -> String {
+    format!(
+        "fc_tries=0\n\
+         until fc_out=$({command} 2>&1 >/dev/null); do\n\
+         fc_tries=$((fc_tries + 1))\n\
+         case $fc_tries:$fc_out in 30:*) ;; *'Could not get lock'* | *'Unable to acquire the dpkg'* | *'locked by another process'*) sleep 2; continue ;; esac\n\
+         printf '%s\\n' \"$fc_out\" >&2\n\
+         exit 100\n\
+         done"
+    )
 }
 
 /// Begins the line in which the probe names the repositories of a host that does not find the package.
@@ -238,7 +272,7 @@ fn cause(stderr: &str) -> Option<String> {
 }
 
 /// What to do where no repository has a package of a time service that the system used to have.
-pub(super) fn instead(name: &str, facts: &Facts) -> Option<&'static str> {
+fn instead(name: &str, facts: &Facts) -> Option<&'static str> {
     let major = facts.os_version.split('.').next().and_then(|major| major.parse::<u32>().ok());
     let without_ntp = facts.family == Family::RedHat && major.is_some_and(|major| major >= 8);
     (name == "ntp" && without_ntp).then_some(

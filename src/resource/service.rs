@@ -148,7 +148,12 @@ impl Resource for Service {
     fn fix(&self, seen: &Slice, refresh: bool) -> Result<Fix> {
         let state = state(seen)?;
         let refresh = refresh || !self.ruled(seen, &state)?.is_empty();
-        Ok(Fix { change: self.change(&state, refresh), undo: self.undo(&state), settle: self.settle(&state) })
+        Ok(Fix {
+            change: self.change(&state, refresh),
+            undo: self.undo(&state),
+            settle: self.settle(&state),
+            ..Fix::default()
+        })
     }
 }
 

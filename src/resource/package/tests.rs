@@ -1,7 +1,7 @@
 use super::*;
 
 fn package() -> Package {
-    Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true, instead: None }
+    Package { name: "chrony".into(), manager: PackageManager::Apt, patient: true, instead: None, from: None }
 }
 
 fn seen(stdout: &str, stderr: &str) -> Slice {
@@ -71,7 +71,13 @@ fn the_hint_follows_the_cause() {
 fn a_package_that_no_repository_has_is_refused_with_those_that_were_seen() {
     let red_hat = |version: &str| {
         let facts = Facts { os_version: version.to_owned(), ..crate::facts::assumed::linux("redhat") };
-        Package { name: "ntp".into(), manager: PackageManager::Dnf, patient: true, instead: instead("ntp", &facts) }
+        Package {
+            name: "ntp".into(),
+            manager: PackageManager::Dnf,
+            patient: true,
+            instead: instead("ntp", &facts),
+            from: None,
+        }
     };
     for (package, stdout, stderr, text, hint) in [
         (
@@ -172,4 +178,75 @@ fn an_unknown_package_is_an_error_with_a_hint() {
     let error = package().diff(&seen("", "E: Unable to locate package chrony\n")).unwrap_err();
     assert_eq!(error.to_string(), "package `chrony` cannot be installed with apt-get: no repository has it");
     assert!(crate::exit::hint(&error).is_some());
+}
+
+fn pushed(manager: PackageManager) -> Package {
+    let folder = Folder::read("tests/packages".as_ref()).unwrap();
+    Package { name: "clock".into(), manager, from: Some(Arc::new(folder)), ..package() }
+}
+
+const DEBIAN: &str = "arch\tamd64\ninstalled\tall\tadduser\t3.1\t\t, \ninstalled\tamd64\tlibc6\t2.36-9\tlibc6-dev (= 2)\t, \n\
+                      installed\tall\tinit-system-helpers\t1.65\t\t, \ninstalled\tall\ttzdata\t2026a\t\t, \n\
+                      installed\tamd64\tpython3\t3.11\t\t, \ninstalled\tamd64\tsystemd-timesyncd\t252.39\ttime-daemon\ttime-daemon, \n";
+
+const RED_HAT: &str =
+    "arch\tx86_64\nfile\t/bin/sh\t\ntzdata\ttzdata\t2026a-1.el9\nglibc\tlibc.so.6(GLIBC_2.34)(64bit)\t\n";
+
+#[test]
+fn what_is_pushed_to_a_host_is_in_the_plan_and_comes_with_its_digest() {
+    for (manager, host, delta) in [
+        (PackageManager::Apt, DEBIAN, "4.3-2+deb12u1 (gzip.deb, pushed)"),
+        (PackageManager::Dnf, RED_HAT, "2:4.5-1.el9 (gzip.rpm, pushed)"),
+    ] {
+        let package = pushed(manager);
+        let deltas = package.diff(&seen(host, "")).unwrap();
+        assert_eq!(deltas[0], Delta::new("package clock".into(), "installed", None, Some(delta.into())));
+        assert!(package.diff(&seen("installed\n", "")).unwrap().is_empty());
+        let fix = package.fix(&seen(host, ""), false).unwrap();
+        let [file] = fix.brings.as_slice() else { panic!("{fix:?}") };
+        assert!(file.sha256.len() == 64 && fix.change.contains(&file.sha256));
+        assert!(package.reviewed(&seen(host, "")).starts_with(&format!("{} {}\n", file.sha256, file.name)));
+        for text in [package.probe(), fix.change, fix.undo] {
+            for shell in ["dash", "bash"] {
+                #[expect(clippy::disallowed_methods, reason = "a real shell is the subject of the test")]
+                let output = std::process::Command::new(shell).args(["-n", "-c", &text]).output().unwrap();
+                assert!(output.status.success(), "{shell}: {output:?}\n{text}");
+            }
+        }
+    }
+    let deltas = pushed(PackageManager::Apt).diff(&seen(DEBIAN, "")).unwrap();
+    let gone = Delta::new("package systemd-timesyncd".into(), "installed", Some("252.39".into()), None);
+    assert_eq!(deltas[1..], [gone]);
+}
+
+#[test]
+fn what_is_missing_for_a_pushed_package_is_refused() {
+    for (manager, host, why) in [
+        (
+            PackageManager::Apt,
+            DEBIAN.replace("libc6\t2.36", "libc6\t2.28"),
+            "needs `libc6 (>= 2.34)` for clock (it has 2.28-9",
+        ),
+        (
+            PackageManager::Apt,
+            DEBIAN.replace("amd64", "arm64"),
+            "the host is arm64, and tests/packages has only gzip.deb (amd64)",
+        ),
+        (
+            PackageManager::Zypper,
+            RED_HAT.replace("2026a", "2023a"),
+            "needs `tzdata (>= 2024)` for clock (it has 2023a-1.el9",
+        ),
+        (PackageManager::Yum, RED_HAT.replace("file\t/bin/sh\t\n", ""), "needs `/bin/sh` for clock"),
+        (
+            PackageManager::Dnf,
+            format!("{RED_HAT}clock-old\tclock-old\t3-1\n"),
+            "gzip.rpm cannot be installed beside `clock-old`",
+        ),
+        (PackageManager::Dnf, String::new(), "does not say what its packages are built for"),
+    ] {
+        let error = pushed(manager).diff(&seen(&host, "")).unwrap_err();
+        assert!(error.to_string().contains(why), "{error}");
+        assert!(crate::exit::hint(&error).is_some(), "{error}");
+    }
 }

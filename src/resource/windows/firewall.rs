@@ -126,7 +126,7 @@ impl Resource for Rule {
         Ok(Fix {
             change: format!("{delete}{}", add(wanted.as_slice())),
             undo: format!("{delete}{}", add(&was)),
-            settle: String::new(),
+            ..Fix::default()
         })
     }
 

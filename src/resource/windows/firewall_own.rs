@@ -200,7 +200,7 @@ impl Resource for Closed {
         let left: Vec<Own> = self.left(seen).into_iter().map(|(_, rule)| rule).collect();
         let names: BTreeSet<&str> = left.iter().map(|rule| rule.name.as_str()).collect();
         let change: String = names.into_iter().map(delete).collect();
-        Ok(Fix { undo: format!("{change}{}", add(&left)), change, settle: String::new() })
+        Ok(Fix { undo: format!("{change}{}", add(&left)), change, ..Fix::default() })
     }
 }
 
