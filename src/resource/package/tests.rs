@@ -67,18 +67,14 @@ fn the_hint_follows_the_cause() {
     }
 }
 
+/// ntp on a system of Red Hat's.
+fn red_hat(version: &str) -> Package {
+    let facts = Facts { os_version: version.to_owned(), ..crate::facts::assumed::linux("redhat") };
+    Package { manager: PackageManager::Dnf, instead: instead("ntp", &facts), name: "ntp".into(), ..package() }
+}
+
 #[test]
 fn a_package_that_no_repository_has_is_refused_with_those_that_were_seen() {
-    let red_hat = |version: &str| {
-        let facts = Facts { os_version: version.to_owned(), ..crate::facts::assumed::linux("redhat") };
-        Package {
-            name: "ntp".into(),
-            manager: PackageManager::Dnf,
-            patient: true,
-            instead: instead("ntp", &facts),
-            from: None,
-        }
-    };
     for (package, stdout, stderr, text, hint) in [
         (
             red_hat("9.4"),
