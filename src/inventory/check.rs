@@ -42,7 +42,7 @@ pub(super) fn system(drafts: &Drafts, reader: &mut Reader<'_>) {
         if let Some(at) = host.settings.at("packages").filter(|at| windows && !reader.is_wrong(*at))
             && host.settings.packages.as_ref().is_some_and(|packages| packages.from.is_some())
         {
-            let why = "a Windows host (it has `winrm`) has its time service already; say `{}`, or leave it out";
+            let why = "a Windows host (it has `winrm`) has its time service already; say an empty map, or leave it out";
             reader.mistake(at, MistakeCode::Conflict, format!("host `{name}`: packages: {why}"));
         }
     }

@@ -90,7 +90,7 @@ const ANYWHERE: &[Row<Settings>] = &[
     Row { key: "domain_time", field: &set(|s| &mut s.domain_time, Words(DOMAIN_TIME)), default: "`keep`",
         doc: "Whether a host that takes its time from a Windows domain is left alone." },
     Row { key: "packages", field: &set(|s| &mut s.packages, Map(PACKAGES)), default: "the host's repositories",
-        doc: "Where the packages of the host come from; `{}` takes back what a group says." },
+        doc: "Where the packages of the host come from; an empty map takes back what a group says." },
     Row { key: "playbook", field: &set(|s| &mut s.playbook, PlaybookType), default: "that of the time service",
         doc: "A playbook of your own, in the folder `playbooks` of `--assets`; `.yml` may be left out." },
 ];

@@ -26,7 +26,7 @@ const DEBS: &str = "/var/cache/apt/archives";
 const STATE: &str = "if command -v dpkg-query >/dev/null; then dpkg-query -W -f '${Package} ${Version} ${db:Status-Status}\\n'; else rpm -qa | sort; fi
 systemctl is-active systemd-timesyncd || :
 ls -d /etc/chrony* /usr/sbin/chronyd 2>/dev/null || :
-[ ! -e /etc/debian_version ] || ls -d /var/lib/chrony 2>/dev/null || :
+! command -v dpkg-query >/dev/null || ls -d /var/lib/chrony 2>/dev/null || :
 for f in $(dpkg-query -L systemd-timesyncd 2>/dev/null); do [ ! -f $f ] || sha256sum $f; done";
 
 /// Takes a file of a host into the folder.
