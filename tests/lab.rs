@@ -65,6 +65,8 @@ mod rollout;
 mod safety;
 #[path = "lab/scale.rs"]
 mod scale;
+#[path = "lab/shards.rs"]
+mod shards;
 mod schema;
 #[path = "lab/secrets.rs"]
 mod secrets;

@@ -48,7 +48,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
         return Err(error.hint("`--output FILE` names another"));
     }
     let fleet = chosen(args, global)?;
-    let global = Global { limit: None, ..global.clone() };
+    let global = global.whole();
     let run = Run::of(Verb::Adopt, &global, fleet)?;
     let read = run.watched(run.names(), |cx| adopt_all(run.hosts.clone(), run.forks, cx));
     let (reports, seen): (Vec<HostReport>, Vec<Seen>) = read.into_iter().unzip();

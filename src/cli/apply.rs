@@ -62,11 +62,15 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let fleet = global.fleet()?;
     let all: HashSet<String> = fleet.hosts.iter().map(|host| host.name.clone()).collect();
     let mut run = Run::of(Verb::Apply, global, fleet)?;
+    run.may_change()?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.reports = args.reports.open(global.format)?;
     run.undo = !args.no_undo;
     run.verify = !args.no_verify;
     run.journal = args.journal;
+    if args.failed && global.shard.is_some() {
+        return Err(anyhow!("--failed is what this machine knows now; other jobs would divide other hosts"));
+    }
     if args.failed && !take_failed(&mut run, &all)? {
         return Ok(run.print_untouched(Vec::new(), Exit::Ok));
     }

@@ -63,6 +63,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let mut run = Run::of(Verb::Doctor, &global, fleet.clone())?;
     run.red = args.fail_on.or(&Condition::ALL);
     if args.fix {
+        run.may_change()?;
         let permit = Permit { freezes: run.freeze.clone(), ..Permit::default() };
         (run.closes, run.notes) = granted(permit, None)?;
     }

@@ -59,9 +59,9 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
             })?;
         }
         Verb::Show { host } => {
-            let only = host.as_ref().map_or(Ok(global.clone()), |host| {
-                Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(host))
-            })?;
+            let only = host
+                .as_ref()
+                .map_or(Ok(global.clone()), |host| global.whole().with_hosts(std::slice::from_ref(host)))?;
             let hosts = only.hosts()?;
             console::print(&show(&hosts, global.format))?;
         }

@@ -29,6 +29,7 @@ mod reports;
 mod rights;
 mod rollout;
 mod run;
+mod shard;
 mod since;
 mod suggest;
 mod trust;
@@ -100,6 +101,13 @@ struct Global {
     /// `@last-failed`, `@last-drifted`
     #[arg(short, long, global = true, value_name = "PATTERN", allow_hyphen_values = true, add = suggest::pattern())]
     limit: Option<String>,
+    /// Only the hosts of this role; `server` and `client` are the same words
+    #[arg(long, global = true, value_name = "ROLE", value_enum)]
+    role: Option<limit::RoleWord>,
+    /// Only this part of those hosts, for several jobs that share the work: `2/8` is the second of eight; `auto` reads it
+    /// from the environment of GitLab CI or Slurm, `auto/8` also from that of Kubernetes, Nomad and GNU parallel
+    #[arg(long, global = true, value_name = "K/N", env = "FLEETCLOCK_SHARD", hide_env_values = true)]
+    shard: Option<shard::Choice>,
     /// Hosts worked on at a time; where hosts are only read, those that say nothing are waited for beside them
     #[arg(long, global = true, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u16).range(1..))]
     forks: u16,

@@ -70,6 +70,9 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     run.red = args.fail_on.or(&Condition::ALL.into_iter().filter(pending).collect::<Vec<_>>());
     run.reports = args.reports.open(global.format)?;
     args.since.give(&mut run)?;
+    if args.out.is_some() {
+        run.may_change()?;
+    }
     args.consent.give(&mut run.hosts)?;
     // What is wrong with these is found before any host is contacted.
     let validity = args.valid.of(Timestamp::now())?;
@@ -148,6 +151,7 @@ fn show(file: &Path, global: &Global) -> Result<Exit> {
         waves: plan.order.waves,
         spread: None,
         inventory: Some(plan.inventory),
+        shard: None,
         since: None,
         hosts,
     };

@@ -46,7 +46,7 @@ fn provider_names() -> clap::builder::PossibleValuesParser {
 
 /// Prints every file of the host's playbook.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let only = Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(&args.host))?;
+    let only = global.whole().with_hosts(std::slice::from_ref(&args.host))?;
     let spec = one(only.hosts()?, &args.host)?;
     let assets = Assets::new(global.assets.clone())?;
     if spec.is_windows() {

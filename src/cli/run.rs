@@ -9,9 +9,10 @@ use std::sync::atomic::Ordering;
 use std::sync::mpsc::{Sender, channel};
 use std::time::{Instant, SystemTime};
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, anyhow};
 
 use super::interrupt::Interrupt;
+use super::limit::Picked;
 use super::limits::Forks;
 use super::reports::{Opened, named};
 use super::{Format, Global};
@@ -19,17 +20,18 @@ use crate::assets::Assets;
 use crate::calendar::Freeze;
 use crate::engine::fleet::PlanResult;
 use crate::engine::{Closes, Context, locate, owners, whoami};
-use crate::exit::{self, Exit};
+use crate::exit::{self, Exit, Hint as _};
 use crate::history::{self, History, Record};
 use crate::inventory::rollout::Rollout;
 use crate::inventory::{Fleet, HostSpec, Secret};
 use crate::last::Last;
 use crate::model::event::Event;
-use crate::model::{Condition, FleetReport, HostReport, SCHEMA, Status, Summary, Verb, Wave, spread};
+use crate::model::{Condition, FleetReport, HostReport, SCHEMA, ShardReport, Status, Summary, Verb, Wave, spread};
 use crate::report::console::{self, Verbosity};
 use crate::report::json;
 use crate::report::text::{self, Options};
 use crate::text::hide::Hider;
+use crate::text::names;
 use crate::transport::Connections;
 
 /// What planning a host came to, as its report.
@@ -47,6 +49,9 @@ pub(super) struct Run {
     pub(super) hosts: Vec<HostSpec>,
     /// The names of the whole inventory.
     all: BTreeSet<String>,
+    /// Which part the hosts are of those that were chosen, and the masters that were divided.
+    shard: Option<ShardReport>,
+    divided: Vec<String>,
     /// Which host of the whole inventory has an address.
     owners: Arc<BTreeMap<IpAddr, String>>,
     /// The secrets of all hosts, which are never shown.
@@ -97,7 +102,7 @@ impl Run {
         let (rollout, freeze) = (fleet.rollout.clone(), fleet.freeze.clone());
         let owners = Arc::new(owners(&fleet.hosts));
         let all = fleet.hosts.iter().map(|host| host.name.clone()).collect();
-        let hosts = global.pick(fleet)?;
+        let Picked { hosts, shard, divided } = global.picked(fleet)?;
         let assets = Assets::new(global.assets.clone())?;
         crate::playbook::check::check(&assets, &hosts)?;
         if !global.quiet {
@@ -119,6 +124,8 @@ impl Run {
             inventory: global.inventory.clone(),
             hosts,
             all,
+            shard,
+            divided,
             owners,
             hidden,
             rollout,
@@ -152,6 +159,24 @@ impl Run {
         self.hidden = secrets(&hosts)?;
         self.hosts = hosts;
         Ok(())
+    }
+
+    /// Whether hosts may be changed: another job must not change a master that serves the same hosts meanwhile.
+    ///
+    /// # Errors
+    /// Masters are divided among several jobs.
+    pub(super) fn may_change(&self) -> Result<()> {
+        if self.divided.is_empty() {
+            return Ok(());
+        }
+        let masters: Vec<&str> = self.divided.iter().map(String::as_str).collect();
+        let what = format!(
+            "--shard: jobs side by side could change masters of the same hosts at one time: {}",
+            names::all(&masters)
+        );
+        Err(anyhow!(what).hint(
+            "change them first, in one job, with `--role master`; then the others with `--role slave --shard K/N`",
+        ))
     }
 
     /// Returns the names of all hosts.
@@ -225,6 +250,7 @@ impl Run {
             waves: self.waves.clone(),
             spread: spread::spread(&hosts),
             inventory: Some(inventory),
+            shard: self.shard.clone(),
             since: None,
             hosts,
         };

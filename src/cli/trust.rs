@@ -29,7 +29,7 @@ pub(super) struct Args {
 
 /// Shows the known and the new key, asks, and replaces the one by the other.
 pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
-    let global = Global { limit: None, ..global.clone() }.with_hosts(std::slice::from_ref(&args.host))?;
+    let global = global.whole().with_hosts(std::slice::from_ref(&args.host))?;
     let run = Run::start(Verb::Trust, &global)?;
     let [spec] = run.hosts.as_slice() else {
         return Err(anyhow!("`{}` is more than one host", args.host).hint("keys are compared one by one"));

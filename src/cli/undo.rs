@@ -58,6 +58,7 @@ pub(super) fn run(args: &Args, global: &Global) -> Result<Exit> {
     let global = global.with_hosts(&hosts)?;
     can_ask("undo", args.yes, "`--yes` goes ahead")?;
     let mut run = Run::start(Verb::Undo, &global)?;
+    run.may_change()?;
     run.red = args.fail_on.or(&Condition::ALL);
     run.reports = args.reports.open(global.format)?;
     let mut looks = run.watched(run.names(), |cx| look_all(run.hosts.clone(), run.forks, cx));

@@ -24,6 +24,7 @@ mod schema;
 pub mod secret;
 pub mod select;
 mod settings;
+mod shard;
 mod source;
 pub mod spec;
 mod ssh;
@@ -43,6 +44,7 @@ pub use name::not_an_address;
 pub use node::{At, Mistake, Mistakes};
 pub use places::Places;
 pub use secret::Secret;
+pub use shard::Shard;
 pub use spec::{Fleet, HostSpec};
 pub use ssh::become_words;
 

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, SystemTime};
 
-use super::{Condition, FleetReport, HostReport, Status, Summary, spread};
+use super::{Condition, FleetReport, HostReport, Status, Summary, shard, spread};
 
 /// Why reports cannot be joined.
 #[derive(Debug, thiserror::Error)]
@@ -14,6 +14,12 @@ pub enum MergeError {
     /// They are of different verbs.
     #[error("reports of `{0}` and of `{1}` say different things of a host and cannot be joined")]
     Verbs(super::Verb, super::Verb),
+    /// Parts of the hosts are in none of them.
+    #[error(
+        "no report of shard {0} is there, so hosts are missing; repeat it with `--shard` and join again (shards belong \
+         together if they were cut from the same hosts)"
+    )]
+    Shards(String),
     /// Two hosts have one name.
     #[error(
         "the host `{host}` is in reports of two inventories, {one} and {other}, and may be another one in each; \
@@ -34,13 +40,17 @@ impl FleetReport {
     /// in which they come first.
     ///
     /// # Errors
-    /// There are none, they are of different verbs, or they have hosts of different inventories with one name.
+    /// There are none, they are of different verbs, a shard is missing, or they have hosts of different inventories with one name.
     pub fn merged(mut reports: Vec<FleetReport>) -> Result<FleetReport, MergeError> {
         let command = reports.first().ok_or(MergeError::None)?.command;
         if let Some(other) = reports.iter().find(|report| report.command != command) {
             return Err(MergeError::Verbs(command, other.command));
         }
         one_inventory_each(&reports)?;
+        let missing = shard::missing(&reports);
+        if !missing.is_empty() {
+            return Err(MergeError::Shards(missing.join(", ")));
+        }
         let order: Vec<String> =
             reports.iter().flat_map(|report| &report.hosts).map(|host| host.name.clone()).collect();
         let (started, seconds) = span(&reports);
@@ -67,6 +77,7 @@ impl FleetReport {
             waves,
             spread: spread::spread(&hosts),
             inventory: inventories.iter().flatten().next().cloned().filter(|_| same(&inventories)),
+            shard: None,
             since: None,
             hosts,
         })

@@ -19,6 +19,7 @@ mod role;
 pub(crate) mod sample;
 #[cfg(test)]
 mod schema;
+mod shard;
 mod since;
 pub mod spread;
 mod status;
@@ -39,6 +40,7 @@ pub use read::ReadError;
 pub use refusal::{MistakeCode, MistakeReport, Refusal};
 pub use report::{FleetReport, Followed, HostReport, SCHEMA, Summary, Wave};
 pub use role::Role;
+pub use shard::ShardReport;
 pub use since::{Gone, Since};
 pub use spread::Spread;
 pub use status::{Condition, Status};

@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    Condition, DaemonReport, Delta, ErrorReport, Finding, Mark, Role, Since, SourceReport, Spread, Status, Verb,
+    Condition, DaemonReport, Delta, ErrorReport, Finding, Mark, Role, ShardReport, Since, SourceReport, Spread, Status,
+    Verb,
 };
 
 /// The version of the JSON report; raised when a field changes its meaning or goes away.
@@ -40,6 +41,9 @@ pub struct FleetReport {
     /// The inventory, as the user named it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inventory: Option<String>,
+    /// Which part of the hosts this is, where several jobs share them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<ShardReport>,
     /// What has changed since the report that this one is compared with.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Since>,

@@ -30,6 +30,7 @@ pub(crate) fn fleet(hosts: &[(&str, Status)]) -> FleetReport {
         waves: Vec::new(),
         spread: None,
         inventory: None,
+        shard: None,
         since: None,
         hosts,
     }

@@ -113,7 +113,8 @@ fn summary(report: &FleetReport) -> String {
         Verb::Plan => format!("{}: ", say("Plan")),
         _ => format!("{}: ", say(&count(report.summary.hosts, "host"))),
     };
-    format!("{lead}{} ({:.1} s)", parts.join(", "), report.seconds)
+    let shard = report.part().map(|part| format!("{}\n", say(&part))).unwrap_or_default();
+    format!("{shard}{lead}{} ({:.1} s)", parts.join(", "), report.seconds)
 }
 
 struct Part {

@@ -51,6 +51,17 @@ check_jsonschema() {
   "$cache/jsonschema/bin/python" -m check_jsonschema "$@"
 }
 
+make_kubernetes() {
+  python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
+  python3 -m venv .
+  bin/python -m pip install -q kubernetes-validate==1.37.0
+}
+
+kubernetes_validate() {
+  once kubernetes make_kubernetes
+  "$cache/kubernetes/bin/python" -m kubernetes_validate --strict "$@"
+}
+
 make_ansible() {
   python3 -c 'import ensurepip' 2>/dev/null || apt_install python3-venv
   python3 -m venv .

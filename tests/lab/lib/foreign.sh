@@ -1,5 +1,6 @@
 # Programs of the control side that only rare tests need: Debian's packages, unpacked into the cache and not
-# installed. A Kerberos (its server and `kinit`), and the authenticator in software of OpenSSH's own tests.
+# installed. A Kerberos (its server and `kinit`), the authenticator in software of OpenSSH's own tests, a Slurm and
+# GNU parallel.
 
 foreign_dir() { printf '%s/foreign' "$cache"; }
 
@@ -9,17 +10,18 @@ lab_foreign() {
   dir=$(foreign_dir)
   exec 9>"$cache/foreign.lock"
   flock 9
-  if [[ ! -e $dir/done ]]; then
-    say "unpacking Kerberos and the tests of OpenSSH (once)"
+  if [[ ! -e $dir/all ]]; then
+    say "unpacking Kerberos, the tests of OpenSSH, Slurm and GNU parallel (once)"
     rm -rf "$dir"
     mkdir -p "$dir/debs"
     debs=$dir/debs
     mapfile -t packages < <(kerberos_packages)
     # `set -e` does not hold within $(...).
     ((${#packages[@]})) || die "apt knows no Kerberos (apt-get update)"
-    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root openssh-tests "${packages[@]}" >/dev/null) || die "Kerberos could not be fetched"
+    (cd "$debs" && apt-get download -qq -o APT::Sandbox::User=root openssh-tests slurmctld slurmd slurm-client \
+      slurm-wlm-basic-plugins libhwloc15 parallel "${packages[@]}" >/dev/null) || die "they could not be fetched"
     for package in "$debs"/*.deb; do dpkg -x "$package" "$dir" || die "$package could not be unpacked"; done
-    rm -rf "$debs" && touch "$dir/done"
+    rm -rf "$debs" && touch "$dir/all"
   fi
   printf '%s\n' "$dir"
 }

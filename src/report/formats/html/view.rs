@@ -41,7 +41,7 @@ pub(super) struct Head<'a> {
     findings: Vec<Found<'a>>,
     topology: Option<Placed>,
     clocks: Option<Clocks>,
-    notes: &'a [String],
+    notes: Vec<String>,
     changes: usize,
 }
 
@@ -96,7 +96,7 @@ pub(super) fn head<'a>(report: &'a FleetReport, changes: &[Change<'a>]) -> Head<
         findings: findings(&report.hosts),
         topology: topology::drawn(&report.hosts),
         clocks: clocks::drawn(&report.hosts),
-        notes: &report.notes,
+        notes: report.part().into_iter().chain(report.notes.iter().cloned()).collect(),
         changes: changes.len(),
     }
 }

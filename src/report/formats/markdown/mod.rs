@@ -106,6 +106,9 @@ fn head(report: &FleetReport) -> String {
     let mut head = format!("<!-- fleetclock {command} -->\n## fleetclock {command}: {}\n\n", endings.join(", "));
     let started = code(&report.started);
     head += &format!("{}, {started}, {:.1} s", say(&count(summary.hosts, "host")), report.seconds);
+    if let Some(part) = report.part() {
+        head += &format!("; {}", say(&part));
+    }
     if let Some(since) = &report.since {
         let Since { new, still, gone, .. } = since;
         let text = format!("since {}: {new} new, {still} still there, {} gone", code(&since.started), gone.len());
