@@ -31,6 +31,7 @@ fn main() -> anyhow::Result<()> {
         waves: Vec::new(),
         spread: None,
         inventory: None,
+        shard: None,
         since: None,
         hosts,
     };

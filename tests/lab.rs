@@ -65,14 +65,14 @@ mod rollout;
 mod safety;
 #[path = "lab/scale.rs"]
 mod scale;
-#[path = "lab/shards.rs"]
-mod shards;
 mod schema;
 #[path = "lab/secrets.rs"]
 mod secrets;
 #[allow(dead_code, reason = "the tests of the probe need more of it")]
 #[path = "ntp/server.rs"]
 mod server;
+#[path = "lab/shards.rs"]
+mod shards;
 #[path = "lab/steps.rs"]
 mod steps;
 #[path = "lab/timesyncd_slow.rs"]

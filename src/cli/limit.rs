@@ -30,10 +30,9 @@ pub(super) struct Picked {
 /// A role, in the words of the inventory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub(super) enum RoleWord {
-    /// Serves time to others.
+    // No texts of their own: these would make the short help a long one.
     #[value(alias = "server")]
     Master,
-    /// Only follows.
     #[value(alias = "client")]
     Slave,
 }

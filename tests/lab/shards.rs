@@ -53,7 +53,8 @@ fn endings(report: &Value) -> BTreeMap<String, String> {
 /// What the reports of a run say together.
 fn merged(lab: &Lab, run: &str) -> Run {
     let folder = lab.path("shards").join(run);
-    let mut files: Vec<String> = std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path().display().to_string()).collect();
+    let mut files: Vec<String> =
+        std::fs::read_dir(folder).unwrap().map(|file| file.unwrap().path().display().to_string()).collect();
     files.retain(|file| file.ends_with(".json"));
     let files: Vec<&str> = files.iter().map(String::as_str).collect();
     lab.fleetclock(&[&["report", "merge", "--format", "json", "--exit-code"], &files[..]].concat())

@@ -18,6 +18,7 @@ pub(crate) fn fleet(command: Verb, hosts: Vec<HostReport>) -> FleetReport {
         waves: Vec::new(),
         spread: spread::spread(&hosts),
         inventory: None,
+        shard: None,
         since: None,
         hosts,
     }
