@@ -6,7 +6,7 @@ use super::Context;
 use super::steps::Step;
 use crate::facts::Facts;
 use crate::firewall::firewalld::Opening;
-use crate::firewall::registry::{self, LinuxFirewall};
+use crate::firewall::registry::{self, LinuxFirewall, Wanted};
 use crate::firewall::{ALL, Word, record};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
@@ -60,10 +60,10 @@ fn shut_out(step: &StepFile, real: &Value, other: &Value) -> Option<String> {
     })
 }
 
-/// Takes away what earlier runs have opened, and only that.
-pub(super) fn close(firewall: &'static dyn LinuxFirewall, port: Opening) -> Step {
+/// Takes away what earlier runs have opened, and only that; `before` is what is opened first.
+pub(super) fn close(firewall: &'static dyn LinuxFirewall, port: Opening, before: Vec<Wanted>) -> Step {
     let name = format!("Close {port}, which no step opens any more");
-    Step::of(name, Box::new(Open::closing(firewall, port)))
+    Step::of(name, Box::new(Open::new(firewall, Wanted { port, before, ..Wanted::default() })))
 }
 
 #[cfg(test)]
@@ -97,14 +97,14 @@ mod tests {
         let named = |ports: &[&str]| ports.iter().map(|port| Opening::read(port).unwrap()).collect::<Vec<_>>();
         let closed = |ports: &[&str]| -> Vec<String> {
             left(ALL[0], &records, &named(ports))
-                .map(|port| close(ALL[0], port))
+                .map(|port| close(ALL[0], port, Vec::new()))
                 .map(|step| step.name.replace(", which no step opens any more", ""))
                 .collect()
         };
         assert_eq!(closed(&["123/udp", "4461/tcp"]), ["Close 4460/tcp"]);
         assert_eq!(closed(&["4460/tcp"]), ["Close 123/udp", "Close 4461/tcp"]);
         // The rules of its record go, and the record with them.
-        let step = close(ALL[0], Opening::read("4460/tcp").unwrap());
+        let step = close(ALL[0], Opening::read("4460/tcp").unwrap(), Vec::new());
         let rule = "rule family=\\\"ipv4\\\" source address=\\\"10.10.10.0/24\\\" port port=\\\"4460\\\" protocol=\\\"tcp\\\" accept";
         let zone = |state: &str| {
             format!(

@@ -7,6 +7,7 @@ use anyhow::{Context as _, Result, anyhow};
 use crate::exit::Hint as _;
 use crate::facts::Facts;
 use crate::firewall::filter::Filter;
+use crate::firewall::registry::Wanted;
 use crate::firewall::{Word, registry};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::FirewallChoice;
@@ -15,10 +16,11 @@ use crate::playbook::context::Contexts;
 use crate::playbook::template::Engine;
 use crate::playbook::{Kind, Playbook, StepFile, context};
 use crate::provider::LinuxProvider;
+use crate::resource::firewall::Open;
 use crate::resource::package::Package;
 use crate::resource::{self, Fix, Rendered, Resource};
 use crate::text::hide::Hider;
-use crate::text::shape::Wanted;
+use crate::text::shape;
 
 use super::{Context, ports};
 
@@ -148,28 +150,37 @@ pub(super) fn steps(
     let render = |name: &str| render(name, &contexts, cx);
     let layout = provider.layout(facts);
     let filter = Cell::new(filter(spec));
-    let named = RefCell::new(Vec::new());
+    let (named, before, known) = (RefCell::new(Vec::new()), RefCell::new(Vec::new()), registry::linux(firewall));
     let build = |kind: Kind, shown: &Kind| -> Result<Box<dyn Resource>> {
         named.borrow_mut().extend(ports::opens(&kind));
-        match kind {
-            Kind::Service { name, running, enabled, triggers: None } if name == layout.service => {
+        match (kind, known) {
+            (Kind::Service { name, running, enabled, triggers: None }, _) if name == layout.service => {
                 let started = Some(resource::started::Wanted::new(spec, provider, layout.config));
                 Ok(Box::new(resource::service::Service { unit: name, running, enabled, started }))
             }
             // The step that opens a firewall knows what it is about to open, and looks at the other rules, too.
-            Kind::Firewall { port, from } if registry::linux(firewall).is_some() && port.is_ntp() => {
-                resource::open(port, &from, firewall, filter.take(), facts)
+            (Kind::Firewall { port, from }, Some(own)) => {
+                let filter = if port.is_ntp() { filter.take() } else { None };
+                let wanted = resource::firewall::wanted(port, &from, filter, facts)?;
+                let all = Wanted { before: before.borrow().clone(), ..wanted.clone() };
+                before.borrow_mut().push(wanted);
+                Ok(Box::new(Open::new(own, all)))
             }
-            Kind::Package { name } => Ok(Box::new(package(name, spec, facts, cx)?)),
-            kind => resource::build(kind, shown, facts, firewall, &render),
+            (Kind::Package { name }, _) => Ok(Box::new(package(name, spec, facts, cx)?)),
+            (kind, _) => resource::build(kind, shown, facts, firewall, &render),
         }
     };
     let mut steps = follow(spec.playbook_or(provider.playbook()), &contexts, cx, &build)?;
     let alone = "Let no packet filter keep the followers out".to_owned();
     steps.extend(filter.take().map(|filter| Step::of(alone, Box::new(filter))));
-    if let Some(firewall) = registry::linux(firewall) {
+    if let Some(firewall) = known {
         let named = named.into_inner();
-        steps.extend(ports::left(firewall, &facts.records, &named).map(|port| ports::close(firewall, port)));
+        let left = ports::left(firewall, &facts.records, &named);
+        steps.extend(left.map(|port| {
+            let step = ports::close(firewall, port, before.borrow().clone());
+            before.borrow_mut().push(Wanted { port, ..Wanted::default() });
+            step
+        }));
     }
     Ok(steps)
 }
@@ -193,8 +204,8 @@ fn render(name: &str, contexts: &Contexts, cx: &Context) -> Result<Rendered> {
     let text = Engine.render(name, &asset.text, &contexts.real)?;
     let known = (*cx.hidden).clone();
     let shown = match &contexts.shown {
-        None => Wanted::plain(known),
-        Some(context) => Wanted::new(Engine.render(name, &asset.text, context).ok(), known),
+        None => shape::Wanted::plain(known),
+        Some(context) => shape::Wanted::new(Engine.render(name, &asset.text, context).ok(), known),
     };
     Ok(Rendered { text, shown })
 }

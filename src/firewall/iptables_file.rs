@@ -61,8 +61,8 @@ impl LinuxFirewall for Iptables {
     }
 
     fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
-        let files = Files::read(read.settings);
-        let mut judged = saved::judge(&files, wanted, &read.rules)?;
+        let files = Files::read(&read.settings);
+        let mut judged = saved::judge(&files, wanted, read)?;
         if files.loaded.is_empty() {
             let what = "no enabled unit (netfilter-persistent, iptables, ip6tables) loads a file of rules at boot";
             judged.doubts.push(format!("iptables: {what}, so what filters then was not judged"));

@@ -10,11 +10,10 @@ use ipnet::IpNet;
 use files::{DROP_IN, LOADS};
 
 use super::advice::{Asked, short};
-use super::filter::Rules;
 use super::insert::{self, Row, Wish, Work};
 use super::known::Opening;
 use super::packet::{ClientPort, Packet};
-use super::registry::{AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
+use super::registry::{After, AtBoot, Firewall, Judged, LinuxFirewall, Read, Signs, Wanted};
 use super::ruleset::{Chain, Ruleset, Tool};
 use super::steps::Words;
 use super::walk::Stop;
@@ -85,7 +84,7 @@ fc_load \"$fc_n\""
     }
 
     fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
-        judge(wanted, &Boot::read(read.settings), &read.rules, read.said)
+        judge(wanted, &Boot::read(&read.settings), read)
     }
 
     fn owns(&self, stop: &Stop, _beside: &[&str]) -> bool {
@@ -174,8 +173,8 @@ impl Boot {
     }
 }
 
-fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judged> {
-    let port = &wanted.port;
+fn judge(wanted: &Wanted, boot: &Boot, read: &Read<'_>) -> Result<Judged> {
+    let (port, rules, why) = (&wanted.port, &read.rules, read.said);
     let is_asked = boot.is_loaded() && !wanted.networks.is_empty();
     if is_asked && boot.failed && !why.contains("unshare") {
         return Err(anyhow!("{} does not load: {}", boot.file, decisive("", why))
@@ -197,6 +196,7 @@ fn judge(wanted: &Wanted, boot: &Boot, rules: &Rules, why: &str) -> Result<Judge
     // What cannot be judged stays as it is.
     let text = if unread { boot.own.clone() } else { text(boot, &at_boot, port) };
     let mut judged = judged(wanted, boot, &text, &now);
+    judged.after = Some(After { settings: read.settings.clone(), rules: now.after });
     if unread {
         let what = decisive("", why);
         judged.doubts.push(format!("whether {} lets the followers in at boot could not be told: {what}", boot.file));

@@ -99,7 +99,13 @@ pub trait LinuxFirewall: Firewall {
         if settings.trim().is_empty() {
             return Ok(Judged::default());
         }
-        let read = Read { settings, rules: Rules::read(rules), said: seen.stderr.trim() };
+        let mut read = Read { settings: settings.to_owned(), rules: Rules::read(rules), said: seen.stderr.trim() };
+        for earlier in &wanted.before {
+            // A step that cannot be done says so itself.
+            if let Some(after) = self.compare(earlier, &read).ok().and_then(|judged| judged.after) {
+                read = Read { settings: after.settings, rules: read.rules.with(after.rules), ..read };
+            }
+        }
         let mut judged = self.compare(wanted, &read)?;
         judged.doubts.extend(read.rules.doubt().filter(|_| !wanted.networks.is_empty()));
         Ok(judged)
@@ -155,12 +161,15 @@ pub struct Wanted {
     pub filter: Option<Filter>,
     /// What the programs of the host are too old for.
     pub lacks: Vec<&'static str>,
+    /// What steps before this one want of the same firewall: when its turn comes, they have changed what was read.
+    pub before: Vec<Wanted>,
 }
 
 impl Wanted {
     /// The networks that questions are sent from through the rules.
     fn asked(&self) -> Vec<IpNet> {
         let mut all = self.networks.clone();
+        all.extend(self.before.iter().flat_map(Wanted::asked));
         all.extend(self.filter.iter().flat_map(|filter| &filter.networks));
         let mut seen = BTreeSet::new();
         all.retain(|network| seen.insert(*network));
@@ -204,7 +213,7 @@ impl Wanted {
 #[derive(Debug)]
 pub struct Read<'a> {
     /// What its settings said.
-    pub settings: &'a str,
+    pub settings: String,
     /// The rules of the host.
     pub rules: Rules,
     /// What programs have complained of.
@@ -222,6 +231,17 @@ pub struct Judged {
     pub undo: String,
     /// What could not be told.
     pub doubts: Vec<String>,
+    /// What would be read when that is done; `None` where it makes no difference to another step.
+    pub after: Option<After>,
+}
+
+/// What is read of a firewall when a step is done.
+#[derive(Debug)]
+pub struct After {
+    /// Its settings.
+    pub settings: String,
+    /// The rules as they work.
+    pub rules: Ruleset,
 }
 
 /// What the facts of a host say of its firewalls.

@@ -4,10 +4,9 @@
 use anyhow::Result;
 use ipnet::IpNet;
 
-use super::filter::Rules;
 use super::insert::{Row, Wish, Work};
 use super::known::Opening;
-use super::registry::{Judged, Wanted};
+use super::registry::{After, Judged, Read, Wanted};
 use super::ruleset::{Chain, Ruleset, Tool};
 use super::steps::{self, Change, Words};
 use super::walk::Stop;
@@ -57,17 +56,22 @@ pub(super) fn cat(files: &[&str]) -> String {
     format!("for fc_f in {files}; do\n[ -r \"$fc_f\" ] || continue\necho \"--- file $fc_f\"\ncat \"$fc_f\"\necho\ndone")
 }
 
+/// A file as [`cat`] prints it.
+fn section(path: &str, text: &str) -> String {
+    format!("--- file {path}\n{text}")
+}
+
 /// Reads what [`cat`] printed of a file.
 pub(super) fn read(text: &str, path: &str) -> Option<String> {
-    let (_, rest) = text.split_once(&format!("--- file {path}\n"))?;
+    let (_, rest) = text.split_once(&section(path, ""))?;
     let text = rest.split("\n--- file ").next().unwrap_or(rest);
     let text = text.trim_end_matches('\n');
     Some(if text.is_empty() { String::new() } else { format!("{text}\n") })
 }
 
 /// Both states, each by itself: what works now, and what the files make.
-pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result<Judged> {
-    let port = &wanted.port;
+pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
+    let (port, rules) = (&wanted.port, &read.rules);
     let question = |network: IpNet| wanted.question(rules, network);
     let wish = Wish {
         networks: &wanted.networks,
@@ -77,8 +81,10 @@ pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result
     };
     let (now, boot) = (wish.work(&rules.set), wish.work(&saved.at_boot()));
     wanted.refuse(rules, &now, &boot)?;
+    let mut settings = read.settings.clone();
     let file = |(index, file): (usize, &File)| {
         let text = edited(saved, file, &boot, port);
+        settings = settings.replacen(&section(&file.path, &file.text), &section(&file.path, &text), 1);
         (text != file.text).then(|| Change {
             delta: steps::of_file(saved.word(), &file.path, "rules at boot", &file.text, &text),
             change: write(saved, file, &text, index),
@@ -86,7 +92,8 @@ pub(super) fn judge(saved: &dyn Saved, wanted: &Wanted, rules: &Rules) -> Result
         })
     };
     let files = saved.files().iter().enumerate().filter_map(file);
-    Ok(Judged::of(&Running(saved), wanted, files, &now))
+    let judged = Judged::of(&Running(saved), wanted, files, &now);
+    Ok(Judged { after: Some(After { settings, rules: now.after }), ..judged })
 }
 
 /// The rules as they work.

@@ -62,7 +62,7 @@ impl LinuxFirewall for Ufw {
     }
 
     fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
-        let ufw = Files::read(read.settings);
+        let ufw = Files::read(&read.settings);
         let six = wanted.networks.iter().find(|network| network.addr().is_ipv6());
         if let Some(network) = six.filter(|_| !ufw.has_six) {
             return Err(anyhow!(
@@ -74,7 +74,7 @@ impl LinuxFirewall for Ufw {
             return Err(anyhow!("ufw has no /etc/ufw/user.rules that can be read")
                 .hint("install ufw, or say `firewall: auto` or `firewall: none` for this host"));
         }
-        let mut judged = saved::judge(&ufw, wanted, &read.rules)?;
+        let mut judged = saved::judge(&ufw, wanted, read)?;
         judged.doubts.extend(ufw.doubt());
         Ok(judged)
     }

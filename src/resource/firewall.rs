@@ -20,28 +20,19 @@ pub struct Open {
     last: Mutex<Option<(Slice, Arc<Judged>)>>,
 }
 
+/// Returns what it is to open a port for networks, separated by blanks; `filter` says which followers no rule may keep
+/// out.
+///
+/// # Errors
+/// One of them is no network.
+pub fn wanted(port: Opening, from: &str, filter: Option<Filter>, facts: &Facts) -> Result<Wanted> {
+    let networks = networks(from).context("firewall")?;
+    Ok(Wanted { networks, port, filter, lacks: facts.lacks.clone(), before: Vec::new() })
+}
+
 impl Open {
-    /// Opens for networks, separated by blanks; `filter` says which followers no rule may keep out.
-    ///
-    /// # Errors
-    /// One of them is no network.
-    pub fn new(
-        firewall: &'static dyn LinuxFirewall,
-        port: Opening,
-        from: &str,
-        filter: Option<Filter>,
-        facts: &Facts,
-    ) -> Result<Self> {
-        let networks = networks(from).context("firewall")?;
-        Ok(Open::with(firewall, Wanted { networks, port, filter, lacks: facts.lacks.clone() }))
-    }
-
-    /// Takes away what earlier runs have opened of a port, and only that.
-    pub fn closing(firewall: &'static dyn LinuxFirewall, port: Opening) -> Self {
-        Open::with(firewall, Wanted { port, ..Wanted::default() })
-    }
-
-    fn with(firewall: &'static dyn LinuxFirewall, wanted: Wanted) -> Self {
+    /// Opens a firewall for those who are wanted; for nobody, it takes away what earlier runs have opened, and only that.
+    pub fn new(firewall: &'static dyn LinuxFirewall, wanted: Wanted) -> Self {
         Open { firewall, wanted, last: Mutex::default() }
     }
 

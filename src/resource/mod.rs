@@ -20,7 +20,6 @@ use anyhow::{Result, anyhow, bail};
 
 use crate::exit::Hint as _;
 use crate::facts::Facts;
-use crate::firewall::filter::Filter;
 use crate::firewall::firewalld::Opening;
 use crate::firewall::{Word, registry};
 use crate::model::{Delta, Slice};
@@ -153,7 +152,7 @@ pub fn build(
             Box::new(service::Service { unit: name, running, enabled, started: None })
         }
         Kind::Competing { keep } => Box::new(competing::Competing::new(facts, &keep)),
-        Kind::Firewall { port, from } => open(port, &from, active, None, facts)?,
+        Kind::Firewall { port, from } => open(port, &from, active, facts)?,
         Kind::Command { check, run, undo } => Box::new(command(check, run, undo, shown)),
     })
 }
@@ -167,19 +166,10 @@ fn command(check: String, run: String, undo: Option<String>, shown: &Kind) -> co
     command::Command { check, run, undo, shown }
 }
 
-/// Opens a port in a firewall, or says that there is none; `filter` says which followers no rule may keep out.
-///
-/// # Errors
-/// No firewall that is known is active, or `from` has something that is no network.
-pub fn open(
-    port: Opening,
-    from: &str,
-    firewall: Word,
-    filter: Option<Filter>,
-    facts: &Facts,
-) -> Result<Box<dyn Resource>> {
+/// Opens a port in a firewall, or says that there is none.
+fn open(port: Opening, from: &str, firewall: Word, facts: &Facts) -> Result<Box<dyn Resource>> {
     match registry::linux(firewall) {
-        Some(firewall) => Ok(Box::new(firewall::Open::new(firewall, port, from, filter, facts)?)),
+        Some(own) => Ok(Box::new(firewall::Open::new(own, firewall::wanted(port, from, None, facts)?))),
         None => Err(anyhow!("firewall: none is active that could be opened for {port}")
             .hint("leave the step out there: `when: host.firewall != \"none\"`")),
     }

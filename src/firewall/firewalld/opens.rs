@@ -60,7 +60,7 @@ impl LinuxFirewall for Daemon {
     fn compare(&self, wanted: &Wanted, read: &Read<'_>) -> Result<Judged> {
         let found = judge(wanted, read)?;
         let (deltas, (change, undo)) = (deltas(wanted, &found), fix(wanted, &found));
-        Ok(Judged { deltas, change, undo, doubts: found.doubts })
+        Ok(Judged { deltas, change, undo, doubts: found.doubts, after: None })
     }
 
     fn owns(&self, stop: &Stop, beside: &[&str]) -> bool {
@@ -128,7 +128,7 @@ fn note(wanted: &Wanted, ours: &[Row]) -> String {
 }
 
 fn judge(wanted: &Wanted, read: &Read<'_>) -> Result<Found> {
-    let Some(state) = Firewalld::read_for(read.settings, &wanted.port) else { return Ok(Found::default()) };
+    let Some(state) = Firewalld::read_for(&read.settings, &wanted.port) else { return Ok(Found::default()) };
     if read.settings.starts_with("off") {
         return match wanted.networks.is_empty() {
             // Nobody is served, and what does not run lets nobody in.

@@ -205,6 +205,34 @@ fn another_port_is_asked_for_as_that_of_ntp_is() {
     assert!(said.to_string().contains("keeps 10.10.10.0/24 from 4460/tcp: `-A INPUT -s 10.10.10.0/24"), "{said}");
 }
 
+/// The file that the second step finds is that of the first, and so are the rules.
+#[test]
+fn steps_for_several_ports_of_one_file_come_one_after_the_other() {
+    let networks: Vec<IpNet> = vec!["10.10.10.0/24".parse().unwrap()];
+    let of = |port: &str, before: Vec<Wanted>| Wanted {
+        networks: networks.clone(),
+        port: Opening::read(port).unwrap(),
+        before,
+        ..Wanted::default()
+    };
+    let ntp = of("123/udp", Vec::new());
+    let seen = iptables(REDHAT, REDHAT);
+    let judged = |wanted: &Wanted| judged("iptables", &seen, wanted).unwrap();
+    let both = judged(&of("4460/tcp", vec![ntp.clone()]));
+    let first = REDHAT.replace(LAST, &format!("{OURS}{LAST}"));
+    let other = OURS.replace("udp", "tcp").replace("123", "4460");
+    let second = REDHAT.replace(LAST, &format!("{OURS}{other}{LAST}"));
+    assert!(both.change.contains(&format!("= '{}' ]", first.trim_end())), "{}", both.change);
+    assert!(both.change.contains(&format!("printf '%s' '{second}'")), "{}", both.change);
+    assert!(both.change.contains("-I INPUT 6 ") && both.change.contains("--dport 4460"), "{}", both.change);
+    // What was opened for another port is closed behind that.
+    let opened = |text: &str| text.replace(LAST, &format!("{other}{LAST}"));
+    let seen = iptables(&opened(REDHAT), &opened(REDHAT));
+    let closing = Wanted { networks: Vec::new(), ..of("4460/tcp", vec![ntp]) };
+    let closed = self::judged("iptables", &seen, &closing).unwrap();
+    assert!(closed.change.contains(&format!("printf '%s' '{first}'")), "{}", closed.change);
+}
+
 #[test]
 fn who_loads_rules_at_boot_is_the_unit_that_does() {
     let boot = named("iptables").boot().unwrap();

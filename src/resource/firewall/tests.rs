@@ -14,7 +14,7 @@ fn wanted() -> Wanted {
 }
 
 fn opens(wanted: Wanted) -> Open {
-    Open::with(&Daemon, wanted)
+    Open::new(&Daemon, wanted)
 }
 
 fn firewalld() -> Open {
@@ -193,7 +193,7 @@ fn counting(packets: u64, policy: &str) -> Slice {
 #[test]
 fn a_saved_plan_holds_while_rules_count_and_until_one_changes() {
     let word = ALL.iter().copied().find(|firewall| firewall.word() == "iptables").unwrap();
-    let open = Open::with(word, wanted());
+    let open = Open::new(word, wanted());
     assert_eq!(open.diff(&counting(1, "DROP")).unwrap().len(), 2);
     assert_eq!(open.reviewed(&counting(1, "DROP")), open.reviewed(&counting(2, "DROP")));
     assert_ne!(open.reviewed(&counting(1, "DROP")), open.reviewed(&counting(1, "ACCEPT")));

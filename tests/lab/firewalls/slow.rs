@@ -342,3 +342,5 @@ fn mended(lab: &Lab, name: &str, code: &str) -> Result<(), String> {
 
 #[path = "owned.rs"]
 mod owned;
+#[path = "shapes.rs"]
+mod shapes;
