@@ -227,15 +227,6 @@ impl Lab {
         format!(" FAILED: {}{}", text(&output.stdout), text(&output.stderr)).trim_end().to_owned()
     }
 
-    /// Copies files of a host to another, to the same places; `files` are words for the shell, from the root.
-    #[track_caller]
-    pub(crate) fn copy(&self, from: &str, to: &str, files: &str) {
-        let (script, name) = (script(), &self.name);
-        self.here(&format!(
-            "{script} exec {name} {from} sh -c 'cd / && tar -c {files}' | {script} exec {name} {to} tar -x -C /"
-        ));
-    }
-
     /// Runs shell text on this machine.
     #[track_caller]
     pub(crate) fn here(&self, script: &str) {

@@ -1,4 +1,4 @@
-//! Firewalls as they are met in the field: of both families, of iptables-legacy, of the services of RHEL 7, a ufw whose
+//! Firewalls as they are met in the field: of both families, of iptables-legacy, a ufw whose
 //! rules come in another order, whose profile is gone, or that is off. Beside NTP a step of one's own opens a port of
 //! TCP. What becomes of packets is the judge.
 
@@ -93,26 +93,6 @@ const RULES: &[Shape] = &[
         ..USUAL
     },
 ];
-
-/// What the package iptables-services of RHEL 7 has: its units and its rules. The program is iptables-legacy by the
-/// only names that it had then.
-const SERVICES: &str = r#"mkdir -p /etc/sysconfig
-for p in iptables ip6tables; do
-for n in $p $p-save $p-restore; do ln -sf xtables-legacy-multi /usr/sbin/$n; done
-printf '[Unit]\nAssertPathExists=/etc/sysconfig/%s\n[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/sh -c "exec %s-restore </etc/sysconfig/%s"\nExecStop=/bin/sh -c "%s -P INPUT ACCEPT; %s -F"\n[Install]\nWantedBy=basic.target\n' $p $p $p $p $p >/etc/systemd/system/$p.service
-printf '# sample configuration for iptables service\n*filter\n:INPUT ACCEPT [0:0]\n:FORWARD ACCEPT [0:0]\n:OUTPUT ACCEPT [0:0]\n-A INPUT -m state --state RELATED,ESTABLISHED -j ACCEPT\n-A INPUT -p icmp -j ACCEPT\n-A INPUT -i lo -j ACCEPT\n-A INPUT -p tcp -m state --state NEW -m tcp --dport 22 -j ACCEPT\n-A INPUT -j REJECT --reject-with icmp-host-prohibited\n-A FORWARD -j REJECT --reject-with icmp-host-prohibited\nCOMMIT\n' >/etc/sysconfig/$p
-done
-sed -i 's/-p icmp/-p ipv6-icmp/; s/icmp-host/icmp6-adm/' /etc/sysconfig/ip6tables
-systemctl daemon-reload; systemctl enable -q iptables ip6tables; systemctl restart iptables ip6tables"#;
-
-const RHEL: &[Shape] = &[Shape {
-    what: "iptables-services of RHEL 7",
-    on: "server3",
-    close: SERVICES,
-    boot: "systemctl restart iptables ip6tables",
-    reorder: "iptables -I INPUT -p udp --dport 123 -j DROP",
-    ..USUAL
-}];
 
 const STEP: &str = r#"
 - name: Open another port
@@ -257,7 +237,6 @@ fn inventory(hosts: &[&str], firewall: &str) -> String {
 }
 
 const BOOKWORM: &[&str] = &["server1=bookworm@10.10.10.1,fd00:10::1", "server2=bookworm@10.10.10.2,fd00:10::2"];
-const SEVEN: &[&str] = &["server3=el7@10.10.10.3,fd00:10::3", "server2=bookworm@10.10.10.2,fd00:10::2"];
 const INSTALL: &str =
     "DEBIAN_FRONTEND=noninteractive apt-get -qq -y install --no-install-recommends PACKAGES >/dev/null 2>&1";
 
@@ -274,14 +253,4 @@ fn ufw_is_opened_in_each_state_that_it_is_met_in() {
 fn rules_of_both_families_and_of_iptables_legacy_are_opened() {
     let stand = Stand::up("shapes", BOOKWORM);
     stand.look_at_all(BOOKWORM, RULES);
-}
-
-#[test]
-#[ignore = "needs the lab: ./test --slow runs it"]
-fn the_services_of_rhel_7_are_opened() {
-    let stand = Stand::up("seven", SEVEN);
-    stand.lab.sh("server2", &INSTALL.replace("PACKAGES", "iptables"));
-    let program = "usr/sbin/xtables-legacy-multi usr/lib/*/xtables usr/lib/*/libip4tc.so.2* usr/lib/*/libip6tc.so.2* usr/lib/*/libxtables.so.12*";
-    stand.lab.copy("server2", "server3", program);
-    stand.look_at_all(SEVEN, RHEL);
 }
