@@ -62,7 +62,7 @@ fn try_apply(planned: &Planned, cx: &Context, report: &mut HostReport) -> Result
     let _inside = planned.is_pending().then(|| cx.busy.enter(&planned.spec.name));
     let result = match planned.service {
         Service::Linux(provider, unit) => drive(&mut session, planned, (provider, unit), report),
-        Service::Windows => windows::apply::drive(&mut session, planned, report),
+        Service::Windows { .. } => windows::apply::drive(&mut session, planned, report),
     };
     report.executions = before + session.executions;
     result

@@ -268,7 +268,7 @@ fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Found), Box<HostR
         let facts = if spec.is_windows() {
             super::windows::plan::read_facts(&mut session).map(|facts| Found::Windows(Box::new(facts)))
         } else {
-            super::plan::read_facts(&mut session).map(|facts| Found::Linux(Box::new(facts)))
+            super::posix::plan::read_facts(&mut session).map(|facts| Found::Linux(Box::new(facts)))
         };
         report.executions = session.executions;
         facts

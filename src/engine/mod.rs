@@ -17,12 +17,14 @@ mod moved;
 mod places;
 mod plan;
 mod ports;
+mod posix;
 mod proof;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod saved;
 mod seal;
 mod session;
+mod shell;
 mod steps;
 mod transaction;
 pub mod undo;

@@ -55,7 +55,7 @@ pub(crate) fn planned(spec: HostSpec, pending: bool) -> Planned {
     if pending {
         report.deltas.push(Delta::new("file /f".to_owned(), "content", None, Some("text".to_owned())));
     }
-    let (service, clock) = (Service::Windows, clock::Model::Told(500.0));
+    let (service, clock) = (Service::Windows { left_over: false }, clock::Model::Told(500.0));
     let (changes, hidden) = (Vec::new(), Hider::default());
-    Planned { spec, service, clock, changes, left_over: false, verdict: None, hidden, report }
+    Planned { spec, service, clock, changes, verdict: None, hidden, report }
 }

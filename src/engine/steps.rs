@@ -104,6 +104,11 @@ pub(crate) fn compared(steps: Vec<Step>, seen: Vec<Slice>) -> Result<(Vec<Change
     Ok((steps.into_iter().zip(seen).zip(due).map(change).collect(), deltas))
 }
 
+/// Returns whether anything differs.
+pub(crate) fn differs(steps: &[Step], seen: &[Slice]) -> Result<bool> {
+    judged(steps, seen).map(|(_, deltas)| !deltas.is_empty())
+}
+
 /// Returns what differs after all.
 pub(crate) fn left(changes: &[Change], seen: &[Slice]) -> Result<Vec<Delta>> {
     judged(changes.iter().map(|change| &change.step), seen).map(|(_, deltas)| deltas)

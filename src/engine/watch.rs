@@ -17,7 +17,8 @@ use super::Context;
 use super::fleet::catch;
 use super::frame::Frames;
 use super::places::each;
-use super::plan::{Service, blank, read_facts};
+use super::plan::{Service, blank};
+use super::posix::plan::read_facts;
 use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
 use super::windows;
@@ -155,7 +156,7 @@ fn measure(
     report.os.clone_from(&known.os);
     report.provider = Some(known.service.provider().name().to_owned());
     let verdict = match known.service {
-        Service::Windows => windows::proof::look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?,
+        Service::Windows { .. } => windows::proof::look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?,
         Service::Linux(provider, _) => glance(session, provider, report)?,
     };
     Ok((known, verdict))
@@ -164,7 +165,7 @@ fn measure(
 /// Finds out which time service the host has; on Windows there is but one.
 fn learn(session: &mut Session<'_>) -> Result<Known, Failure> {
     if session.spec.is_windows() {
-        return Ok(Known { service: Service::Windows, os: None });
+        return Ok(Known { service: Service::Windows { left_over: false }, os: None });
     }
     let facts = read_facts(session)?;
     if facts.uid != 0 {

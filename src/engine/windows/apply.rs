@@ -13,7 +13,7 @@ use super::{far, proof, timer, undo};
 use crate::engine::apply::{for_good, left_as_it_is, nothing_left, settle, silent, with_undo};
 use crate::engine::clock;
 use crate::engine::lock::Holder;
-use crate::engine::plan::Planned;
+use crate::engine::plan::{Planned, Service};
 use crate::engine::session::{Failure, Session};
 use crate::engine::steps::Step;
 use crate::model::event::Phase;
@@ -48,11 +48,16 @@ struct Run<'a> {
 pub(crate) fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) -> Result<(), Failure> {
     if !planned.is_pending() && !far_off(session, planned.clock)? {
         finish(session, report, Status::Unchanged)?;
-        return if planned.left_over { keep(session) } else { Ok(()) };
+        return if left_over(planned) { keep(session) } else { Ok(()) };
     }
     let mut run = Run { planned, tasks: tasks(planned)?, lock: Lock::new(session.spec), left: false };
     let result = locked(session, &mut run, report);
     release(session, &run, result, report)
+}
+
+/// Whether an earlier run has left its lock or a word of the host.
+fn left_over(planned: &Planned) -> bool {
+    matches!(planned.service, Service::Windows { left_over: true })
 }
 
 /// A host that is as wanted keeps what an earlier run did, which was never heard of again.
@@ -145,7 +150,7 @@ fn release(
         return result;
     }
     let name = &run.lock.holder.run;
-    let mut last: Vec<String> = (result.is_ok() && run.planned.left_over).then(timer::heard).into_iter().collect();
+    let mut last: Vec<String> = (result.is_ok() && left_over(run.planned)).then(timer::heard).into_iter().collect();
     let undone = result.as_ref().is_err_and(|failure| failure.status == Status::FailedUndone);
     if undone || !run.planned.is_pending() {
         // Nothing is left that could be taken back.

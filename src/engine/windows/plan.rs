@@ -1,7 +1,6 @@
 //! From a Windows host as it is to the list of what has to change.
 
 use std::cell::RefCell;
-use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Result, anyhow};
@@ -11,24 +10,25 @@ use super::lock::{self, Entry};
 use super::{proof, timer};
 use crate::engine::Context;
 use crate::engine::clock;
-use crate::engine::plan::{Extent, Planned, Service, hidden, now};
+use crate::engine::plan::{Extent, Service, now};
 use crate::engine::ports::opens;
 use crate::engine::session::{Failure, Session};
-use crate::engine::steps::{Step, compared, follow};
+use crate::engine::shell::System;
+use crate::engine::steps::{Step, differs, follow};
 use crate::exit::Hint;
 use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
 use crate::firewall::Word;
 use crate::inventory::HostSpec;
 use crate::inventory::spec::{DomainTime, FirewallChoice};
 use crate::model::event::Phase;
-use crate::model::{HostReport, Status};
+use crate::model::{HostReport, Slice};
 use crate::ntp::windows_clock;
 use crate::playbook::context;
 use crate::provider::Provider;
 use crate::provider::w32time::clock::Clock;
 use crate::provider::w32time::{self, W32Time};
 use crate::resource;
-use crate::text::hide::Hider;
+use crate::verdict::Verdict;
 
 /// Time limit for one command that only reads.
 pub(super) const READ: Duration = Duration::from_secs(60);
@@ -99,70 +99,70 @@ fn facts(session: &mut Session<'_>, answers: &mut Answers) -> Result<(WindowsFac
     Ok((facts, apart))
 }
 
-/// Reads a host and compares it with what is wanted; `known` are the secrets that are known so far.
-pub(crate) fn plan(
-    spec: &HostSpec,
-    cx: &Context,
-    extent: Extent,
-    report: &mut HostReport,
-    known: &mut Arc<Hider>,
-) -> Result<Planned, Failure> {
-    let mut session = Session::open(spec, cx)?;
-    let result = compare(&mut session, extent, report);
-    report.executions = session.executions;
-    *known = Arc::clone(&session.hidden);
-    result
+/// A Windows host, and what it has said so far.
+pub(crate) struct Windows {
+    facts: WindowsFacts,
+    answers: Answers,
+    apart: Option<Apart>,
+    left_over: bool,
 }
 
-fn compare(session: &mut Session<'_>, extent: Extent, report: &mut HostReport) -> Result<Planned, Failure> {
-    let (spec, cx) = (session.spec, session.cx);
-    let mut answers = Answers::default();
-    let (facts, apart) = facts(session, &mut answers)?;
-    report.os = Some(facts.system());
-    report.provider = Some(W32Time.name().to_owned());
-    let told = timer::told(&runs(&answers));
-    let left_over = told.is_some() || lock_of(&answers).is_some();
-    report.warnings.extend(told);
-    check(spec, &facts)?;
-    let steps = steps(spec, &facts, cx)?;
-    session.hidden = hidden(&steps, cx);
-    report.warnings.extend(steps.iter().flat_map(|step| step.resource.warnings()));
-    session.phase(if extent == Extent::Proof { Phase::Verify } else { Phase::Probe });
-    answers.ask(session, &lines(&steps), spec.limits.read)?;
-    let seen: Vec<_> = steps.iter().map(|step| answers.of(&step.resource.probe())).collect();
-    let (changes, deltas) = compared(steps, seen)?;
-    report.deltas = deltas;
-    report.warnings.extend(changes.iter().flat_map(|change| change.step.resource.doubts(&change.seen)));
-    report.status = if report.deltas.is_empty() { Status::Unchanged } else { Status::Drifted };
-    let clock = clock::Model::Windows(Clock::of(spec, &facts));
-    let verdict = match extent {
-        Extent::Configuration => None,
-        Extent::Clock => glance(session, clock, report).map(|()| None)?,
-        Extent::Proof => Some(proof::wait(session, report)?),
-    };
-    if clock::is_its_own(spec, report.daemon.as_ref()) {
-        report.warnings.extend(against_ours(spec, apart));
+impl Windows {
+    /// Reads the facts, and says in the report what host it is and what it did with a run that was lost.
+    ///
+    /// # Errors
+    /// The host cannot be read, or its time is not ours to change.
+    pub(crate) fn meet(session: &mut Session<'_>, report: &mut HostReport) -> Result<Self, Failure> {
+        let mut answers = Answers::default();
+        let (facts, apart) = facts(session, &mut answers)?;
+        report.os = Some(facts.system());
+        report.provider = Some(W32Time.name().to_owned());
+        let told = timer::told(&runs(&answers));
+        let left_over = told.is_some() || lock_of(&answers).is_some();
+        report.warnings.extend(told);
+        check(session.spec, &facts)?;
+        Ok(Windows { facts, answers, apart, left_over })
     }
-    Ok(Planned {
-        spec: spec.clone(),
-        service: Service::Windows,
-        clock,
-        changes,
-        left_over,
-        verdict,
-        hidden: Hider::default(),
-        report: report.clone(),
-    })
 }
 
-/// One quick measurement, for foretelling what happens to the clock; needless where nothing will.
-fn glance(session: &mut Session<'_>, clock: clock::Model, report: &mut HostReport) -> Result<(), Failure> {
-    if report.deltas.is_empty() {
-        return Ok(());
+impl System for Windows {
+    fn service(&self) -> Service {
+        Service::Windows { left_over: self.left_over }
     }
-    report.sources = proof::measure(session, 2, 500)?;
-    report.clock = clock::effect(session.spec, clock, &report.sources);
-    Ok(())
+
+    fn clock(&self, spec: &HostSpec) -> clock::Model {
+        clock::Model::Windows(Clock::of(spec, &self.facts))
+    }
+
+    fn steps(&self, spec: &HostSpec, cx: &Context) -> Result<Vec<Step>> {
+        steps(spec, &self.facts, cx)
+    }
+
+    /// What the facts have asked already is not asked again. The measurement is a command of its own, for it
+    /// starts PowerShell; for foretelling what happens to the clock it is needless where nothing will.
+    fn read(
+        &mut self,
+        session: &mut Session<'_>,
+        steps: &[Step],
+        extent: Extent,
+        report: &mut HostReport,
+    ) -> Result<(Vec<Slice>, Option<Verdict>), Failure> {
+        self.answers.ask(session, &lines(steps), session.spec.limits.read)?;
+        let seen: Vec<Slice> = steps.iter().map(|step| self.answers.of(&step.resource.probe())).collect();
+        let verdict = match extent {
+            Extent::Proof => Some(proof::wait(session, report)?),
+            Extent::Clock if differs(steps, &seen)? => {
+                report.sources = proof::measure(session, 2, 500)?;
+                None
+            }
+            Extent::Configuration | Extent::Clock => None,
+        };
+        Ok((seen, verdict))
+    }
+
+    fn against_ours(&self, spec: &HostSpec) -> Option<String> {
+        against_ours(spec, self.apart)
+    }
 }
 
 /// All lines of all probes.

@@ -1,0 +1,3 @@
+//! Hosts with a POSIX shell: many questions in one script, a change as one script.
+
+pub(crate) mod plan;
