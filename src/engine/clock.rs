@@ -4,7 +4,11 @@
 //! The clock of a host is judged by the median of what its sources say, as its time service
 //! will: one source that lies can neither cause a step nor hide one.
 
+mod far;
+
 use std::time::Duration;
+
+pub(crate) use far::{advice, is_far, is_limited};
 
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
@@ -89,8 +93,12 @@ fn threshold(spec: &HostSpec, model: Model) -> Duration {
     }
 }
 
-/// Why the host must not be changed, if its clock would step too far.
+/// Why the host must not be changed, if its clock would step too far, or never come near.
 pub(crate) fn refusal(spec: &HostSpec, model: Model, sources: &[SourceReport]) -> Option<ErrorReport> {
+    far::refusal(spec, model, sources).or_else(|| too_far_to_step(spec, model, sources))
+}
+
+fn too_far_to_step(spec: &HostSpec, model: Model, sources: &[SourceReport]) -> Option<ErrorReport> {
     let (offset, address) = offset(sources)?;
     let most = too_far(spec, model, offset)?;
     if let Some(never) = model.breaks_never(spec) {

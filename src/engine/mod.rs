@@ -19,6 +19,7 @@ mod plan;
 mod ports;
 mod posix;
 mod proof;
+mod run;
 #[cfg(test)]
 pub(crate) mod sample;
 pub mod saved;

@@ -1,5 +1,5 @@
 //! What differs between operating systems: the scripts that are sent, and how their answers are read. In which
-//! order it is done stands in `plan`, and is the same for all hosts.
+//! order it is done stands in `plan` and `apply`, and is the same for all hosts.
 
 use anyhow::Result;
 
@@ -8,6 +8,7 @@ use crate::model::{HostReport, Slice};
 use crate::verdict::Verdict;
 
 use super::plan::{Extent, Service};
+use super::run::{Run, Stopped, Undone};
 use super::session::{Failure, Session};
 use super::steps::Step;
 use super::{Context, clock, posix, windows};
@@ -40,6 +41,54 @@ pub(crate) trait System {
 
     /// Compares its clock with that of this machine, for a host that nobody else tells the time.
     fn against_ours(&self, spec: &HostSpec) -> Option<String>;
+}
+
+/// A run on a host. Made from here it is many scripts on Windows and few on Linux, where a host changes itself.
+pub(crate) trait Shell {
+    /// Locks the host, asks its sources whether it may be changed, leaves the undo there with its timer, and makes
+    /// the changes.
+    ///
+    /// # Errors
+    /// It may not be changed, or a change failed: how far it came, and who takes it back.
+    fn commit(&mut self, session: &mut Session<'_>, report: &mut HostReport) -> Result<(), Stopped>;
+
+    /// Reads again what all steps of the plan are about.
+    ///
+    /// # Errors
+    /// The host cannot be read.
+    fn read_again(&mut self, session: &mut Session<'_>) -> Result<Vec<Slice>, Failure>;
+
+    /// Waits until the clock is within its limits, or the deadline has passed.
+    ///
+    /// # Errors
+    /// The host cannot be asked.
+    fn prove(&mut self, session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure>;
+
+    /// Takes back the first `begun` tasks, after `cause`.
+    fn take_back(&mut self, session: &mut Session<'_>, begun: usize, cause: &Failure) -> Undone;
+
+    /// Lets go of the host: what is done stays, also what an earlier run did and nobody has kept. Returns how the
+    /// run ended.
+    ///
+    /// # Errors
+    /// That of the run, or the host cannot be told.
+    fn conclude(
+        &mut self,
+        session: &mut Session<'_>,
+        done: Result<(), Failure>,
+        report: &mut HostReport,
+    ) -> Result<(), Failure>;
+}
+
+/// Returns what makes a run on its host.
+///
+/// # Errors
+/// A file of this machine that goes along cannot be read.
+pub(crate) fn of<'a>(run: &'a Run<'a>, cx: &Context) -> Result<Box<dyn Shell + 'a>> {
+    Ok(match run.planned.service {
+        Service::Linux(provider, unit) => Box::new(posix::change::Posix::new(run, (provider, unit), cx)?),
+        Service::Windows { left_over } => Box::new(windows::change::Windows::new(run, left_over)),
+    })
 }
 
 /// Reads the facts of a host and says in the report what it is.

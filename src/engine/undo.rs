@@ -14,12 +14,12 @@ use crate::text::decisive::decisive;
 use crate::transport::quote::sh;
 
 use super::Context;
-use super::apply::CHANGE;
 use super::fleet::{guarded, start};
 use super::frame::Frames;
 use super::lock::{self, Holder};
 use super::places::{each, each_read};
 use super::plan::blank;
+use super::posix::change::CHANGE;
 use super::session::{Failure, Session};
 use super::transaction::RUNS;
 use super::windows;
