@@ -135,16 +135,7 @@ const LONGER: &[(&str, usize)] = &[];
 const WORDS: &[(&str, &[&str])] = &[
     (
         "systemctl",
-        &[
-            "doctor/",
-            "engine/lock.sh",
-            "engine/verify.rs",
-            "facts/linux.rs",
-            "firewall/",
-            "provider/",
-            "resource/",
-            "text/decisive.rs",
-        ],
+        &["doctor/", "engine/posix/", "facts/linux.rs", "firewall/", "provider/", "resource/", "text/decisive.rs"],
     ),
     ("schtasks", &["engine/windows/timer.rs"]),
     ("reg add", &["doctor/rules/windows", "engine/windows/", "resource/windows/"]),

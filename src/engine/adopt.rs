@@ -13,9 +13,9 @@ use crate::model::event::{Event, Phase};
 
 use super::Context;
 use super::fleet::{guarded, start};
-use super::frame::Frames;
 use super::places::each_read;
 use super::plan::{blank, now};
+use super::posix::frame::Frames;
 use super::session::{BECOME, Failure, Session};
 use super::windows;
 

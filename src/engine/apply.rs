@@ -49,7 +49,6 @@ fn drive(session: &mut Session<'_>, planned: &Planned, report: &mut HostReport) 
         prove(session, shell.as_mut(), planned, report)
     } else {
         change(session, shell.as_mut(), &run, report)
-            .map_err(|stopped| roll_back(session, shell.as_mut(), &run, stopped))
     };
     shell.conclude(session, done, report)
 }
@@ -63,17 +62,21 @@ fn is_settled(session: &mut Session<'_>, planned: &Planned) -> Result<bool, Fail
         })
 }
 
-/// Locked, guarded, with its undo armed: the changes; then the host is read again, and proven.
+/// Locked, guarded, with its undo armed: the changes; then the host is read again, and proven. What fails is rolled
+/// back.
 fn change(
     session: &mut Session<'_>,
     shell: &mut dyn Shell,
     run: &Run<'_>,
     report: &mut HostReport,
-) -> Result<(), Stopped> {
-    shell.commit(session, report)?;
-    converge(session, shell, run.planned)
-        .and_then(|()| prove(session, shell, run.planned, report))
-        .map_err(|failure| Stopped::at_the_end(run, failure))
+) -> Result<(), Failure> {
+    let committed = shell.commit(session, report);
+    let proven = committed.and_then(|()| {
+        converge(session, shell, run.planned)
+            .and_then(|()| prove(session, shell, run.planned, report))
+            .map_err(|failure| Stopped::at_the_end(run, failure))
+    });
+    proven.map_err(|stopped| roll_back(session, shell, run, stopped))
 }
 
 /// The same probes again: a difference that is left is an error.
@@ -175,3 +178,125 @@ fn settle(verdict: Verdict, report: &mut HostReport) -> Result<(), Failure> {
     }
 }
 
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::run::Undone;
+    use crate::engine::sample;
+    use crate::transport::{Output, Script, Transport, TransportError};
+
+    struct Silent;
+
+    impl Transport for Silent {
+        fn run(&mut self, _: &Script, _: &mut dyn FnMut(&str)) -> Result<Output, TransportError> {
+            Ok(Output::default())
+        }
+    }
+
+    /// Writes down what is asked of it. What it comes to is taken once.
+    struct Noted {
+        calls: Vec<String>,
+        stops: Option<Stopped>,
+        verdict: Verdict,
+    }
+
+    impl Shell for Noted {
+        fn commit(&mut self, _: &mut Session<'_>, _: &mut HostReport) -> Result<(), Stopped> {
+            self.calls.push("commit".to_owned());
+            self.stops.take().map_or(Ok(()), Err)
+        }
+
+        fn read_again(&mut self, _: &mut Session<'_>) -> Result<Vec<Slice>, Failure> {
+            self.calls.push("read again".to_owned());
+            Ok(Vec::new())
+        }
+
+        fn prove(&mut self, _: &mut Session<'_>, _: &mut HostReport) -> Result<Verdict, Failure> {
+            self.calls.push("prove".to_owned());
+            Ok(self.verdict.clone())
+        }
+
+        fn take_back(&mut self, _: &mut Session<'_>, begun: usize, cause: &Failure) -> Undone {
+            self.calls.push(format!("take back {begun} after `{}`", cause.error.message));
+            Undone::Ran(Slice::default())
+        }
+
+        fn conclude(
+            &mut self,
+            _: &mut Session<'_>,
+            done: Result<(), Failure>,
+            _: &mut HostReport,
+        ) -> Result<(), Failure> {
+            done
+        }
+    }
+
+    fn failure() -> Failure {
+        Failure { status: Status::Failed, error: ErrorReport { message: "no".to_owned(), hint: None } }
+    }
+
+    fn stopped(begun: usize, back: Back) -> Option<Stopped> {
+        Some(Stopped { failure: failure(), begun, back })
+    }
+
+    /// What is asked of the shell, and what the host comes to.
+    fn changed(undo: bool, stops: Option<Stopped>, verdict: Verdict) -> (Vec<String>, Status, String) {
+        let planned = sample::planned(sample::host("h1"), true);
+        let mut cx = sample::context(None);
+        cx.undo = undo;
+        let mut session = Session::resume(&planned.spec, &cx, Box::new(Silent));
+        let run = Run::new(&planned).unwrap();
+        let mut report = planned.report.clone();
+        let mut shell = Noted { calls: Vec::new(), stops, verdict };
+        let done = change(&mut session, &mut shell, &run, &mut report);
+        match done {
+            Ok(()) => (shell.calls, report.status, report.error.map(|error| error.message).unwrap_or_default()),
+            Err(failure) => (shell.calls, failure.status, failure.error.message),
+        }
+    }
+
+    #[test]
+    fn a_change_is_committed_read_again_and_proven() {
+        let (calls, status, _) = changed(true, None, Verdict::Proven);
+        assert_eq!((calls, status), (["commit", "read again", "prove"].map(str::to_owned).into(), Status::Changed));
+        // A clock that is on its way is no reason to take the change back.
+        let (calls, status, why) = changed(true, None, Verdict::OutOfLimits("far".to_owned()));
+        assert_eq!((calls.len(), status, why.as_str()), (3, Status::OutOfLimits, "far"));
+    }
+
+    #[test]
+    fn a_host_that_follows_nobody_afterwards_is_rolled_back_as_a_whole() {
+        let lost = || Verdict::NotSynchronised("follows nothing".to_owned());
+        let (calls, status, _) = changed(true, None, lost());
+        assert_eq!(calls[3..], ["take back 0 after `verify: follows nothing`"]);
+        assert_eq!(status, Status::FailedUndone);
+        let (calls, status, why) = changed(false, None, lost());
+        assert_eq!((calls.len(), status), (3, Status::FailedNotUndone));
+        assert!(why.ends_with("; not rolled back (--no-undo)"), "{why}");
+    }
+
+    #[test]
+    fn who_takes_back_what_was_begun_is_said_where_it_stopped() {
+        let of = |undo: bool, stops| {
+            let (calls, status, why) = changed(undo, stops, Verdict::Proven);
+            (calls[1..].to_vec(), status, why)
+        };
+        let none = Vec::<String>::new;
+        let said = |text: &str| text.to_owned();
+        assert_eq!(of(true, stopped(0, Back::Nobody)), (none(), Status::Failed, said("no")));
+        assert_eq!(of(false, stopped(0, Back::Nobody)), (none(), Status::Failed, said("no")));
+        assert_eq!(
+            of(true, stopped(2, Back::Us)),
+            (vec![said("take back 2 after `no`")], Status::FailedUndone, said("no"))
+        );
+        let host = |status| {
+            let slice = Slice { status, stderr: said("disk is full\n"), ..Slice::default() };
+            stopped(1, Back::Host(Undone::Ran(slice)))
+        };
+        assert_eq!(of(true, host(0)), (none(), Status::FailedUndone, said("no")));
+        assert_eq!(of(true, host(1)), (none(), Status::FailedNotUndone, said("no; not put back: disk is full")));
+        let cut = stopped(1, Back::Host(Undone::Unfinished(String::new())));
+        assert_eq!(of(true, cut), (none(), Status::FailedNotUndone, said("no; the rollback did not complete")));
+        assert_eq!(of(false, host(0)), (none(), Status::FailedNotUndone, said("no; not rolled back (--no-undo)")));
+    }
+}

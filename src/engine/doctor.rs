@@ -22,13 +22,12 @@ use crate::ntp::remote;
 use crate::text::hide;
 
 use super::Context;
-use super::asking;
 use super::fleet::{guarded, start};
-use super::frame::Frames;
 use super::places::each_read;
 use super::plan::blank;
+use super::posix::frame::Frames;
+use super::posix::{asking, verify};
 use super::session::{BECOME, Failure, Session};
-use super::verify;
 use super::windows;
 
 /// Time limit for gathering; a silent source costs seconds, a sick service too.

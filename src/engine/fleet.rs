@@ -20,7 +20,7 @@ use super::places::{each, each_read};
 use super::plan::{Extent, Planned, blank, plan};
 use super::session::Session;
 use super::waves::{Order, overlap};
-use super::{Context, apply};
+use super::{Context, apply, shell};
 
 /// What planning a host came to.
 pub type PlanResult = Result<Planned, Box<HostReport>>;
@@ -265,11 +265,7 @@ pub async fn facts_all(
 fn facts(spec: &HostSpec, cx: &Context) -> Result<(HostReport, Found), Box<HostReport>> {
     let mut report = blank(spec);
     let read = Session::open(spec, cx).and_then(|mut session| {
-        let facts = if spec.is_windows() {
-            super::windows::plan::read_facts(&mut session).map(|facts| Found::Windows(Box::new(facts)))
-        } else {
-            super::posix::plan::read_facts(&mut session).map(|facts| Found::Linux(Box::new(facts)))
-        };
+        let facts = shell::facts(&mut session);
         report.executions = session.executions;
         facts
     });

@@ -3,13 +3,11 @@
 
 pub mod adopt;
 mod apply;
-mod asking;
 pub mod busy;
 mod clock;
 mod closing;
 pub mod doctor;
 pub mod fleet;
-mod frame;
 mod identity;
 pub mod locate;
 mod lock;
@@ -18,7 +16,6 @@ mod places;
 mod plan;
 mod ports;
 mod posix;
-mod proof;
 mod run;
 #[cfg(test)]
 pub(crate) mod sample;
@@ -27,9 +24,7 @@ mod seal;
 mod session;
 mod shell;
 mod steps;
-mod transaction;
 pub mod undo;
-mod verify;
 pub mod watch;
 pub mod waves;
 mod windows;

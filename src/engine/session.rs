@@ -11,7 +11,7 @@ use crate::text::hide::Hider;
 use crate::transport::{self, Output, Script, Transport, TransportError};
 
 use super::Context;
-use super::frame::Splitter;
+use super::posix::frame::Splitter;
 
 /// Why a host could not be finished.
 #[derive(Debug)]

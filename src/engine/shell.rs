@@ -1,8 +1,9 @@
 //! What differs between operating systems: the scripts that are sent, and how their answers are read. In which
-//! order it is done stands in `plan` and `apply`, and is the same for all hosts.
+//! order it is done stands in `plan`, `apply` and `undo`, and is the same for all hosts.
 
 use anyhow::Result;
 
+use crate::facts::Found;
 use crate::inventory::HostSpec;
 use crate::model::{HostReport, Slice};
 use crate::verdict::Verdict;
@@ -89,6 +90,50 @@ pub(crate) fn of<'a>(run: &'a Run<'a>, cx: &Context) -> Result<Box<dyn Shell + '
         Service::Linux(provider, unit) => Box::new(posix::change::Posix::new(run, (provider, unit), cx)?),
         Service::Windows { left_over } => Box::new(windows::change::Windows::new(run, left_over)),
     })
+}
+
+/// Measures a host once, and judges what its service says.
+///
+/// # Errors
+/// The host cannot be asked.
+pub(crate) fn glance(session: &mut Session<'_>, service: Service, report: &mut HostReport) -> Result<Verdict, Failure> {
+    match service {
+        Service::Linux(provider, _) => posix::proof::glance(session, provider, report),
+        Service::Windows { .. } => windows::proof::glance(session, report),
+    }
+}
+
+/// What earlier runs have left on a host.
+pub(crate) trait Past {
+    /// Returns the newest run that was not taken back yet, in lines `run=`, `who=`, `when=`, `fleet=`, `change=`,
+    /// and `older=` for each of those before.
+    ///
+    /// # Errors
+    /// The host cannot be read.
+    fn newest(&self, session: &mut Session<'_>) -> Result<Slice, Failure>;
+
+    /// Takes a run back, under the lock, and only if it still is the last one.
+    ///
+    /// # Errors
+    /// It is not, another run is at work, or the host could not put everything back.
+    fn put_back(&self, session: &mut Session<'_>, run: &str) -> Result<(), Failure>;
+}
+
+/// Returns what reads and takes back the runs of a host.
+pub(crate) fn past(spec: &HostSpec) -> &'static dyn Past {
+    if spec.is_windows() { &windows::undo::Windows } else { &posix::undo::Posix }
+}
+
+/// Reads the facts of a host.
+///
+/// # Errors
+/// The host cannot be read.
+pub(crate) fn facts(session: &mut Session<'_>) -> Result<Found, Failure> {
+    if session.spec.is_windows() {
+        windows::plan::read_facts(session).map(|facts| Found::Windows(Box::new(facts)))
+    } else {
+        posix::plan::read_facts(session).map(|facts| Found::Linux(Box::new(facts)))
+    }
 }
 
 /// Reads the facts of a host and says in the report what it is.

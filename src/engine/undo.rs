@@ -2,30 +2,19 @@
 //! which of them are meant, and, if the user agrees, exactly those are taken back.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
-
-use anyhow::Context as _;
+use std::time::Instant;
 
 use crate::inventory::HostSpec;
 use crate::model::event::{Event, Phase};
 use crate::model::{Delta, ErrorReport, HostReport, Slice, Status};
 use crate::resource::command;
-use crate::text::decisive::decisive;
-use crate::transport::quote::sh;
 
 use super::Context;
 use super::fleet::{guarded, start};
-use super::frame::Frames;
-use super::lock::{self, Holder};
 use super::places::{each, each_read};
 use super::plan::blank;
-use super::posix::change::CHANGE;
 use super::session::{Failure, Session};
-use super::transaction::RUNS;
-use super::windows;
-
-/// Time limit for reading.
-const LIMIT: Duration = Duration::from_secs(120);
+use super::shell;
 
 /// The last run of a host, and what it changed.
 #[derive(Debug, Clone)]
@@ -55,17 +44,6 @@ pub enum Choice {
     /// This one.
     Run(String),
 }
-
-/// The newest run that changed something and was not taken back yet, and the names of those before.
-const NEWEST: &str = r#"fc_first=yes
-for fc_run in $(ls -1r @RUNS@ 2>/dev/null); do
-fc_f=@RUNS@/$fc_run
-[ -e "$fc_f/undo" ] && [ -e "$fc_f/reached" ] && [ ! -e "$fc_f/undone" ] || continue
-if [ $fc_first = no ]; then echo "older=$(sed -n 's/^fleet=//p' "$fc_f/about")"; continue; fi
-fc_first=no
-echo "run=$fc_run"
-cat "$fc_f/about"
-done"#;
 
 /// Asks all hosts for their last run.
 pub async fn look_all(hosts: Vec<HostSpec>, forks: usize, cx: Arc<Context>) -> Vec<LookResult> {
@@ -157,23 +135,16 @@ fn host<T>(spec: &HostSpec, work: impl FnOnce(&mut HostReport) -> Result<T, Fail
 }
 
 fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
-    if spec.is_windows() {
-        return windows::undo::look(spec, cx, report);
-    }
     let mut session = Session::open(spec, cx)?;
     session.phase(Phase::Probe);
-    let mut frames = Frames::new();
-    let part = frames.part(&NEWEST.replace("@RUNS@", RUNS));
-    let (script, splitter) = frames.finish();
-    let output = session.run(script, LIMIT, &mut |_| ())?;
-    let seen = splitter.part(&output, part).context("look for the last run")?;
+    let told = shell::past(spec).newest(&mut session);
     report.executions = session.executions;
-    let run = value(&seen, "run").map(str::to_owned);
-    Ok(last_run(spec, run, &seen, report))
+    Ok(last_run(spec, &told?, report))
 }
 
 /// Puts together what a host has told of its last run.
-pub(crate) fn last_run(spec: &HostSpec, run: Option<String>, seen: &Slice, report: &mut HostReport) -> LastRun {
+pub(crate) fn last_run(spec: &HostSpec, seen: &Slice, report: &mut HostReport) -> LastRun {
+    let run = value(seen, "run").map(str::to_owned);
     // A run of an earlier version knew of no fleet.
     let fleet = run.as_ref().map(|run| value(seen, "fleet").unwrap_or(run).to_owned());
     report.deltas = changes(seen);
@@ -216,27 +187,12 @@ fn undo(last: &LastRun, run: &str, cx: &Context, report: &mut HostReport) -> Res
     let mut session = Session::open(&last.spec, cx)?;
     session.phase(Phase::Undo);
     let _inside = cx.busy.enter(&last.spec.name);
-    let done =
-        if last.spec.is_windows() { windows::undo::undo(&mut session, run) } else { put_back(&mut session, run) };
+    let done = shell::past(&last.spec).put_back(&mut session, run);
     report.executions += session.executions;
     report.seconds = started.elapsed().as_secs_f64();
     done?;
     report.status = Status::Changed;
     Ok(report.clone())
-}
-
-fn put_back(session: &mut Session<'_>, run: &str) -> Result<(), Failure> {
-    let undone = session.run(script(run, &Holder::me()), CHANGE, &mut |_| ());
-    let output = undone.map_err(|error| lost_in_the_middle(error.into(), "the host finishes it by itself"))?;
-    match output.status {
-        0 => Ok(()),
-        lock::LOCKED => {
-            let seen = Slice { stdout: output.stdout, stderr: output.stderr, status: output.status };
-            Err(Failure { status: Status::Failed, error: lock::refused(&seen) })
-        }
-        MOVED => Err(moved(run)),
-        _ => Err(not_in_full(run, &decisive(&output.stdout, &output.stderr))),
-    }
 }
 
 /// A host that is not heard of any more has begun the undo: it is neither untouched nor put back for certain.
@@ -264,26 +220,6 @@ pub(crate) fn not_in_full(run: &str, why: &str) -> Failure {
     Failure { status: Status::FailedNotUndone, error: ErrorReport { message, hint } }
 }
 
-/// Exit status when another run is the last one by now.
-const MOVED: i32 = 5;
-
-/// Under the lock, and only if the run still is the last one.
-fn script(run: &str, holder: &Holder) -> String {
-    format!(
-        "trap '' HUP PIPE\n{functions}\n{take} || exit\n\
-         fc_seen=$({newest})\n\
-         case $fc_seen in *{wanted}*) ;; *) fc_release {own}; exit {MOVED} ;; esac\n\
-         fc_disarm\nsh {RUNS}/{run}/undo\nfc_status=$?\nfc_release {own}\n\
-         [ $fc_status = 0 ] || exit 1\n",
-        functions = lock::FUNCTIONS,
-        take = holder.take(),
-        newest = NEWEST.replace("@RUNS@", RUNS),
-        wanted = sh(&format!("run={run}\n")),
-        own = sh(&holder.run),
-        run = sh(run),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -293,7 +229,9 @@ mod tests {
         let spec = sample::host(name);
         let seen = Slice { stdout: told.to_owned(), ..Slice::default() };
         let mut report = blank(&spec);
-        Ok(last_run(&spec, run.map(str::to_owned), &seen, &mut report))
+        let last = last_run(&spec, &seen, &mut report);
+        assert_eq!(last.run.as_deref(), run);
+        Ok(last)
     }
 
     /// `r2` is the last run of the fleet; `b` has only seen the one before, `c` none.

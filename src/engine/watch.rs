@@ -2,35 +2,24 @@
 //! that are kept open. Nothing is waited for, and the configuration is not compared.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::anyhow;
 
 use crate::exit::Hint;
 use crate::inventory::HostSpec;
 use crate::model::{ErrorReport, HostReport, Status};
-use crate::provider::{self, LinuxProvider};
+use crate::provider;
 use crate::transport::Transport;
 use crate::verdict::Verdict;
 
 use super::Context;
 use super::fleet::catch;
-use super::frame::Frames;
 use super::places::each;
 use super::plan::{Service, blank};
 use super::posix::plan::read_facts;
-use super::proof::Proof;
 use super::session::{BECOME, Failure, Session};
-use super::windows;
-
-/// Time limit for one look; each source is given up after a second.
-const LOOK: Duration = Duration::from_secs(20);
-
-/// Questions to each source of a Windows host at most, as for the glance of a plan.
-const TRIES: u32 = 2;
-
-/// How long one sample may take, milliseconds.
-const SAMPLE_TIMEOUT_MS: u32 = 500;
+use super::shell;
 
 /// The hosts that are watched, with what is kept of each between two rounds.
 pub struct Watch {
@@ -155,10 +144,7 @@ fn measure(
     };
     report.os.clone_from(&known.os);
     report.provider = Some(known.service.provider().name().to_owned());
-    let verdict = match known.service {
-        Service::Windows { .. } => windows::proof::look(session, TRIES, SAMPLE_TIMEOUT_MS, report)?,
-        Service::Linux(provider, _) => glance(session, provider, report)?,
-    };
+    let verdict = shell::glance(session, known.service, report)?;
     Ok((known, verdict))
 }
 
@@ -177,21 +163,10 @@ fn learn(session: &mut Session<'_>) -> Result<Known, Failure> {
     Ok(Known { service, os: Some(facts.os_name) })
 }
 
-fn glance(
-    session: &mut Session<'_>,
-    provider: &dyn LinuxProvider,
-    report: &mut HostReport,
-) -> Result<Verdict, Failure> {
-    let spec = session.spec;
-    let mut frames = Frames::new();
-    let proof = Proof::glance(&mut frames, spec, provider);
-    let (script, splitter) = frames.finish();
-    let output = session.run(script, LOOK, &mut |_| ())?;
-    Ok(proof.record(spec, provider, &splitter, &output, report)?)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::engine::sample;
     use crate::ntp::timestamp::Timestamp;

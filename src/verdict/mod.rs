@@ -6,6 +6,7 @@
 pub(crate) mod followed;
 pub(crate) mod settling;
 pub(crate) mod sources;
+pub(crate) mod stripchart;
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -225,7 +226,7 @@ fn clock_bound(report: &DaemonReport) -> Option<f64> {
 }
 
 /// How fast a clock may drift (PHI of RFC 5905).
-pub(crate) const DRIFT: f64 = 15e-6;
+const DRIFT: f64 = 15e-6;
 
 /// A master that may go on without any outside time does so. With an upstream, that is a fallback and is said.
 fn alone(spec: &HostSpec, daemon: &DaemonStatus, sources: &[SourceReport]) -> Judged {

@@ -8,14 +8,14 @@ use anyhow::{Context as _, Result};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::engine::frame::{Frames, Splitter};
-use crate::engine::lock::{self, Holder};
-use crate::engine::proof::Proof;
+use super::frame::{Frames, Splitter};
+use super::proof::Proof;
+use super::transaction::{GUARD, RUNS, Transaction};
+use super::{lock, verify};
 use crate::engine::run::{Back, Run, Stopped, Task, Undone};
 use crate::engine::session::{Failure, Session};
 use crate::engine::shell::Shell;
-use crate::engine::transaction::{GUARD, RUNS, Transaction};
-use crate::engine::{Context, apply, clock, verify};
+use crate::engine::{Context, apply, clock};
 use crate::inventory::HostSpec;
 use crate::model::event::{Event, Phase};
 use crate::model::{ErrorReport, HostReport, Slice, SourceReport, Status};
@@ -79,7 +79,7 @@ impl<'a> Posix<'a> {
         let splitter = Splitter::new(&boundary);
         let mut output = self.attempt(session, &script, &splitter)?;
         if let Some(old) = splitter.find(&output, GUARD).as_ref().and_then(lock::abandoned) {
-            let release = format!("{}\n{}", lock::FUNCTIONS, old.release());
+            let release = format!("{}\n{}", lock::FUNCTIONS, lock::release(&old));
             session.run(release, READ, &mut |_| ()).map_err(|error| Stopped::left(error.into()))?;
             output = self.attempt(session, &script, &splitter)?;
         }
@@ -149,8 +149,8 @@ impl<'a> Posix<'a> {
         Ok(())
     }
 
-    fn keep(&self, session: &mut Session<'_>, holder: &Holder) -> Result<(), TransportError> {
-        session.run(format!("{}\n{}", lock::FUNCTIONS, holder.keep()), READ, &mut |_| ()).map(drop)
+    fn keep(&self, session: &mut Session<'_>, run: &str) -> Result<(), TransportError> {
+        session.run(format!("{}\n{}", lock::FUNCTIONS, lock::keep(run)), READ, &mut |_| ()).map(drop)
     }
 
     /// The host was not told that what was changed stays.
@@ -202,7 +202,7 @@ impl Shell for Posix<'_> {
         let proof = Proof::wait(&mut frames, spec, provider, self.unit);
         // Told in the same breath: the host keeps what it proves, and needs no timer any more.
         frames.raw(lock::FUNCTIONS);
-        let kept = frames.part(&format!("{} && {}", provider.ready(), self.run.holder.keep()));
+        let kept = frames.part(&format!("{} && {}", provider.ready(), lock::keep(&self.run.holder.run)));
         let (script, splitter) = frames.finish();
         let output = session.run_with_progress(script, READ.max(spec.limits.read) + spec.limits.deadline, &splitter)?;
         let verdict = proof.record(spec, provider, &splitter, &output, report)?;
@@ -233,7 +233,7 @@ impl Shell for Posix<'_> {
         let kept = match told.and_then(lock::abandoned) {
             Some(old) => self.keep(session, &old),
             None if self.run.planned.is_pending() && told.is_none_or(|told| told.stdout.trim() != "kept") => {
-                self.keep(session, &self.run.holder)
+                self.keep(session, &self.run.holder.run)
             }
             None => Ok(()),
         };

@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, anyhow};
 
-use crate::engine::frame::Frames;
+use super::frame::Frames;
+use super::lock;
+use super::proof::Proof;
 use crate::engine::plan::{Extent, Service, now};
-use crate::engine::proof::Proof;
 use crate::engine::session::{BECOME, Failure, Session};
 use crate::engine::shell::System;
 use crate::engine::steps::{self, Step};
-use crate::engine::{Context, clock, lock, ports};
+use crate::engine::{Context, clock, ports};
 use crate::exit::Hint;
 use crate::facts::linux::Moment;
 use crate::facts::services::{self, Ability};

@@ -246,7 +246,7 @@ fn keep(session: &mut Session<'_>) -> Result<(), Failure> {
         if !dead.is_over() {
             return Ok(());
         }
-        last.push(timer::keep(&dead.run)?);
+        last.push(timer::keep(&dead.holder.run)?);
     }
     lines::run(session, &last, READ).map(drop)
 }

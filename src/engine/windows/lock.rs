@@ -36,9 +36,7 @@ pub(super) struct Lock {
 /// A lock as it stands in the registry.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Entry {
-    pub(super) run: String,
-    who: String,
-    when: String,
+    pub(super) holder: Holder,
     /// When it was taken or renewed.
     alive: Option<SystemTime>,
     lease: Duration,
@@ -75,7 +73,7 @@ impl Lock {
 
     /// Returns the line that takes the lock of a run that died.
     fn take_over(&self, from: &Entry) -> Result<String> {
-        Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.run)?, self.write(false)?, ask()))
+        Ok(format!("{}&(if not errorlevel 1 {})&{}", held_by(&from.holder.run)?, self.write(false)?, ask()))
     }
 
     /// Returns the line that says that the run is still alive.
@@ -127,7 +125,7 @@ impl Lock {
     }
 
     pub(super) fn is(&self, entry: &Entry) -> bool {
-        entry.run == self.holder.run
+        entry.holder.run == self.holder.run
     }
 }
 
@@ -143,7 +141,8 @@ pub(super) fn delete() -> String {
 
 /// In the middle of a run; a host that has not heard of it for too long takes it back.
 pub(super) fn lost(by: Option<&Entry>) -> Failure {
-    let who = by.map_or_else(|| "nobody".to_owned(), |entry| format!("{} (run {})", entry.who, entry.run));
+    let who =
+        by.map_or_else(|| "nobody".to_owned(), |entry| format!("{} (run {})", entry.holder.who, entry.holder.run));
     anyhow!("the lock of this run was lost, {who} holds it now; nothing more was changed").into()
 }
 
@@ -154,11 +153,9 @@ pub(super) fn ask() -> String {
 
 /// Returns the line with which the host takes the lock of a run that was not heard of for its lease.
 pub(super) fn expired(lock: &Lock) -> Result<String> {
-    let Holder { run, when, .. } = &lock.holder;
-    let holder = Holder { run: format!("{run}-expired"), who: "the host itself".to_owned(), when: when.clone() };
     // The host cannot write its time so that we could read it in every language; it is about that.
     let about = SystemTime::now() + lock.lease;
-    let own = Lock { holder, lease: lock.lease * 3, armed: false };
+    let own = Lock { holder: lock.holder.expired(), lease: lock.lease * 3, armed: false };
     Ok(format!("reg add \"{OWED}\" /v {NAME} /t REG_SZ /d {} /f", cmd(&own.text(about, true))?))
 }
 
@@ -183,9 +180,7 @@ impl Entry {
         let known = |name: &str| field(name).unwrap_or_default().to_owned();
         let lease = field("lease").and_then(|seconds| seconds.parse().ok()).unwrap_or(0);
         Some(Entry {
-            run: known("run"),
-            who: known("who"),
-            when: known("when"),
+            holder: Holder { run: known("run"), who: known("who"), when: known("when") },
             alive: field("alive").and_then(|when| humantime::parse_rfc3339(when).ok()),
             lease: Duration::from_secs(lease),
             busy: field("busy") == Some("1"),
@@ -200,7 +195,7 @@ impl Entry {
 
     /// A process of this user on this machine that is no more; nobody comes back for its lock.
     pub(super) fn is_abandoned(&self) -> bool {
-        lock::is_gone(&self.who, &plain(&lock::whoami()))
+        lock::is_gone(&self.holder.who, &plain(&lock::whoami()))
     }
 
     /// Whether the host is inside a command of the run that has the lock.
@@ -219,8 +214,7 @@ impl Entry {
     }
 
     fn refused(&self) -> Failure {
-        let stdout = format!("run={}\nwho={}\nwhen={}\n", self.run, self.who, self.when);
-        Failure { status: Status::Failed, error: lock::refused(&Slice { stdout, ..Slice::default() }) }
+        Failure { status: Status::Failed, error: lock::refused(&self.holder, "") }
     }
 }
 
@@ -288,7 +282,7 @@ mod tests {
     fn a_lock_is_read_as_it_was_written_and_holds_as_long_as_its_lease() {
         let entry = Entry::of(&printed(&lock().text(at(1000), true))).unwrap();
         assert!(lock().is(&entry) && entry.busy);
-        assert_eq!(entry.who, "ops@admin1 process 7 __ del C:");
+        assert_eq!(entry.holder.who, "ops@admin1 process 7 __ del C:");
         assert!(entry.holds(at(1000)) && entry.holds(at(1360)) && !entry.holds(at(1361)));
         assert!(entry.holds(at(700)) && !entry.holds(at(600)), "a lock from the future ends too");
     }

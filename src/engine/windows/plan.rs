@@ -16,10 +16,10 @@ use crate::engine::session::{Failure, Session};
 use crate::engine::shell::System;
 use crate::engine::steps::{Step, differs, follow};
 use crate::exit::Hint;
-use crate::facts::windows::{self, Kind, W32TIME, WindowsFacts};
+use crate::facts::windows::{self, WindowsFacts};
 use crate::firewall::Word;
 use crate::inventory::HostSpec;
-use crate::inventory::spec::{DomainTime, FirewallChoice};
+use crate::inventory::spec::FirewallChoice;
 use crate::model::event::Phase;
 use crate::model::{HostReport, Slice};
 use crate::ntp::windows_clock;
@@ -120,7 +120,7 @@ impl Windows {
         let told = timer::told(&runs(&answers));
         let left_over = told.is_some() || lock_of(&answers).is_some();
         report.warnings.extend(told);
-        check(session.spec, &facts)?;
+        w32time::admit(session.spec, &facts)?;
         Ok(Windows { facts, answers, apart, left_over })
     }
 }
@@ -168,30 +168,6 @@ impl System for Windows {
 /// All lines of all probes.
 pub(super) fn lines<'a>(steps: impl IntoIterator<Item = &'a Step>) -> Vec<String> {
     steps.into_iter().flat_map(|step| step.resource.probe().lines().map(str::to_owned).collect::<Vec<_>>()).collect()
-}
-
-/// The one domain controller whose time is a matter of an inventory (Microsoft, "Configure the PDC emulator").
-const PDC: &str = "one domain controller takes the time for the domain from outside, the PDC emulator (`nltest \
-    /dsgetdc:DOMAIN /pdc` names it): give it `role: master`, `upstream` and `domain_time: replace`; leave the others to the domain";
-
-/// What speaks against touching the host at all.
-fn check(spec: &HostSpec, facts: &WindowsFacts) -> Result<()> {
-    let own_time = spec.domain_time == DomainTime::Replace || w32time::refusal(spec, facts).is_none();
-    if let Some(why) = w32time::forbidden(spec, facts).filter(|_| own_time) {
-        let hint = "take Type out of the group policy that sets it (gpresult /r /scope computer), or leave the host's time to it";
-        return Err(anyhow!("left alone: {why}").hint(hint));
-    }
-    if !facts.registry.has(W32TIME) {
-        return Err(
-            anyhow!("the host has no Windows Time service").hint("`w32tm /register` on the host makes it again")
-        );
-    }
-    match w32time::refusal(spec, facts) {
-        None => Ok(()),
-        Some(why) if facts.kind == Kind::DomainController => Err(anyhow!("left alone: {why}").hint(PDC)),
-        Some(why) => Err(anyhow!("left alone: {why}")
-            .hint("`domain_time: replace` takes the host out of the domain's time and lets it follow this inventory")),
-    }
 }
 
 fn steps(spec: &HostSpec, facts: &WindowsFacts, cx: &Context) -> Result<Vec<Step>> {

@@ -9,15 +9,15 @@ use super::lines::run;
 use crate::engine::session::{Failure, Session};
 use crate::facts::windows;
 use crate::model::{HostReport, Slice, SourceReport};
-use crate::ntp::exchange::COARSE;
 use crate::ntp::report::SourceReport as Measured;
 use crate::ntp::{powershell, stripchart};
 use crate::provider::w32time::{self, W32Time};
-use crate::provider::{DaemonStatus, Peer, Provider};
+use crate::provider::{DaemonStatus, Provider};
 use crate::verdict::followed::followed;
 use crate::verdict::settling;
 use crate::verdict::sources::{credit, joined};
-use crate::verdict::{self, DRIFT, Verdict};
+use crate::verdict::stripchart::complete;
+use crate::verdict::{self, Verdict};
 
 /// Questions to each source at most; one good answer is enough.
 const TRIES: u32 = 3;
@@ -96,39 +96,12 @@ fn measured(session: &mut Session<'_>, printed: &str, daemon: Option<&DaemonStat
     Ok(reports)
 }
 
-/// A clock that is read by `w32tm` shows steps of 16 ms: one when it asks, one when it hears.
-const GRAIN_NS: i64 = 2 * COARSE;
-
-/// `w32tm` shows offset and delay; what the service knows of the source that it follows stands in for the rest.
-fn complete(mut measured: Measured, daemon: Option<&DaemonStatus>) -> Measured {
-    let followed = daemon.filter(|status| status.peers.iter().any(|peer: &Peer| peer.address == measured.source));
-    if let (Some(status), Some(offset)) = (followed, measured.offset_ns) {
-        let nanos = |seconds: Option<f64>| seconds.map(|seconds| (seconds * 1e9) as i64);
-        let report = &status.report;
-        measured.stratum = report.stratum.map(|stratum| stratum.saturating_sub(1));
-        measured.root_dispersion_ns = nanos(report.root_dispersion_s);
-        measured.root_delay_ns = nanos(report.root_delay_s);
-        // What the service said was true when it last heard of the source.
-        let since = nanos(report.since_s.map(|seconds| seconds * DRIFT));
-        measured.dispersion_ns = since.map(|drift| drift.saturating_add(GRAIN_NS));
-        measured.error_bound_ns = bound(offset, &measured);
-    }
-    measured
-}
-
-/// As RFC 5905 section 11.2 counts; nothing where a part of it is not known.
-fn bound(offset: i64, measured: &Measured) -> Option<i64> {
-    let halves = (measured.delay_ns? / 2).saturating_add(measured.root_delay_ns? / 2);
-    let rest = measured.root_dispersion_ns?.saturating_add(measured.dispersion_ns?);
-    Some(offset.saturating_abs().saturating_add(halves).saturating_add(rest))
-}
-
 /// Looks until the host is within its limits or the deadline has passed; the last look counts.
 pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
     let end = Instant::now() + session.spec.limits.deadline;
     loop {
         let identify = report.addresses.is_empty();
-        let verdict = look_at(session, (TRIES, SAMPLE_TIMEOUT_MS), identify, report)?;
+        let verdict = look(session, (TRIES, SAMPLE_TIMEOUT_MS), identify, report)?;
         let left = end.saturating_duration_since(Instant::now());
         match &verdict {
             Verdict::Proven => return Ok(verdict),
@@ -144,19 +117,20 @@ pub(super) fn wait(session: &mut Session<'_>, report: &mut HostReport) -> Result
 }
 
 /// Asks the service and the sources once, and judges.
-pub(crate) fn look(
-    session: &mut Session<'_>,
-    tries: u32,
-    timeout_ms: u32,
-    report: &mut HostReport,
-) -> Result<Verdict, Failure> {
-    look_at(session, (tries, timeout_ms), false, report)
+pub(crate) fn glance(session: &mut Session<'_>, report: &mut HostReport) -> Result<Verdict, Failure> {
+    look(session, QUICKLY, false, report)
 }
 
-/// The same; `identify`: the host also says which addresses it has, so that names which lead to it are known.
-fn look_at(
+/// How often each source is asked at most, and how long one sample may take, milliseconds.
+type Patience = (u32, u32);
+
+/// As for the glance of a plan.
+const QUICKLY: Patience = (2, 500);
+
+/// Asks and judges once; `identify`: the host also says which addresses it has, so that names which lead to it are known.
+fn look(
     session: &mut Session<'_>,
-    (tries, timeout_ms): (u32, u32),
+    (tries, timeout_ms): Patience,
     identify: bool,
     report: &mut HostReport,
 ) -> Result<Verdict, Failure> {
@@ -191,7 +165,7 @@ fn look_at(
 /// does not lead any more is asked beside those to which it does.
 fn follow(
     session: &mut Session<'_>,
-    (tries, timeout_ms): (u32, u32),
+    (tries, timeout_ms): Patience,
     daemon: &mut DaemonStatus,
     measured: &mut Vec<Measured>,
 ) -> Result<(), Failure> {
@@ -209,31 +183,4 @@ fn follow(
         peer.name = Some(std::mem::replace(&mut peer.address, address));
     }
     Ok(())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What `w32tm` measures, and what the service said 4096 s ago, come to a bound that holds.
-    #[test]
-    fn the_bound_without_powershell_counts_every_part() {
-        let stdout = std::fs::read_to_string("tests/w32tm/en-hold.txt").unwrap();
-        let status = W32Time.parse_status(&Slice { stdout, ..Slice::default() }).unwrap();
-        let source = status.peers[0].address.clone();
-        let chart = "11:00:01, d:+00.0040000s o:-00.0100000s  [ * ]\n";
-        let whole = complete(stripchart::parse(&source, chart), Some(&status));
-        let report = &status.report;
-        let [delay, dispersion, since] =
-            [report.root_delay_s, report.root_dispersion_s, report.since_s].map(Option::unwrap);
-        let least = 0.010 + 0.002 + delay / 2.0 + dispersion + since * 15e-6 + 2.0 * 0.015_625;
-        let bound = whole.error_bound_ns.unwrap() as f64 / 1e9;
-        assert!((bound - least).abs() < 1e-6 && since > 1000.0 && delay > 0.0, "{bound} {least}");
-        // No delay, another source, or no word of the service: no bound.
-        let alone = stripchart::parse(&source, "11:00:01, -00.0100000s\n");
-        assert_eq!(complete(alone, Some(&status)).error_bound_ns, None);
-        let other = stripchart::parse("192.0.2.9", chart);
-        assert_eq!(complete(other, Some(&status)).error_bound_ns, None);
-        assert_eq!(complete(stripchart::parse(&source, chart), None).error_bound_ns, None);
-    }
 }

@@ -10,13 +10,11 @@ use super::lines::run;
 use super::lock::{self, Lock, plain};
 use super::plan::READ;
 use super::timer;
-use crate::engine::Context;
 use crate::engine::lock::Holder;
 use crate::engine::session::{Failure, Session};
-use crate::engine::undo::{LastRun, last_run, lost_in_the_middle, moved, not_in_full};
-use crate::inventory::HostSpec;
-use crate::model::event::Phase;
-use crate::model::{HostReport, Slice};
+use crate::engine::shell::Past;
+use crate::engine::undo::{lost_in_the_middle, moved, not_in_full};
+use crate::model::Slice;
 use crate::text::decisive::decisive;
 
 /// Where the files are. The quotes that a blank in the path would ask for are not needed: Windows
@@ -161,24 +159,33 @@ pub(super) fn arm(
     Ok((session.cx.undo && !lock.armed).then(why))
 }
 
-/// Looks for the newest run that was not taken back.
-pub(crate) fn look(spec: &HostSpec, cx: &Context, report: &mut HostReport) -> Result<LastRun, Failure> {
-    let mut session = Session::open(spec, cx)?;
-    session.phase(Phase::Probe);
-    let mut all = runs(&ask(&mut session, list())?.stdout);
-    let mut lines: Vec<String> = all.iter().rev().map(|run| format!("type {} 2>&1", file(run))).collect();
-    lines.truncate(KEPT_RUNS);
-    let kept = if lines.is_empty() { Vec::new() } else { run(&mut session, &lines, READ)? };
-    report.executions = session.executions;
-    Ok(last_run(spec, all.pop(), &told(&kept), report))
-}
+/// The runs of a Windows host.
+pub(crate) struct Windows;
 
-fn ask(session: &mut Session<'_>, line: String) -> Result<Slice, Failure> {
-    Ok(run(session, &[line], READ)?.pop().unwrap_or_default())
+impl Past for Windows {
+    fn newest(&self, session: &mut Session<'_>) -> Result<Slice, Failure> {
+        let all = runs(&run(session, &[list()], READ)?.pop().unwrap_or_default().stdout);
+        let mut lines: Vec<String> = all.iter().rev().map(|run| format!("type {} 2>&1", file(run))).collect();
+        lines.truncate(KEPT_RUNS);
+        let kept = if lines.is_empty() { Vec::new() } else { run(session, &lines, READ)? };
+        Ok(told(all.last(), &kept))
+    }
+
+    fn put_back(&self, session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
+        let lock = Lock::new(session.spec);
+        let seen = lock::take(session, &lock, vec![list()])?;
+        let newest = seen.first().and_then(|slice| runs(&slice.stdout).pop());
+        let done = if newest.as_deref() == Some(name) { run_back(session, &lock, name) } else { Err(moved(name)) };
+        let mut last = if newest.as_deref() == Some(name) { timer::end() } else { Vec::new() };
+        last.extend(done.iter().map(|()| forget(name)));
+        last.push(lock::release(&lock.holder.run)?);
+        let released = run(session, &last, READ);
+        done.and(released.map(drop))
+    }
 }
 
 /// What the files say, the newest first, in the words of a Linux host.
-fn told(kept: &[Slice]) -> Slice {
+fn told(newest: Option<&String>, kept: &[Slice]) -> Slice {
     let notes = |slice: &Slice| -> String {
         slice
             .stdout
@@ -187,27 +194,15 @@ fn told(kept: &[Slice]) -> Slice {
             .map(|l| l.trim_end().to_owned() + "\n")
             .collect()
     };
-    let mut stdout = kept.first().map(notes).unwrap_or_default();
+    let mut stdout = newest.map(|run| format!("run={run}\n")).unwrap_or_default();
+    stdout.extend(kept.first().map(notes));
     for older in kept.iter().skip(1).map(notes) {
         stdout.extend(older.lines().filter_map(|line| line.strip_prefix("fleet=")).map(|run| format!("older={run}\n")));
     }
     Slice { stdout, ..Slice::default() }
 }
 
-/// Takes that run back, under the lock, and only if it still is the last one.
-pub(crate) fn undo(session: &mut Session<'_>, name: &str) -> Result<(), Failure> {
-    let lock = Lock::new(session.spec);
-    let seen = lock::take(session, &lock, vec![list()])?;
-    let newest = seen.first().and_then(|slice| runs(&slice.stdout).pop());
-    let done = if newest.as_deref() == Some(name) { put_back(session, &lock, name) } else { Err(moved(name)) };
-    let mut last = if newest.as_deref() == Some(name) { timer::end() } else { Vec::new() };
-    last.extend(done.iter().map(|()| forget(name)));
-    last.push(lock::release(&lock.holder.run)?);
-    let released = run(session, &last, READ);
-    done.and(released.map(drop))
-}
-
-fn put_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Failure> {
+fn run_back(session: &mut Session<'_>, lock: &Lock, name: &str) -> Result<(), Failure> {
     let line = format!("call {} 2>&1", file(name));
     let done = lock.run(session, &[line], LIMIT);
     let done = done.map_err(|failure| lost_in_the_middle(failure, "how far it came is not known"))?;
@@ -240,7 +235,8 @@ mod tests {
         let spec = crate::engine::sample::host("win1");
         let mut report = crate::engine::plan::blank(&spec);
         let kept = Slice { stdout: text.join("\r\n"), ..Slice::default() };
-        let last = last_run(&spec, Some("r".into()), &told(&[kept.clone(), kept]), &mut report);
+        let last =
+            crate::engine::undo::last_run(&spec, &told(Some(&"r".to_owned()), &[kept.clone(), kept]), &mut report);
         assert_eq!((last.fleet.as_deref(), last.older.len()), (Some("20261121T015959000000Z"), 1));
         let words = "this is what run 20261121T015959000000Z changed, by ops@admin1 process 7 at 2026-11-21T02:00:00Z";
         assert_eq!(report.warnings, [words]);

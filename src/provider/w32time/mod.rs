@@ -1,6 +1,7 @@
 //! The Windows Time service, asked through `w32tm`.
 
 pub mod clock;
+mod domain;
 mod status;
 
 use anyhow::Result;
@@ -8,7 +9,6 @@ use serde::Serialize;
 
 use super::{DaemonStatus, Diagnosis, Provider};
 use crate::facts::services::{Service, W32TIME};
-use crate::facts::windows::{POLICY, WindowsFacts};
 use crate::inventory::HostSpec;
 use crate::inventory::spec::StepPolicy;
 use crate::model::Slice;
@@ -19,6 +19,7 @@ pub struct W32Time;
 /// Separates the three answers of [`Provider::status`].
 const DIVIDER: &str = "--fleetclock--";
 
+pub use domain::{admit, refusal};
 pub use status::attach_hypervisor;
 
 /// What W32Time takes for "no limit" (Microsoft, "Windows Time service tools and settings").
@@ -102,29 +103,6 @@ fn corrections(step: StepPolicy) -> (u32, u32) {
     }
 }
 
-/// Why a host is left alone, if it is: a domain has its own hierarchy of time.
-pub fn refusal(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
-    use crate::facts::windows::Kind;
-    use crate::inventory::spec::DomainTime;
-    if spec.domain_time == DomainTime::Replace {
-        return None;
-    }
-    if facts.kind == Kind::DomainController {
-        return Some("it is a domain controller, and the domain's clocks follow it".to_owned());
-    }
-    let follows_domain = matches!(facts.sync_type.to_ascii_uppercase().as_str(), "NT5DS" | "ALLSYNC");
-    (facts.domain_member && follows_domain)
-        .then(|| format!("it is a member of a domain and takes its time from there (Type {})", facts.sync_type))
-}
-
-/// Why the sources of the inventory would not be asked whatever is written: a policy has the say about `Type`.
-pub fn forbidden(spec: &HostSpec, facts: &WindowsFacts) -> Option<String> {
-    let set = facts.registry.text(&format!("{POLICY}\\Parameters"), "Type")?;
-    let asks = matches!(set.to_ascii_uppercase().as_str(), "NTP" | "ALLSYNC");
-    (!asks && !spec.time.sources.is_empty())
-        .then(|| format!("a policy sets Type to `{set}`: w32time does not ask the sources of the inventory"))
-}
-
 /// It is asked by fixed commands, and its rules are those of Windows.
 impl Diagnosis for W32Time {}
 
@@ -185,29 +163,6 @@ mod tests {
             spec.by_hypervisor()
         };
         assert_eq!([left(None), left(Some(Var::Bool(false))), left(Some(Var::Bool(true)))], [false, false, true]);
-    }
-
-    #[test]
-    fn the_type_of_a_policy_is_the_one_that_counts() {
-        let facts = |own: &str, policy: &str| {
-            let key = |root: &str| format!("{}\\Parameters\n", root.replace("HKLM", "HKEY_LOCAL_MACHINE"));
-            let text = |root: &str, kind: &str| format!("{}    Type    REG_SZ    {kind}\n", key(root));
-            let mut all = text(crate::facts::windows::W32TIME, own);
-            if !policy.is_empty() {
-                all.push_str(&text(POLICY, policy));
-            }
-            let slice = Slice { stdout: all, ..Slice::default() };
-            let mut facts = crate::facts::windows::parse(&std::collections::BTreeMap::from([(String::new(), slice)]));
-            facts.domain_member = true;
-            facts
-        };
-        let spec = crate::engine::sample::host("win1");
-        let left = |own: &str, policy: &str| refusal(&spec, &facts(own, policy)).is_some();
-        assert!(left("NT5DS", "") && !left("NT5DS", "NTP") && left("NTP", "NT5DS"));
-        let forbids = |own: &str, policy: &str| forbidden(&spec, &facts(own, policy)).is_some();
-        assert!(
-            forbids("NTP", "NT5DS") && forbids("NTP", "NoSync") && !forbids("NT5DS", "NTP") && !forbids("NT5DS", "")
-        );
     }
 
     /// Every `tests/w32tm/NAME.txt` is what a host printed, in the shapes of real ones; beside it,

@@ -8,7 +8,8 @@ use crate::text::decisive::STAGE;
 use crate::transport::quote::sh;
 
 use super::frame::Frames;
-use super::lock::{self, Holder};
+use super::lock;
+use crate::engine::lock::Holder;
 
 /// Where runs leave what is needed to take them back.
 pub(crate) const RUNS: &str = "/var/lib/fleetclock/runs";
@@ -118,7 +119,7 @@ impl Transaction {
              }}\n",
             run = sh(&self.folder()),
             name = sh(&self.holder.run),
-            take = self.holder.take(),
+            take = lock::take(&self.holder),
             undo = self.undo_call(),
             told = self.tell("failed"),
         )
@@ -220,7 +221,7 @@ impl Transaction {
         format!(
             "trap '' HUP PIPE\n{}\n{} >/dev/null || exit\nsh {}/undo\nfc_status=$?\nfc_disarm\nfc_release {}\nexit $fc_status\n",
             lock::FUNCTIONS,
-            self.holder.take(),
+            lock::take(&self.holder),
             sh(&self.folder()),
             sh(&self.holder.run)
         )
@@ -235,7 +236,7 @@ fn function(name: &str, index: usize, body: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::engine::frame::Splitter;
+    use crate::engine::posix::frame::Splitter;
     use crate::transport::Output;
 
     fn run(transaction: &Transaction, shell: &str, root: &str) -> (Output, Splitter) {
