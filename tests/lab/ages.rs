@@ -68,6 +68,7 @@ fn each_row_of_the_versions_is_read_or_demanded() {
         let Feature { name, program, .. } = feature;
         let looked_for = |text: &String| {
             text.contains(&format!("Since::Feature(\"{name}\")"))
+                || text.contains("fn floor") && text.contains(&format!("Some(\"{name}\")"))
                 || text.contains("lacks") && text.contains(&format!("\"{name}\""))
         };
         match feature.held {
