@@ -12,6 +12,8 @@ mod documents;
 mod import;
 #[path = "cli/korean.rs"]
 mod korean;
+#[path = "cli/mistakes.rs"]
+mod mistakes;
 #[path = "cli/permit.rs"]
 mod permit;
 mod schema;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::{Result, bail};
 use serde::Serialize;
 
+use super::reports::Reports;
 use super::{Format, Global};
 use crate::assets::Assets;
 use crate::exit::Exit;
@@ -14,6 +15,7 @@ use crate::inventory::{Fleet, HostSpec};
 use crate::lang::say;
 use crate::model::{MistakeReport, SCHEMA};
 use crate::report::console;
+use crate::report::formats::Mistaken;
 use crate::report::json::document;
 use crate::text::number::count;
 
@@ -21,7 +23,7 @@ use crate::text::number::count;
 #[derive(Debug, clap::Subcommand)]
 pub(super) enum Verb {
     /// Find every mistake, also those of playbooks and templates
-    Validate,
+    Validate(Reports),
     /// Print the hosts with everything filled in
     Show {
         /// Only this host, or any pattern of --limit
@@ -47,16 +49,24 @@ pub(super) enum Verb {
 /// Runs the verb.
 pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
     match verb {
-        Verb::Validate => {
+        Verb::Validate(reports) => {
+            reports.take_mistakes()?;
             let fleet = global.fleet()?;
             crate::playbook::check::check(&Assets::new(global.assets.clone())?, &fleet.hosts)?;
-            console::print(&match global.format {
+            let said = match global.format {
                 Format::Json => document(&Valid::of(&fleet, global)),
                 Format::Human => {
                     let (hosts, groups) = (count(fleet.hosts.len(), "host"), count(fleet.groups.len(), "group"));
                     say(&format!("{}: {hosts} in {groups}, no mistake\n", global.inventory.display())).into_owned()
                 }
-            })?;
+            };
+            match reports.take_standard_output() {
+                true => console::error_line(said.trim_end()),
+                false => console::print(&said)?,
+            }
+            let lost = reports.clone().write_mistakes(&Mistaken::nothing(VALIDATE), global.format);
+            lost.iter().for_each(console::error);
+            return Ok(if lost.is_empty() { Exit::Ok } else { Exit::Failed });
         }
         Verb::Show { host } => {
             let only = host
@@ -79,6 +89,9 @@ pub(super) fn run(verb: &Verb, global: &Global) -> Result<Exit> {
     Ok(Exit::Ok)
 }
 
+/// The verb in reports.
+const VALIDATE: &str = "inventory validate";
+
 /// An inventory without a mistake, for programs; one with mistakes is a refusal.
 #[derive(Serialize)]
 struct Valid<'a> {
@@ -97,7 +110,7 @@ impl<'a> Valid<'a> {
     fn of(fleet: &'a Fleet, global: &Global) -> Self {
         Valid {
             schema: SCHEMA,
-            command: "inventory validate",
+            command: VALIDATE,
             exit_code: Exit::Ok.code(),
             file: global.inventory.display().to_string(),
             hosts: fleet.hosts.len(),

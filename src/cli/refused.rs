@@ -3,21 +3,23 @@
 use anyhow::anyhow;
 use clap::{ArgMatches, CommandFactory as _, FromArgMatches as _};
 
+use super::reports::Reports;
 use super::{Cli, Format, run};
 use crate::exit::{self, Exit};
 use crate::inventory::Mistakes;
 use crate::model::{ErrorReport, Refusal, SCHEMA};
+use crate::report::formats::Mistaken;
 use crate::report::{console, json};
 use crate::transport;
 
 /// Reads the command line, does what it says, and tells what went wrong.
 pub fn start() -> Exit {
     let read = Cli::command().try_get_matches();
-    let read = read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, typed(&matches))));
+    let read = read.and_then(|matches| Ok((Cli::from_arg_matches(&matches)?, typed(&matches), reports(&matches))));
     match read {
-        Ok((cli, command)) => {
+        Ok((cli, command, reports)) => {
             let format = cli.global.format;
-            run(cli).unwrap_or_else(|error| refused(&error, format, command))
+            run(cli).unwrap_or_else(|error| refused(&error, format, command, reports))
         }
         Err(error) => unread(&error),
     }
@@ -29,14 +31,23 @@ fn typed(matches: &ArgMatches) -> Option<String> {
     Some(typed(below).map_or_else(|| first.to_owned(), |second| format!("{first} {second}")))
 }
 
-fn refused(error: &anyhow::Error, format: Format, command: Option<String>) -> Exit {
+/// The reports that the verb was asked for.
+fn reports(matches: &ArgMatches) -> Reports {
+    matches.subcommand().map_or_else(|| Reports::of(matches), |(_, below)| reports(below))
+}
+
+fn refused(error: &anyhow::Error, format: Format, command: Option<String>, reports: Reports) -> Exit {
     console::error(error);
     if transport::has_contacted() {
         return Exit::Failed;
     }
+    let refusal = refusal(error, command);
     if format == Format::Json {
-        print(&refusal(error, command));
+        print(&refusal);
     }
+    // What cannot be written either was said already, if that is why.
+    let lost = reports.write_mistakes(&Mistaken::of(&refusal), format);
+    lost.iter().filter(|lost| exit::message(lost) != refusal.error.message).for_each(console::error);
     Exit::Usage
 }
 

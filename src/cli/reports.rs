@@ -3,22 +3,23 @@
 use std::borrow::Cow;
 use std::collections::HashSet;
 use std::io::ErrorKind::BrokenPipe;
-use std::io::{BufWriter, Write as _};
+use std::io::{BufWriter, Write};
 use std::path::{Component, Path, PathBuf};
 
 use anyhow::{Context as _, Result, anyhow};
+use clap::ArgMatches;
 
 use super::Format as Shown;
 use crate::exit::Hint;
 use crate::files::{self, Place};
 use crate::model::FleetReport;
-use crate::report::formats::{self, Format};
+use crate::report::formats::{self, Format, Mistaken};
 use crate::report::{guard, json};
 
 /// Options of the reports beside the result.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(super) struct Reports {
-    #[arg(long = "report", value_name = "FORMAT[=FILE]", value_parser = wanted, help = short(), long_help = long())]
+    #[arg(id = ID, long = "report", value_name = "FORMAT[=FILE]", value_parser = wanted, help = short(), long_help = long())]
     reports: Vec<Wanted>,
 }
 
@@ -28,6 +29,12 @@ struct Wanted {
     format: &'static dyn Format,
     file: Option<PathBuf>,
 }
+
+/// By what the options are found in those of any verb.
+const ID: &str = "reports";
+
+/// What is written in a format.
+type Writer<'a> = &'a dyn Fn(&'static dyn Format, &mut dyn Write) -> std::io::Result<()>;
 
 const WHAT: &str = "Also write the result in another format, several if given again";
 
@@ -48,6 +55,11 @@ fn long() -> String {
     )
 }
 
+/// Where a report goes.
+fn place(format: &dyn Format, file: Option<&Path>) -> PathBuf {
+    file.map_or_else(|| PathBuf::from(usual(format)), Path::to_owned)
+}
+
 /// Where a format goes when no file is named.
 fn usual(format: &dyn Format) -> String {
     if format.is_for_the_log() { "-".to_owned() } else { format!("fleetclock.{}", format.extension()) }
@@ -63,6 +75,39 @@ fn wanted(text: &str) -> Result<Wanted, String> {
 }
 
 impl Reports {
+    /// Returns those that a verb was called with, if it takes any.
+    pub(super) fn of(matches: &ArgMatches) -> Reports {
+        let wanted = matches.try_get_many::<Wanted>(ID).ok().flatten();
+        Reports { reports: wanted.into_iter().flatten().cloned().collect() }
+    }
+
+    /// Writes mistakes, in the formats that have a place for them; the files of the others stay as they are. Returns
+    /// what went wrong.
+    pub(super) fn write_mistakes(mut self, mistaken: &Mistaken<'_>, shown: Shown) -> Vec<anyhow::Error> {
+        self.reports.retain(|wanted| wanted.format.mistakes().is_some());
+        let write = |format: &'static dyn Format, out: &mut dyn Write| {
+            format.mistakes().map_or(Ok(()), |mistakes| mistakes(mistaken, out))
+        };
+        self.open(shown).map_or_else(|error| vec![error], |mut opened| opened.write_as(&write))
+    }
+
+    /// Whether one of them goes to standard output.
+    pub(super) fn take_standard_output(&self) -> bool {
+        self.reports.iter().any(|Wanted { format, file }| place(*format, file.as_deref()) == Path::new(STANDARD_OUTPUT))
+    }
+
+    /// Whether mistakes can be written in all of them.
+    ///
+    /// # Errors
+    /// One is for the results of hosts.
+    pub(super) fn take_mistakes(&self) -> Result<()> {
+        let Some(wanted) = self.reports.iter().find(|wanted| wanted.format.mistakes().is_none()) else { return Ok(()) };
+        let able = formats::ALL.iter().filter(|format| format.mistakes().is_some()).map(|format| format.name());
+        let hint =
+            format!("mistakes are written as {}; --format json prints them", able.collect::<Vec<_>>().join(", "));
+        Err(anyhow!("--report {}: it is for the results of hosts", wanted.format.name()).hint(&hint))
+    }
+
     /// Opens all files, so that what is wrong with one of them is known before any host is contacted.
     ///
     /// # Errors
@@ -74,7 +119,7 @@ impl Reports {
             if format.is_for_the_log() {
                 guard::on();
             }
-            let path = file.clone().unwrap_or_else(|| PathBuf::from(usual(*format)));
+            let path = place(*format, file.as_deref());
             if !seen.insert(path.clone()) {
                 return Err(anyhow!("--report: two reports want {}", called(&path)).hint("give each a file of its own"));
             }
@@ -130,14 +175,18 @@ impl Opened {
 
     /// Writes all of them, and goes on to the next where one cannot be written; returns what went wrong.
     pub(super) fn write(&mut self, report: &FleetReport) -> Vec<anyhow::Error> {
+        self.write_as(&|format, out| formats::write(format, report, out))
+    }
+
+    fn write_as(&mut self, write: Writer<'_>) -> Vec<anyhow::Error> {
         let mut wrong = Vec::new();
         for (format, place) in std::mem::take(&mut self.files) {
             let path = place.path().display().to_string();
-            let written = place.fill(|out| formats::write(format, report, out));
+            let written = place.fill(|out| write(format, out));
             wrong.extend(written.with_context(|| format!("write the {} report {path}", format.name())).err());
         }
         if let Some(format) = self.standard_output.take() {
-            let written = to_standard_output(format, report);
+            let written = to_standard_output(format, write);
             // A reader that goes has what it wanted.
             let written = written.or_else(|error| if error.kind() == BrokenPipe { Ok(()) } else { Err(error) });
             wrong.extend(written.with_context(|| format!("write the {} report", format.name())).err());
@@ -147,13 +196,13 @@ impl Opened {
 }
 
 /// What is not for the log of a job gives no commands to whoever reads it.
-fn to_standard_output(format: &dyn Format, report: &FleetReport) -> std::io::Result<()> {
+fn to_standard_output(format: &'static dyn Format, write: Writer<'_>) -> std::io::Result<()> {
     let mut out = BufWriter::new(std::io::stdout().lock());
     if format.is_for_the_log() {
-        formats::write(format, report, &mut out)?;
+        write(format, &mut out)?;
     } else {
         let mut text = Vec::new();
-        formats::write(format, report, &mut text)?;
+        write(format, &mut text)?;
         let text = String::from_utf8_lossy(&text);
         let shown = match format.is_json() {
             true => Cow::Owned(json::unread_by_runners(text.into_owned())),

@@ -77,4 +77,31 @@ impl MistakeCode {
         MistakeCode::Conflict,
         MistakeCode::Hierarchy,
     ];
+
+    /// Returns the word of the report.
+    pub fn word(self) -> &'static str {
+        match self {
+            MistakeCode::Unreadable => "unreadable",
+            MistakeCode::Syntax => "syntax",
+            MistakeCode::UnknownSetting => "unknown_setting",
+            MistakeCode::WrongType => "wrong_type",
+            MistakeCode::WrongValue => "wrong_value",
+            MistakeCode::Missing => "missing",
+            MistakeCode::UnknownName => "unknown_name",
+            MistakeCode::Conflict => "conflict",
+            MistakeCode::Hierarchy => "hierarchy",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_word_of_a_code_is_that_of_the_report() {
+        for code in MistakeCode::ALL {
+            assert_eq!(serde_json::to_value(code).unwrap(), code.word());
+        }
+    }
 }

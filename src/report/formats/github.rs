@@ -4,8 +4,8 @@
 use std::fmt::Write as _;
 use std::io::{Result, Write};
 
-use super::{Format, said};
-use crate::model::{FleetReport, Issue, Severity};
+use super::{Format, Mistaken, Mistakes, said};
+use crate::model::{FleetReport, Issue, Place, Severity};
 
 /// Annotations of GitHub Actions.
 #[derive(Debug)]
@@ -34,18 +34,33 @@ impl Format for Github {
         }
         Ok(())
     }
+
+    fn mistakes(&self) -> Option<Mistakes> {
+        Some(mistakes)
+    }
+}
+
+fn mistakes(mistaken: &Mistaken<'_>, out: &mut dyn Write) -> Result<()> {
+    for wrong in mistaken.each() {
+        let title = format!("title={}", property(&wrong.rule.replace('_', " ")));
+        let place = wrong.place.as_ref().map(at).unwrap_or_default();
+        writeln!(out, "::error {place}{title}::{}", data(&wrong.text))?;
+    }
+    Ok(())
 }
 
 /// One line, whatever the texts hold.
 fn command(issue: &Issue<'_>) -> String {
     let mut line = format!("::{} ", word(issue.severity));
-    if let Some(place) = issue.place() {
-        let _ = write!(line, "file={},line={},col={},", property(&place.file), place.line, place.column);
-    }
+    line.extend(issue.place().map(at));
     let news = if issue.mark().new == Some(true) { " (new)" } else { "" };
     let title = format!("{}: {}{news}", issue.host.name, said::title(issue));
     let _ = write!(line, "title={}::{}", property(&title), data(&said::message(issue)));
     line
+}
+
+fn at(place: &Place) -> String {
+    format!("file={},line={},col={},", property(&place.file), place.line, place.column)
 }
 
 fn word(severity: Severity) -> &'static str {

@@ -6,7 +6,8 @@ use std::io::{Result, Write};
 use serde::Serialize;
 
 use super::list::list;
-use super::{Format, said};
+use super::mistaken::Wrong;
+use super::{Format, Mistaken, Mistakes, said};
 use crate::model::{FleetReport, Issue, Severity, Status};
 
 /// A code quality report of GitLab.
@@ -35,6 +36,25 @@ impl Format for Gitlab {
         list(out, report.issues().map(|issue| Entry::of(&issue, inventory)))?;
         out.write_all(b"\n")
     }
+
+    fn mistakes(&self) -> Option<Mistakes> {
+        Some(mistakes)
+    }
+}
+
+fn mistakes(mistaken: &Mistaken<'_>, out: &mut dyn Write) -> Result<()> {
+    let entry = |wrong: Wrong<'_>| Entry {
+        description: wrong.text.replace('\n', " "),
+        check_name: format!("fleetclock/{}", wrong.rule.replace('_', "-")),
+        fingerprint: wrong.fingerprint,
+        severity: "critical",
+        location: Location {
+            path: wrong.file.unwrap_or(super::INVENTORY).to_owned(),
+            lines: Lines { begin: wrong.place.map_or(1, |place| place.line.max(1)) },
+        },
+    };
+    list(out, mistaken.each().into_iter().map(entry))?;
+    out.write_all(b"\n")
 }
 
 #[derive(Serialize)]

@@ -10,6 +10,7 @@ mod json;
 mod junit;
 mod list;
 mod markdown;
+mod mistaken;
 mod prometheus;
 pub(super) mod said;
 mod sarif;
@@ -19,6 +20,7 @@ use std::io::{Result, Write};
 
 use crate::lang::{self, Lang};
 use crate::model::FleetReport;
+pub use mistaken::Mistaken;
 
 /// A way to write down what a run came to.
 pub trait Format: std::fmt::Debug + Sync {
@@ -57,7 +59,15 @@ pub trait Format: std::fmt::Debug + Sync {
     /// # Errors
     /// What is written to has no room, or is gone.
     fn write(&self, report: &FleetReport, out: &mut dyn Write) -> Result<()>;
+
+    /// Returns what writes down why there is no result: mistakes, in a format that has a place for them.
+    fn mistakes(&self) -> Option<Mistakes> {
+        None
+    }
 }
+
+/// Writes down what was wrong before any host was contacted.
+pub type Mistakes = fn(&Mistaken<'_>, &mut dyn Write) -> Result<()>;
 
 /// All formats, in the order in which they are named to people.
 pub const ALL: &[&dyn Format] = &[

@@ -7,7 +7,8 @@ use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::list::{list, value};
-use super::{Format, said};
+use super::mistaken::Wrong;
+use super::{Format, Mistaken, Mistakes, said};
 use crate::model::{DRIFT, FleetReport, Issue, Place, Severity, What};
 use crate::text::clean;
 
@@ -56,6 +57,34 @@ impl Format for Sarif {
         }
         out.write_all(b"\n}]}\n")
     }
+
+    fn mistakes(&self) -> Option<Mistakes> {
+        Some(mistakes)
+    }
+}
+
+/// Under the same identifier as the results of the verb, so that the next run of it takes the place of this one.
+fn mistakes(mistaken: &Mistaken<'_>, out: &mut dyn Write) -> Result<()> {
+    let result = |wrong: Wrong<'_>| {
+        let places: Vec<Value> =
+            wrong.place.iter().map(|place| json!({ "physicalLocation": physical(place) })).collect();
+        json!({
+            "ruleId": wrong.rule,
+            "level": "error",
+            "message": message(&wrong.text),
+            "locations": places,
+            "partialFingerprints": prints(&wrong.fingerprint),
+        })
+    };
+    let run = json!({
+        "tool": { "driver": driver(&Rules(BTreeMap::new())) },
+        "columnKind": "unicodeCodePoints",
+        "automationDetails": { "id": format!("fleetclock/{}/", mistaken.command.replace(' ', "-")) },
+        "invocations": [{ "executionSuccessful": mistaken.exit_code != 2, "exitCode": mistaken.exit_code }],
+        "results": mistaken.each().into_iter().map(result).collect::<Vec<_>>(),
+    });
+    value(out, &json!({ "$schema": SCHEMA, "version": "2.1.0", "runs": [run] }))?;
+    out.write_all(b"\n")
 }
 
 /// The kinds of issues of a report, each with what it is called: as many as there are kinds, however many hosts.
