@@ -26,13 +26,13 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     }
     let before = hosts.map(|name| settings(&lab, name));
     let plan = words(&run(&lab, &["plan"]).stdout);
-    for part in ["would step +23.", "would step -23.", "BACKWARDS"] {
-        assert!(plan.contains(part), "{part}: {plan}");
+    for seconds in [23.0, -23.0, 72_000.0] {
+        assert!(tells(&plan, "would step ", seconds), "{seconds}: {plan}");
     }
-    assert!(plan.contains("would step +7200") || plan.contains("would step +71999."), "{plan}");
+    assert!(plan.contains("BACKWARDS"), "{plan}");
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "windows"]);
     assert_eq!(code, 1, "{report:#}");
-    assert!(error(&report, "slow").contains("the clock would step +2"), "{report:#}");
+    assert!(tells(&error(&report, "slow"), "would step ", 23.0), "{report:#}");
     assert!(error(&report, "fast").contains("BACKWARDS"), "{report:#}");
     for part in ["W32Time corrects no more than 15h by itself", "near the right time first", "--allow-step lost"] {
         assert!(error(&report, "lost").contains(part), "{report:#}");
@@ -61,7 +61,8 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     assert!(error(&report, "lost").contains("near the right time first"), "{report:#}");
     let (code, report) = json(&lab, &["apply", "--yes", "-l", "lost", "--allow-step", "lost"]);
     assert_eq!((code, status(&report, "lost")), (0, "unchanged"), "{report:#}");
-    assert!(host(&report, "lost")["warnings"].to_string().contains("the clock was let step -720"), "{report:#}");
+    let warnings = host(&report, "lost")["warnings"].to_string();
+    assert!(tells(&warnings, "the clock was let step ", -72_000.0), "{warnings}");
     assert!(offset("lost").abs() < 1.0 && wide("lost") == 2 && lock(&lab, "lost").is_empty());
 
     // The limits of a run that is lost while they are wide are put back by the host.
@@ -72,6 +73,12 @@ fn a_windows_clock_steps_only_as_far_as_was_allowed() {
     assert!(widened && comes(|| !lock(&lab, "lost").contains("; busy=1; ")));
     lab.pass("lost", 341);
     assert!(comes(|| lock(&lab, "lost").is_empty()) && wide("lost") == 2, "{}", lock(&lab, "lost"));
+}
+
+/// Whether a text has a number of seconds behind these words, as it was measured: not to the millisecond.
+fn tells(text: &str, words: &str, seconds: f64) -> bool {
+    let number = |rest: &str| rest.split([' ', '"']).next().and_then(|word| word.parse::<f64>().ok());
+    text.split(words).skip(1).filter_map(number).any(|told| (told - seconds).abs() < 1.0)
 }
 
 /// A source outside of the inventory that has announced seconds for as long as the service has polled it.
